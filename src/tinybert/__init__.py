@@ -1,0 +1,1 @@
+"""TinyBERT students: train, distil, evaluate and predict."""

@@ -1,0 +1,120 @@
+"""Read a recipe from YAML, lay ``key.path=value`` over it, and say every problem at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import get_args
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from tinybert.config.recipe import Recipe
+from tinybert.errors import RecipeError
+from tinybert.lookup import nearest
+
+Tree = dict[str, object]
+
+
+def load_recipe(path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
+    """Read a YAML recipe and lay overrides over it.
+
+    Raises:
+        RecipeError: The file cannot be read, or any key or value is wrong (all are listed).
+    """
+    file = Path(path)
+    try:
+        tree = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise RecipeError(str(path), f"cannot read this recipe: {error.strerror or error}") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise RecipeError(str(path), f"not a YAML file: {error}") from error
+    if not isinstance(tree, dict):
+        raise RecipeError(str(path), "a recipe is a mapping of keys to values")
+    return build_recipe(tree, overrides, subject=str(path))
+
+
+def build_recipe(tree: Mapping[str, object], overrides: Sequence[str] = (), *, subject: str = "recipe") -> Recipe:
+    """Make a recipe of a nested mapping and ``key.path=value`` overrides.
+
+    Example:
+        >>> build_recipe({"task": "regression"}, ["train.num_epochs=3"]).train.num_epochs
+        3
+
+    Raises:
+        RecipeError: Any key or value is wrong; all problems are listed.
+    """
+    merged = _copy(tree)
+    problems = [problem for item in overrides for problem in _lay_over(merged, item)]
+    try:
+        recipe = Recipe.model_validate(merged)
+    except ValidationError as error:
+        problems += [_explain(dict(detail)) for detail in error.errors(include_url=False)]
+        raise RecipeError(subject, problems) from error
+    if problems:
+        raise RecipeError(subject, problems)
+    return recipe
+
+
+def dump_recipe(recipe: Recipe) -> str:
+    """Return the recipe as YAML, every field resolved."""
+    return yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+
+
+def _copy(tree: Mapping[str, object]) -> Tree:
+    return {key: _copy(value) if isinstance(value, Mapping) else value for key, value in tree.items()}
+
+
+def _lay_over(tree: Tree, item: str) -> list[str]:
+    path, equals, text = item.partition("=")
+    if not equals or not path:
+        return [f"{item!r}: an override is written key.path=value, for example train.num_epochs=3"]
+    *parents, leaf = path.split(".")
+    node = tree
+    for parent in parents:
+        child = node.setdefault(parent, {})
+        if not isinstance(child, dict):
+            return [f"{path}: {parent} is a value, not a section"]
+        node = child
+    try:
+        node[leaf] = _number(yaml.safe_load(text))
+    except yaml.YAMLError:
+        return [f"{path} = {text!r}: not a YAML value; quote it"]
+    return []
+
+
+def _number(value: object) -> object:
+    """YAML 1.1 reads 5e-5 as text; people mean the number."""
+    if isinstance(value, str):
+        try:
+            return float(value) if "e" in value.lower() else value
+        except ValueError:
+            return value
+    return value
+
+
+def _explain(detail: dict[str, object]) -> str:
+    location = [str(part) for part in detail["loc"]] if isinstance(detail["loc"], tuple) else []
+    path = ".".join(location)
+    if detail["type"] == "extra_forbidden":
+        section = _section_at(location[:-1])
+        allowed = list(section.model_fields) if section else []
+        return f"{path}: unknown key{nearest(location[-1], allowed)} (allowed: {', '.join(allowed)})"
+    if path == "augment.copies":
+        return f"{path} = {detail['input']!r}: augmentation does not exist yet; the only value is 0"
+    return f"{path} = {detail['input']!r}: {str(detail['msg']).lower()}"
+
+
+def _section_at(location: Sequence[str]) -> type[BaseModel] | None:
+    section: type[BaseModel] = Recipe
+    for part in location:
+        field = section.model_fields.get(part)
+        if field is None:
+            return None
+        kind = field.annotation
+        options = [kind, *get_args(kind)]
+        models = [option for option in options if isinstance(option, type) and issubclass(option, BaseModel)]
+        if not models:
+            return None
+        section = models[0]
+    return section

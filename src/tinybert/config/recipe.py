@@ -1,0 +1,126 @@
+"""The recipe: one frozen tree of settings. YAML on disk, ``key.path=value`` on the command line.
+
+A class here only says what a setting is called, what it means and which values it may have. What needs
+a file, a model or another setting to be judged is checked where it is used, by the stage or the doctor,
+always before any weights load.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+StartName = Literal["auto", "random", "slice", "project", "checkpoint"]
+LayerMapName = Literal["uniform", "last"]
+
+
+class Section(BaseModel):
+    """A part of the recipe: frozen, and closed to keys it does not know."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class DataSection(Section):
+    """Where the rows come from and how they become tensors."""
+
+    path: str | None = Field(None, description="file, folder, hub name or bundled:NAME")
+    text: str | None = Field(None, description="column of the text; detected when not given")
+    text_pair: str | None = Field(None, description="column of the second text of a pair")
+    label: str | None = Field(None, description="column of the label; detected when not given")
+    max_length: int = Field(128, ge=4, description="longest row in tokens; longer ones are truncated")
+    max_train_rows: int | None = Field(None, ge=1, description="train on the first N rows only")
+    on_bad_row: Literal["stop", "skip"] = Field(
+        "stop", description="stop: list every bad row and exit; skip: set them aside in bad_rows.jsonl"
+    )
+    max_leakage: float = Field(
+        0.01, ge=0, le=1, description="share of test rows that may also stand in train before we stop"
+    )
+
+
+class TeacherSection(Section):
+    """Who answers. A path, or a file of soft labels."""
+
+    path: str | None = Field(None, description="run, checkpoint, hub name, bundled:minilm or a file of soft labels")
+    pretrained: str | None = Field(
+        None, description="the weights the teacher was fine-tuned from, for the baseline; read from runs of ours"
+    )
+    fine_tune: Literal["auto", "never"] = Field(
+        "auto", description="auto: a teacher without a task head is fine-tuned on the data first"
+    )
+    num_epochs: int = Field(3, ge=1, description="epochs of that fine-tuning")
+    learning_rate: float = Field(5e-5, gt=0, description="its peak learning rate")
+    store: Literal["auto", "on", "off"] = Field(
+        "auto", description="auto: keep the teacher's answers on disk when they fit the budget; off: run it live"
+    )
+    store_budget_mb: int = Field(4096, ge=0, description="disk that all stored answers together may take")
+
+
+class StudentSection(Section):
+    """The student's shape and where its first weights come from."""
+
+    shape: str = Field("4l-384d", description="a named shape (4l-312d, …) or a checkpoint to start from")
+    num_hidden_layers: int | None = Field(None, ge=1, description="overrides the named shape")
+    hidden_size: int | None = Field(None, ge=1, description="overrides the named shape")
+    num_attention_heads: int | None = Field(None, ge=1, description="overrides the named shape")
+    intermediate_size: int | None = Field(None, ge=1, description="overrides the named shape")
+    start: StartName = Field(
+        "auto", description="auto: slice at the teacher's width, project when narrower, else random"
+    )
+    layer_map: LayerMapName | list[int] = Field(
+        "uniform",
+        description="for each student layer the teacher layer it starts from and learns from, counted from 1",
+    )
+
+
+class DistillSection(Section):
+    """What the student is taught."""
+
+    phases: Literal["joint", "two"] = Field(
+        "joint", description="joint: all losses at once; two: intermediate layers first, then prediction"
+    )
+    losses: dict[str, float] | Literal["auto"] = Field("auto", description="loss name → weight")
+    temperature: float = Field(2.0, gt=0, description="of the prediction losses")
+    num_relation_heads: int | None = Field(None, ge=1, description="of relation_kl; default: teacher's heads")
+    intermediate_num_epochs: int = Field(5, ge=1, description="epochs of the first of two phases")
+
+
+class TrainSection(Section):
+    """The optimiser and its schedule."""
+
+    num_epochs: int | None = Field(None, ge=1, description="default: by the stage and the student's start")
+    learning_rate: float | None = Field(None, gt=0, description="peak; default: by the stage and the start")
+    batch_size: int = Field(32, ge=1, description="rows a step and device")
+    gradient_accumulation_steps: int = Field(1, ge=1)
+    weight_decay: float = Field(0.01, ge=0)
+    warmup_ratio: float = Field(0.1, ge=0, lt=1, description="share of the steps spent warming up")
+    schedule: Literal["linear", "cosine"] = "linear"
+    max_grad_norm: float = Field(1.0, gt=0)
+    early_stopping_patience: int | None = Field(None, ge=1, description="epochs without a better score")
+    precision: Literal["auto", "fp32", "bf16"] = Field(
+        "auto", description="auto: bf16 where a quick measurement finds it faster"
+    )
+    seed: int = Field(42, ge=0)
+    trackers: list[Literal["tensorboard", "wandb", "trackio"]] = Field(default_factory=list)
+
+
+class AugmentSection(Section):
+    """Copies of training rows; 0 until augmentation exists."""
+
+    copies: int = Field(0, ge=0, le=0, description="augmented copies of each row")
+
+
+class Recipe(Section):
+    """Everything one run does. Frozen; make a changed one with ``recipe.with_overrides``."""
+
+    stage: Literal["finetune", "distill"] = "distill"
+    task: str = Field("classification", description="classification, multilabel, regression")
+    hard_loss: str = Field("auto", description="the task's own, or another it allows (mse for classification)")
+    model: str | None = Field(None, description="finetune: run, checkpoint, hub name, bundled:minilm or a shape")
+    data: DataSection = DataSection()
+    teacher: TeacherSection = TeacherSection()
+    student: StudentSection = StudentSection()
+    distill: DistillSection = DistillSection()
+    train: TrainSection = TrainSection()
+    augment: AugmentSection = AugmentSection()
+    baseline: bool = Field(True, description="also train the fine-tune-only baseline")

@@ -1,0 +1,51 @@
+"""Name → built-in, or ``package.module:attr`` → whatever the user wrote there."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+from collections.abc import Iterable, Mapping
+from typing import TypeVar
+
+from tinybert.errors import RecipeError
+
+T = TypeVar("T")
+
+
+def nearest(name: str, allowed: Iterable[str]) -> str:
+    """Return ``; did you mean 'x'?`` for the closest allowed name, or an empty string.
+
+    Example:
+        >>> nearest("hiden_state_mse", ["hidden_state_mse", "mse_logits"])
+        "; did you mean 'hidden_state_mse'?"
+    """
+    close = difflib.get_close_matches(name, list(allowed), n=1)
+    return f"; did you mean '{close[0]}'?" if close else ""
+
+
+def find(table: Mapping[str, T], name: str, *, kind: str, trusted: bool = True) -> T:
+    """Look a name up in a room's ``BUILTIN`` table, or import ``package.module:attr``.
+
+    Args:
+        table: The room's literal table.
+        name: A key of the table, or a dotted name with one colon.
+        kind: What is looked up, for the error message ("loss", "task", …).
+        trusted: A dotted name runs code. Pass False when the name comes from a saved run
+            that somebody else may have made: then only the table is read.
+
+    Raises:
+        RecipeError: The name is unknown, cannot be imported, or is dotted but not trusted.
+    """
+    if name in table:
+        return table[name]
+    if ":" not in name:
+        allowed = ", ".join(sorted(table))
+        hint = nearest(name, table)
+        raise RecipeError(name, f"unknown {kind}{hint} (allowed: {allowed}; or package.module:attr)")
+    if not trusted:
+        raise RecipeError(name, f"a saved run may not name code of its own as its {kind}")
+    module_name, _, attribute = name.partition(":")
+    try:
+        return getattr(importlib.import_module(module_name), attribute)
+    except (ImportError, AttributeError) as error:
+        raise RecipeError(name, f"cannot import this {kind}: {error}") from error
