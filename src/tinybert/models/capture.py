@@ -1,0 +1,173 @@
+"""Record what an objective reads from inside a model, and nothing else.
+
+Shapes: B rows, H heads, L tokens, D width, d width of a head.
+
+An attention function registered with transformers computes the pre-softmax scores of the wanted layers and then
+calls the fast kernel, so the other layers pay nothing. Hidden states come from forward hooks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
+from types import TracebackType
+from weakref import WeakKeyDictionary
+
+from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
+from transformers import AttentionInterface, AttentionMaskInterface
+from transformers.integrations.sdpa_attention import sdpa_attention_forward
+from transformers.masking_utils import sdpa_mask
+
+from tinybert.errors import ModelError
+from tinybert.models.families import blocks, encoder
+
+_NAME = "tinybert_capture"
+_Recorder = Callable[[Tensor, Tensor, Tensor, float], None]
+_recorders: WeakKeyDictionary[nn.Module, _Recorder] = WeakKeyDictionary()
+
+
+@dataclass
+class Captured:
+    """What one forward left behind. Layers are counted from 1; hidden state 0 is the embedding output.
+
+    Attributes:
+        scores: Layer → raw attention scores QKᵀ/√d (B, H, L, L), before mask and softmax.
+        hidden: Index → hidden states (B, L, D).
+        vectors: Layer → queries, keys and values, each (B, H, L, d).
+    """
+
+    scores: dict[int, Tensor] = field(default_factory=dict[int, Tensor])
+    hidden: dict[int, Tensor] = field(default_factory=dict[int, Tensor])
+    vectors: dict[int, tuple[Tensor, Tensor, Tensor]] = field(
+        default_factory=dict[int, tuple[Tensor, Tensor, Tensor]]
+    )
+
+
+class Capture:
+    """A context in which a model's forward leaves the wanted tensors behind.
+
+    Build it once and enter it at every step. Gradients flow through what is captured. A teacher and a student may
+    be captured at the same time; the model is as before on leaving. Nothing is detached or copied: a captured
+    tensor has the dtype that the forward used (bfloat16 under autocast).
+
+    Args:
+        model: A supported encoder, bare or with a head.
+        scores: Layers whose raw scores are wanted, counted from 1.
+        hidden: Hidden states wanted, 0 to N.
+        vectors: Layers whose queries, keys and values are wanted, counted from 1.
+
+    Raises:
+        ModelError: The family is not supported, or a layer does not exist.
+
+    Example:
+        ``with capture(student, hidden=[0, 4]) as taken: student(**batch)``, then read ``taken.hidden[4]``.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        *,
+        scores: Collection[int] = (),
+        hidden: Collection[int] = (),
+        vectors: Collection[int] = (),
+    ) -> None:
+        self._encoder = encoder(model)
+        self._blocks = blocks(model)
+        self._scores, self._hidden, self._vectors = frozenset(scores), frozenset(hidden), frozenset(vectors)
+        self._handles: list[RemovableHandle] = []
+        self._implementation: str | None = None
+        self._check()
+
+    def _check(self) -> None:
+        last = len(self._blocks)
+        wanted = [("scores", self._scores, 1), ("hidden", self._hidden, 0), ("vectors", self._vectors, 1)]
+        problems = [
+            f"{what}[{index}]: this encoder of {last} layers has {first} to {last}"
+            for what, indices, first in wanted
+            for index in sorted(indices)
+            if not first <= index <= last
+        ]
+        if problems:
+            raise ModelError("capture", problems)
+
+    def __enter__(self) -> Captured:
+        taken = Captured()
+        wanted = sorted(self._scores | self._vectors)
+        if any(self._blocks[layer - 1].attention in _recorders for layer in wanted):
+            raise ModelError("capture", "this model is already being captured; ask for everything in one capture")
+        for layer in wanted:
+            _recorders[self._blocks[layer - 1].attention] = self._recorder(layer, taken)
+        if wanted:
+            self._implementation = self._encoder.config._attn_implementation  # noqa: SLF001
+            self._encoder.set_attn_implementation(_NAME)
+        self._handles = [self._hook(index, taken) for index in sorted(self._hidden)]
+        return taken
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for handle in self._handles:
+            handle.remove()
+        self._handles = []
+        if self._implementation is not None:
+            self._encoder.set_attn_implementation(self._implementation)
+            self._implementation = None
+        for layer in self._scores | self._vectors:
+            _recorders.pop(self._blocks[layer - 1].attention, None)
+
+    def _recorder(self, layer: int, taken: Captured) -> _Recorder:
+        def record(query_BHLd: Tensor, key_BHLd: Tensor, value_BHLd: Tensor, scaling: float) -> None:
+            if layer in self._scores:
+                taken.scores[layer] = (query_BHLd @ key_BHLd.transpose(2, 3)) * scaling
+            if layer in self._vectors:
+                taken.vectors[layer] = (query_BHLd, key_BHLd, value_BHLd)
+
+        return record
+
+    def _hook(self, index: int, taken: Captured) -> RemovableHandle:
+        if index == 0:  # the input of the first layer: also right where embeddings are widened first (ELECTRA)
+
+            def before(_module: nn.Module, args: tuple[Tensor, ...]) -> None:
+                taken.hidden[0] = args[0]
+
+            return self._blocks[0].module.register_forward_pre_hook(before)
+
+        def after(_module: nn.Module, _args: tuple[Tensor, ...], output: Tensor | tuple[Tensor, ...]) -> None:
+            taken.hidden[index] = output if isinstance(output, Tensor) else output[0]
+
+        return self._blocks[index - 1].module.register_forward_hook(after)
+
+
+def capture(
+    model: nn.Module,
+    *,
+    scores: Collection[int] = (),
+    hidden: Collection[int] = (),
+    vectors: Collection[int] = (),
+) -> Capture:
+    """Return a `Capture`, for ``with capture(model, hidden=[0]) as taken: model(**batch)``."""
+    return Capture(model, scores=scores, hidden=hidden, vectors=vectors)
+
+
+def _recording_attention(
+    module: nn.Module,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attention_mask: Tensor | None,
+    dropout: float = 0.0,
+    scaling: float | None = None,
+    **kwargs: object,
+) -> tuple[Tensor, None]:
+    record = _recorders.get(module)
+    if record is not None:
+        record(query, key, value, query.shape[-1] ** -0.5 if scaling is None else scaling)
+    return sdpa_attention_forward(
+        module, query, key, value, attention_mask, dropout=dropout, scaling=scaling, **kwargs  # type: ignore[arg-type]
+    )
+
+
+AttentionInterface.register(_NAME, _recording_attention)
+# without a mask function of the same name transformers hands over no mask, and padding is attended to
+AttentionMaskInterface.register(_NAME, sdpa_mask)

@@ -1,0 +1,23 @@
+"""Who answers: a model, its stored answers, or a file of soft labels."""
+
+from tinybert.teachers.file import FileTeacher, is_soft_label_file, read_soft_labels, soft_label_names
+from tinybert.teachers.model import ModelTeacher, capture_wanted
+from tinybert.teachers.store import TeacherShape, TeacherStore, estimate_mb, make_room, store_key
+from tinybert.teachers.teacher import Teacher, TeacherOutput, Wanted
+
+__all__ = [
+    "FileTeacher",
+    "ModelTeacher",
+    "Teacher",
+    "TeacherOutput",
+    "TeacherShape",
+    "TeacherStore",
+    "Wanted",
+    "capture_wanted",
+    "estimate_mb",
+    "is_soft_label_file",
+    "make_room",
+    "read_soft_labels",
+    "soft_label_names",
+    "store_key",
+]

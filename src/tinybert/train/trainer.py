@@ -1,0 +1,280 @@
+"""The one trainer: ``transformers.Trainer`` with an objective instead of a loss.
+
+It knows nothing of teachers. It is given an *objective*, ``objective(model, batch) -> {name: weighted term}``,
+adds the terms up, and logs each by its name. Resume, accumulation, clipping, mixed precision, trackers and
+several processes come from ``transformers``.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, Protocol, cast
+
+import numpy as np
+import torch
+from datasets import Dataset
+from torch import Tensor, nn
+from transformers import EarlyStoppingCallback, PreTrainedModel, Trainer, TrainerCallback, TrainingArguments
+from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR, EvalPrediction
+
+from tinybert.data import LengthGroupedSampler
+from tinybert.models.inputs import model_inputs
+from tinybert.train.progress import EpochLines, Progress
+
+Batch = dict[str, Tensor]
+
+
+class Objective(Protocol):
+    """What is minimised: named, already weighted terms of shape ()."""
+
+    def __call__(self, model: nn.Module, batch: Batch) -> dict[str, Tensor]:
+        """Run the model on the batch and return its terms."""
+        ...
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the trainer needs to know, every value decided.
+
+    ``max_steps`` > 0 overrides ``num_epochs``.
+    """
+
+    num_epochs: int
+    learning_rate: float
+    main_metric: str
+    batch_size: int = 32
+    gradient_accumulation_steps: int = 1
+    weight_decay: float = 0.01
+    warmup_ratio: float = 0.1
+    schedule: Literal["linear", "cosine"] = "linear"
+    max_grad_norm: float = 1.0
+    early_stopping_patience: int | None = None
+    bf16: bool = False
+    seed: int = 42
+    trackers: tuple[str, ...] = ()
+    max_steps: int = -1
+    name: str = "train"
+    keep_best: bool = True
+    callbacks: tuple[TrainerCallback, ...] = field(default_factory=tuple)
+
+
+class ObjectiveTrainer(Trainer):
+    """``Trainer`` whose loss is an objective's, whose batches are grouped by length, whose evaluation is whole.
+
+    Args:
+        objective: Named weighted terms of one batch.
+        hard_loss: ``(logits (N, C), labels (N,)) -> ()`` for the loss of the validation rows.
+        args: The usual training arguments.
+    """
+
+    def __init__(
+        self,
+        objective: Objective,
+        *,
+        hard_loss: Callable[[Tensor, Tensor], Tensor],
+        model: PreTrainedModel,
+        args: TrainingArguments,
+        **kwargs: object,
+    ) -> None:
+        super().__init__(model=model, args=args, **kwargs)  # pyright: ignore[reportArgumentType]
+        self.objective = objective
+        self.hard_loss = hard_loss
+        self.loss_is_scaled_for_ga = False
+        self.term_sums: dict[str, Tensor] = {}
+        self.num_batches_seen = 0
+
+    def compute_loss(
+        self,
+        model: nn.Module,
+        inputs: Batch,
+        return_outputs: bool = False,
+        num_items_in_batch: Tensor | int | None = None,
+    ) -> Tensor:
+        """Add the objective's terms up and remember each for the log."""
+        terms = self.objective(model, inputs)
+        for name, term in terms.items():
+            self.term_sums[name] = self.term_sums.get(name, torch.zeros((), device=term.device)) + term.detach()
+        self.num_batches_seen += 1
+        return torch.stack([term.float() for term in terms.values()]).sum()
+
+    def prediction_step(
+        self,
+        model: nn.Module,
+        inputs: Batch,
+        prediction_loss_only: bool,
+        ignore_keys: list[str] | None = None,
+    ) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
+        """Return (hard loss, logits, labels) of one batch of validation rows; the teacher is not asked."""
+        inputs = cast(Batch, self._prepare_inputs(inputs))
+        with torch.no_grad(), self.compute_loss_context_manager():
+            logits = model(**model_inputs(model, inputs)).logits.float()
+        labels = inputs["labels"]
+        return self.hard_loss(logits, labels).detach(), logits, labels
+
+    def mean_terms(self) -> dict[str, float]:
+        """Return the mean of each term since the last call, and start anew."""
+        count = max(self.num_batches_seen, 1)
+        means = {name: float(total) / count for name, total in self.term_sums.items()}
+        self.term_sums, self.num_batches_seen = {}, 0
+        return means
+
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        """Log as usual, with every term of the objective by name."""
+        if "loss" in logs:
+            logs |= {f"loss/{name}": value for name, value in self.mean_terms().items()}
+        super().log(logs, start_time)
+
+    def _get_train_sampler(self, train_dataset: object = None) -> torch.utils.data.Sampler | None:
+        dataset = cast(Dataset, train_dataset if train_dataset is not None else self.train_dataset)
+        return LengthGroupedSampler(
+            np.asarray(dataset["length"]),
+            batch_size=self.args.train_batch_size * self.args.gradient_accumulation_steps,
+            seed=self.args.seed,
+        )
+
+    def _save(self, output_dir: str | None = None, state_dict: dict | None = None) -> None:
+        super()._save(output_dir, state_dict)
+        # the pickled copy of the arguments is never read: the recipe says the same
+        (Path(output_dir or self.args.output_dir or ".") / "training_args.bin").unlink(missing_ok=True)
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What one training left behind.
+
+    ``history`` holds one row an epoch: epoch, loss, its terms, validation metrics.
+    """
+
+    history: list[dict[str, float]]
+    num_steps: int
+    seconds: float
+    best: dict[str, float]
+
+
+def train(
+    model: PreTrainedModel,
+    objective: Objective,
+    *,
+    train_rows: Dataset,
+    validation_rows: Dataset,
+    collator: Callable[[list[dict[str, object]]], Batch],
+    hard_loss: Callable[[Tensor, Tensor], Tensor],
+    metrics: Callable[[np.ndarray, np.ndarray], dict[str, float]],
+    settings: Settings,
+    work_dir: Path,
+) -> Trained:
+    """Train a model in place and leave its best weights in it.
+
+    Running it again with the same ``work_dir`` after a kill goes on from the last whole checkpoint.
+
+    Args:
+        model: The model; its extra submodules (a distillation projection) are trained and checkpointed too.
+        objective: Named weighted terms of one batch.
+        train_rows: Encoded rows with ``length``.
+        validation_rows: Encoded rows with ``labels``; scored whole after each epoch.
+        collator: Rows to a padded batch.
+        hard_loss: Loss of the validation rows.
+        metrics: ``(logits (N, C), gold) -> {name: value}``.
+        settings: Every number decided.
+        work_dir: Where checkpoints go.
+    """
+    checkpoint = last_whole_checkpoint(work_dir)
+    lines = EpochLines(settings.main_metric)
+    callbacks: list[TrainerCallback] = [Progress(settings.name), lines, *settings.callbacks]
+    if settings.early_stopping_patience is not None:
+        callbacks.append(EarlyStoppingCallback(settings.early_stopping_patience))
+
+    def score(prediction: EvalPrediction) -> dict[str, float]:
+        return metrics(cast(np.ndarray, prediction.predictions), cast(np.ndarray, prediction.label_ids))
+
+    trainer = ObjectiveTrainer(
+        objective,
+        hard_loss=hard_loss,
+        model=model,
+        args=training_arguments(settings, work_dir, num_rows=len(train_rows)),
+        train_dataset=train_rows,
+        eval_dataset=validation_rows.sort("length"),
+        data_collator=collator,
+        compute_metrics=score,
+        callbacks=callbacks,
+    )
+    for callback in list(trainer.callback_handler.callbacks):
+        if type(callback).__name__ in ("ProgressCallback", "PrinterCallback"):
+            trainer.remove_callback(callback)
+    outcome = trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    history = epoch_rows(trainer.state.log_history)
+    key = f"val_{settings.main_metric}"
+    best = max(history, key=lambda row: row.get(key, -math.inf)) if history else {}
+    return Trained(history, outcome.global_step, float(outcome.metrics["train_runtime"]), best)
+
+
+def training_arguments(settings: Settings, work_dir: Path, *, num_rows: int) -> TrainingArguments:
+    """Translate our settings into those of ``transformers``."""
+    num_batches = math.ceil(num_rows / settings.batch_size / settings.gradient_accumulation_steps)
+    num_steps = settings.max_steps if settings.max_steps > 0 else num_batches * settings.num_epochs
+    on_cpu = not torch.cuda.is_available()
+    return TrainingArguments(
+        output_dir=str(work_dir),
+        run_name=settings.name,
+        num_train_epochs=settings.num_epochs,
+        max_steps=settings.max_steps,
+        learning_rate=settings.learning_rate,
+        per_device_train_batch_size=settings.batch_size,
+        per_device_eval_batch_size=64,
+        gradient_accumulation_steps=settings.gradient_accumulation_steps,
+        weight_decay=settings.weight_decay,
+        warmup_steps=round(settings.warmup_ratio * num_steps),
+        lr_scheduler_type=settings.schedule,
+        max_grad_norm=settings.max_grad_norm,
+        bf16=settings.bf16,
+        use_cpu=on_cpu,
+        seed=settings.seed,
+        eval_strategy="epoch",
+        save_strategy="epoch",
+        logging_strategy="epoch",
+        save_total_limit=1,
+        load_best_model_at_end=settings.keep_best,
+        metric_for_best_model=f"eval_{settings.main_metric}",
+        greater_is_better=True,
+        report_to=list(settings.trackers) or "none",
+        remove_unused_columns=False,
+        label_names=["labels"],
+        dataloader_pin_memory=not on_cpu,
+        disable_tqdm=True,
+    )
+
+
+def last_whole_checkpoint(work_dir: Path) -> Path | None:
+    """Return the newest checkpoint that was written to its end; half-written ones are removed.
+
+    The trainer writes ``trainer_state.json`` last, so a checkpoint without a readable one was cut short.
+    """
+    found = sorted(
+        work_dir.glob(f"{PREFIX_CHECKPOINT_DIR}-*"), key=lambda path: int(path.name.rpartition("-")[2])
+    )
+    whole: Path | None = None
+    for path in found:
+        try:
+            json.loads((path / "trainer_state.json").read_text(encoding="utf-8"))
+            whole = path
+        except (OSError, ValueError):
+            shutil.rmtree(path)
+    return whole
+
+
+def epoch_rows(log_history: list[dict[str, float]]) -> list[dict[str, float]]:
+    """Join the trainer's log entries into one row an epoch: loss and terms, then validation metrics."""
+    rows: dict[float, dict[str, float]] = {}
+    for entry in log_history:
+        row = rows.setdefault(entry["epoch"], {"epoch": round(entry["epoch"], 3)})
+        for name, value in entry.items():
+            if name.startswith("eval_") and not name.endswith(("_runtime", "_per_second")):
+                row["val_" + name.removeprefix("eval_")] = value
+            elif name == "loss" or name.startswith("loss/") or name in ("grad_norm", "learning_rate"):
+                row[name] = value
+    return [row for row in rows.values() if "loss" in row]
