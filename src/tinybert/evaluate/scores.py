@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from datasets import Dataset
 
+from tinybert.data import LabelScheme
 from tinybert.predict import Predictor, TextRow
 
 Scores = dict[str, object]
@@ -18,12 +19,15 @@ LATENCY_ROWS = 40
 WARMUP_ROWS = 5
 
 
-def score_checkpoint(path: Path, rows: Dataset, *, max_length: int, split: str = "test") -> Scores:
+def score_checkpoint(
+    path: str | Path, rows: Dataset, *, labels: LabelScheme, max_length: int, split: str = "test"
+) -> Scores:
     """Score a checkpoint on a split and measure it.
 
     Args:
         path: A run or checkpoint.
         rows: ``text``, ``text_pair``?, ``label``.
+        labels: The label order of ``rows``.
         max_length: Longest row in tokens.
         split: The key the metrics get: ``test``, or ``validation`` where there is no test split.
 
@@ -31,7 +35,7 @@ def score_checkpoint(path: Path, rows: Dataset, *, max_length: int, split: str =
         The metrics under ``split``; ``num_parameters``; ``size_mb`` (weights, fp32); ``predict_seconds`` for
         the split; ``latency_ms``, median of single rows as they come.
     """
-    predictor = Predictor(path, max_length=max_length)
+    predictor = Predictor(path, max_length=max_length, labels=labels)
     texts = text_rows(rows)
     start = time.perf_counter()
     logits = predictor.logits(texts)

@@ -2,8 +2,8 @@
 
 Shapes: B rows, H heads, L tokens, D width, d width of a head.
 
-An attention function registered with transformers computes the pre-softmax scores of the wanted layers and then
-calls the fast kernel, so the other layers pay nothing. Hidden states come from forward hooks.
+An attention function registered with transformers computes the pre-softmax scores of the wanted layers and
+then calls the fast kernel, so the other layers pay nothing. Hidden states come from forward hooks.
 """
 
 from __future__ import annotations
@@ -47,9 +47,9 @@ class Captured:
 class Capture:
     """A context in which a model's forward leaves the wanted tensors behind.
 
-    Build it once and enter it at every step. Gradients flow through what is captured. A teacher and a student may
-    be captured at the same time; the model is as before on leaving. Nothing is detached or copied: a captured
-    tensor has the dtype that the forward used (bfloat16 under autocast).
+    Build it once and enter it at every step. Gradients flow through what is captured. A teacher and a student
+    may be captured at the same time; the model is as before on leaving. Nothing is detached or copied: a
+    captured tensor has the dtype that the forward used (bfloat16 under autocast).
 
     Args:
         model: A supported encoder, bare or with a head.
@@ -95,12 +95,13 @@ class Capture:
         taken = Captured()
         wanted = sorted(self._scores | self._vectors)
         if any(self._blocks[layer - 1].attention in _recorders for layer in wanted):
-            raise ModelError("capture", "this model is already being captured; ask for everything in one capture")
+            raise ModelError(
+                "capture", "this model is already being captured; ask for everything in one capture"
+            )
         for layer in wanted:
             _recorders[self._blocks[layer - 1].attention] = self._recorder(layer, taken)
         if wanted:
-            self._implementation = self._encoder.config._attn_implementation  # noqa: SLF001
-            self._encoder.set_attn_implementation(_NAME)
+            self._implementation = self._switch(_NAME)
         self._handles = [self._hook(index, taken) for index in sorted(self._hidden)]
         return taken
 
@@ -111,10 +112,17 @@ class Capture:
             handle.remove()
         self._handles = []
         if self._implementation is not None:
-            self._encoder.set_attn_implementation(self._implementation)
+            self._switch(self._implementation)
             self._implementation = None
         for layer in self._scores | self._vectors:
             _recorders.pop(self._blocks[layer - 1].attention, None)
+
+    def _switch(self, implementation: str | None) -> str | None:
+        """Set the kernel and return the one before; every layer of these families reads this one config."""
+        config = self._encoder.config
+        before = config._attn_implementation  # pyright: ignore[reportPrivateUsage]
+        config._attn_implementation = implementation  # pyright: ignore[reportPrivateUsage]
+        return before
 
     def _recorder(self, layer: int, taken: Captured) -> _Recorder:
         def record(query_BHLd: Tensor, key_BHLd: Tensor, value_BHLd: Tensor, scaling: float) -> None:
@@ -126,7 +134,9 @@ class Capture:
         return record
 
     def _hook(self, index: int, taken: Captured) -> RemovableHandle:
-        if index == 0:  # the input of the first layer: also right where embeddings are widened first (ELECTRA)
+        if (
+            index == 0
+        ):  # the input of the first layer: also right where embeddings are widened first (ELECTRA)
 
             def before(_module: nn.Module, args: tuple[Tensor, ...]) -> None:
                 taken.hidden[0] = args[0]
@@ -146,7 +156,7 @@ def capture(
     hidden: Collection[int] = (),
     vectors: Collection[int] = (),
 ) -> Capture:
-    """Return a `Capture`, for ``with capture(model, hidden=[0]) as taken: model(**batch)``."""
+    """Make a `Capture` to enter at once; the arguments are those of the class."""
     return Capture(model, scores=scores, hidden=hidden, vectors=vectors)
 
 
@@ -164,7 +174,14 @@ def _recording_attention(
     if record is not None:
         record(query, key, value, query.shape[-1] ** -0.5 if scaling is None else scaling)
     return sdpa_attention_forward(
-        module, query, key, value, attention_mask, dropout=dropout, scaling=scaling, **kwargs  # type: ignore[arg-type]
+        module,
+        query,
+        key,
+        value,
+        attention_mask,
+        dropout=dropout,
+        scaling=scaling,
+        **kwargs,  # type: ignore[arg-type]
     )
 
 

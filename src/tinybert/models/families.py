@@ -6,11 +6,13 @@ All supported families are post-LayerNorm encoders whose blocks hold the same ei
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import cast
 
-from torch import nn
+from torch import Tensor, nn
 from transformers import PreTrainedConfig, PreTrainedModel
+from transformers.activations import ACT2FN
 
 from tinybert.errors import ModelError
 
@@ -39,6 +41,8 @@ class Block:
         ffn_in: First feed-forward projection.
         ffn_out: Second feed-forward projection.
         norm2: LayerNorm after the feed-forward part.
+        num_heads: Attention heads.
+        activation: The feed-forward activation.
     """
 
     module: nn.Module
@@ -51,6 +55,8 @@ class Block:
     ffn_in: nn.Linear
     ffn_out: nn.Linear
     norm2: nn.LayerNorm
+    num_heads: int
+    activation: Callable[[Tensor], Tensor]
 
 
 _BERT_PATHS = {
@@ -113,23 +119,18 @@ def layers(model: nn.Module) -> list[nn.Module]:
     return list(_layer_list(model))
 
 
-def set_layers(model: nn.Module, kept: list[nn.Module]) -> None:
-    """Put other layers in the place of the encoder's own."""
-    path, _ = _family(encoder(model).config)
-    parent, _, name = path.rpartition(".")
-    holder = encoder(model).get_submodule(parent)
-    setattr(holder, name, nn.ModuleList(kept))
-
-
 def blocks(model: nn.Module) -> list[Block]:
     """Return the encoder's layers with their parts under family-independent names.
 
     Raises:
         ModelError: The family is not supported.
     """
-    _, paths = _family(encoder(model).config)
+    config = encoder(model).config
+    _, paths = _family(config)
+    name = config.activation if config.model_type == "distilbert" else config.hidden_act
+    rest = {"num_heads": config.num_attention_heads, "activation": ACT2FN[name]}
     return [
-        Block(module=layer, **{role: layer.get_submodule(path) for role, path in paths.items()})  # type: ignore[arg-type]
+        Block(module=layer, **{role: layer.get_submodule(path) for role, path in paths.items()}, **rest)  # pyright: ignore[reportArgumentType]
         for layer in _layer_list(model)
     ]
 

@@ -7,6 +7,7 @@ hidden state behind that layer (index 0 is the embedding output).
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 
 from tinybert.errors import ModelError
 from tinybert.lookup import find
@@ -63,7 +64,7 @@ def resolve_layer_map(
     if num_student_layers > num_teacher_layers:
         raise ModelError(
             "layer map",
-            f"a student of {num_student_layers} layers cannot be mapped onto a teacher of {num_teacher_layers}; "
+            f"a student of {num_student_layers} layers cannot learn from a teacher of {num_teacher_layers}; "
             f"set student.num_hidden_layers to at most {num_teacher_layers}",
         )
     if isinstance(spec, str):
@@ -88,6 +89,6 @@ def _problems(layers: list[int], num_student_layers: int, num_teacher_layers: in
         for layer in layers
         if not 1 <= layer <= num_teacher_layers
     ]
-    if any(later <= earlier for earlier, later in zip(layers, layers[1:], strict=False)):
+    if any(later <= earlier for earlier, later in pairwise(layers)):
         problems.append("must increase from entry to entry")
     return problems

@@ -59,7 +59,9 @@ def resolve_shape(name: str | None, overrides: Mapping[str, int | None]) -> Shap
     if name is None:
         missing = [key for key in known if key not in given]
         if missing:
-            raise ModelError(subject, f"give a named shape ({', '.join(BUILTIN)}) or also {', '.join(missing)}")
+            raise ModelError(
+                subject, f"give a named shape ({', '.join(BUILTIN)}) or also {', '.join(missing)}"
+            )
         shape = Shape(**given)
     elif name in BUILTIN:
         shape = replace(BUILTIN[name], **given)

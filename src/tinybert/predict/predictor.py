@@ -16,9 +16,10 @@ import numpy as np
 import torch
 
 from tinybert.data import LabelScheme, encode, pad
-from tinybert.errors import DataError
-from tinybert.models import load_tokenizer, load_trained
+from tinybert.errors import DataError, ModelError
+from tinybert.models import has_task_head, load_classifier, load_config, load_tokenizer
 from tinybert.models.inputs import model_inputs
+from tinybert.models.label_order import label_mismatch, label_order, reorder_outputs
 from tinybert.tasks import Answer, Task, task_of_config
 
 TextRow = str | tuple[str, str] | Mapping[str, str]
@@ -42,6 +43,10 @@ class Predictor:
         batch_size: Rows a forward.
         max_length: Longest row in tokens; by default what the model was trained with.
         precision: Number format of the weights.
+        labels: Answer in this label order; by default in the checkpoint's own.
+
+    Raises:
+        ModelError: The checkpoint has no task head, or answers other labels.
     """
 
     def __init__(
@@ -51,19 +56,26 @@ class Predictor:
         batch_size: int = 32,
         max_length: int | None = None,
         precision: Literal["fp32", "bf16"] = "fp32",
+        labels: LabelScheme | None = None,
     ) -> None:
+        config = load_config(path)
+        if not has_task_head(config):
+            raise ModelError(str(path), "has no task head, so it cannot predict; fine-tune or distil it first")
         self.tokenizer = load_tokenizer(path)
-        self.model = load_trained(path).eval().requires_grad_(False)
+        self.model = load_classifier(path).requires_grad_(False)
         if precision == "bf16":
             self.model = self.model.to(torch.bfloat16)
         if torch.cuda.is_available():
             self.model = self.model.to("cuda")
         self.batch_size = batch_size
-        limit = int(getattr(self.model.config, "max_position_embeddings", 512))
-        self.max_length = max_length or min(self.tokenizer.model_max_length, limit)
+        self.max_length = max_length or min(self.tokenizer.model_max_length, config.max_position_embeddings)
         self.task: Task = task_of_config(self.model.config)
-        names = [name for _, name in sorted(self.model.config.id2label.items())]
-        self.labels = LabelScheme(self.task.label_kind, tuple(names) if self.task.label_kind != "value" else ())
+        if labels is not None:
+            order = label_order(config.id2label, labels.names)
+            if order is None:
+                raise ModelError(str(path), label_mismatch(config.id2label, labels.names))
+            reorder_outputs(self.model, order, labels.names)
+        self.labels = LabelScheme.from_config(self.model.config.id2label, self.task.label_kind)
 
     def __call__(self, rows: Iterable[TextRow]) -> list[Answer]:
         """Return one answer a row, in the order given."""
@@ -84,11 +96,12 @@ class Predictor:
         logits = np.zeros((len(rows), self.model.config.num_labels), dtype=np.float32)
         for start in range(0, len(order), self.batch_size):
             indices = order[start : start + self.batch_size]
-            logits[indices] = self._forward({name: [column[i] for i in indices] for name, column in encoded.items()})
+            rows_now = [{name: column[i] for name, column in encoded.items()} for i in indices]
+            logits[indices] = self._forward(rows_now)
         return logits
 
     @torch.inference_mode()
-    def _forward(self, encoded: dict[str, list[list[int]]]) -> np.ndarray:
+    def _forward(self, encoded: list[dict[str, list[int]]]) -> np.ndarray:
         batch = pad(encoded, pad_token_id=self.tokenizer.pad_token_id or 0)
         batch = {name: tensor.to(self.model.device) for name, tensor in batch.items()}
         return self.model(**model_inputs(self.model, batch)).logits.float().cpu().numpy()

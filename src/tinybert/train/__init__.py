@@ -3,6 +3,7 @@
 from tinybert.train.classic import train_model
 from tinybert.train.precision import choose_precision, seconds_per_product
 from tinybert.train.progress import epoch_line, metric_title
+from tinybert.train.tracking import check_trackers, tracked
 from tinybert.train.trainer import Batch, Objective, Settings, Trained, train
 
 __all__ = [
@@ -10,10 +11,12 @@ __all__ = [
     "Objective",
     "Settings",
     "Trained",
+    "check_trackers",
     "choose_precision",
     "epoch_line",
     "metric_title",
     "seconds_per_product",
+    "tracked",
     "train",
     "train_model",
 ]

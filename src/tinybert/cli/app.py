@@ -1,0 +1,68 @@
+"""The table of commands, and what happens to an error.
+
+Heavy imports happen inside the commands: ``tinybert --help`` answers at once.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+
+from cyclopts import App, CycloptsError
+
+from tinybert.cli.demo import demo
+from tinybert.cli.distill import distill
+from tinybert.cli.doctor import doctor
+from tinybert.cli.evaluate import evaluate
+from tinybert.cli.finetune import finetune
+from tinybert.cli.predict import predict
+from tinybert.cli.run import run
+from tinybert.errors import TinyBertError
+
+COMMANDS: dict[str, Callable[..., None]] = {
+    "demo": demo,
+    "finetune": finetune,
+    "distill": distill,
+    "run": run,
+    "evaluate": evaluate,
+    "predict": predict,
+    "doctor": doctor,
+}
+
+HELP = """Distil any BERT into a small fast one.
+
+Settings of a recipe are written key.path=value after the options, for example train.num_epochs=3
+train.learning_rate=5e-5. Add --debug to any command to see the traceback of an error."""
+
+
+def make_app() -> App:
+    """Return the command-line application."""
+    from tinybert import __version__
+
+    app = App(name="tinybert", help=HELP, version=__version__, result_action="return_value")
+    for name, command in COMMANDS.items():
+        app.command(command, name=name)
+    return app
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run the command line; a user's mistake exits with 2 and no traceback."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    debug = "--debug" in words
+    words = [word for word in words if word != "--debug"]
+    try:
+        make_app()(words, exit_on_error=False, print_error=True)
+    except CycloptsError:
+        sys.exit(2)
+    except TinyBertError as error:
+        if debug:
+            raise
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        print("\nstopped; the same command goes on from the last checkpoint", file=sys.stderr)
+        sys.exit(130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)

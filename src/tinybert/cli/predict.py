@@ -1,0 +1,48 @@
+"""``tinybert predict``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+
+def predict(
+    run: str,
+    *texts: str,
+    text_pair: str | None = None,
+    input: Path | None = None,  # noqa: A002 – the option's name
+    output: Path | None = None,
+    json: Annotated[bool, Parameter(negative=())] = False,
+) -> None:
+    """Answer texts with a run or a checkpoint.
+
+    Args:
+        run: Run, checkpoint or hub name.
+        texts: Texts to answer.
+        text_pair: The second text, for a model of pairs; goes with each text.
+        input: A file of texts: .txt (one a line), .jsonl, .csv, .tsv or .parquet with a column text.
+        output: Where answers of --input go: .jsonl, .csv or .tsv; standard output when not given.
+        json: Print JSON lines; always when output is not a terminal.
+    """
+    import json as json_module
+    from dataclasses import asdict
+
+    from tinybert.predict import Predictor
+    from tinybert.predict.files import predict_file, rows_of_words
+    from tinybert.stages.pipeline import quiet_libraries
+
+    quiet_libraries()
+    words = rows_of_words(texts, text_pair=text_pair, has_file=input is not None)
+    predictor = Predictor(run)
+    if input is not None:
+        predict_file(predictor, input, output)
+        return
+    for text, answer in zip(texts, predictor(words), strict=True):
+        if json or not sys.stdout.isatty():
+            print(json_module.dumps({"text": text, **asdict(answer)}, ensure_ascii=False))
+        else:
+            print(f"{answer.label if answer.label is not None else answer.score}\t{answer.score:.1%}\t{text}"
+                  if answer.label is not None else f"{answer.score:.4f}\t{text}")

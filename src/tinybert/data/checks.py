@@ -1,0 +1,196 @@
+"""What only the whole of the data shows: unknown labels, leakage, duplicates, empty splits."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinybert.data.findings import Findings, name_rows
+from tinybert.data.labels import LabelKind, LabelScheme, split_labels
+from tinybert.data.reading import Part
+from tinybert.errors import DataError
+
+
+@dataclass(frozen=True)
+class Split:
+    """Some rows of a part, and their labels as written.
+
+    Attributes:
+        name: train, validation or test.
+        part: Where the rows are.
+        rows: int64 (n,), indices into the part, rising.
+        codes: int64 (N,), for every row of the part its index in ``raw_labels``, -1 unlabelled; for numbers
+            float64 (N,), NaN unlabelled.
+        raw_labels: The different labels as written, sorted; empty for numbers.
+    """
+
+    name: str
+    part: Part
+    rows: NDArray[np.int64]
+    codes: NDArray[np.int64] | NDArray[np.float64]
+    raw_labels: Sequence[str]
+
+    @property
+    def hashes(self) -> NDArray[np.uint64]:
+        """Hashes of this split's rows."""
+        return self.part.hashes[self.rows]
+
+    def labels_present(self) -> list[str]:
+        """Return the labels as written that occur in these rows."""
+        present = np.unique(self.codes[self.rows]) if self.raw_labels else []
+        return [self.raw_labels[int(code)] for code in present if code >= 0]
+
+    def without(self, drop: NDArray[np.bool_]) -> Split:
+        """Return the split without some of its rows."""
+        return replace(self, rows=self.rows[~drop])
+
+    def set_aside(self, drop: NDArray[np.bool_], why: Sequence[str], field: str, findings: Findings) -> Split:
+        """Note rows as bad, and return the split without them."""
+        for row in self.part.bad_rows(self.rows[drop], field=field, why=why):
+            findings.add_bad_row(row)
+        return self.without(drop)
+
+
+def code_labels(part: Part, kind: LabelKind) -> tuple[NDArray[np.int64] | NDArray[np.float64], list[str]]:
+    """Return the labels of a part as numbers, and for names what each number stands for."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    column = part.rows.column("label")
+    if kind == "value":
+        return column.to_numpy().astype(np.float64), []
+    raw_labels = sorted(text for text in column.unique().to_pylist() if text is not None)
+    if not raw_labels:
+        return np.full(len(column), -1, dtype=np.int64), []
+    codes = pc.call_function("index_in", [column], pc.SetLookupOptions(pa.array(raw_labels, pa.string())))
+    return codes.fill_null(-1).to_numpy().astype(np.int64), raw_labels
+
+
+def names_in(raw_labels: Sequence[str], kind: LabelKind, separator: str) -> list[frozenset[str]]:
+    """Return the label names in each label as written."""
+    if kind != "multi":
+        return [frozenset([raw]) for raw in raw_labels]
+    return [frozenset(_names_or_none(raw, separator)) for raw in raw_labels]
+
+
+def _names_or_none(raw: str, separator: str) -> list[str]:
+    try:
+        return split_labels(raw, separator)
+    except ValueError:  # reported with its row by refuse_unknown_labels
+        return []
+
+
+def refuse_unknown_labels(split: Split, scheme: LabelScheme, findings: Findings, *, owner: str) -> Split:
+    """Set rows aside whose label the scheme does not know."""
+    reasons: dict[int, str] = {}
+    for code, raw in enumerate(split.raw_labels):
+        try:
+            scheme.convert(raw)
+        except DataError as error:
+            reasons[code] = error.problems[0].replace("unknown label", f"unknown to {owner}: label", 1)
+    drop = np.isin(split.codes[split.rows], list(reasons)) if reasons else np.zeros(len(split.rows), bool)
+    why = [reasons[int(code)] for code in split.codes[split.rows[drop]]]
+    return split.set_aside(drop, why, "label", findings)
+
+
+def find_leakage(train: Split, other: Split) -> tuple[NDArray[np.bool_], list[str]]:
+    """Return which rows of another split stand in train too, and for each of those where."""
+    order = np.argsort(train.hashes, kind="stable")
+    ranked = train.hashes[order]
+    places = np.searchsorted(ranked, other.hashes)
+    found = places < len(ranked)
+    found[found] = ranked[places[found]] == other.hashes[found]
+    where = [train.part.place(int(train.rows[index])) for index in order[places[found]]]
+    return found, where
+
+
+def check_leakage(train: Split, other: Split, findings: Findings, *, max_leakage: float | None) -> Split:
+    """Look for rows of a held-out split in train.
+
+    Args:
+        train: The training rows.
+        other: Validation or test rows.
+        findings: Where bad rows, problems and warnings go.
+        max_leakage: Share of rows above which it is a problem, or None where it is only ever a warning.
+    """
+    leaked, where = find_leakage(train, other)
+    if not leaked.any():
+        return other
+    if findings.skip and max_leakage is not None:
+        return other.set_aside(
+            leaked, [f"stands in train too ({place})" for place in where], "text", findings
+        )
+    message = _describe_leakage(other, leaked, where)
+    share = float(leaked.mean())
+    if max_leakage is None or share <= max_leakage:
+        findings.warnings.append(message)
+    else:
+        findings.problems.append(
+            f"{message}; that is more than data.max_leakage={max_leakage:g}: remove them from one, "
+            "or set data.on_bad_row=skip to leave them out of the test"
+        )
+    return other
+
+
+def _describe_leakage(other: Split, leaked: NDArray[np.bool_], where: Sequence[str]) -> str:
+    rows = other.rows[leaked]
+    return (
+        f"{other.name}: {len(rows):,} of {len(leaked):,} rows ({leaked.mean():.1%}) stand in train too "
+        f"({_say_places(other.part, rows)}; the first is {where[0]})"
+    )
+
+
+def _say_places(part: Part, rows: NDArray[np.int64]) -> str:
+    first = int(part.tables[rows[0]])
+    file, unit = part.origins[first]
+    return f"{file}, {unit}s {name_rows(part.numbers[rows].tolist())}"
+
+
+def warn_of_duplicates(train: Split, findings: Findings) -> None:
+    """Warn of equal texts in train, and of equal texts with different labels."""
+    hashes = train.hashes
+    order = np.argsort(hashes, kind="stable")
+    same = hashes[order][1:] == hashes[order][:-1]
+    if not same.any():
+        return
+    again = np.sort(train.rows[order[1:][same]])
+    places = _say_places(train.part, again)
+    findings.warnings.append(f"train: {len(again):,} rows repeat the text of an earlier row ({places})")
+    codes = train.codes[train.rows][order]
+    labelled = (codes >= 0) if train.raw_labels else ~np.isnan(codes.astype(np.float64))
+    differ = same & (codes[1:] != codes[:-1]) & labelled[1:] & labelled[:-1]
+    if differ.any():
+        rows = np.sort(train.rows[order[1:][differ]])
+        findings.warnings.append(
+            f"train: {len(rows):,} rows repeat an earlier text with another label "
+            f"({_say_places(train.part, rows)}); a model can only be wrong on one of the two"
+        )
+
+
+def check_variety(train: Split, kind: LabelKind, findings: Findings) -> None:
+    """Refuse training rows that all have the same class; doubt those that mostly have one of their own."""
+    if kind != "single" or not len(train.rows):
+        return
+    present = train.labels_present()
+    num_labelled = int((train.codes[train.rows] >= 0).sum())
+    if len(present) == 1:
+        findings.problems.append(
+            f"train: all {num_labelled:,} labelled rows have the label {present[0]!r}; at least two labels "
+            "are needed (is data.label the right column, and data.max_train_rows large enough?)"
+        )
+    elif num_labelled >= 20 and len(present) > num_labelled / 2:
+        findings.warnings.append(
+            f"train: {len(present):,} different labels in {num_labelled:,} rows; is data.label the right "
+            "column? for numbers set task=regression"
+        )
+
+
+def label_matrix(raw_labels: Sequence[str], scheme: LabelScheme) -> NDArray[np.float32] | NDArray[np.int64]:
+    """Convert each label as written: classes (K,) int64, several labels (K, C) float32."""
+    converted = [scheme.convert(raw) for raw in raw_labels]
+    if scheme.kind == "single":
+        return np.array(converted, dtype=np.int64)
+    return np.array(converted, dtype=np.float32).reshape(len(raw_labels), len(scheme.names))

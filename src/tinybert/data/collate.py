@@ -1,0 +1,74 @@
+"""Encoded rows → one batch of tensors, padded to its own longest row."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from tinybert.data.encode import pad
+from tinybert.errors import DataError
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+TEACHER = "teacher_"
+TOKEN_COLUMNS = ("input_ids", "token_type_ids")
+
+
+class Collator:
+    """Makes one batch of encoded rows; the ``collate_fn`` of a data loader.
+
+    Args:
+        tokenizer: The student's: it says what fills empty positions.
+        teacher_tokenizer: The teacher's, when the rows carry ``teacher_input_ids`` too.
+        pad_to_multiple_of: Round the length up to a multiple.
+    """
+
+    def __init__(
+        self,
+        tokenizer: PreTrainedTokenizerBase,
+        teacher_tokenizer: PreTrainedTokenizerBase | None = None,
+        pad_to_multiple_of: int | None = None,
+    ) -> None:
+        self.tokenizer = tokenizer
+        self.teacher_tokenizer = teacher_tokenizer
+        self.pad_to_multiple_of = pad_to_multiple_of
+
+    def __call__(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, Tensor]:
+        """Return the batch.
+
+        Returns:
+            ``input_ids``, ``attention_mask`` and perhaps ``token_type_ids``, int64 (B, L); ``labels`` int64
+            (B,) or float32 (B,) or (B, C); ``row`` int64 (B,); and ``teacher_*`` likewise (B, L_teacher).
+
+        Raises:
+            DataError: The rows carry a teacher's tokens and no teacher's tokenizer was given.
+        """
+        batch = self._pad(rows, self.tokenizer, "")
+        if TEACHER + "input_ids" in rows[0]:
+            if self.teacher_tokenizer is None:
+                raise DataError("batch", "rows have teacher_input_ids; give Collator the teacher_tokenizer")
+            batch |= self._pad(rows, self.teacher_tokenizer, TEACHER)
+        if "row" in rows[0]:
+            batch["row"] = torch.tensor([row["row"] for row in rows], dtype=torch.int64)
+        if "labels" in rows[0]:
+            batch["labels"] = _label_tensor([row["labels"] for row in rows])
+        return batch
+
+    def _pad(
+        self, rows: Sequence[Mapping[str, Any]], tokenizer: PreTrainedTokenizerBase, prefix: str
+    ) -> dict[str, Tensor]:
+        bare = [{key: row[prefix + key] for key in TOKEN_COLUMNS if prefix + key in row} for row in rows]
+        padding = tokenizer.pad_token_id
+        if not isinstance(padding, int):
+            raise DataError("tokenizer", "has no padding token; set tokenizer.pad_token")
+        padded = pad(bare, pad_token_id=padding, pad_to_multiple_of=self.pad_to_multiple_of)
+        return {prefix + key: tensor for key, tensor in padded.items()}
+
+
+def _label_tensor(labels: list[Any]) -> Tensor:
+    tensor = torch.tensor(labels)
+    return tensor.float() if tensor.is_floating_point() else tensor.long()

@@ -1,0 +1,102 @@
+"""What reading found: bad rows, problems of a file as a whole, and warnings; all reported at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from tinybert.errors import DataError
+
+MAX_BAD_ROWS = 100_000
+SKIP_HINT = " (or set data.on_bad_row=skip to set such rows aside)"
+Unit = Literal["line", "row"]
+
+
+@dataclass(frozen=True)
+class BadRow:
+    """A row that cannot be used.
+
+    Attributes:
+        file: The file as the user named it, or the split of data given as Python objects.
+        row: Counted as a person would: the line of a text file (the header is line 1), else the row from 1.
+        field: The column, or an empty string when the row as a whole is wrong.
+        why: What is wrong, what is allowed and the fix.
+        raw: The row as it was read.
+        unit: What ``row`` counts.
+    """
+
+    file: str
+    row: int
+    field: str
+    why: str
+    raw: Mapping[str, object]
+    unit: Unit = "line"
+
+    def __str__(self) -> str:
+        column = f", {self.field}" if self.field else ""
+        return f"{self.file}, {self.unit} {self.row:,}{column}: {self.why}"
+
+
+class TooManyBadRowsError(Exception):
+    """Reading further would only find more of the same."""
+
+
+@dataclass
+class Findings:
+    """Collects while reading; :meth:`stop_if_any` reports.
+
+    Attributes:
+        skip: True: bad rows are set aside and reading goes on; False: they are problems.
+        problems: What stops, one line each.
+        bad_rows: Rows that were set aside, or in the way.
+        warnings: What does not stop.
+    """
+
+    skip: bool
+    problems: list[str] = field(default_factory=list[str])
+    bad_rows: list[BadRow] = field(default_factory=list[BadRow])
+    warnings: list[str] = field(default_factory=list[str])
+
+    def add_bad_row(self, row: BadRow) -> None:
+        """Note a bad row.
+
+        Raises:
+            TooManyBadRowsError: There are so many that the file as a whole must be wrong.
+        """
+        self.bad_rows.append(row)
+        if not self.skip:
+            first = len(self.bad_rows) == 1
+            self.problems.append(f"{row}{SKIP_HINT if first else ''}")
+        if len(self.bad_rows) >= MAX_BAD_ROWS:
+            self.problems.append(f"{row.file}: {MAX_BAD_ROWS:,} bad rows; the rest was not read")
+            raise TooManyBadRowsError
+
+    def add_problems(self, error: DataError) -> None:
+        """Note what is wrong with a file as a whole."""
+        self.problems += [f"{error.subject}: {problem}" for problem in error.problems]
+
+    @property
+    def has_whole_problems(self) -> bool:
+        """Whether a problem is one of a file as a whole, so that what was read may be incomplete."""
+        return len(self.problems) > (0 if self.skip else len(self.bad_rows))
+
+    def stop_if_any(self, subject: str) -> None:
+        """Raise one error that lists every problem, if there is any.
+
+        Raises:
+            DataError: There is.
+        """
+        if self.problems:
+            raise DataError(subject, self.problems)
+
+
+def name_rows(rows: list[int], limit: int = 5) -> str:
+    """Return row numbers as one phrase.
+
+    Example:
+        >>> name_rows([3, 7]), name_rows(list(range(1, 9)))
+        ('3, 7', '1, 2, 3, 4, 5, … and 3 more')
+    """
+    more = len(rows) - limit
+    return ", ".join(f"{row:,}" for row in rows[:limit]) + (f", … and {more:,} more" if more > 0 else "")

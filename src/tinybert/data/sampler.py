@@ -1,0 +1,66 @@
+"""Batches of rows of like length, so that little of a batch is padding."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from torch.utils.data import Sampler
+
+BATCHES_SORTED_TOGETHER = 50
+
+
+class LengthGroupedSampler(Sampler[int]):
+    """Yields row indices so that each run of ``batch_size`` of them has rows of like length.
+
+    All rows are shuffled and cut into stretches of 50 batches; within a stretch rows are sorted by length and
+    cut into batches; the order of the batches is shuffled. The batch with the longest row comes first of all,
+    so that too little memory shows at once, and the partial batch comes last. Every row comes once.
+
+    Args:
+        lengths: Tokens of each row.
+        batch_size: Rows a batch, on all devices together.
+        seed: Together with the epoch decides the order.
+        epoch: See :meth:`set_epoch`.
+    """
+
+    def __init__(
+        self, lengths: Sequence[int] | NDArray[np.integer], *, batch_size: int, seed: int, epoch: int = 0
+    ) -> None:
+        self.lengths = np.asarray(lengths)
+        self.batch_size = batch_size
+        self.seed = seed
+        self.epoch = epoch
+
+    def set_epoch(self, epoch: int) -> None:
+        """Give the next pass over the rows another order."""
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+    def __iter__(self) -> Iterator[int]:
+        rng = np.random.default_rng([self.seed, self.epoch])
+        order = self._grouped(rng.permutation(len(self.lengths)))
+        num_full = len(order) // self.batch_size
+        full = order[: num_full * self.batch_size].reshape(num_full, self.batch_size)
+        for batch in full[self._batch_order(full, rng)]:
+            yield from batch.tolist()
+        yield from order[num_full * self.batch_size :].tolist()
+
+    def _grouped(self, order: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Sort each stretch by falling length; the last takes the rest, its partial batch short rows."""
+        stretch = self.batch_size * BATCHES_SORTED_TOGETHER
+        num_stretches = max(1, len(order) // stretch)
+        cuts = [stretch * index for index in range(1, num_stretches)]
+        parts = [part[np.argsort(-self.lengths[part], kind="stable")] for part in np.split(order, cuts)]
+        return np.concatenate(parts)
+
+    def _batch_order(self, full: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
+        order = rng.permutation(len(full))
+        if len(full):
+            longest = int(self.lengths[full].max(axis=1).argmax())
+            place = int(np.flatnonzero(order == longest)[0])
+            order[[0, place]] = order[[place, 0]]
+        return order

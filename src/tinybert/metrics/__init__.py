@@ -1,0 +1,13 @@
+"""Predictions and gold in, numbers out.
+
+Rows without a gold label (−100, or NaN where labels are numbers) are left out. scikit-learn and scipy are
+imported inside the calls: asking for an answer must not wait for them.
+"""
+
+from __future__ import annotations
+
+from tinybert.metrics.classification import classification_metrics, confusion
+from tinybert.metrics.multilabel import multilabel_metrics
+from tinybert.metrics.regression import regression_metrics
+
+__all__ = ["classification_metrics", "confusion", "multilabel_metrics", "regression_metrics"]

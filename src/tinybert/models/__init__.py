@@ -1,0 +1,30 @@
+"""Students and teachers as models: shapes, loading, first weights, layer maps and activation capture."""
+
+from tinybert.models.capture import Capture, Captured, capture
+from tinybert.models.families import EncoderInfo, describe
+from tinybert.models.initialise import random_start, slice_start, student_config
+from tinybert.models.layer_maps import resolve_layer_map
+from tinybert.models.load import has_task_head, load_classifier, load_config, load_encoder, load_tokenizer
+from tinybert.models.project import ProjectedStart, project_start
+from tinybert.models.shapes import Shape, resolve_shape
+
+__all__ = [
+    "Capture",
+    "Captured",
+    "EncoderInfo",
+    "ProjectedStart",
+    "Shape",
+    "capture",
+    "describe",
+    "has_task_head",
+    "load_classifier",
+    "load_config",
+    "load_encoder",
+    "load_tokenizer",
+    "project_start",
+    "random_start",
+    "resolve_layer_map",
+    "resolve_shape",
+    "slice_start",
+    "student_config",
+]

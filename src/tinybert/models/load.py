@@ -1,0 +1,188 @@
+"""Read checkpoints and tokenizers from a folder or the hub: safetensors only, quietly, never foreign code."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import cast
+
+import torch
+from safetensors import SafetensorError
+from transformers import (
+    AutoConfig,
+    AutoModel,
+    AutoModelForSequenceClassification,
+    AutoTokenizer,
+    PreTrainedConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+    PreTrainedTokenizerFast,
+)
+from transformers.utils import logging as transformers_logging
+
+from tinybert.errors import ModelError
+from tinybert.models.head import set_labels
+
+TOKENIZER_FILES = (
+    "tokenizer.json",
+    "vocab.txt",
+    "vocab.json",
+    "sentencepiece.bpe.model",
+    "spiece.model",
+    "tokenizer.model",
+)
+_UNREADABLE = (OSError, ValueError, KeyError, RuntimeError, SafetensorError)
+
+
+def load_config(path: str | Path) -> PreTrainedConfig:
+    """Read the config of a checkpoint.
+
+    Raises:
+        ModelError: The folder or its config.json is missing or broken, or the hub cannot be reached.
+    """
+    folder = _local(path, need_weights=False)
+    with _quietly(path):
+        return AutoConfig.from_pretrained(folder or str(path), trust_remote_code=False)
+
+
+def has_task_head(source: str | Path | PreTrainedConfig) -> bool:
+    """Say whether a checkpoint was saved with a sequence-classification head."""
+    config = source if isinstance(source, PreTrainedConfig) else load_config(source)
+    names = config.architectures or []
+    return bool(names) and names[0].endswith("ForSequenceClassification")
+
+
+def load_classifier(
+    path: str | Path,
+    *,
+    num_labels: int | None = None,
+    id2label: Mapping[int, str] | None = None,
+    problem_type: str | None = None,
+    dtype: torch.dtype = torch.float32,
+    new_head: bool = False,
+    seed: int = 0,
+) -> PreTrainedModel:
+    """Load a checkpoint as a sequence classifier, in evaluation mode.
+
+    Args:
+        path: Folder or hub name.
+        num_labels: Classes (1 for regression); None keeps the checkpoint's.
+        id2label: Names of the classes; None keeps the checkpoint's.
+        problem_type: As in transformers: single_label_classification, …; None keeps the checkpoint's.
+        dtype: Of the weights in memory.
+        new_head: Draw a new head when the checkpoint's answers another number of classes.
+        seed: For the head, when the checkpoint has none.
+
+    Raises:
+        ModelError: The checkpoint cannot be read, or its head has another number of classes.
+    """
+    config = load_config(path)
+    given = config.num_labels if has_task_head(config) else num_labels
+    if num_labels is not None and given != num_labels and not new_head:
+        raise ModelError(
+            str(path),
+            f"its head answers {given} classes, the data has {num_labels}; "
+            "fine-tune it on this data first, or give the checkpoint it was fine-tuned from",
+        )
+    set_labels(config, num_labels=num_labels, id2label=id2label, problem_type=problem_type)
+    return _load(AutoModelForSequenceClassification, path, config, dtype=dtype, seed=seed)
+
+
+def load_encoder(path: str | Path, *, dtype: torch.dtype = torch.float32, seed: int = 0) -> PreTrainedModel:
+    """Load a checkpoint's bare encoder, in evaluation mode.
+
+    Args:
+        path: Folder or hub name.
+        dtype: Of the weights in memory.
+        seed: For a pooler, when the checkpoint has none.
+
+    Raises:
+        ModelError: The checkpoint cannot be read.
+    """
+    return _load(AutoModel, path, load_config(path), dtype=dtype, seed=seed)
+
+
+def load_tokenizer(path: str | Path) -> PreTrainedTokenizerBase:
+    """Load a tokenizer, without the padding and truncation that its file may fix.
+
+    Raises:
+        ModelError: The folder holds no tokenizer, or it cannot be read.
+    """
+    folder = _local(path, need_weights=False)
+    if folder and not any((folder / name).is_file() for name in TOKENIZER_FILES):
+        # transformers would go on with an empty vocabulary
+        raise ModelError(str(path), f"no tokenizer here (looked for {', '.join(TOKENIZER_FILES)})")
+    with _quietly(path):
+        tokenizer = cast(PreTrainedTokenizerBase, AutoTokenizer.from_pretrained(folder or str(path)))
+    if isinstance(tokenizer, PreTrainedTokenizerFast):
+        tokenizer.backend_tokenizer.no_padding()
+        tokenizer.backend_tokenizer.no_truncation()
+    return tokenizer
+
+
+def _load(
+    auto: type[AutoModel] | type[AutoModelForSequenceClassification],
+    path: str | Path,
+    config: PreTrainedConfig,
+    *,
+    dtype: torch.dtype,
+    seed: int,
+) -> PreTrainedModel:
+    folder = _local(path, need_weights=True)
+    with _quietly(path), torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model = auto.from_pretrained(
+            folder or str(path),
+            config=config,
+            dtype=dtype,
+            use_safetensors=True,
+            trust_remote_code=False,
+            ignore_mismatched_sizes=True,
+        )
+    return cast(PreTrainedModel, model).eval()
+
+
+def _local(path: str | Path, *, need_weights: bool) -> Path | None:
+    """Return the folder, or None for a hub name; say what is wrong with a folder."""
+    folder = Path(path).expanduser()
+    if not folder.is_dir():
+        if isinstance(path, Path) or str(path).startswith((".", "/", "~")) or str(path).count("/") > 1:
+            raise ModelError(str(path), "no such folder")
+        return None
+    config_file = folder / "config.json"
+    try:
+        json.loads(config_file.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ModelError(str(path), "no config.json here: not a checkpoint") from error
+    except ValueError as error:
+        raise ModelError(str(config_file), f"not valid JSON: {error}") from error
+    if need_weights and not any(folder.glob("*.safetensors")):
+        pickled = any(folder.glob("pytorch_model*.bin"))
+        fix = (
+            "its weights are pickled; save it once more with save_pretrained"
+            if pickled
+            else "no weights here"
+        )
+        raise ModelError(str(path), f"no *.safetensors: {fix}")
+    return folder
+
+
+@contextmanager
+def _quietly(path: str | Path) -> Generator[None]:
+    """Load without bars and reports on the terminal, and turn what goes wrong into a ModelError."""
+    level = transformers_logging.get_verbosity()
+    bars = transformers_logging.is_progress_bar_enabled()
+    transformers_logging.set_verbosity_error()
+    transformers_logging.disable_progress_bar()
+    try:
+        yield
+    except _UNREADABLE as error:
+        lines = str(error).strip().splitlines() or [type(error).__name__]
+        where = "cannot be read" if Path(path).expanduser().is_dir() else "no such folder, and not on the hub"
+        raise ModelError(str(path), f"{where}: {lines[0]}") from error
+    finally:
+        transformers_logging.set_verbosity(level)
+        if bars:
+            transformers_logging.enable_progress_bar()

@@ -1,0 +1,265 @@
+"""A narrower student's first weights, computed from the teacher's without a training step.
+
+Shapes: B rows, L tokens, N real tokens of all calibrating rows end to end, D the teacher's width, S the
+student's, C classes.
+
+The student is built from the embeddings upwards. Each of its linear layers starts from the teacher's layer in
+the student's basis and is then fitted, in closed form, from what the student itself gives that layer to what
+the teacher has at this place: so each layer corrects the errors of those before it, also of skipped ones.
+
+- *Width*: hidden states move to the S leading eigenvectors of their second moment, turned within that space
+  towards the S strongest coordinates, since LayerNorm works coordinate by coordinate.
+- *Heads*: a student with fewer heads keeps those that move the residual stream most; none are merged, because
+  two attention patterns cannot be one. A kept head's scores and its output are cut to the new head's rank by a
+  singular value decomposition weighted with the calibrating tokens' queries, keys and values.
+- *Neurons*: those that move the residual stream most.
+- *LayerNorm*: weight and bias by regression, coordinate by coordinate.
+- *Answers*: the pooler units that move the answers most, then pooler and classifier by regression.
+
+At the teacher's own width and sizes nothing is turned or cut, and a student of all layers is the teacher
+itself; a student of fewer layers is then a slice whose layers have been fitted to close the gaps.
+
+Differs: this is not in the TinyBERT paper (arXiv:1909.10351), which starts narrow students from general
+distillation. The hidden states' principal directions are from SliceGPT (arXiv:2401.15024), the least-squares
+fit of what is kept from channel pruning (arXiv:1707.06168).
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+from transformers import PreTrainedConfig, PreTrainedModel
+
+from tinybert.errors import ModelError
+from tinybert.models.capture import Capture
+from tinybert.models.families import EncoderInfo, blocks, describe, embeddings, encoder
+from tinybert.models.flat import run_block
+from tinybert.models.head import answer_layer, pooler_layer
+from tinybert.models.initialise import first_position, random_start
+from tinybert.models.layer_fit import LayerFit
+from tinybert.models.refit import refit_linear, refit_norm
+
+MAX_TOKENS = 20_000  # some 800 sentences; twice as many changed nothing
+_INPUTS = ("input_ids", "attention_mask", "token_type_ids")
+
+
+@dataclass(frozen=True)
+class ProjectedStart:
+    """A student and the way back to its teacher.
+
+    Attributes:
+        student: A `BertForSequenceClassification` in evaluation mode, fp32, on the teacher's device.
+        projection: (D, S), orthonormal columns: student hidden ≈ teacher hidden @ projection, so the map of a
+            hidden loss from student to teacher starts at its transpose.
+    """
+
+    student: PreTrainedModel
+    projection: Tensor
+
+
+@dataclass
+class _Calibration:
+    """What the teacher does with the calibrating rows.
+
+    Attributes:
+        batches: The rows.
+        masks: (B, L) per batch, true at real tokens.
+        hidden: Index → hidden states at the real tokens (N, D).
+        first: Last hidden state of each row's first token (B, D), of all rows.
+        logits: (B, C) of all rows; None from a bare encoder.
+    """
+
+    batches: list[dict[str, Tensor]] = field(default_factory=list[dict[str, Tensor]])
+    masks: list[Tensor] = field(default_factory=list[Tensor])
+    hidden: dict[int, Tensor] = field(default_factory=dict[int, Tensor])
+    first: Tensor = field(default_factory=lambda: torch.empty(0))
+    logits: Tensor | None = None
+
+
+@torch.no_grad()
+def project_start(
+    teacher: PreTrainedModel,
+    config: PreTrainedConfig,
+    layer_map: Sequence[int],
+    *,
+    batches: Iterable[Mapping[str, Tensor]],
+    keep_head: bool,
+    seed: int = 0,
+) -> ProjectedStart:
+    """Compute a student's first weights from the teacher's and a few hundred unlabelled rows.
+
+    Args:
+        teacher: A classifier, or a bare encoder when the head is not kept.
+        config: Of the student: a BERT, no wider than the teacher in any respect.
+        layer_map: For each student layer a teacher layer, counted from 1.
+        batches: Rows to calibrate with, padded on the right: input_ids, attention_mask, token_type_ids; other
+            keys are not read, and no more batches are drawn than give 20,000 real tokens.
+        keep_head: Fit the student's head to the teacher's answers; else the classifier is drawn at random.
+        seed: For what is drawn at random.
+
+    Raises:
+        ModelError: The student is wider somewhere or reads other tokens, the teacher's family cannot be
+            projected, there is no head to keep, or there are no batches.
+    """
+    _check(teacher, config, layer_map, keep_head=keep_head)
+    teacher = copy.deepcopy(teacher).float() if teacher.dtype != torch.float32 else teacher
+    training = teacher.training
+    teacher.eval()
+    try:
+        seen = _calibrate(teacher, layer_map, batches)
+        student = random_start(config, seed=seed)
+        nn.Module.to(student, teacher.device)
+        basis_DS = _hidden_basis(seen, [0, *layer_map], config.hidden_size)
+        hidden_NS = _start_embeddings(teacher, student, seen, basis_DS)
+        for index, layer in enumerate(layer_map):
+            theirs = run_block(blocks(teacher)[layer - 1], seen.hidden[layer - 1], seen.masks)
+            fit = LayerFit(blocks(teacher)[layer - 1], blocks(student)[index], theirs, basis_DS)
+            hidden_NS = fit.run(hidden_NS, seen.masks)
+        first_BS = hidden_NS[_first_tokens(seen.masks)]
+        _start_head(teacher, student, seen, basis_DS, first_BS, keep_head=keep_head)
+    finally:
+        teacher.train(training)
+    return ProjectedStart(student, basis_DS)
+
+
+def _check(
+    teacher: PreTrainedModel, config: PreTrainedConfig, layer_map: Sequence[int], *, keep_head: bool
+) -> None:
+    if config.model_type != "bert":
+        raise ModelError("project", f"the student must be a BERT, not {config.model_type}")
+    given, wanted = describe(teacher.config), describe(config)
+    problems = [
+        f"{name} = {getattr(wanted, name)}: the teacher has {getattr(given, name)}, and projecting only "
+        "narrows; or set student.start=random"
+        for name in ("hidden_size", "num_attention_heads", "intermediate_size")
+        if getattr(wanted, name) > getattr(given, name)
+    ]
+    problems += _mapping_problems(given, wanted, layer_map)
+    if hasattr(encoder(teacher), "embeddings_project"):
+        problems.append("the teacher widens its embeddings behind their LayerNorm; slice it instead")
+    head = answer_layer(teacher)
+    if keep_head and head is None:
+        problems.append("the teacher has no classification head to keep; fine-tune it first")
+    if keep_head and head is not None and head.out_features != config.num_labels:
+        problems.append(f"the teacher answers {head.out_features} classes, the student {config.num_labels}")
+    if problems:
+        raise ModelError("project", problems)
+
+
+def _mapping_problems(given: EncoderInfo, wanted: EncoderInfo, layer_map: Sequence[int]) -> list[str]:
+    problems = [
+        f"layer {layer}: the teacher has layers 1 to {given.num_hidden_layers}"
+        for layer in layer_map
+        if not 1 <= layer <= given.num_hidden_layers
+    ]
+    if len(layer_map) != wanted.num_hidden_layers:
+        problems.append(f"{len(layer_map)} mapped layers for {wanted.num_hidden_layers} student layers")
+    if given.vocab_size != wanted.vocab_size:
+        problems.append(f"vocab_size = {wanted.vocab_size}: the teacher's is {given.vocab_size}")
+    return problems
+
+
+def _calibrate(
+    teacher: PreTrainedModel, layer_map: Sequence[int], batches: Iterable[Mapping[str, Tensor]]
+) -> _Calibration:
+    """Run the teacher once, and keep the inputs of the mapped layers at the real tokens."""
+    last = describe(teacher.config).num_hidden_layers
+    wanted = sorted({0, last, *layer_map, *(layer - 1 for layer in layer_map)})
+    taking = Capture(teacher, hidden=wanted)
+    seen, flat = _Calibration(), {index: list[Tensor]() for index in wanted}
+    first, logits, num_tokens = list[Tensor](), list[Tensor](), 0
+    for given in batches:
+        batch = {name: given[name].to(teacher.device) for name in _INPUTS if name in given}
+        mask = batch.setdefault("attention_mask", torch.ones_like(batch["input_ids"])).bool()
+        with taking as taken:
+            output = teacher(**batch)
+        for index in wanted:
+            flat[index].append(taken.hidden[index][mask])
+        first.append(taken.hidden[last][:, 0])
+        logits += [output.logits] if "logits" in output else []
+        seen.batches.append(batch)
+        seen.masks.append(mask)
+        num_tokens += int(mask.sum())
+        if num_tokens >= MAX_TOKENS:
+            break
+    if not seen.batches:
+        raise ModelError("project", "no rows to calibrate with")
+    seen.hidden = {index: torch.cat(parts) for index, parts in flat.items()}
+    seen.first = torch.cat(first)
+    seen.logits = torch.cat(logits) if logits else None
+    return seen
+
+
+def _hidden_basis(seen: _Calibration, indices: Sequence[int], width: int) -> Tensor:
+    """Return the S leading directions of the hidden states (D, S), turned towards single coordinates."""
+    states = [seen.hidden[index] for index in indices]
+    moment_DD = torch.stack([state.T @ state for state in states]).sum(0).double()
+    if width == len(moment_DD):
+        return torch.eye(width, device=moment_DD.device)
+    leading_DS = torch.linalg.eigh(moment_DD).eigenvectors[:, -width:]
+    strongest_S = moment_DD.diagonal().argsort(descending=True)[:width].sort().values
+    left_SS, _, right_SS = torch.linalg.svd(leading_DS[strongest_S].T)
+    return (leading_DS @ left_SS @ right_SS).float()
+
+
+def _start_embeddings(
+    teacher: PreTrainedModel, student: PreTrainedModel, seen: _Calibration, basis_DS: Tensor
+) -> Tensor:
+    """Project the tables, fit the LayerNorm, and return the student's embedding output (N, S)."""
+    source, target = embeddings(teacher), embeddings(student)
+    first = first_position(teacher.config)
+    for name in ("word_embeddings", "position_embeddings", "token_type_embeddings"):
+        table = cast(nn.Embedding, target.get_submodule(name)).weight.data
+        if not hasattr(source, name):
+            table.zero_()
+            continue
+        rows_D = cast(nn.Embedding, source.get_submodule(name)).weight
+        rows_D = rows_D[first:] if name == "position_embeddings" else rows_D
+        table.copy_(rows_D[: len(table)] @ basis_DS)
+    norm = cast(nn.LayerNorm, target.get_submodule("LayerNorm"))
+    summed_NS: list[Tensor] = []
+    handle = norm.register_forward_pre_hook(lambda _module, args: summed_NS.append(args[0]))
+    for batch in seen.batches:
+        target(input_ids=batch["input_ids"], token_type_ids=batch.get("token_type_ids"))
+    handle.remove()
+    before_NS = torch.cat([part[mask] for part, mask in zip(summed_NS, seen.masks, strict=True)])
+    start_S = basis_DS.square().T @ cast(nn.LayerNorm, source.get_submodule("LayerNorm")).weight
+    refit_norm(norm, before_NS, seen.hidden[0] @ basis_DS, start_O=start_S)
+    return norm(before_NS)
+
+
+def _first_tokens(masks_BL: Sequence[Tensor]) -> Tensor:
+    """Return, among the N real tokens, where each row begins (B,)."""
+    lengths_B = torch.cat([mask.sum(1) for mask in masks_BL])
+    return lengths_B.cumsum(0) - lengths_B
+
+
+def _start_head(
+    teacher: PreTrainedModel,
+    student: PreTrainedModel,
+    seen: _Calibration,
+    basis_DS: Tensor,
+    first_BS: Tensor,
+    *,
+    keep_head: bool,
+) -> None:
+    """Fit the pooler to some of the teacher's pooler units, and the classifier to the teacher's answers."""
+    source, answer = pooler_layer(teacher), answer_layer(teacher)
+    if source is None:
+        return
+    before_BD = source(seen.first)
+    power_D = torch.tanh(before_BD).std(0)
+    if keep_head and answer is not None:
+        power_D = power_D * answer.weight.norm(dim=0)
+    kept_S = power_D.argsort(descending=True)[: basis_DS.shape[1]].sort().values
+    pooler = cast(nn.Linear, pooler_layer(student))
+    refit_linear(pooler, first_BS, before_BD[:, kept_S], start_OI=source.weight[kept_S] @ basis_DS)
+    if keep_head and answer is not None and seen.logits is not None:
+        classifier = cast(nn.Linear, answer_layer(student))
+        pooled_BS = torch.tanh(pooler(first_BS))
+        refit_linear(classifier, pooled_BS, seen.logits, start_OI=answer.weight[:, kept_S])

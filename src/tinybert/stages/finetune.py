@@ -1,0 +1,122 @@
+"""Fine-tune a model on labelled text: the teacher's way to its task, and the honest rival of distillation."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from datasets import Dataset
+
+from tinybert.config import Recipe
+from tinybert.data import TextData
+from tinybert.errors import RecipeError
+from tinybert.evaluate import score_checkpoint
+from tinybert.models import load_tokenizer
+from tinybert.runs import Json, Run, RunInProgress
+from tinybert.stages.console import say
+from tinybert.stages.finish import evaluation_split, finish_run
+from tinybert.stages.fit import MODEL, fit, settings_of
+from tinybert.stages.objective import HardObjective
+from tinybert.stages.plan import find_task, resolve_path
+from tinybert.stages.prepare import Encoded, encode_rows, load_for_labels, load_rows
+from tinybert.tasks import Task
+from tinybert.train import check_trackers, choose_precision
+
+DEFAULT_NUM_EPOCHS = 3
+DEFAULT_LEARNING_RATE = 5e-5
+
+
+def resolve_finetune(recipe: Recipe) -> Recipe:
+    """Return the recipe with every "auto" decided.
+
+    Raises:
+        RecipeError: ``model`` is missing, or the hard loss is not the task's.
+    """
+    if recipe.model is None:
+        raise RecipeError("recipe", "model is missing; give --model a checkpoint, a run, bundled:minilm or a hub name")
+    task = find_task(recipe)
+    train = recipe.train
+    return recipe.model_copy(
+        update={
+            "hard_loss": next(iter(task.hard_losses)) if recipe.hard_loss == "auto" else recipe.hard_loss,
+            "train": train.model_copy(
+                update={
+                    "num_epochs": train.num_epochs or DEFAULT_NUM_EPOCHS,
+                    "learning_rate": train.learning_rate or DEFAULT_LEARNING_RATE,
+                }
+            ),
+        }
+    )
+
+
+def finetune(recipe: Recipe, out: Path, source: object) -> Run:
+    """Fine-tune ``recipe.model`` and write a run.
+
+    Args:
+        recipe: A resolved recipe.
+        out: The run directory.
+        source: The rows: anything :func:`tinybert.data.load` reads.
+    """
+    check_trackers(recipe.train.trackers)
+    task = find_task(recipe)
+    run = RunInProgress(out, recipe)
+    run.begin()
+    data = load_rows(source, recipe, task, work_dir=run.work / "rows", allow_unlabelled=False)
+    for warning in data.warnings:
+        say(f"warning: {warning}")
+    assert recipe.model is not None
+    tokenizer = load_tokenizer(resolve_path(recipe.model))
+    encoded = encode_rows(data, tokenizer, max_length=recipe.data.max_length, folder=run.work / "encoded")
+    bf16 = measured_bf16(run, recipe)
+    folder, facts = run.step("model", lambda folder: fine_tune_step(
+        folder, recipe, task, data, encoded, path=str(recipe.model), train_rows=encoded.train, name="model", bf16=bf16
+    ))
+    split, rows = evaluation_split(data)
+    _, scores = run.step("scores", lambda _: score_checkpoint(
+        folder / MODEL, rows, labels=data.labels, max_length=recipe.data.max_length, split=split
+    ))
+    metrics: Json = {"model": scores | {"train_seconds": facts["train_seconds"]}}
+    return finish_run(run, task, data, metrics, facts_by_name={"model": facts}, model=folder / MODEL)
+
+
+def fine_tune_step(
+    folder: Path,
+    recipe: Recipe,
+    task: Task,
+    data: TextData,
+    encoded: Encoded,
+    *,
+    path: str,
+    train_rows: Dataset,
+    name: str,
+    bf16: bool,
+    num_epochs: int | None = None,
+    learning_rate: float | None = None,
+) -> Json:
+    """Fine-tune a checkpoint with hard labels; a step of this stage and of distillation."""
+    model = load_for_labels(path, task, data.labels, seed=recipe.train.seed, new_head=True)
+    assert recipe.train.num_epochs is not None
+    assert recipe.train.learning_rate is not None
+    settings = settings_of(
+        recipe,
+        task,
+        name=name,
+        bf16=bf16,
+        num_epochs=num_epochs or recipe.train.num_epochs,
+        learning_rate=learning_rate or recipe.train.learning_rate,
+    )
+    return fit(
+        folder,
+        model,
+        HardObjective(task.hard_losses[recipe.hard_loss]),
+        encoded=encoded,
+        train_rows=train_rows,
+        task=task,
+        hard_loss=recipe.hard_loss,
+        settings=settings,
+    )
+
+
+def measured_bf16(run: RunInProgress, recipe: Recipe) -> bool:
+    """Decide the precision once a run, so that a resumed run goes on in the same."""
+    _, facts = run.step("precision", lambda _: {"precision": choose_precision(recipe.train.precision)})
+    return facts["precision"] == "bf16"

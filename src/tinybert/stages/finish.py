@@ -1,0 +1,83 @@
+"""The end of every stage: the model in its place, metrics, log, picture and report."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import cast
+
+from datasets import Dataset
+
+from tinybert.config import dump_recipe
+from tinybert.data import TextData
+from tinybert.evaluate import draw_learning_curve, write_report
+from tinybert.runs import Json, Run, RunInProgress
+from tinybert.tasks import Task
+
+BAD_ROWS = "bad_rows.jsonl"
+
+
+def evaluation_split(data: TextData) -> tuple[str, Dataset]:
+    """Return the split that scores are taken on: test, or validation where there is no test."""
+    name = "test" if "test" in data.splits else "validation"
+    return name, data.splits[name]
+
+
+def finish_run(
+    run: RunInProgress,
+    task: Task,
+    data: TextData,
+    metrics: Json,
+    *,
+    facts_by_name: Mapping[str, Json],
+    model: Path,
+    notes: Sequence[str] = (),
+) -> Run:
+    """Put everything in its place and give the run its name.
+
+    Args:
+        run: The run being made.
+        task: The task.
+        data: The rows it was made from.
+        metrics: What ``metrics.json`` shall hold besides what is common to all stages.
+        facts_by_name: What each training said: its history goes into the log and the picture.
+        model: The checkpoint that becomes the run's own.
+        notes: What a reader should know.
+    """
+    histories = {name: cast(list[dict[str, float]], facts["history"]) for name, facts in facts_by_name.items()}
+    split, rows = evaluation_split(data)
+    metrics = {
+        "stage": run.recipe.stage,
+        "task": task.name,
+        "main_metric": task.main_metric,
+        "source": data.source,
+        "split": split,
+        "num_rows_scored": len(rows),
+        "num_train_rows": len(data.splits["train"]),
+        "labels": list(data.labels.names),
+        "seed": run.recipe.train.seed,
+        **metrics,
+        "notes": [*notes, *data.warnings, *_bad_row_notes(data)],
+    }
+    for file in model.iterdir():
+        shutil.copy2(file, run.path / file.name)
+    run.log([{"training": name, **row} for name, history in histories.items() for row in history])
+    if data.bad_rows:
+        write_bad_rows(data, run.path / BAD_ROWS)
+    draw_learning_curve(histories, task.main_metric, run.path / "learning_curve.png")
+    write_report(run.path, metrics, recipe_text=dump_recipe(run.recipe))
+    return run.finish(metrics)
+
+
+def write_bad_rows(data: TextData, path: Path) -> None:
+    """Write the refused rows, one JSON object a line."""
+    with path.open("w", encoding="utf-8") as file:
+        for row in data.bad_rows:
+            file.write(json.dumps(row.as_json(), ensure_ascii=False, default=str) + "\n")
+
+
+def _bad_row_notes(data: TextData) -> list[str]:
+    count = len(data.bad_rows)
+    return [f"{count:,} rows were refused and set aside in {BAD_ROWS}"] if count else []

@@ -1,0 +1,97 @@
+"""Train one model as one step of a run and leave an ordinary checkpoint."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import torch
+from datasets import Dataset
+from transformers import PreTrainedModel
+from transformers.trainer_utils import set_seed
+
+from tinybert.config import Recipe
+from tinybert.runs import Json
+from tinybert.stages.objective import remove_projections
+from tinybert.stages.prepare import Encoded
+from tinybert.tasks import Task
+from tinybert.train import Objective, Settings, tracked, train
+
+MODEL = "model"
+
+
+def settings_of(recipe: Recipe, task: Task, *, name: str, bf16: bool, **changes: object) -> Settings:
+    """Return the trainer's settings for one training of a run.
+
+    Args:
+        recipe: The resolved recipe.
+        task: Gives the metric that chooses the best epoch.
+        name: Shown on the progress bar and in trackers.
+        bf16: What ``precision`` came out as.
+        changes: Settings of this training that differ from the recipe's.
+    """
+    section = recipe.train
+    assert section.num_epochs is not None
+    assert section.learning_rate is not None
+    values: dict[str, object] = {
+        "num_epochs": section.num_epochs,
+        "learning_rate": section.learning_rate,
+        "main_metric": task.main_metric,
+        "batch_size": section.batch_size,
+        "gradient_accumulation_steps": section.gradient_accumulation_steps,
+        "weight_decay": section.weight_decay,
+        "warmup_ratio": section.warmup_ratio,
+        "schedule": section.schedule,
+        "max_grad_norm": section.max_grad_norm,
+        "early_stopping_patience": section.early_stopping_patience,
+        "bf16": bf16,
+        "seed": section.seed,
+        "trackers": tuple(section.trackers),
+        "name": name,
+    }
+    return Settings(**(values | changes))  # pyright: ignore[reportArgumentType]
+
+
+def fit(
+    folder: Path,
+    model: PreTrainedModel,
+    objective: Objective,
+    *,
+    encoded: Encoded,
+    train_rows: Dataset,
+    task: Task,
+    hard_loss: str,
+    settings: Settings,
+) -> Json:
+    """Train, save the checkpoint under ``folder/model``, and return history and seconds.
+
+    Run again after a kill it goes on from the last epoch's checkpoint.
+    """
+    set_seed(settings.seed)
+    with tracked(settings.trackers, folder.parent.parent, settings.name):
+        trained = train(
+            model,
+            objective,
+            train_rows=train_rows,
+            validation_rows=encoded.validation,
+            collator=encoded.collator,
+            hard_loss=task.hard_losses[hard_loss],
+            metrics=task.metrics,
+            settings=settings,
+            work_dir=folder / "checkpoints",
+        )
+    remove_projections(model)
+    save_checkpoint(model, encoded, folder / MODEL)
+    shutil.rmtree(folder / "checkpoints", ignore_errors=True)
+    return {
+        "history": trained.history,
+        "num_steps": trained.num_steps,
+        "train_seconds": round(trained.seconds, 1),
+        "best": trained.best,
+    }
+
+
+def save_checkpoint(model: PreTrainedModel, encoded: Encoded, folder: Path) -> None:
+    """Write an ordinary Hugging Face checkpoint in fp32, tokenizer included."""
+    model.to(torch.float32).save_pretrained(folder)
+    encoded.tokenizer.save_pretrained(folder)

@@ -1,0 +1,76 @@
+"""From a recipe to a finished run, whatever its stage; what is already done is not done again."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from pathlib import Path
+
+import datasets
+import transformers
+
+from tinybert.config import Recipe, dump_recipe
+from tinybert.errors import RecipeError
+from tinybert.runs import Run, finished_run
+from tinybert.stages.distill import distill
+from tinybert.stages.finetune import finetune, resolve_finetune
+from tinybert.stages.plan import plan_distill
+
+
+def run_recipe(recipe: Recipe, out: str | Path, *, source: object = None) -> Run:
+    """Run a recipe's stage and return its run directory.
+
+    The same call again returns the finished run, or goes on after a kill.
+
+    Args:
+        recipe: What to do; every "auto" in it is decided here.
+        out: The run directory.
+        source: Rows given as Python objects; otherwise ``recipe.data.path`` is read.
+
+    Raises:
+        TinyBertError: What is wrong, all at once, before anything is trained.
+    """
+    quiet_libraries()
+    rows = _source(recipe, source)
+    place = Path(out)
+    if recipe.stage == "finetune":
+        resolved = resolve_finetune(recipe)
+        return finished_run(place, resolved) or finetune(resolved, place, rows)
+    plan = plan_distill(recipe)
+    return finished_run(place, plan.recipe) or distill(plan, place, rows)
+
+
+def describe_plan(recipe: Recipe) -> str:
+    """Return what a recipe would do, every "auto" decided, for ``--dry-run``; nothing is loaded or written."""
+    if recipe.stage == "finetune":
+        return dump_recipe(resolve_finetune(recipe))
+    plan = plan_distill(recipe)
+    shape = plan.shape
+    lines = [
+        f"# teacher: {plan.teacher.path} ({plan.teacher.kind})",
+        f"# student: {shape.num_hidden_layers} layers × {shape.hidden_size}, {shape.num_attention_heads} heads, "
+        f"feed-forward {shape.intermediate_size}; start: {plan.start} from {plan.source}",
+    ]
+    if plan.layer_map:
+        lines.append(f"# student layers 1–{len(plan.layer_map)} ← teacher layers {list(plan.layer_map)}")
+    return "\n".join(lines) + "\n" + dump_recipe(plan.recipe)
+
+
+def _source(recipe: Recipe, source: object) -> object:
+    if source is not None:
+        return source
+    if recipe.data.path is None:
+        raise RecipeError("recipe", "data.path is missing; give the data a file, a folder, a hub name or bundled:NAME")
+    return recipe.data.path
+
+
+def quiet_libraries() -> None:
+    """Keep other libraries' chatter off the terminal: what matters, we say."""
+    transformers.utils.logging.set_verbosity_error()
+    transformers.utils.logging.disable_progress_bar()
+    datasets.utils.logging.set_verbosity_error()
+    datasets.disable_progress_bars()
+    logging.getLogger("accelerate").setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", module="torch.utils.data")
+
+

@@ -1,0 +1,323 @@
+"""From a recipe to a plan: every "auto" decided and every cross-check made, before any weights load."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from transformers import PreTrainedConfig
+
+from tinybert.config import Recipe
+from tinybert.data import fetch, is_bundled
+from tinybert.errors import RecipeError, TinyBertError
+from tinybert.lookup import find, nearest
+from tinybert.models import EncoderInfo, Shape, describe, has_task_head, load_config, resolve_layer_map, resolve_shape
+from tinybert.models.families import FAMILIES
+from tinybert.models.shapes import BUILTIN as SHAPES
+from tinybert.runs import Run, is_run
+from tinybert.stages.objective import ATTENTION, HARD, HIDDEN, INTERMEDIATE, PREDICTION, RELATION
+from tinybert.tasks import BUILTIN as TASKS
+from tinybert.tasks import Task
+from tinybert.teachers import is_soft_label_file
+
+Start = Literal["random", "slice", "project", "checkpoint"]
+
+DEFAULT_PRETRAINED = "bundled:minilm"
+WARM_STARTS = ("slice", "project", "checkpoint")
+
+
+@dataclass(frozen=True)
+class TeacherPlan:
+    """Who teaches.
+
+    Attributes:
+        kind: ``file`` of soft labels, a ``classifier`` that knows the task, or an ``encoder`` without a
+            task head, which is fine-tuned first.
+        path: The file or the checkpoint.
+        pretrained: The weights before any fine-tuning; None when nobody knows.
+        info: The encoder's size; None for a file, or for a family whose layers we do not know.
+    """
+
+    kind: Literal["file", "classifier", "encoder"]
+    path: str
+    pretrained: str | None
+    info: EncoderInfo | None
+
+
+@dataclass(frozen=True)
+class DistillPlan:
+    """Everything a distillation needs to know before it loads weights.
+
+    Attributes:
+        recipe: The recipe with every "auto" replaced.
+        source: Where the student's first weights, or only its vocabulary, come from.
+        layer_map: For each student layer the teacher's, from 1; empty when no layers are matched.
+    """
+
+    recipe: Recipe
+    task: Task
+    teacher: TeacherPlan
+    shape: Shape
+    start: Start
+    source: str
+    layer_map: tuple[int, ...]
+
+    @property
+    def losses(self) -> dict[str, float]:
+        """Loss name → weight."""
+        assert isinstance(self.recipe.distill.losses, dict)
+        return self.recipe.distill.losses
+
+
+def resolve_path(name: str) -> str:
+    """Return the folder of a bundled source; any other name is returned as it is."""
+    return str(fetch(name)) if is_bundled(name) else name
+
+
+def find_task(recipe: Recipe) -> Task:
+    """Return the recipe's task, and check its hard loss."""
+    task = find(TASKS, recipe.task, kind="task")
+    allowed = ("auto", *task.hard_losses)
+    if recipe.hard_loss not in allowed:
+        raise RecipeError(
+            "recipe",
+            f"hard_loss = {recipe.hard_loss!r}: {task.name} allows {', '.join(allowed)}"
+            f"{nearest(recipe.hard_loss, allowed)}",
+        )
+    return task
+
+
+def plan_distill(recipe: Recipe) -> DistillPlan:
+    """Decide everything a distillation needs.
+
+    Raises:
+        RecipeError: Settings that do not go together; all are listed.
+        ModelError: A shape, a checkpoint or a layer map that cannot be.
+    """
+    if recipe.teacher.path is None:
+        raise RecipeError("recipe", "teacher.path is missing; give --teacher a run, a checkpoint, bundled:minilm, "
+                          "a hub name or a file of soft labels")
+    task = find_task(recipe)
+    teacher = plan_teacher(recipe)
+    start, source = _plan_start(recipe, teacher)
+    shape = _plan_shape(recipe, start)
+    losses = _plan_losses(recipe, task, teacher, shape, start)
+    maps = start in ("slice", "project") or any(name in losses for name in INTERMEDIATE)
+    layer_map = _plan_layer_map(recipe, shape, source, teacher) if maps else ()
+    _check_start(start, shape, source)
+    resolved = recipe.model_copy(
+        update={
+            "hard_loss": next(iter(task.hard_losses)) if recipe.hard_loss == "auto" else recipe.hard_loss,
+            "student": recipe.student.model_copy(update={"start": start}),
+            "distill": recipe.distill.model_copy(update={"losses": losses}),
+            "train": recipe.train.model_copy(update=_train_defaults(recipe, start)),
+        }
+    )
+    return DistillPlan(resolved, task, teacher, shape, start, source, layer_map)
+
+
+def plan_teacher(recipe: Recipe) -> TeacherPlan:
+    """Say what kind of teacher stands at ``teacher.path``, reading configs only."""
+    path = str(recipe.teacher.path)
+    if is_soft_label_file(path):
+        pretrained = recipe.teacher.pretrained or DEFAULT_PRETRAINED
+        return TeacherPlan("file", path, pretrained, None)
+    local = resolve_path(path)
+    config = load_config(local)
+    info = describe(config) if config.model_type in FAMILIES else None
+    if has_task_head(config):
+        return TeacherPlan("classifier", path, recipe.teacher.pretrained or pretrained_of(local), info)
+    if recipe.teacher.fine_tune == "never":
+        raise RecipeError(path, "has no task head and teacher.fine_tune is never; fine-tune it first with "
+                          "`tinybert finetune`, or set teacher.fine_tune=auto")
+    return TeacherPlan("encoder", path, path, info)
+
+
+def pretrained_of(path: str) -> str | None:
+    """Return the weights a run of ours was fine-tuned from, when they are still to be found."""
+    if not is_run(path):
+        return None
+    recipe = Run(Path(path)).recipe
+    origin = recipe.model if recipe.stage == "finetune" else None
+    return origin if origin and (is_bundled(origin) or Path(origin).exists()) else None
+
+
+def plan_config(name: str) -> PreTrainedConfig:
+    """Return a checkpoint's config by any of its names."""
+    return load_config(resolve_path(name))
+
+
+def _plan_start(recipe: Recipe, teacher: TeacherPlan) -> tuple[Start, str]:
+    """Return how the student starts and from what. For a random start the source gives the vocabulary."""
+    student = recipe.student
+    source = teacher.path if teacher.kind != "file" else str(teacher.pretrained)
+    if student.shape not in SHAPES and not _has_own_numbers(recipe):
+        _check_is_checkpoint(student.shape)
+        if student.start not in ("auto", "checkpoint"):
+            raise RecipeError("recipe", f"student.start = {student.start!r}: {student.shape} is a checkpoint; "
+                              "the start is then the checkpoint itself (auto)")
+        return "checkpoint", student.shape
+    if student.start == "checkpoint":
+        raise RecipeError("recipe", f"student.start = 'checkpoint' needs student.shape to be a checkpoint, not "
+                          f"{student.shape!r}")
+    if student.start != "auto":
+        return student.start, source
+    config = plan_config(source)
+    if config.model_type not in FAMILIES:
+        return "random", source
+    return _natural_start(_plan_shape(recipe, "random"), describe(config)), source
+
+
+def _natural_start(shape: Shape, info: EncoderInfo) -> Start:
+    if shape.num_hidden_layers > info.num_hidden_layers:
+        return "random"
+    width = (info.hidden_size, info.num_attention_heads, info.intermediate_size)
+    if (shape.hidden_size, shape.num_attention_heads, shape.intermediate_size) == width:
+        return "slice"
+    return "project" if shape.hidden_size < info.hidden_size and info.model_type == "bert" else "random"
+
+
+def _has_own_numbers(recipe: Recipe) -> bool:
+    student = recipe.student
+    return None not in (
+        student.num_hidden_layers, student.hidden_size, student.num_attention_heads, student.intermediate_size
+    )
+
+
+def _check_is_checkpoint(name: str) -> None:
+    try:
+        plan_config(name)
+    except TinyBertError as error:
+        allowed = ", ".join(SHAPES)
+        raise RecipeError(
+            "recipe",
+            f"student.shape = {name!r}: neither a named shape{nearest(name, SHAPES)} (allowed: {allowed}) "
+            f"nor a checkpoint ({error})",
+        ) from error
+
+
+def _plan_shape(recipe: Recipe, start: Start) -> Shape:
+    student = recipe.student
+    if start == "checkpoint":
+        info = describe(plan_config(student.shape))
+        return Shape(info.num_hidden_layers, info.hidden_size, info.num_attention_heads, info.intermediate_size)
+    numbers = {
+        "num_hidden_layers": student.num_hidden_layers,
+        "hidden_size": student.hidden_size,
+        "num_attention_heads": student.num_attention_heads,
+        "intermediate_size": student.intermediate_size,
+    }
+    return resolve_shape(student.shape if student.shape in SHAPES else None, numbers)
+
+
+def _plan_losses(
+    recipe: Recipe, task: Task, teacher: TeacherPlan, shape: Shape, start: Start
+) -> dict[str, float]:
+    if recipe.distill.losses == "auto":
+        return _default_losses(recipe, task, teacher, shape, start)
+    losses = recipe.distill.losses
+    known = (*INTERMEDIATE, *PREDICTION, HARD)
+    problems = [
+        f"distill.losses.{name}: unknown loss{nearest(name, known)} (allowed: {', '.join(known)})"
+        for name in losses
+        if name not in known
+    ]
+    problems += [
+        f"distill.losses.{name}: {task.name} is taught by {', '.join(task.soft_losses)}"
+        for name in losses
+        if name in PREDICTION and name not in task.soft_losses
+    ]
+    problems += [f"distill.losses.{name} = {weight}: a weight is positive" for name, weight in losses.items()
+                 if weight <= 0]
+    problems += _intermediate_problems(recipe, losses, teacher, shape)
+    if recipe.distill.phases == "two" and not any(name in losses for name in INTERMEDIATE):
+        problems.append(f"distill.phases = 'two' needs an intermediate loss: {', '.join(INTERMEDIATE)}")
+    if not any(name not in INTERMEDIATE for name in losses):
+        problems.append("distill.losses: nothing teaches the task head; add one of "
+                        f"{', '.join(task.soft_losses)} or {HARD}")
+    if problems:
+        raise RecipeError("recipe", problems)
+    return dict(losses)
+
+
+def _intermediate_problems(
+    recipe: Recipe, losses: dict[str, float], teacher: TeacherPlan, shape: Shape
+) -> list[str]:
+    named = [name for name in losses if name in INTERMEDIATE]
+    if not named:
+        return []
+    if teacher.info is None:
+        what = "is a file of scores" if teacher.kind == "file" else "is of a family whose layers are not known here"
+        return [f"distill.losses.{name}: the teacher {what}; only prediction losses can be used" for name in named]
+    problems: list[str] = []
+    heads = teacher.info.num_attention_heads
+    if ATTENTION in named and shape.num_attention_heads != heads:
+        problems.append(
+            f"distill.losses.{ATTENTION}: the student has {shape.num_attention_heads} heads, the teacher {heads}; "
+            f"use {RELATION}, or set student.num_attention_heads={heads}"
+        )
+    relation_heads = recipe.distill.num_relation_heads or heads
+    if RELATION in named and (shape.hidden_size % relation_heads or teacher.info.hidden_size % relation_heads):
+        problems.append(
+            f"distill.num_relation_heads = {relation_heads}: must divide both widths, {shape.hidden_size} and "
+            f"{teacher.info.hidden_size}"
+        )
+    return problems
+
+
+def _default_losses(
+    recipe: Recipe, task: Task, teacher: TeacherPlan, shape: Shape, start: Start
+) -> dict[str, float]:
+    soft = task.soft_losses[0]
+    matched = teacher.info is not None and shape.num_hidden_layers <= teacher.info.num_hidden_layers
+    if not matched or start == "checkpoint":
+        return {soft: 1.0, HARD: 0.1}
+    assert teacher.info is not None
+    losses = {HIDDEN: 1.0, soft: 1.0, HARD: 0.1}
+    if recipe.distill.phases == "two" and shape.num_attention_heads == teacher.info.num_attention_heads:
+        losses[ATTENTION] = 1.0
+    return losses
+
+
+def _plan_layer_map(recipe: Recipe, shape: Shape, source: str, teacher: TeacherPlan) -> tuple[int, ...]:
+    info = teacher.info or describe(plan_config(source))
+    return tuple(resolve_layer_map(recipe.student.layer_map, shape.num_hidden_layers, info.num_hidden_layers))
+
+
+def _check_start(start: Start, shape: Shape, source: str) -> None:
+    """Say early that a slice or a projection is impossible."""
+    if start not in ("slice", "project"):
+        return
+    info = describe(plan_config(source))
+    widths = {
+        "hidden_size": (shape.hidden_size, info.hidden_size),
+        "num_attention_heads": (shape.num_attention_heads, info.num_attention_heads),
+        "intermediate_size": (shape.intermediate_size, info.intermediate_size),
+    }
+    if start == "slice":
+        wrong = [f"student.{name} = {own}: a slice keeps the teacher's {its}; use student.start=project or random"
+                 for name, (own, its) in widths.items() if own != its]
+    else:
+        wrong = [f"student.{name} = {own}: a projection cannot be wider than the teacher's {its}; use "
+                 "student.start=random" for name, (own, its) in widths.items() if own > its]
+    if wrong:
+        raise RecipeError("recipe", wrong)
+
+
+def _train_defaults(recipe: Recipe, start: Start) -> dict[str, object]:
+    """Epochs and rate by the start: what was cut from a teacher needs less of both."""
+    num_epochs, learning_rate = DEFAULT_TRAINING[start]
+    return {
+        "num_epochs": recipe.train.num_epochs or num_epochs,
+        "learning_rate": recipe.train.learning_rate or learning_rate,
+    }
+
+
+DEFAULT_TRAINING: dict[Start, tuple[int, float]] = {
+    "slice": (3, 5e-5),
+    "checkpoint": (3, 5e-5),
+    "project": (5, 1e-4),
+    "random": (5, 1e-4),
+}
+"""Start → epochs and peak learning rate, measured on SST-2 sentences (docs/results.md)."""

@@ -1,0 +1,113 @@
+"""What every stage does first: read the rows, encode them, and fit models to the data's labels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from datasets import Dataset, concatenate_datasets
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from tinybert.config import Recipe
+from tinybert.data import Collator, LabelScheme, TextData, encode_split, load
+from tinybert.errors import ModelError
+from tinybert.models import has_task_head, load_classifier, load_config
+from tinybert.models.label_order import label_mismatch, label_order, reorder_outputs
+from tinybert.stages.plan import resolve_path
+from tinybert.tasks import Task
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """A task's rows as one tokenizer reads them."""
+
+    train: Dataset
+    validation: Dataset
+    collator: Collator
+    tokenizer: PreTrainedTokenizerBase
+
+
+def load_rows(source: object, recipe: Recipe, task: Task, *, work_dir: Path, allow_unlabelled: bool) -> TextData:
+    """Read and check a stage's rows; every bad one is named at once.
+
+    Raises:
+        DataError: See :func:`tinybert.data.load`.
+    """
+    return load(
+        source,  # pyright: ignore[reportArgumentType]
+        settings=recipe.data,
+        label_kind=task.label_kind,
+        allow_unlabelled=allow_unlabelled,
+        work_dir=work_dir,
+    )
+
+
+def encode_rows(
+    data: TextData,
+    tokenizer: PreTrainedTokenizerBase,
+    *,
+    max_length: int,
+    folder: Path,
+    teacher_tokenizer: PreTrainedTokenizerBase | None = None,
+    teacher_max_length: int | None = None,
+) -> Encoded:
+    """Encode the train and validation splits, with the teacher's own tokens beside where they differ."""
+    train = encode_split(data.splits["train"], tokenizer, max_length=max_length, cache_dir=folder)
+    if teacher_tokenizer is not None:
+        own = encode_split(
+            data.splits["train"],
+            teacher_tokenizer,
+            max_length=teacher_max_length or max_length,
+            prefix="teacher_",
+            cache_dir=folder,
+        )
+        train = concatenate_datasets([train, own], axis=1)
+    validation = encode_split(data.splits["validation"], tokenizer, max_length=max_length, cache_dir=folder)
+    collator = Collator(tokenizer, teacher_tokenizer=teacher_tokenizer)
+    tokenizer.model_max_length = max_length
+    return Encoded(train, validation, collator, tokenizer)
+
+
+def labelled_only(rows: Dataset, task: Task) -> Dataset:
+    """Return the encoded rows that have a label."""
+    if "labels" not in rows.column_names:
+        return rows.select([])
+    labels = torch.as_tensor(rows["labels"], dtype=torch.float32)
+    known = labels != -100 if task.label_kind == "single" else ~labels.isnan()
+    keep = known.flatten(1).all(dim=1) if known.dim() > 1 else known
+    return rows if bool(keep.all()) else rows.select(keep.nonzero().flatten().tolist())
+
+
+def label_arguments(task: Task, labels: LabelScheme) -> dict[str, object]:
+    """Return what a model's config must say of the labels."""
+    id2label = labels.id2label or {0: "value"}
+    return {"num_labels": len(id2label), "id2label": id2label, "problem_type": task.problem_type}
+
+
+def load_for_labels(path: str, task: Task, labels: LabelScheme, *, seed: int, new_head: bool) -> PreTrainedModel:
+    """Load a classifier whose outputs stand in the data's label order.
+
+    A checkpoint without a task head gets a new one. A checkpoint with the same labels in another order has
+    its output rows put into the data's order.
+
+    Args:
+        path: Run, checkpoint, hub name or ``bundled:…``.
+        task: The task.
+        labels: The data's labels.
+        seed: Of a new head.
+        new_head: Draw a new head where the checkpoint's labels are not the data's; else that is an error.
+
+    Raises:
+        ModelError: The checkpoint's head answers other labels.
+    """
+    local = resolve_path(path)
+    config = load_config(local)
+    arguments = label_arguments(task, labels)
+    order = label_order(config.id2label, labels.names) if has_task_head(config) else None
+    if order is None and has_task_head(config) and not new_head:
+        raise ModelError(path, label_mismatch(config.id2label, labels.names))
+    model = load_classifier(local, new_head=new_head, seed=seed, **arguments)  # pyright: ignore[reportArgumentType]
+    if order is not None:
+        reorder_outputs(model, order, labels.names)
+    return model

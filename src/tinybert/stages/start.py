@@ -1,0 +1,121 @@
+"""A student's first weights."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from datasets import Dataset
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+from transformers import PreTrainedModel
+
+from tinybert.data import Collator, LabelScheme
+from tinybert.models import (
+    Shape,
+    has_task_head,
+    load_classifier,
+    load_config,
+    load_encoder,
+    project_start,
+    random_start,
+    slice_start,
+    student_config,
+)
+from tinybert.stages.plan import Start, resolve_path
+from tinybert.stages.prepare import label_arguments, load_for_labels
+from tinybert.tasks import Task
+
+CALIBRATION_ROWS = 800
+CALIBRATION_BATCH = 32
+PROJECTION_FILE = "projection.safetensors"
+
+
+@dataclass(frozen=True)
+class StartPlan:
+    """How a student begins.
+
+    Attributes:
+        kind: random, slice, project or checkpoint.
+        source: The model cut from, or the checkpoint itself; for a random start only its config is read.
+        shape: The student's size.
+        layer_map: The source's layers kept, from 1.
+        keep_head: The source knows the task: its head comes along.
+    """
+
+    kind: Start
+    source: str
+    shape: Shape
+    layer_map: tuple[int, ...]
+    keep_head: bool
+
+
+@dataclass(frozen=True)
+class Started:
+    """A student before its first step, and the projection (D_source, D_student) that made it, if one did."""
+
+    model: PreTrainedModel
+    projection: Tensor | None = None
+
+
+def start_student(
+    plan: StartPlan, task: Task, labels: LabelScheme, *, rows: Dataset, collator: Collator, seed: int
+) -> Started:
+    """Return a student with its first weights.
+
+    Args:
+        plan: How it begins.
+        task: The task.
+        labels: The data's labels: the outputs stand in this order.
+        rows: Encoded training rows; a projection looks at the first 800.
+        collator: Rows to batches.
+        seed: Of everything drawn at random.
+    """
+    if plan.kind == "checkpoint":
+        return Started(load_for_labels(plan.source, task, labels, seed=seed, new_head=True))
+    local = resolve_path(plan.source)
+    config = student_config(
+        load_config(local), plan.shape, same_family=plan.kind == "slice", **label_arguments(task, labels)  # pyright: ignore[reportArgumentType]
+    )
+    if plan.kind == "random":
+        return Started(random_start(config, seed=seed))
+    if plan.keep_head:
+        source = load_for_labels(plan.source, task, labels, seed=seed, new_head=False)
+    else:
+        source = load_encoder(local, seed=seed)
+    if plan.kind == "slice":
+        return Started(slice_start(source, plan.layer_map, config, keep_head=plan.keep_head, seed=seed))
+    projected = project_start(
+        source, config, plan.layer_map, batches=calibration(rows, collator), keep_head=plan.keep_head, seed=seed
+    )
+    return Started(projected.student, projected.projection)
+
+
+def calibration(rows: Dataset, collator: Collator) -> Iterable[dict[str, Tensor]]:
+    """Return batches of the first 800 rows, grouped by length."""
+    chosen = rows.select(range(min(CALIBRATION_ROWS, len(rows)))).sort("length")
+    return [
+        collator([chosen[i] for i in range(start, min(start + CALIBRATION_BATCH, len(chosen)))])
+        for start in range(0, len(chosen), CALIBRATION_BATCH)
+    ]
+
+
+def save_start(started: Started, folder: Path) -> None:
+    """Keep a start on disk, so that a resumed run does not make it again."""
+    started.model.save_pretrained(folder)
+    if started.projection is not None:
+        save_file({"projection": started.projection.contiguous()}, folder / PROJECTION_FILE)
+
+
+def load_start(folder: Path) -> Started:
+    """Read what :func:`save_start` wrote."""
+    file = folder / PROJECTION_FILE
+    projection = load_file(file)["projection"] if file.exists() else None
+    return Started(load_classifier(folder, dtype=torch.float32), projection)
+
+
+def knows_task(path: str) -> bool:
+    """True when a checkpoint comes with a task head."""
+    return has_task_head(load_config(resolve_path(path)))

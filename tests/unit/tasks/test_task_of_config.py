@@ -1,0 +1,26 @@
+import pytest
+from transformers import BertConfig
+
+from tinybert.errors import ModelError
+from tinybert.tasks import BUILTIN, task_of_config
+
+
+@pytest.mark.parametrize("name", BUILTIN)
+def test_a_saved_problem_type_names_the_task(name):
+    assert task_of_config(BertConfig(problem_type=BUILTIN[name].problem_type)).name == name
+
+
+@pytest.mark.parametrize(
+    ("num_labels", "name"), [(1, "regression"), (2, "classification"), (7, "classification")]
+)
+def test_without_one_the_number_of_outputs_decides(num_labels, name):
+    assert task_of_config(BertConfig(num_labels=num_labels)).name == name
+
+
+def test_another_problem_type_is_refused():
+    config = BertConfig()
+    config.__dict__["problem_type"] = "ranking"
+    with pytest.raises(
+        ModelError, match=r"problem_type = 'ranking'; allowed: single_label_classification, .*regression"
+    ):
+        task_of_config(config)
