@@ -22,8 +22,22 @@ from tinybert.config import DataSection
 from tinybert.data import encode_split, fetch, is_bundled, load
 
 WORDS = (
-    *("the", "a", "of", "film", "story", "actor", "plot", "scene", "director", "was", "is", "never", "always"),
-    *("dull", "bright", "moving", "slow", "brilliant", "predictable", "charming", "music", "camera", "with"),
+    *(
+        "the",
+        "a",
+        "of",
+        "film",
+        "story",
+        "actor",
+        "plot",
+        "scene",
+        "director",
+        "was",
+        "is",
+        "never",
+        "always",
+    ),
+    *("dull", "bright", "moving", "slow", "brilliant", "predictable", "charming", "music", "with"),
 )
 
 

@@ -2,9 +2,9 @@ import time
 
 import pytest
 import torch
+from tests.unit.models.tiny import CONFIGS, batch, classifier
 from torch import nn
 
-from tests.unit.models.tiny import CONFIGS, batch, classifier
 from tinybert.models import Capture, capture
 from tinybert.models.families import blocks, encoder
 

@@ -1,6 +1,6 @@
 """Rows in, batches out: read, check and split text, turn it into tensors.
 
-The names that need torch (``Collator``, ``LengthGroupedSampler``, ``TextDataset``) are imported on first use.
+The names that need torch (``Collator``, ``LengthGroupedSampler``, ``sorted_by_length``, ``TextDataset``) are imported on first use.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from tinybert.data.sources import TextData, load
 
 if TYPE_CHECKING:
     from tinybert.data.collate import Collator
-    from tinybert.data.sampler import LengthGroupedSampler
+    from tinybert.data.sampler import LengthGroupedSampler, sorted_by_length
     from tinybert.data.torch_dataset import TextDataset
 
 __all__ = [
@@ -36,6 +36,7 @@ __all__ = [
     "is_bundled",
     "load",
     "pad",
+    "sorted_by_length",
     "tokenise",
 ]
 
@@ -43,6 +44,7 @@ _NEEDS_TORCH = {
     "Collator": "tinybert.data.collate",
     "LengthGroupedSampler": "tinybert.data.sampler",
     "TextDataset": "tinybert.data.torch_dataset",
+    "sorted_by_length": "tinybert.data.sampler",
 }
 
 

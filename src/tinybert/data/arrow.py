@@ -19,8 +19,14 @@ if TYPE_CHECKING:
 def temporary_folder() -> Path:
     """Return this process's folder for files nobody asked to keep; it disappears when Python exits."""
     folder = tempfile.mkdtemp(prefix="tinybert-")
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    atexit.register(_remove, folder, os.getpid())
     return Path(folder)
+
+
+def _remove(folder: str, owner: int) -> None:
+    """Clear up, but not from a forked process that inherited the folder."""
+    if os.getpid() == owner:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def write_rows(file: Path, schema: pa.Schema, batches: Iterable[Mapping[str, Sequence[Any]]]) -> None:

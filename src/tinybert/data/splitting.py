@@ -14,7 +14,7 @@ def split_by_hash(hashes: NDArray[np.uint64], names: Sequence[str]) -> dict[str,
     """Give each row to train or to one of the held-out splits, a tenth to each.
 
     A row's split depends on its own hash alone: equal texts stay together, and rows that are added later move
-    no other. Only where a held-out split would stay empty, the texts are ranked by their hash instead.
+    no other. Only where a split would stay empty, the texts are ranked by their hash instead.
 
     Args:
         hashes: uint64 (N,), evenly spread.
@@ -29,7 +29,7 @@ def split_by_hash(hashes: NDArray[np.uint64], names: Sequence[str]) -> dict[str,
         (18, 2)
     """
     places = np.minimum(hashes / 2.0**64 // HELD_OUT_SHARE, len(names)).astype(np.int64)
-    if any(not (places == index).any() for index in range(len(names))):
+    if len(np.unique(places)) <= len(names):
         places = _ranked(hashes, len(names))
     rows = {"train": np.flatnonzero(places == len(names))}
     return rows | {name: np.flatnonzero(places == index) for index, name in enumerate(names)}

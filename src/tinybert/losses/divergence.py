@@ -40,6 +40,6 @@ def row_divergence(student: Tensor, teacher: Tensor) -> Tensor:
     Returns:
         Shape (…).
     """
-    divergence = _Divergence.apply(student, teacher.detach())
+    divergence = _Divergence.apply(student, teacher)
     assert isinstance(divergence, Tensor)
     return divergence

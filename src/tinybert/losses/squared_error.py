@@ -43,6 +43,6 @@ def mean_squared_error(student: Tensor, teacher: Tensor, *, real: Tensor) -> Ten
         Shape (), float32 (float64 if either is); 0.0 with zero gradients when nothing is real.
     """
     num_repeats = student.numel() // max(real.numel(), 1)
-    total = _SquaredError.apply(student, teacher.detach(), real)
+    total = _SquaredError.apply(student, teacher, real)
     assert isinstance(total, Tensor)
     return total / (real.sum() * num_repeats).clamp(min=1)

@@ -90,7 +90,7 @@ class LayerFit:
         """Fit the feed-forward part; return its neurons (N, F)."""
         source, target, theirs = self.source, self.target, self.theirs
         outputs_SF = self.basis.T @ source.ffn_out.weight
-        power_F = theirs.neurons.std(0) * outputs_SF.norm(dim=0)
+        power_F = theirs.neurons.std(0, correction=0) * outputs_SF.norm(dim=0)
         kept_F = _strongest(power_F, target.ffn_in.out_features)
         start_FS = source.ffn_in.weight[kept_F] @ self.basis
         refit_linear(target.ffn_in, attended_NS, theirs.before_activation[:, kept_F], start_OI=start_FS)

@@ -78,15 +78,20 @@ def distill(plan: DistillPlan, out: Path, source: object) -> Run:
     """
     recipe = plan.recipe
     check_trackers(recipe.train.trackers)
-    run = RunInProgress(out, recipe)
-    run.begin()
+    with RunInProgress(out, recipe) as run:
+        return carry_out(plan, run, source)
+
+
+def carry_out(plan: DistillPlan, run: RunInProgress, source: object) -> Run:
+    """Take a run from its rows to its report; what is done already is not done again."""
+    recipe = plan.recipe
     work = prepare(plan, run, source)
     report_findings(checks_before(plan, work.data, work.encoded.tokenizer))
     plan, teacher_facts = settle_teacher(work)
     work = replace(work, plan=plan)
     if plan.teacher.kind != "file":
         report_findings(checks_of_teacher(plan, work.data, work.encoded.validation, work.encoded.collator,
-                                          prefix=work.teacher_prefix))
+                                          prefix=work.teacher_prefix, trained_here=teacher_facts is not None))
     student, student_facts = teach(work)
     baseline = fine_tune_only(work, student_facts) if recipe.baseline else None
     return conclude(work, teacher_facts, student, student_facts, baseline)

@@ -16,7 +16,7 @@ import torch
 from datasets import Dataset
 from transformers import PreTrainedTokenizerBase
 
-from tinybert.data import Collator, TextData, cache_folder, count_truncated, encode_split
+from tinybert.data import Collator, TextData, cache_folder, count_truncated, encode_split, sorted_by_length
 from tinybert.errors import DoctorError
 from tinybert.models import load_config, random_start, student_config
 from tinybert.models.inputs import model_inputs
@@ -213,9 +213,19 @@ def store_estimate(plan: DistillPlan, data: TextData, tokenizer: PreTrainedToken
 
 
 def checks_of_teacher(
-    plan: DistillPlan, data: TextData, validation: Dataset, collator: Collator, *, prefix: str = ""
+    plan: DistillPlan,
+    data: TextData,
+    validation: Dataset,
+    collator: Collator,
+    *,
+    prefix: str = "",
+    trained_here: bool = False,
 ) -> list[Finding]:
-    """Check what needs the teacher's weights: that it knows the task."""
+    """Check what needs the teacher's weights: that it knows the task.
+
+    A teacher that somebody brought and that does not is a mistake, and stops. One that was fine-tuned in this
+    very run had too few rows or epochs; that is said, and the run goes on.
+    """
     if plan.teacher.kind == "encoder":
         return [Finding("ok", "teacher", "has no task head: it is fine-tuned on the train rows first")]
     if plan.teacher.kind == "file":
@@ -223,6 +233,8 @@ def checks_of_teacher(
     score, floor = teacher_score(plan, data, validation, collator, prefix=prefix)
     metric = plan.task.main_metric
     text = f"validation {metric} {score:.4f}, {floor:.4f} for {'the majority class' if floor else 'a constant'}"
+    if score < floor + MARGIN_OVER_MAJORITY and trained_here:
+        return [Finding("warn", "teacher", f"{text}: it learned little; more rows or teacher.num_epochs may help")]
     if score < floor + MARGIN_OVER_MAJORITY:
         return [Finding("stop", "teacher", f"{text}: it does not know this task; fine-tune it first "
                         "(`tinybert finetune`), or check its labels")]
@@ -240,7 +252,7 @@ def teacher_score(
         rows = encode_split(data.splits["validation"], load_tokenizer(resolve_path(plan.teacher.path)),
                             max_length=plan.recipe.data.max_length)
         collator = Collator(load_tokenizer(resolve_path(plan.teacher.path)))
-    rows = rows.shuffle(seed=0).select(range(min(MAX_ROWS_SCORED, len(rows)))).sort("length")
+    rows = sorted_by_length(rows.shuffle(seed=0).select(range(min(MAX_ROWS_SCORED, len(rows)))))
     model = load_for_labels(plan.teacher.path, plan.task, data.labels, seed=0, new_head=False)
     logits: list[np.ndarray] = []
     with torch.inference_mode():
@@ -259,7 +271,7 @@ def check_time(
 ) -> Finding:
     """Time a few steps of the student and a few answers of the teacher, and say what the whole will take."""
     batch_size = plan.recipe.train.batch_size
-    rows = train.sort("length")
+    rows = sorted_by_length(train)
     middle = max(0, len(rows) // 2 - batch_size // 2)
     batch = collator([rows[i] for i in range(middle, min(middle + batch_size, len(rows)))])
     config = student_config(

@@ -57,9 +57,13 @@ def finetune(recipe: Recipe, out: Path, source: object) -> Run:
         source: The rows: anything :func:`tinybert.data.load` reads.
     """
     check_trackers(recipe.train.trackers)
+    with RunInProgress(out, recipe) as run:
+        return carry_out(recipe, run, source)
+
+
+def carry_out(recipe: Recipe, run: RunInProgress, source: object) -> Run:
+    """Take a run from its rows to its report; what is done already is not done again."""
     task = find_task(recipe)
-    run = RunInProgress(out, recipe)
-    run.begin()
     data = load_rows(source, recipe, task, work_dir=run.work / "rows", allow_unlabelled=False)
     for warning in data.warnings:
         say(f"warning: {warning}")

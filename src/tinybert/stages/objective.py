@@ -121,7 +121,7 @@ class DistillObjective:
         for name in PREDICTION:
             if name in self.teaching.weights:
                 scale = {"temperature": self.teaching.temperature} if name in TEMPERED else {}
-                terms[name] = LOSSES[name](logits, answer.logits.to(logits.dtype), **scale)
+                terms[name] = LOSSES[name](logits, answer.logits, **scale)
         if HARD in self.teaching.weights:
             terms[HARD] = self.hard_loss(logits, batch["labels"])
         return {name: self.teaching.weights[name] * term for name, term in terms.items()}

@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from tinybert.data import Collator, LabelScheme
+from tinybert.data import Collator, LabelScheme, sorted_by_length
 from tinybert.models import (
     Shape,
     has_task_head,
@@ -95,7 +95,7 @@ def start_student(
 
 def calibration(rows: Dataset, collator: Collator) -> Iterable[dict[str, Tensor]]:
     """Return batches of the first 800 rows, grouped by length."""
-    chosen = rows.select(range(min(CALIBRATION_ROWS, len(rows)))).sort("length")
+    chosen = sorted_by_length(rows.select(range(min(CALIBRATION_ROWS, len(rows)))))
     return [
         collator([chosen[i] for i in range(start, min(start + CALIBRATION_BATCH, len(chosen)))])
         for start in range(0, len(chosen), CALIBRATION_BATCH)

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from transformers import EarlyStoppingCallback, PreTrainedModel, Trainer, TrainerCallback, TrainingArguments
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR, EvalPrediction
 
-from tinybert.data import LengthGroupedSampler
+from tinybert.data import LengthGroupedSampler, sorted_by_length
 from tinybert.models.inputs import model_inputs
 from tinybert.train.progress import EpochLines, Progress
 
@@ -198,7 +198,7 @@ def train(
         model=model,
         args=training_arguments(settings, work_dir, num_rows=len(train_rows)),
         train_dataset=train_rows,
-        eval_dataset=validation_rows.sort("length"),
+        eval_dataset=sorted_by_length(validation_rows),
         data_collator=collator,
         compute_metrics=score,
         callbacks=callbacks,

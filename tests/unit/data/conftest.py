@@ -11,7 +11,7 @@ from transformers import PreTrainedTokenizerFast
 from tinybert.config import DataSection
 from tinybert.data import TextData, load
 
-WORDS = "a b c d e good bad film dull fine ##s ##ly one two three".split()
+WORDS = [*"abcde", *("good", "bad", "film", "dull", "fine", "##s", "##ly", "one", "two", "three")]
 
 
 def make_tokenizer(*, token_types: bool = True) -> PreTrainedTokenizerFast:

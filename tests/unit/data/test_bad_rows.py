@@ -257,7 +257,10 @@ def test_validation_leakage_only_warns() -> None:
 
 def test_pairs_leak_only_as_pairs() -> None:
     train = [{"sentence1": f"a{i}", "sentence2": f"b{i}", "label": i % 2} for i in range(40)]
-    test = [{"sentence1": "a1", "sentence2": "b2", "label": 1}, {"sentence1": "a1b", "sentence2": "1", "label": 0}]
+    test = [
+        {"sentence1": "a1", "sentence2": "b2", "label": 1},
+        {"sentence1": "a1b", "sentence2": "1", "label": 0},
+    ]
     assert not read({"train": train, "test": test}).warnings
     only_problem({"train": train, "test": [train[0], *test]}, "1 of 3 rows")
 
@@ -265,7 +268,9 @@ def test_pairs_leak_only_as_pairs() -> None:
 def test_duplicates_and_contradictions_in_train_warn() -> None:
     train = [*rows_of(40), {"text": "film 1", "label": "good"}, {"text": "film 1", "label": "bad"}]
     warnings = read({"train": train, "validation": rows_of(4, start=90)}).warnings
-    assert any("2 rows repeat the text of an earlier row (rows[train], rows 41, 42)" in each for each in warnings)
+    assert any(
+        "2 rows repeat the text of an earlier row (rows[train], rows 41, 42)" in each for each in warnings
+    )
     assert any("1 rows repeat an earlier text with another label" in each for each in warnings)
 
 

@@ -1,0 +1,43 @@
+"""What all rooms' tests share: a cache of their own, and models and rows small enough to train in a test."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests import easy
+
+torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_surroundings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep tests, and the processes they start, out of the user's cache and off the hub."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TINYBERT_CACHE", str(tmp_path_factory.mktemp("cache")))
+        patch.setenv("HF_HOME", str(tmp_path_factory.mktemp("hf")))
+        patch.setenv("HF_HUB_OFFLINE", "1")
+        patch.setenv("OMP_NUM_THREADS", "1")
+        patch.setenv("TOKENIZERS_PARALLELISM", "false")
+        yield
+
+
+@pytest.fixture(scope="session")
+def easy_rows(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of train, validation and test rows of the keyword task."""
+    return easy.write_splits(tmp_path_factory.mktemp("easy_rows"), easy.make_splits())
+
+
+@pytest.fixture(scope="session")
+def tiny_teacher(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A classifier that knows the keyword task."""
+    return easy.save_teacher(tmp_path_factory.mktemp("tiny_teacher"))
+
+
+@pytest.fixture(scope="session")
+def tiny_encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A pre-trained (that is, random) encoder without a task head."""
+    return easy.save_encoder(tmp_path_factory.mktemp("tiny_encoder"))

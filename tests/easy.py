@@ -1,0 +1,160 @@
+"""An easy task on a vocabulary of few words: two keywords decide the label, the rest is noise."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+import torch
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
+from transformers import (
+    AutoModelForSequenceClassification,
+    BertConfig,
+    BertForSequenceClassification,
+    BertModel,
+    PreTrainedModel,
+    PreTrainedTokenizerFast,
+)
+
+NOISE = [f"{first}{second}" for first in "bdfgklmnprst" for second in ("ab", "el", "in", "or", "un")]
+KEYWORDS = {"positive": ["good", "lovely"], "negative": ["bad", "awful"]}
+WORDS = [*NOISE, "good", "lovely", "bad", "awful"]
+LABELS = ("negative", "positive")
+SIZE = {
+    "hidden_size": 32,
+    "num_hidden_layers": 4,
+    "num_attention_heads": 4,
+    "intermediate_size": 64,
+    "max_position_embeddings": 64,
+}
+TINY_STUDENT = [
+    "student.num_hidden_layers=2",
+    "student.hidden_size=32",
+    "student.num_attention_heads=4",
+    "student.intermediate_size=64",
+]
+NARROW_STUDENT = [
+    "student.num_hidden_layers=2",
+    "student.hidden_size=16",
+    "student.num_attention_heads=4",
+    "student.intermediate_size=32",
+]
+FAST = ["train.num_epochs=2", "train.batch_size=16", "train.learning_rate=1e-3", "train.precision=fp32"]
+
+Row = dict[str, object]
+
+
+def make_tokenizer(words: Sequence[str] = WORDS) -> PreTrainedTokenizerFast:
+    vocabulary = {word: i for i, word in enumerate(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *words])}
+    backend = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]"))
+    backend.normalizer = normalizers.BertNormalizer()
+    backend.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    backend.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]",
+        pair="[CLS] $A [SEP] $B:1 [SEP]:1",
+        special_tokens=[("[CLS]", 2), ("[SEP]", 3)],
+    )
+    return PreTrainedTokenizerFast(
+        tokenizer_object=backend,
+        pad_token="[PAD]",
+        unk_token="[UNK]",
+        cls_token="[CLS]",
+        sep_token="[SEP]",
+        mask_token="[MASK]",
+        model_max_length=64,
+        model_input_names=["input_ids", "token_type_ids", "attention_mask"],
+    )
+
+
+def make_text(rng: random.Random, label: str) -> str:
+    words = rng.sample(NOISE, rng.randint(3, 8))
+    words.insert(rng.randrange(len(words) + 1), rng.choice(KEYWORDS[label]))
+    return " ".join(words)
+
+
+def make_rows(count: int, *, seed: int = 0) -> list[Row]:
+    """Different texts, both labels in turn."""
+    rng = random.Random(seed)
+    texts: dict[str, Row] = {}
+    while len(texts) < count:
+        label = LABELS[len(texts) % 2]
+        text = make_text(rng, label)
+        texts.setdefault(text, {"text": text, "label": label})
+    return list(texts.values())
+
+
+def make_splits(*, train: int = 96, validation: int = 32, test: int = 32, seed: int = 0) -> dict[str, list[Row]]:
+    rows = make_rows(train + validation + test, seed=seed)
+    return {
+        "train": rows[:train],
+        "validation": rows[train : train + validation],
+        "test": rows[train + validation :],
+    }
+
+
+def write_rows(path: Path, rows: Iterable[Mapping[str, object]]) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return path
+
+
+def write_splits(folder: Path, splits: Mapping[str, Iterable[Mapping[str, object]]]) -> Path:
+    for name, rows in splits.items():
+        write_rows(folder / f"{name}.jsonl", rows)
+    return folder
+
+
+def make_config(**changes: object) -> BertConfig:
+    return BertConfig(**{"vocab_size": len(WORDS) + 5, **SIZE, **changes})
+
+
+def save_teacher(folder: Path, *, labels: Sequence[str] = LABELS, num_steps: int = 60) -> Path:
+    """Train a classifier on the keyword task for a few steps and save it."""
+    torch.manual_seed(0)
+    names = dict(enumerate(labels))
+    model = BertForSequenceClassification(
+        make_config(num_labels=len(labels), id2label=names, label2id={name: i for i, name in names.items()})
+    )
+    tokenizer = make_tokenizer()
+    rows = make_rows(480, seed=1)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=2e-3)
+    model.train()
+    for step in range(num_steps):
+        chosen = [rows[(32 * step + i) % len(rows)] for i in range(32)]
+        batch = tokenizer([str(row["text"]) for row in chosen], padding=True, return_tensors="pt")
+        gold = torch.tensor([list(labels).index(str(row["label"])) for row in chosen])
+        torch.nn.functional.cross_entropy(model(**batch).logits, gold).backward()
+        optimizer.step()
+        optimizer.zero_grad()
+    model.eval().save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+def save_encoder(folder: Path, *, words: Sequence[str] = WORDS, **changes: object) -> Path:
+    """Save an encoder without a task head."""
+    torch.manual_seed(1)
+    BertModel(make_config(vocab_size=len(words) + 5, **changes)).save_pretrained(folder)
+    make_tokenizer(words).save_pretrained(folder)
+    return folder
+
+
+def permuted_copy(teacher: Path, folder: Path) -> Path:
+    """Save the same classifier with its outputs, and their names, in the opposite order."""
+    model = AutoModelForSequenceClassification.from_pretrained(teacher)
+    order = list(reversed(range(model.config.num_labels)))
+    model.classifier.weight.data = model.classifier.weight.data[order].clone()
+    model.classifier.bias.data = model.classifier.bias.data[order].clone()
+    names = [model.config.id2label[i] for i in order]
+    model.config.id2label = dict(enumerate(names))
+    model.config.label2id = {name: i for i, name in enumerate(names)}
+    model.save_pretrained(folder)
+    make_tokenizer().save_pretrained(folder)
+    return folder
+
+
+def same_weights(one: PreTrainedModel, other: PreTrainedModel) -> bool:
+    ours, theirs = one.state_dict(), other.state_dict()
+    return ours.keys() == theirs.keys() and all(torch.equal(ours[name], theirs[name]) for name in ours)

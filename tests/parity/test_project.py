@@ -1,0 +1,136 @@
+import pytest
+import torch
+from tests.unit.models.tiny import batch, classifier
+
+from tinybert.errors import ModelError
+from tinybert.models import Shape, project_start, random_start, slice_start, student_config
+from tinybert.models.families import encoder
+
+SAME = Shape(3, 32, 4, 48)
+CALIBRATION = [batch(rows=16, length=12, seed=seed) for seed in range(1, 9)]
+HELD_OUT = batch(rows=16, length=12, seed=99)
+
+
+def project(teacher, shape=SAME, layers=(1, 2, 3), *, keep_head=True, batches=CALIBRATION, **changes):
+    config = student_config(teacher.config, shape, num_labels=3)
+    return project_start(teacher, config, layers, batches=batches, keep_head=keep_head, **changes)
+
+
+def error(model, teacher):
+    """Squared error of the logits as a share of the teacher's variance."""
+    with torch.no_grad():
+        expected, found = teacher(**HELD_OUT).logits, model(**HELD_OUT).logits
+    return float((expected - found).square().sum() / (expected - expected.mean(0)).square().sum())
+
+
+# ELECTRA and DistilBERT answer through gelu and relu, which a BERT's tanh pooler only approaches
+@pytest.mark.parametrize("family", ["bert", "roberta", "xlm-roberta", "camembert", "ernie"])
+def test_at_the_teachers_own_size_the_student_is_the_teacher(family):
+    teacher = classifier(family)
+    start = project(teacher)
+    assert type(start.student).__name__ == "BertForSequenceClassification"
+    assert torch.equal(start.projection, torch.eye(32))
+    with torch.no_grad():
+        torch.testing.assert_close(
+            start.student(**HELD_OUT).logits, teacher(**HELD_OUT).logits, atol=2e-4, rtol=1e-3
+        )
+
+
+def test_distilbert_encoders_project_exactly_too():
+    teacher = classifier("distilbert")
+    student = project(teacher).student
+    real = HELD_OUT["attention_mask"].bool()
+    with torch.no_grad():
+        expected = encoder(teacher)(**HELD_OUT).last_hidden_state[real]
+        found = encoder(student)(**HELD_OUT).last_hidden_state[real]
+    torch.testing.assert_close(found, expected, atol=2e-4, rtol=1e-3)
+    assert error(student, teacher) < 0.4
+
+
+@pytest.mark.parametrize("family", ["bert", "roberta", "distilbert"])
+@pytest.mark.parametrize("shape", [Shape(3, 24, 4, 40), Shape(3, 24, 3, 48), Shape(3, 24, 2, 48)])
+def test_a_narrower_student_is_far_closer_than_a_random_one(family, shape):
+    teacher = classifier(family)
+    start = project(teacher, shape)
+    random = random_start(start.student.config, seed=0)
+    assert start.projection.shape == (32, 24)
+    torch.testing.assert_close(start.projection.T @ start.projection, torch.eye(24), atol=1e-5, rtol=0)
+    assert error(start.student, teacher) < 0.35 * error(random, teacher)
+
+
+def test_at_full_width_fitting_closes_part_of_the_gap_that_a_slice_leaves():
+    teacher = classifier()
+    config = student_config(teacher.config, Shape(2, 32, 4, 48), num_labels=3, same_family=True)
+    sliced = slice_start(teacher, [1, 3], config)
+    assert error(project(teacher, Shape(2, 32, 4, 48), (1, 3)).student, teacher) < 0.7 * error(
+        sliced, teacher
+    )
+
+
+def test_a_bare_encoder_is_projected_below_a_new_head():
+    teacher = classifier()
+    with_head = project(teacher, Shape(3, 24, 4, 48)).student
+    first = project(encoder(teacher), Shape(3, 24, 4, 48), keep_head=False, seed=1).student
+    second = project(encoder(teacher), Shape(3, 24, 4, 48), keep_head=False, seed=2).student
+    torch.testing.assert_close(
+        first.bert.encoder.state_dict(), with_head.bert.encoder.state_dict(), atol=1e-6, rtol=1e-5
+    )
+    assert not torch.equal(first.classifier.weight, second.classifier.weight)
+
+
+def test_the_teacher_is_left_as_it_was_and_calibration_order_and_labels_do_not_matter():
+    teacher = classifier().train()
+    before = {name: value.clone() for name, value in teacher.state_dict().items()}
+    first = project(teacher, Shape(2, 24, 4, 40), (1, 3)).student
+    labelled = [
+        {**rows, "labels": torch.zeros(16), "row": torch.arange(16)} for rows in reversed(CALIBRATION)
+    ]
+    second = project(teacher, Shape(2, 24, 4, 40), (1, 3), batches=labelled).student
+    assert teacher.training
+    torch.testing.assert_close(teacher.state_dict(), before, atol=0, rtol=0)
+    torch.testing.assert_close(first(**HELD_OUT).logits, second(**HELD_OUT).logits, atol=1e-2, rtol=1e-2)
+
+
+@pytest.mark.parametrize("rows", [1, 3])
+def test_a_handful_of_rows_gives_finite_weights(rows):
+    start = project(classifier(), Shape(2, 24, 4, 40), (1, 3), batches=[batch(rows=rows, length=5)])
+    assert all(torch.isfinite(parameter).all() for parameter in start.student.parameters())
+
+
+def test_a_half_precision_teacher_gives_a_full_precision_student():
+    start = project(classifier().bfloat16(), Shape(2, 24, 4, 40), (1, 3))
+    assert start.student.dtype == torch.float32
+
+
+def test_more_tokens_than_needed_are_thinned_out_evenly(monkeypatch):
+    monkeypatch.setattr("tinybert.models.project.MAX_TOKENS", 150)
+    teacher, seen = classifier(), []
+    teacher.register_forward_pre_hook(
+        lambda _module, _args, inputs: seen.append(inputs["input_ids"]), with_kwargs=True
+    )
+    given = [batch(rows=4, length=12, seed=seed) for seed in range(9)]  # 42 tokens each
+    project(teacher, batches=iter(given))
+    assert [next(i for i, rows in enumerate(given) if rows["input_ids"] is ids) for ids in seen] == [0, 3, 6]
+
+
+def test_what_cannot_be_projected_is_refused_with_all_reasons():
+    teacher = classifier()
+    config = student_config(teacher.config, Shape(2, 48, 6, 64), num_labels=5)
+    with pytest.raises(ModelError) as caught:
+        project_start(teacher, config, [1, 2, 9], batches=CALIBRATION, keep_head=True)
+    text = str(caught.value)
+    for part in (
+        "hidden_size = 48",
+        "num_attention_heads = 6",
+        "intermediate_size = 64",
+        "layer 9",
+        "3 mapped",
+    ):
+        assert part in text
+    assert "answers 3 classes, the student 5" in text
+    with pytest.raises(ModelError, match="no rows"):
+        project(teacher, batches=[])
+    with pytest.raises(ModelError, match="no classification head"):
+        project(encoder(teacher))
+    with pytest.raises(ModelError, match="widens its embeddings"):
+        project(classifier("electra"))

@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tinybert.data import LengthGroupedSampler
+
+LENGTHS = st.lists(st.integers(1, 50), min_size=0, max_size=300)
+
+
+@given(LENGTHS, st.integers(1, 9), st.integers(0, 3))
+def test_every_row_comes_once_and_the_longest_first(lengths: list[int], batch_size: int, seed: int) -> None:
+    order = list(LengthGroupedSampler(lengths, batch_size=batch_size, seed=seed))
+    assert sorted(order) == list(range(len(lengths)))
+    if lengths:
+        assert max(lengths[index] for index in order[:batch_size]) == max(lengths)
+
+
+@given(LENGTHS, st.integers(0, 3))
+def test_the_order_follows_from_seed_and_epoch_alone(lengths: list[int], epoch: int) -> None:
+    sampler = LengthGroupedSampler(lengths, batch_size=4, seed=1)
+    list(sampler)
+    sampler.set_epoch(epoch)
+    assert list(sampler) == list(LengthGroupedSampler(lengths, batch_size=4, seed=1, epoch=epoch))
+    assert len(sampler) == len(lengths)
+
+
+def test_orders_differ_by_epoch_and_seed_and_batches_change_company() -> None:
+    lengths = np.random.default_rng(0).integers(5, 60, size=4000)
+
+    def order(seed: int, epoch: int) -> list[int]:
+        return list(LengthGroupedSampler(lengths, batch_size=32, seed=seed, epoch=epoch))
+
+    assert order(0, 0) != order(0, 1) != order(1, 1)
+    first = {frozenset(order(0, 0)[i : i + 32]) for i in range(0, 4000, 32)}
+    second = {frozenset(order(0, 1)[i : i + 32]) for i in range(0, 4000, 32)}
+    assert not first & second
+
+
+def test_little_of_a_batch_is_padding_and_lengths_come_in_no_order() -> None:
+    lengths = np.random.default_rng(0).integers(5, 60, size=4000)
+    order = np.array(list(LengthGroupedSampler(lengths, batch_size=32, seed=0)))
+    batches = lengths[order].reshape(125, 32)
+    padded = batches.max(axis=1).sum() * 32
+    assert lengths.sum() / padded > 0.95
+    assert abs(np.corrcoef(np.arange(125), batches.mean(axis=1))[0, 1]) < 0.3

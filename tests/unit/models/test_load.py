@@ -1,0 +1,114 @@
+import json
+
+import pytest
+import torch
+from tests.unit.models.tiny import batch, classifier
+from tokenizers import Tokenizer, models, pre_tokenizers
+from transformers import PreTrainedTokenizerFast
+
+from tinybert.errors import ModelError
+from tinybert.models import has_task_head, load_classifier, load_config, load_encoder, load_tokenizer
+from tinybert.models.families import encoder
+
+
+@pytest.fixture
+def checkpoint(tmp_path):
+    classifier().save_pretrained(tmp_path / "model")
+    return tmp_path / "model"
+
+
+@pytest.fixture
+def bare(tmp_path):
+    encoder(classifier()).save_pretrained(tmp_path / "bare")
+    return tmp_path / "bare"
+
+
+def _tokenizer(folder):
+    core = Tokenizer(models.WordLevel({"[PAD]": 0, "[UNK]": 1, "a": 2}, unk_token="[UNK]"))
+    core.pre_tokenizer = pre_tokenizers.Whitespace()
+    core.enable_padding(length=16)
+    core.enable_truncation(8)
+    PreTrainedTokenizerFast(tokenizer_object=core, pad_token="[PAD]", unk_token="[UNK]").save_pretrained(
+        folder
+    )
+
+
+def test_a_classifier_comes_back_in_evaluation_mode_and_full_precision(checkpoint):
+    model = load_classifier(checkpoint)
+    assert not model.training
+    assert model.dtype == torch.float32
+    torch.testing.assert_close(model(**batch()).logits, classifier()(**batch()).logits, atol=1e-6, rtol=1e-5)
+
+
+def test_loading_prints_nothing(bare, capfd):
+    load_classifier(bare, num_labels=4)
+    load_encoder(bare)
+    captured = capfd.readouterr()
+    assert captured.out + captured.err == ""
+
+
+def test_a_missing_head_is_drawn_from_the_seed_and_the_global_seed_is_left_alone(bare):
+    state = torch.random.get_rng_state()
+    first, again, other = (load_classifier(bare, num_labels=4, seed=seed) for seed in (1, 1, 2))
+    assert torch.equal(torch.random.get_rng_state(), state)
+    assert torch.equal(first.classifier.weight, again.classifier.weight)
+    assert not torch.equal(first.classifier.weight, other.classifier.weight)
+
+
+def test_labels_and_problem_type_are_written_into_the_config(bare):
+    model = load_classifier(
+        bare, num_labels=2, id2label={0: "no", 1: "yes"}, problem_type="multi_label_classification"
+    )
+    assert model.config.label2id == {"no": 0, "yes": 1}
+    assert model.config.problem_type == "multi_label_classification"
+
+
+def test_a_head_for_another_number_of_classes_is_refused_unless_a_new_one_is_wanted(checkpoint):
+    with pytest.raises(ModelError, match="answers 3 classes, the data has 5"):
+        load_classifier(checkpoint, num_labels=5)
+    assert load_classifier(checkpoint, num_labels=5, new_head=True)(**batch()).logits.shape == (3, 5)
+
+
+def test_task_heads_are_told_from_bare_encoders(checkpoint, bare):
+    assert has_task_head(checkpoint)
+    assert has_task_head(load_config(checkpoint))
+    assert not has_task_head(bare)
+    assert not has_task_head(classifier().config.__class__())
+
+
+@pytest.mark.parametrize("load", [load_classifier, load_encoder, load_config, load_tokenizer])
+def test_a_missing_folder_is_named(load, tmp_path):
+    with pytest.raises(ModelError, match="no such folder"):
+        load(tmp_path / "nowhere")
+    with pytest.raises(ModelError, match="no such folder"):
+        load("./nowhere")
+
+
+def test_broken_checkpoints_are_explained(checkpoint):
+    weights = checkpoint / "model.safetensors"
+    weights.rename(checkpoint / "pytorch_model.bin")
+    with pytest.raises(ModelError, match="weights are pickled"):
+        load_classifier(checkpoint)
+    weights.write_bytes(b"not weights")
+    with pytest.raises(ModelError, match="cannot be read"):
+        load_classifier(checkpoint)
+    (checkpoint / "config.json").write_text("{")
+    with pytest.raises(ModelError, match="not valid JSON"):
+        load_classifier(checkpoint)
+    (checkpoint / "config.json").write_text(json.dumps({"model_type": "no-such-type"}))
+    with pytest.raises(ModelError, match="cannot be read"):
+        load_config(checkpoint)
+    (checkpoint / "config.json").unlink()
+    with pytest.raises(ModelError, match="not a checkpoint"):
+        load_config(checkpoint)
+
+
+def test_padding_and_truncation_fixed_in_the_file_are_reset(checkpoint):
+    _tokenizer(checkpoint)
+    assert len(load_tokenizer(checkpoint)("a " * 20)["input_ids"]) == 20
+    assert len(load_tokenizer(checkpoint)("a")["input_ids"]) == 1
+
+
+def test_a_folder_without_a_tokenizer_is_refused_instead_of_an_empty_vocabulary(checkpoint):
+    with pytest.raises(ModelError, match="no tokenizer here"):
+        load_tokenizer(checkpoint)
