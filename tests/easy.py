@@ -7,7 +7,9 @@ import random
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
 import torch
+from datasets import Dataset
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 from transformers import (
     AutoModelForSequenceClassification,
@@ -17,6 +19,8 @@ from transformers import (
     PreTrainedModel,
     PreTrainedTokenizerFast,
 )
+
+from tinybert.data import encode_split
 
 NOISE = [f"{first}{second}" for first in "bdfgklmnprst" for second in ("ab", "el", "in", "or", "un")]
 KEYWORDS = {"positive": ["good", "lovely"], "negative": ["bad", "awful"]}
@@ -85,7 +89,9 @@ def make_rows(count: int, *, seed: int = 0) -> list[Row]:
     return list(texts.values())
 
 
-def make_splits(*, train: int = 96, validation: int = 32, test: int = 32, seed: int = 0) -> dict[str, list[Row]]:
+def make_splits(
+    *, train: int = 96, validation: int = 32, test: int = 32, seed: int = 0
+) -> dict[str, list[Row]]:
     rows = make_rows(train + validation + test, seed=seed)
     return {
         "train": rows[:train],
@@ -158,3 +164,27 @@ def permuted_copy(teacher: Path, folder: Path) -> Path:
 def same_weights(one: PreTrainedModel, other: PreTrainedModel) -> bool:
     ours, theirs = one.state_dict(), other.state_dict()
     return ours.keys() == theirs.keys() and all(torch.equal(ours[name], theirs[name]) for name in ours)
+
+
+def make_dataset(rows: Sequence[Row]) -> Dataset:
+    """Return rows as ``tinybert.data.load`` gives them: labels as numbers."""
+    return Dataset.from_list(
+        [{"text": row["text"], "label": LABELS.index(str(row["label"]))} for row in rows]
+    )
+
+
+def encode_rows(rows: Sequence[Row]) -> Dataset:
+    return encode_split(make_dataset(rows), make_tokenizer(), max_length=32)
+
+
+def seeded_classifier(*, seed: int = 0, **changes: object) -> BertForSequenceClassification:
+    """A classifier without dropout whose weights come from numpy, and so are the same on every machine."""
+    rng = np.random.default_rng(seed)
+    model = BertForSequenceClassification(
+        make_config(hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0, **changes)
+    )
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            noise = torch.from_numpy(rng.normal(0, 0.15, size=tuple(parameter.shape))).float()
+            parameter.copy_(noise + 1 if name.endswith("LayerNorm.weight") else noise)
+    return model

@@ -30,9 +30,7 @@ class TinyBertError(Exception):
 
     def __init__(self, subject: str, problems: Sequence[str] | str) -> None:
         self.subject = subject
-        self.problems: tuple[str, ...] = (
-            (problems,) if isinstance(problems, str) else tuple(problems)
-        )
+        self.problems: tuple[str, ...] = (problems,) if isinstance(problems, str) else tuple(problems)
         super().__init__(self._text())
 
     def _text(self) -> str:

@@ -55,7 +55,7 @@ def test_a_narrower_student_is_far_closer_than_a_random_one(family, shape):
     random = random_start(start.student.config, seed=0)
     assert start.projection.shape == (32, 24)
     torch.testing.assert_close(start.projection.T @ start.projection, torch.eye(24), atol=1e-5, rtol=0)
-    assert error(start.student, teacher) < 0.35 * error(random, teacher)
+    assert error(start.student, teacher) < 0.5 * error(random, teacher)
 
 
 def test_at_full_width_fitting_closes_part_of_the_gap_that_a_slice_leaves():

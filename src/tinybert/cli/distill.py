@@ -43,7 +43,16 @@ def distill(
         dry_run: Print the plan and stop.
     """
     recipe = make_recipe(
-        "distill", data, overrides, task=task, text=text, text_pair=text_pair, label=label,
-        on_bad_row=on_bad_row, teacher={"path": teacher}, student={"shape": student}, baseline=baseline,
+        "distill",
+        data,
+        overrides,
+        task=task,
+        text=text,
+        text_pair=text_pair,
+        label=label,
+        on_bad_row=on_bad_row,
+        teacher={"path": teacher},
+        student={"shape": student},
+        baseline=baseline,
     )
     carry_out(recipe, out, dry_run=dry_run, as_json=json)

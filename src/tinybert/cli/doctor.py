@@ -49,8 +49,16 @@ def doctor(
 
     quiet_libraries()
     recipe = make_recipe(
-        "distill", data, overrides, task=task, text=text, text_pair=text_pair, label=label,
-        on_bad_row=on_bad_row, teacher={"path": teacher}, student={"shape": student},
+        "distill",
+        data,
+        overrides,
+        task=task,
+        text=text,
+        text_pair=text_pair,
+        label=label,
+        on_bad_row=on_bad_row,
+        teacher={"path": teacher},
+        student={"shape": student},
     )
     with tempfile.TemporaryDirectory() as folder:
         findings = examine(plan_distill(recipe), data, Path(folder))

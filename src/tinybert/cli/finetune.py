@@ -39,7 +39,14 @@ def finetune(
         dry_run: Print the plan and stop.
     """
     recipe = make_recipe(
-        "finetune", data, overrides, task=task, text=text, text_pair=text_pair, label=label,
-        on_bad_row=on_bad_row, model=model,
+        "finetune",
+        data,
+        overrides,
+        task=task,
+        text=text,
+        text_pair=text_pair,
+        label=label,
+        on_bad_row=on_bad_row,
+        model=model,
     )
     carry_out(recipe, out, dry_run=dry_run, as_json=json)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from tinybert.config import Recipe, build_recipe
+if TYPE_CHECKING:
+    from tinybert.config import Recipe
 
 OnBadRow = Literal["stop", "skip"]
 Tree = dict[str, object]
@@ -27,6 +27,8 @@ def make_recipe(
     **rest: object,
 ) -> Recipe:
     """Lay options and overrides together; options left out keep the recipe's defaults."""
+    from tinybert.config import build_recipe
+
     section = {"path": data, "text": text, "text_pair": text_pair, "label": label, "on_bad_row": on_bad_row}
     tree: Tree = {"stage": stage, "task": task, "data": _given(section)}
     for key, value in rest.items():
@@ -48,7 +50,9 @@ def carry_out(recipe: Recipe, out: Path | None, *, dry_run: bool, as_json: bool)
         print(describe_plan(recipe), end="")
         return
     if out is None:
-        raise RecipeError("command line", "--out is missing; give the run a folder, for example --out runs/first")
+        raise RecipeError(
+            "command line", "--out is missing; give the run a folder, for example --out runs/first"
+        )
     run = run_recipe(recipe, out)
     if as_json:
         print(json.dumps(run.metrics, indent=2, ensure_ascii=False))
@@ -62,7 +66,9 @@ def print_run(path: Path, metrics: Mapping[str, object]) -> None:
 
     print("\n" + plain_table(table_rows(metrics)))
     if metrics.get("retention"):
-        print(f"\nretention: {float(str(metrics['retention'])):.1%} of the teacher's {metrics['main_metric']} "
-              f"on the {metrics['split']} split")
+        print(
+            f"\nretention: {float(str(metrics['retention'])):.1%} of the teacher's {metrics['main_metric']} "
+            f"on the {metrics['split']} split"
+        )
     print(f"\nrun: {path}   report: {path / 'report.md'}")
-    print(f"try: tinybert predict {path} \"a text of yours\"", file=sys.stdout)
+    print(f'try: tinybert predict {path} "a text of yours"')

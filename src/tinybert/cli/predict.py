@@ -13,7 +13,7 @@ def predict(
     run: str,
     *texts: str,
     text_pair: str | None = None,
-    input: Path | None = None,  # noqa: A002 – the option's name
+    input: Path | None = None,
     output: Path | None = None,
     json: Annotated[bool, Parameter(negative=())] = False,
 ) -> None:
@@ -44,5 +44,8 @@ def predict(
         if json or not sys.stdout.isatty():
             print(json_module.dumps({"text": text, **asdict(answer)}, ensure_ascii=False))
         else:
-            print(f"{answer.label if answer.label is not None else answer.score}\t{answer.score:.1%}\t{text}"
-                  if answer.label is not None else f"{answer.score:.4f}\t{text}")
+            print(
+                f"{answer.label if answer.label is not None else answer.score}\t{answer.score:.1%}\t{text}"
+                if answer.label is not None
+                else f"{answer.score:.4f}\t{text}"
+            )

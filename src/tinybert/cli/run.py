@@ -27,4 +27,6 @@ def run(
     from tinybert.cli.options import carry_out
     from tinybert.config import load_recipe
 
-    carry_out(load_recipe(recipe, overrides), out or Path("runs") / recipe.stem, dry_run=dry_run, as_json=json)
+    carry_out(
+        load_recipe(recipe, overrides), out or Path("runs") / recipe.stem, dry_run=dry_run, as_json=json
+    )

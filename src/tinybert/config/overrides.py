@@ -34,7 +34,9 @@ def load_recipe(path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
     return build_recipe(tree, overrides, subject=str(path))
 
 
-def build_recipe(tree: Mapping[str, object], overrides: Sequence[str] = (), *, subject: str = "recipe") -> Recipe:
+def build_recipe(
+    tree: Mapping[str, object], overrides: Sequence[str] = (), *, subject: str = "recipe"
+) -> Recipe:
     """Make a recipe of a nested mapping and ``key.path=value`` overrides.
 
     Example:

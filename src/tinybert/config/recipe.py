@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 StartName = Literal["auto", "random", "slice", "project", "checkpoint"]
 LayerMapName = Literal["uniform", "last"]
@@ -24,51 +24,61 @@ class Section(BaseModel):
 class DataSection(Section):
     """Where the rows come from and how they become tensors."""
 
-    path: str | None = Field(None, description="file, folder, hub name or bundled:NAME")
-    text: str | None = Field(None, description="column of the text; detected when not given")
-    text_pair: str | None = Field(None, description="column of the second text of a pair")
-    label: str | None = Field(None, description="column of the label; detected when not given")
-    max_length: int = Field(128, ge=4, description="longest row in tokens; longer ones are truncated")
-    max_train_rows: int | None = Field(None, ge=1, description="train on the first N rows only")
+    path: str | None = Field(default=None, description="file, folder, hub name or bundled:NAME")
+    text: str | None = Field(default=None, description="column of the text; detected when not given")
+    text_pair: str | None = Field(default=None, description="column of the second text of a pair")
+    label: str | None = Field(default=None, description="column of the label; detected when not given")
+    max_length: int = Field(default=128, ge=4, description="longest row in tokens; longer ones are truncated")
+    max_train_rows: int | None = Field(default=None, ge=1, description="train on the first N rows only")
     on_bad_row: Literal["stop", "skip"] = Field(
-        "stop", description="stop: list every bad row and exit; skip: set them aside in bad_rows.jsonl"
+        default="stop", description="stop: list every bad row and exit; skip: set them aside in bad_rows.jsonl"
     )
     max_leakage: float = Field(
-        0.01, ge=0, le=1, description="share of test rows that may also stand in train before we stop"
+        default=0.01, ge=0, le=1, description="share of test rows that may also stand in train before we stop"
     )
 
 
 class TeacherSection(Section):
     """Who answers. A path, or a file of soft labels."""
 
-    path: str | None = Field(None, description="run, checkpoint, hub name, bundled:minilm or a file of soft labels")
+    path: str | None = Field(
+        default=None, description="run, checkpoint, hub name, bundled:minilm or a file of soft labels"
+    )
     pretrained: str | None = Field(
-        None, description="the weights the teacher was fine-tuned from, for the baseline; read from runs of ours"
+        default=None,
+        description="the weights the teacher was fine-tuned from, for the baseline; read from runs of ours",
     )
     fine_tune: Literal["auto", "never"] = Field(
-        "auto", description="auto: a teacher without a task head is fine-tuned on the data first"
+        default="auto", description="auto: a teacher without a task head is fine-tuned on the data first"
     )
-    num_epochs: int = Field(3, ge=1, description="epochs of that fine-tuning")
-    learning_rate: float = Field(5e-5, gt=0, description="its peak learning rate")
+    num_epochs: int = Field(default=3, ge=1, description="epochs of that fine-tuning")
+    learning_rate: float = Field(default=5e-5, gt=0, description="its peak learning rate")
     store: Literal["auto", "on", "off"] = Field(
-        "auto", description="auto: keep the teacher's answers on disk when they fit the budget; off: run it live"
+        default="auto",
+        description="auto: keep the teacher's answers on disk when they fit the budget; off: run it live",
     )
-    store_budget_mb: int = Field(4096, ge=0, description="disk that all stored answers together may take")
+    store_budget_mb: int = Field(default=4096, ge=0, description="disk that all stored answers together may take")
+
+    @field_validator("store", mode="before")
+    @classmethod
+    def _read_yaml_booleans(cls, value: object) -> object:
+        """YAML 1.1 reads on and off as true and false."""
+        return {True: "on", False: "off"}[value] if isinstance(value, bool) else value
 
 
 class StudentSection(Section):
     """The student's shape and where its first weights come from."""
 
-    shape: str = Field("4l-384d", description="a named shape (4l-312d, …) or a checkpoint to start from")
-    num_hidden_layers: int | None = Field(None, ge=1, description="overrides the named shape")
-    hidden_size: int | None = Field(None, ge=1, description="overrides the named shape")
-    num_attention_heads: int | None = Field(None, ge=1, description="overrides the named shape")
-    intermediate_size: int | None = Field(None, ge=1, description="overrides the named shape")
+    shape: str = Field(default="4l-384d", description="a named shape (4l-312d, …) or a checkpoint to start from")
+    num_hidden_layers: int | None = Field(default=None, ge=1, description="overrides the named shape")
+    hidden_size: int | None = Field(default=None, ge=1, description="overrides the named shape")
+    num_attention_heads: int | None = Field(default=None, ge=1, description="overrides the named shape")
+    intermediate_size: int | None = Field(default=None, ge=1, description="overrides the named shape")
     start: StartName = Field(
-        "auto", description="auto: slice at the teacher's width, project when narrower, else random"
+        default="auto", description="auto: slice at the teacher's width, project when narrower, else random"
     )
     layer_map: LayerMapName | list[int] = Field(
-        "uniform",
+        default="uniform",
         description="for each student layer the teacher layer it starts from and learns from, counted from 1",
     )
 
@@ -77,50 +87,54 @@ class DistillSection(Section):
     """What the student is taught."""
 
     phases: Literal["joint", "two"] = Field(
-        "joint", description="joint: all losses at once; two: intermediate layers first, then prediction"
+        default="joint", description="joint: all losses at once; two: intermediate layers first, then prediction"
     )
-    losses: dict[str, float] | Literal["auto"] = Field("auto", description="loss name → weight")
-    temperature: float = Field(2.0, gt=0, description="of the prediction losses")
-    num_relation_heads: int | None = Field(None, ge=1, description="of relation_kl; default: teacher's heads")
-    intermediate_num_epochs: int = Field(5, ge=1, description="epochs of the first of two phases")
+    losses: dict[str, float] | Literal["auto"] = Field(default="auto", description="loss name → weight")
+    temperature: float = Field(default=2.0, gt=0, description="of the prediction losses")
+    num_relation_heads: int | None = Field(default=None, ge=1, description="of relation_kl; default: teacher's heads")
+    intermediate_num_epochs: int = Field(default=5, ge=1, description="epochs of the first of two phases")
 
 
 class TrainSection(Section):
     """The optimiser and its schedule."""
 
-    num_epochs: int | None = Field(None, ge=1, description="default: by the stage and the student's start")
-    learning_rate: float | None = Field(None, gt=0, description="peak; default: by the stage and the start")
-    batch_size: int = Field(32, ge=1, description="rows a step and device")
-    gradient_accumulation_steps: int = Field(1, ge=1)
-    weight_decay: float = Field(0.01, ge=0)
-    warmup_ratio: float = Field(0.1, ge=0, lt=1, description="share of the steps spent warming up")
+    num_epochs: int | None = Field(default=None, ge=1, description="default: by the stage and the student's start")
+    learning_rate: float | None = Field(default=None, gt=0, description="peak; default: by the stage and the start")
+    batch_size: int = Field(default=32, ge=1, description="rows a step and device")
+    gradient_accumulation_steps: int = Field(default=1, ge=1)
+    weight_decay: float = Field(default=0.01, ge=0)
+    warmup_ratio: float = Field(default=0.1, ge=0, lt=1, description="share of the steps spent warming up")
     schedule: Literal["linear", "cosine"] = "linear"
-    max_grad_norm: float = Field(1.0, gt=0)
-    early_stopping_patience: int | None = Field(None, ge=1, description="epochs without a better score")
+    max_grad_norm: float = Field(default=1.0, gt=0)
+    early_stopping_patience: int | None = Field(default=None, ge=1, description="epochs without a better score")
     precision: Literal["auto", "fp32", "bf16"] = Field(
-        "auto", description="auto: bf16 where a quick measurement finds it faster"
+        default="auto", description="auto: bf16 where a quick measurement finds it faster"
     )
-    seed: int = Field(42, ge=0)
+    seed: int = Field(default=42, ge=0)
     trackers: list[Literal["tensorboard", "wandb", "trackio"]] = Field(default_factory=list)
 
 
 class AugmentSection(Section):
     """Copies of training rows; 0 until augmentation exists."""
 
-    copies: int = Field(0, ge=0, le=0, description="augmented copies of each row")
+    copies: int = Field(default=0, ge=0, le=0, description="augmented copies of each row")
 
 
 class Recipe(Section):
     """Everything one run does. Frozen; make a changed one with ``recipe.with_overrides``."""
 
     stage: Literal["finetune", "distill"] = "distill"
-    task: str = Field("classification", description="classification, multilabel, regression")
-    hard_loss: str = Field("auto", description="the task's own, or another it allows (mse for classification)")
-    model: str | None = Field(None, description="finetune: run, checkpoint, hub name, bundled:minilm or a shape")
+    task: str = Field(default="classification", description="classification, multilabel, regression")
+    hard_loss: str = Field(
+        default="auto", description="the task's own, or another it allows (mse for classification)"
+    )
+    model: str | None = Field(
+        default=None, description="finetune: run, checkpoint, hub name, bundled:minilm or a shape"
+    )
     data: DataSection = DataSection()
     teacher: TeacherSection = TeacherSection()
     student: StudentSection = StudentSection()
     distill: DistillSection = DistillSection()
     train: TrainSection = TrainSection()
     augment: AugmentSection = AugmentSection()
-    baseline: bool = Field(True, description="also train the fine-tune-only baseline")
+    baseline: bool = Field(default=True, description="also train the fine-tune-only baseline")

@@ -1,6 +1,7 @@
 """Rows in, batches out: read, check and split text, turn it into tensors.
 
-The names that need torch (``Collator``, ``LengthGroupedSampler``, ``sorted_by_length``, ``TextDataset``) are imported on first use.
+The names that need torch (``Collator``, ``LengthGroupedSampler``, ``sorted_by_length``, ``TextDataset``)
+are imported on first use.
 """
 
 from __future__ import annotations

@@ -2,11 +2,11 @@
 
 from tinybert.evaluate.learning_curve import draw_learning_curve
 from tinybert.evaluate.report import plain_table, table_rows, write_report
-from tinybert.evaluate.scores import latency_ms, retention, score_checkpoint, text_rows
+from tinybert.evaluate.scores import latencies_ms, retention, score_checkpoint, text_rows
 
 __all__ = [
     "draw_learning_curve",
-    "latency_ms",
+    "latencies_ms",
     "plain_table",
     "retention",
     "score_checkpoint",

@@ -24,7 +24,9 @@ def draw_learning_curve(histories: Mapping[str, History], main_metric: str, path
         epochs = [row["epoch"] for row in rows]
         loss_axes.plot(epochs, [row["loss"] for row in rows], marker="o", label=name)
         scored = [(row["epoch"], row[f"val_{main_metric}"]) for row in rows if f"val_{main_metric}" in row]
-        score_axes.plot([epoch for epoch, _ in scored], [score for _, score in scored], marker="o", label=name)
+        score_axes.plot(
+            [epoch for epoch, _ in scored], [score for _, score in scored], marker="o", label=name
+        )
     loss_axes.set(xlabel="epoch", ylabel="training loss (each its own objective)", yscale="log")
     score_axes.set(xlabel="epoch", ylabel=f"validation {main_metric}")
     score_axes.legend(fontsize=8)

@@ -70,8 +70,10 @@ def plain_table(rows: Sequence[Sequence[str]]) -> str:
     """Return rows in columns for a terminal, without Markdown."""
     plain = [[cell.replace("*", "") for cell in row] for row in rows]
     widths = [max(len(row[i]) for row in plain) for i in range(len(plain[0]))]
-    lines = ["  ".join(_align(cell, width, i) for i, (cell, width) in enumerate(zip(row, widths, strict=True)))
-             for row in plain]
+    lines = [
+        "  ".join(_align(cell, width, i) for i, (cell, width) in enumerate(zip(row, widths, strict=True)))
+        for row in plain
+    ]
     return "\n".join([lines[0], "  ".join("─" * width for width in widths), *lines[1:]])
 
 
@@ -100,7 +102,9 @@ def _explanation(metrics: Metrics) -> str:
     split = str(metrics["split"])
     lines = [f"Scores on the {split} split ({metrics['num_rows_scored']:,} rows)."]
     if split != "test":
-        lines.append("There is no test split: this split also chose the best epoch, so the scores are a little kind.")
+        lines.append(
+            "There is no test split: this split also chose the best epoch, so the scores are a little kind."
+        )
     if isinstance(metrics.get("fine_tune_only"), Mapping):
         lines.append(str(metrics["baseline_start"]))
     return " ".join(lines)

@@ -33,7 +33,7 @@ def score_checkpoint(
 
     Returns:
         The metrics under ``split``; ``num_parameters``; ``size_mb`` (weights, fp32); ``predict_seconds`` for
-        the split; ``latency_ms``, median of single rows as they come.
+        the split.
     """
     predictor = Predictor(path, max_length=max_length, labels=labels)
     texts = text_rows(rows)
@@ -47,7 +47,6 @@ def score_checkpoint(
         "num_parameters": num_parameters,
         "size_mb": round(num_parameters * 4 / 1e6, 1),
         "predict_seconds": round(seconds, 3),
-        "latency_ms": round(latency_ms(predictor, texts), 2),
     }
 
 
@@ -58,14 +57,26 @@ def text_rows(rows: Dataset) -> list[TextRow]:
     return list(rows["text"])
 
 
-def latency_ms(predictor: Predictor, texts: list[TextRow]) -> float:
-    """Return the median milliseconds of one row a call, after a warm-up."""
-    seconds: list[float] = []
-    for row in [*texts[:WARMUP_ROWS], *texts[:LATENCY_ROWS]]:
-        start = time.perf_counter()
-        predictor.logits([row])
-        seconds.append(time.perf_counter() - start)
-    return 1000 * statistics.median(seconds[WARMUP_ROWS:] or seconds)
+def latencies_ms(paths: Mapping[str, str | Path], rows: Dataset, *, max_length: int) -> dict[str, float]:
+    """Return each model's median milliseconds for one row a call.
+
+    The models take turns row by row, so that a busy moment of the machine falls on all of them.
+
+    Args:
+        paths: Name → run or checkpoint.
+        rows: A split; its first rows are used.
+        max_length: Longest row in tokens.
+    """
+    predictors = {name: Predictor(path, max_length=max_length) for name, path in paths.items()}
+    texts = text_rows(rows.select(range(min(LATENCY_ROWS, len(rows)))))
+    seconds: dict[str, list[float]] = {name: [] for name in predictors}
+    for row in [*texts[:WARMUP_ROWS], *texts]:
+        for name, predictor in predictors.items():
+            start = time.perf_counter()
+            predictor.logits([row])
+            seconds[name].append(time.perf_counter() - start)
+    warm = min(WARMUP_ROWS, len(texts))
+    return {name: round(1000 * statistics.median(taken[warm:]), 2) for name, taken in seconds.items()}
 
 
 def retention(student: Mapping[str, float], teacher: Mapping[str, float], main_metric: str) -> float | None:

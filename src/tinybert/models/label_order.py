@@ -6,13 +6,17 @@ from collections.abc import Mapping, Sequence
 from typing import cast
 
 import torch
-from torch import nn
 from transformers import PreTrainedModel
+
+from tinybert.models.head import answer_layer
 
 MAX_NAMES_SHOWN = 8
 
+Id2Label = Mapping[int, str] | Mapping[str, str] | None
+"""As a config holds it: transformers types it loosely."""
 
-def label_order(id2label: Mapping[int, str], names: Sequence[str]) -> list[int] | None:
+
+def label_order(id2label: Id2Label, names: Sequence[str]) -> list[int] | None:
     """Return, for each of the data's labels, the model's output that answers it; None when they do not match.
 
     Names are compared without case. ``LABEL_0, LABEL_1, …``, the names transformers gives when nobody named
@@ -26,8 +30,8 @@ def label_order(id2label: Mapping[int, str], names: Sequence[str]) -> list[int] 
         True
     """
     if not names:
-        return [0] if len(id2label) == 1 else None
-    theirs = [str(id2label[i]).casefold() for i in sorted(id2label)]
+        return [0] if len(id2label or ()) == 1 else None
+    theirs = [name.casefold() for name in output_names(id2label)]
     wanted = [name.casefold() for name in names]
     if sorted(theirs) == sorted(wanted) and len(set(theirs)) == len(theirs):
         return [theirs.index(name) for name in wanted]
@@ -37,9 +41,9 @@ def label_order(id2label: Mapping[int, str], names: Sequence[str]) -> list[int] 
     return None
 
 
-def label_mismatch(id2label: Mapping[int, str], names: Sequence[str]) -> str:
+def label_mismatch(id2label: Id2Label, names: Sequence[str]) -> str:
     """Say how a model's labels differ from the data's, and the fix."""
-    theirs = [str(id2label[i]) for i in sorted(id2label)]
+    theirs = output_names(id2label)
     ours = _shown(names) if names else "numbers"
     return (
         f"answers the labels {_shown(theirs)}, the data has {ours}; fine-tune it on this data, or, "
@@ -50,7 +54,8 @@ def label_mismatch(id2label: Mapping[int, str], names: Sequence[str]) -> str:
 def reorder_outputs(model: PreTrainedModel, order: Sequence[int], names: Sequence[str]) -> None:
     """Put the model's outputs into the data's order, and name them as the data does."""
     if list(order) != list(range(len(order))):
-        layer = _last_linear(model)
+        layer = answer_layer(model)
+        assert layer is not None
         with torch.no_grad():
             layer.weight.copy_(layer.weight[list(order)].clone())
             layer.bias.copy_(layer.bias[list(order)].clone())
@@ -59,10 +64,10 @@ def reorder_outputs(model: PreTrainedModel, order: Sequence[int], names: Sequenc
         model.config.label2id = {name: i for i, name in enumerate(names)}
 
 
-def _last_linear(model: PreTrainedModel) -> nn.Linear:
-    """Return the layer that makes the logits."""
-    linears = [module for module in model.modules() if isinstance(module, nn.Linear)]
-    return cast(nn.Linear, [layer for layer in linears if layer.out_features == model.config.num_labels][-1])
+def output_names(id2label: Id2Label) -> list[str]:
+    """Return the names of a model's outputs in their order."""
+    names = cast("dict[int, str]", id2label or {})
+    return [str(names[i]) for i in sorted(names)]
 
 
 def _shown(names: Sequence[str]) -> str:

@@ -15,8 +15,8 @@ the teacher has at this place: so each layer corrects the errors of those before
 - *LayerNorm*: weight and bias by regression, coordinate by coordinate.
 - *Answers*: the pooler units that move the answers most, then pooler and classifier by regression.
 
-At the teacher's own width no basis is changed and, at its other sizes, nothing is cut: a student of all layers
-is then the teacher itself, and a student of fewer layers is a slice whose layers have been fitted to close the gaps.
+At the teacher's own width the basis stays, and at its own sizes nothing is cut: a student of all layers is
+then the teacher itself, and one of fewer layers is a slice whose layers have been fitted to close the gaps.
 
 Differs: this is not in the TinyBERT paper (arXiv:1909.10351), which starts narrow students from general
 distillation. The hidden states' principal directions are from SliceGPT (arXiv:2401.15024), the least-squares

@@ -6,8 +6,8 @@ import csv
 import itertools
 import json
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TextIO
@@ -41,17 +41,18 @@ def predict_file(predictor: Predictor, source: Path, target: Path | None) -> Non
 
     Args:
         predictor: Who answers.
-        source: Text (one a line), JSON lines, CSV, TSV or Parquet; columns ``text`` and, for pairs, ``text_pair``.
+        source: Text (one a line), JSON lines, CSV, TSV or Parquet; columns ``text`` and maybe ``text_pair``.
         target: JSON lines, CSV or TSV; standard output when None.
 
     Raises:
         DataError: The file cannot be read, has no text column, or a row has no text.
     """
     if target is not None and target.suffix not in OUTPUTS:
-        raise DataError(str(target), f"cannot write {target.suffix or 'a file without an ending'}; allowed: "
-                        f"{', '.join(OUTPUTS)}")
-    partial = target.with_name(target.name + ".partial") if target is not None else None
-    with partial.open("w", encoding="utf-8", newline="") if partial is not None else nullcontext(sys.stdout) as file:
+        raise DataError(
+            str(target),
+            f"cannot write {target.suffix or 'a file without an ending'}; allowed: {', '.join(OUTPUTS)}",
+        )
+    with _whole(target) as file:
         write = _writer(file, target)
         with tqdm(unit="rows", disable=None, leave=False) as bar:
             rows = read_texts(source)
@@ -62,8 +63,25 @@ def predict_file(predictor: Predictor, source: Path, target: Path | None) -> Non
                 for row, answer in zip(window, predictor([_row(record) for record in window]), strict=True):
                     write(row, answer)
                 bar.update(len(window))
-    if partial is not None and target is not None:
+
+
+@contextmanager
+def _whole(target: Path | None) -> Generator[TextIO]:
+    """Open a file that gets its name only when all is written; standard output when there is none."""
+    if target is None:
+        yield sys.stdout
+        return
+    partial = target.with_name(target.name + ".partial")
+    try:
+        file = partial.open("w", encoding="utf-8", newline="")
+    except OSError as error:
+        raise DataError(str(target), f"cannot write here: {error.strerror or error}") from error
+    try:
+        with file:
+            yield file
         partial.replace(target)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def read_texts(source: Path) -> Iterator[Record]:
@@ -73,18 +91,23 @@ def read_texts(source: Path) -> Iterator[Record]:
         DataError: The file is missing, of an unknown kind, not UTF-8, or has no column ``text``.
     """
     if source.suffix not in INPUTS:
-        raise DataError(str(source), f"cannot read {source.suffix or 'a file without an ending'}; allowed: "
-                        f"{', '.join(INPUTS)}")
+        raise DataError(
+            str(source),
+            f"cannot read {source.suffix or 'a file without an ending'}; allowed: {', '.join(INPUTS)}",
+        )
     try:
         if source.suffix == ".parquet":
             for batch in pyarrow.parquet.ParquetFile(source).iter_batches(batch_size=WINDOW_ROWS):
                 yield from batch.to_pylist()
             return
-        with source.open(encoding="utf-8-sig", newline="" if source.suffix in (".csv", ".tsv") else None) as file:
+        with source.open(
+            encoding="utf-8-sig", newline="" if source.suffix in (".csv", ".tsv") else None
+        ) as file:
             if source.suffix == ".txt":
-                yield from ({"text": line.rstrip("\n")} for line in file)
+                yield from (Record(text=line.rstrip("\n")) for line in file)
             elif source.suffix in (".csv", ".tsv"):
-                yield from csv.DictReader(file, delimiter="\t" if source.suffix == ".tsv" else ",")
+                delimiter = "\t" if source.suffix == ".tsv" else ","
+                yield from (Record(row) for row in csv.DictReader(file, delimiter=delimiter))
             else:
                 yield from (json.loads(line) for line in file if line.strip())
     except (OSError, ValueError) as error:
@@ -94,7 +117,9 @@ def read_texts(source: Path) -> Iterator[Record]:
 def _refuse_empty(window: Sequence[Record], source: Path, first: int) -> None:
     problems: list[str] = []
     for number, record in enumerate(window, first):
-        if not isinstance(record, Mapping) or "text" not in record:
+        if not isinstance(record, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]
+            problems.append(f"row {number:,}: {record!r}; each row is an object with a field 'text'")
+        elif "text" not in record:
             problems.append(f"row {number:,}: no field 'text' (it has: {', '.join(map(str, record))})")
         elif not isinstance(record["text"], str) or not record["text"].strip():
             problems.append(f"row {number:,}, text: {record['text']!r}; give a text that is not empty")
@@ -109,7 +134,9 @@ def _row(record: Record) -> TextRow:
 
 def _writer(file: TextIO, target: Path | None) -> Callable[[Record, Answer], object]:
     if target is None or target.suffix in (".jsonl", ".ndjson"):
-        return lambda row, answer: file.write(json.dumps({**row, **asdict(answer)}, ensure_ascii=False) + "\n")
+        return lambda row, answer: file.write(
+            json.dumps({**row, **asdict(answer)}, ensure_ascii=False) + "\n"
+        )
     table = csv.writer(file, delimiter="\t" if target.suffix == ".tsv" else ",")
     table.writerow(["text", "label", "score"])
     return lambda row, answer: table.writerow([row["text"], _flat(answer), answer.score])

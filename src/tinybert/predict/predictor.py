@@ -10,10 +10,11 @@ import itertools
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, cast
 
 import numpy as np
 import torch
+from torch import nn
 
 from tinybert.data import LabelScheme, encode, pad
 from tinybert.errors import DataError, ModelError
@@ -60,13 +61,15 @@ class Predictor:
     ) -> None:
         config = load_config(path)
         if not has_task_head(config):
-            raise ModelError(str(path), "has no task head, so it cannot predict; fine-tune or distil it first")
+            raise ModelError(
+                str(path), "has no task head, so it cannot predict; fine-tune or distil it first"
+            )
         self.tokenizer = load_tokenizer(path)
         self.model = load_classifier(path).requires_grad_(False)
         if precision == "bf16":
-            self.model = self.model.to(torch.bfloat16)
+            nn.Module.to(self.model, torch.bfloat16)
         if torch.cuda.is_available():
-            self.model = self.model.to("cuda")
+            nn.Module.to(self.model, "cuda")
         self.batch_size = batch_size
         self.max_length = max_length or min(self.tokenizer.model_max_length, config.max_position_embeddings)
         self.task: Task = task_of_config(self.model.config)
@@ -102,7 +105,7 @@ class Predictor:
 
     @torch.inference_mode()
     def _forward(self, encoded: list[dict[str, list[int]]]) -> np.ndarray:
-        batch = pad(encoded, pad_token_id=self.tokenizer.pad_token_id or 0)
+        batch = pad(encoded, pad_token_id=cast(int, self.tokenizer.pad_token_id or 0))
         batch = {name: tensor.to(self.model.device) for name, tensor in batch.items()}
         return self.model(**model_inputs(self.model, batch)).logits.float().cpu().numpy()
 

@@ -13,13 +13,14 @@ from typing import cast
 
 import numpy as np
 import torch
+from torch import nn
 from datasets import Dataset
 from tqdm.auto import tqdm
 
 from tinybert.config import Recipe
 from tinybert.data import TextData, cache_folder
 from tinybert.errors import RecipeError
-from tinybert.evaluate import retention, score_checkpoint
+from tinybert.evaluate import retention
 from tinybert.models import load_config, load_tokenizer
 from tinybert.runs import Json, Run, RunInProgress, files_digest
 from tinybert.stages.console import say
@@ -32,10 +33,10 @@ from tinybert.stages.doctor import (
     same_tokenizer,
 )
 from tinybert.stages.finetune import fine_tune_step, measured_bf16
-from tinybert.stages.finish import evaluation_split, finish_run
+from tinybert.stages.finish import evaluation_split, finish_run, score_models
 from tinybert.stages.fit import MODEL, fit, save_checkpoint, settings_of
 from tinybert.stages.objective import HARD, INTERMEDIATE, DistillObjective, HardObjective, Teaching
-from tinybert.stages.plan import DistillPlan, TeacherPlan, plan_distill, resolve_path
+from tinybert.stages.plan import DistillPlan, TeacherPlan, resolve_path
 from tinybert.stages.prepare import Encoded, encode_rows, labelled_only, load_for_labels, load_rows
 from tinybert.stages.start import Started, StartPlan, knows_task, load_start, save_start, start_student
 from tinybert.teachers import (
@@ -90,8 +91,16 @@ def carry_out(plan: DistillPlan, run: RunInProgress, source: object) -> Run:
     plan, teacher_facts = settle_teacher(work)
     work = replace(work, plan=plan)
     if plan.teacher.kind != "file":
-        report_findings(checks_of_teacher(plan, work.data, work.encoded.validation, work.encoded.collator,
-                                          prefix=work.teacher_prefix, trained_here=teacher_facts is not None))
+        report_findings(
+            checks_of_teacher(
+                plan,
+                work.data,
+                work.encoded.validation,
+                work.encoded.collator,
+                prefix=work.teacher_prefix,
+                trained_here=teacher_facts is not None,
+            )
+        )
     student, student_facts = teach(work)
     baseline = fine_tune_only(work, student_facts) if recipe.baseline else None
     return conclude(work, teacher_facts, student, student_facts, baseline)
@@ -119,8 +128,11 @@ def prepare_rows(plan: DistillPlan, source: object, folder: Path) -> tuple[TextD
         other = load_tokenizer(resolve_path(plan.teacher.path))
         teacher_tokenizer = None if same_tokenizer(tokenizer, other) else other
     if teacher_tokenizer is not None and any(name in plan.losses for name in INTERMEDIATE):
-        raise RecipeError("recipe", "distill.losses: student and teacher have different tokenizers, so their "
-                          "positions do not match; keep only prediction losses and hard")
+        raise RecipeError(
+            "recipe",
+            "distill.losses: student and teacher have different tokenizers, so their "
+            "positions do not match; keep only prediction losses and hard",
+        )
     encoded = encode_rows(
         data,
         tokenizer,
@@ -176,8 +188,11 @@ def need_labels(work: Distillation) -> Dataset:
     """
     rows = labelled_only(work.encoded.train, work.plan.task)
     if len(rows) == 0:
-        raise RecipeError(work.data.source, "no training row has a label, and the teacher must be fine-tuned first; "
-                          "label some rows, or give a teacher that knows the task")
+        raise RecipeError(
+            work.data.source,
+            "no training row has a label, and the teacher must be fine-tuned first; "
+            "label some rows, or give a teacher that knows the task",
+        )
     return rows
 
 
@@ -209,7 +224,11 @@ def teach(work: Distillation) -> tuple[Path, Json]:
 def started(work: Distillation, start: StartPlan) -> Started:
     """Make a start of this distillation."""
     return start_student(
-        start, work.plan.task, work.data.labels, rows=work.encoded.train, collator=work.encoded.collator,
+        start,
+        work.plan.task,
+        work.data.labels,
+        rows=work.encoded.train,
+        collator=work.encoded.collator,
         seed=work.recipe.train.seed,
     )
 
@@ -249,11 +268,23 @@ def teach_phase(
         projection_start=begun.projection,
     )
     settings = settings_of(
-        recipe, plan.task, name=name, bf16=work.bf16, num_epochs=num_epochs, keep_best=HARD in losses or
-        any(loss not in INTERMEDIATE for loss in losses),
+        recipe,
+        plan.task,
+        name=name,
+        bf16=work.bf16,
+        num_epochs=num_epochs,
+        keep_best=HARD in losses or any(loss not in INTERMEDIATE for loss in losses),
     )
-    return fit(folder, begun.model, objective, encoded=work.encoded, train_rows=work.encoded.train, task=plan.task,
-               hard_loss=recipe.hard_loss, settings=settings)
+    return fit(
+        folder,
+        begun.model,
+        objective,
+        encoded=work.encoded,
+        train_rows=work.encoded.train,
+        task=plan.task,
+        hard_loss=recipe.hard_loss,
+        settings=settings,
+    )
 
 
 def answers(work: Distillation, teaching: Teaching) -> Teacher:
@@ -264,14 +295,15 @@ def answers(work: Distillation, teaching: Teaching) -> Teacher:
     wanted = teaching.wanted()
     model = load_for_labels(plan.teacher.path, plan.task, work.data.labels, seed=0, new_head=False)
     if torch.cuda.is_available():
-        model = model.to("cuda")
+        nn.Module.to(model, "cuda")
     live = ModelTeacher(model, wanted, prefix=work.teacher_prefix, bf16=work.bf16)
     if recipe.teacher.store == "off":
         return live
     lengths = np.asarray([len(ids) for ids in rows[work.teacher_prefix + "input_ids"]])
     info = plan.teacher.info
-    shape = TeacherShape(work.data.labels.num_labels, info.hidden_size if info else 0,
-                         info.num_attention_heads if info else 0)
+    shape = TeacherShape(
+        work.data.labels.num_labels, info.hidden_size if info else 0, info.num_attention_heads if info else 0
+    )
     needed = estimate_mb(lengths, shape, wanted)
     stores = cache_folder() / "teacher-stores"
     weights = sorted(Path(resolve_path(plan.teacher.path)).glob("*.safetensors"))
@@ -281,9 +313,10 @@ def answers(work: Distillation, teaching: Teaching) -> Teacher:
         return _live_instead(recipe, live, needed)
     store = TeacherStore(folder, num_rows=len(rows), wanted=wanted)
     say(f"teacher store: {needed:,.0f} MB for {len(rows):,} rows")
-    with tqdm(total=len(rows), desc="teacher answers", unit="ex", dynamic_ncols=True, leave=False,
-              disable=None) as bar:
-        store.fill(live, rows, work.encoded.collator, prefix=work.teacher_prefix, on_rows=bar.update)
+    with tqdm(
+        total=len(rows), desc="teacher answers", unit="ex", dynamic_ncols=True, leave=False, disable=None
+    ) as bar:
+        store.fill(live, rows, work.encoded.collator, prefix=work.teacher_prefix, on_rows=lambda count: (bar.update(count), None)[1])
     return store
 
 
@@ -297,8 +330,7 @@ def _live_instead(recipe: Recipe, live: Teacher, needed: float) -> Teacher:
 
 
 def fine_tune_only(work: Distillation, student_facts: Json) -> tuple[Path, Json, str] | None:
-    """Train the honest rival: the same shape, started the same way from pre-trained weights, hard labels,
-    as many steps as the student had."""
+    """Train the honest rival: same shape and start, pre-trained weights, hard labels, as many steps."""
     plan, recipe = work.plan, work.recipe
     rows = labelled_only(work.encoded.train, plan.task)
     if len(rows) == 0:
@@ -307,13 +339,27 @@ def fine_tune_only(work: Distillation, student_facts: Json) -> tuple[Path, Json,
     start, story = baseline_start(plan)
 
     def make(folder: Path) -> Json:
-        model = start_student(start, plan.task, work.data.labels, rows=rows, collator=work.encoded.collator,
-                              seed=recipe.train.seed).model
+        model = start_student(
+            start,
+            plan.task,
+            work.data.labels,
+            rows=rows,
+            collator=work.encoded.collator,
+            seed=recipe.train.seed,
+        ).model
         steps = int(cast(int, student_facts["num_steps"]))
         settings = settings_of(recipe, plan.task, name="fine_tune_only", bf16=work.bf16, max_steps=steps)
         objective = HardObjective(plan.task.hard_losses[recipe.hard_loss])
-        return fit(folder, model, objective, encoded=work.encoded, train_rows=rows, task=plan.task,
-                   hard_loss=recipe.hard_loss, settings=settings)
+        return fit(
+            folder,
+            model,
+            objective,
+            encoded=work.encoded,
+            train_rows=rows,
+            task=plan.task,
+            hard_loss=recipe.hard_loss,
+            settings=settings,
+        )
 
     folder, facts = work.run.step("fine_tune_only", make)
     return folder / MODEL, facts, story
@@ -327,13 +373,15 @@ def baseline_start(plan: DistillPlan) -> tuple[StartPlan, str]:
         return StartPlan("checkpoint", plan.source, plan.shape, (), False), same + "from the same checkpoint."
     if plan.start == "random":
         return StartPlan("random", plan.source, plan.shape, (), False), same + "from the same random start."
-    if pretrained is None or load_config(resolve_path(pretrained)).model_type is None:
+    if pretrained is None:
         return (
             StartPlan("random", plan.source, plan.shape, (), False),
             same + "from a random start, because the weights the teacher was fine-tuned from are not known "
             "(name them with teacher.pretrained=…): a weaker rival than it could be.",
         )
-    story = same + f"started the same way ({plan.start}) from the pre-trained weights, no task teacher anywhere."
+    story = (
+        same + f"started the same way ({plan.start}) from the pre-trained weights, no task teacher anywhere."
+    )
     return StartPlan(plan.start, pretrained, plan.shape, plan.layer_map, False), story
 
 
@@ -346,26 +394,29 @@ def conclude(
 ) -> Run:
     """Score all models on the same rows and write the run."""
     plan, run, data = work.plan, work.run, work.data
-    split, rows = evaluation_split(data)
-    rows = rows.filter(lambda label: label is not None, input_columns="label") if None in rows["label"] else rows
+    split, _ = evaluation_split(data)
     models: dict[str, tuple[str, Json | None]] = {"student": (str(student), student_facts)}
     if plan.teacher.kind != "file":
         models["teacher"] = (resolve_path(plan.teacher.path), teacher_facts)
     if baseline is not None:
         models["fine_tune_only"] = (str(baseline[0]), baseline[1])
     metrics: Json = {"teacher": None, "fine_tune_only": None, "student": None, "retention": None}
-    for name, (path, facts) in models.items():
-        _, scores = run.step(f"scores-{name}", lambda _, path=path: score_checkpoint(
-            path, rows, labels=data.labels, max_length=work.recipe.data.max_length, split=split))
-        seconds = {"train_seconds": facts["train_seconds"]} if facts else {"train_seconds": None}
-        metrics[name] = scores | seconds
+    metrics |= score_models(run, data, models)
     main = plan.task.main_metric
     if metrics["teacher"] is not None:
         metrics["retention"] = retention(_of(metrics, "student", split), _of(metrics, "teacher", split), main)
     if baseline is not None:
         metrics["baseline_start"] = baseline[2]
-    metrics |= {"teacher_path": plan.teacher.path, "student_start": plan.start, "layer_map": list(plan.layer_map)}
-    facts = {"teacher": teacher_facts, "fine_tune_only": baseline[1] if baseline else None, "student": student_facts}
+    metrics |= {
+        "teacher_path": str(work.recipe.teacher.path),
+        "student_start": plan.start,
+        "layer_map": list(plan.layer_map),
+    }
+    facts = {
+        "teacher": teacher_facts,
+        "fine_tune_only": baseline[1] if baseline else None,
+        "student": student_facts,
+    }
     said = {name: fact for name, fact in facts.items() if fact is not None}
     if teacher_facts is not None:
         keep_teacher(work)
@@ -385,8 +436,10 @@ def keep_teacher(work: Distillation) -> None:
 def notes(work: Distillation) -> list[str]:
     """Say what a reader of the report should know."""
     plan = work.plan
-    lines = [f"Student start: {plan.start}" + (f" of teacher layers {list(plan.layer_map)}." if plan.start in (
-        "slice", "project") else ".")]
+    lines = [
+        f"Student start: {plan.start}"
+        + (f" of teacher layers {list(plan.layer_map)}." if plan.start in ("slice", "project") else ".")
+    ]
     if plan.teacher.kind == "file":
         lines.append("The teacher is a file of scores: it has no score of its own on the test rows.")
     return lines

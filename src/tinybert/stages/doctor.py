@@ -7,7 +7,6 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -26,7 +25,7 @@ from tinybert.stages.console import say
 from tinybert.stages.objective import HardObjective, Teaching
 from tinybert.stages.plan import DistillPlan, resolve_path
 from tinybert.stages.prepare import label_arguments, load_for_labels
-from tinybert.teachers import ModelTeacher, TeacherShape, estimate_mb
+from tinybert.teachers import TeacherShape, estimate_mb
 
 Level = Literal["ok", "warn", "stop"]
 
@@ -87,28 +86,42 @@ def check_label_order(plan: DistillPlan, data: TextData) -> Finding:
     """Compare the teacher's labels with the data's."""
     name = "labels"
     if plan.teacher.kind != "classifier":
-        return Finding("ok", name, "the teacher learns the data's own labels" if plan.teacher.kind == "encoder"
-                       else "checked with the file of scores, row by row")
+        return Finding(
+            "ok",
+            name,
+            "the teacher learns the data's own labels"
+            if plan.teacher.kind == "encoder"
+            else "checked with the file of scores, row by row",
+        )
     id2label = load_config(resolve_path(plan.teacher.path)).id2label
     order = label_order(id2label, data.labels.names)
     if order is None:
         return Finding("stop", name, "the teacher " + label_mismatch(id2label, data.labels.names))
     if order != list(range(len(order))):
-        return Finding("warn", name, "the teacher has the same labels in another order; its outputs are put in "
-                       f"the data's order: {', '.join(data.labels.names[:8])}")
+        return Finding(
+            "warn",
+            name,
+            "the teacher has the same labels in another order; its outputs are put in "
+            f"the data's order: {', '.join(data.labels.names[:8])}",
+        )
     return Finding("ok", name, f"{data.labels.num_labels} on both sides, in the same order")
 
 
 def check_tokenizers(plan: DistillPlan, tokenizer: PreTrainedTokenizerBase) -> Finding:
     """Say whether student and teacher read the same tokens."""
     if plan.teacher.kind == "file" or plan.source == plan.teacher.path:
-        return Finding("ok", "tokenizers", f"the student reads with its source's tokenizer ({len(tokenizer):,} pieces)")
+        return Finding(
+            "ok", "tokenizers", f"the student reads with its source's tokenizer ({len(tokenizer):,} pieces)"
+        )
     from tinybert.models import load_tokenizer
 
     if same_tokenizer(tokenizer, load_tokenizer(resolve_path(plan.teacher.path))):
         return Finding("ok", "tokenizers", "the same on both sides")
-    return Finding("warn", "tokenizers", "different: the student learns from predictions only, each side reading "
-                   "with its own tokenizer")
+    return Finding(
+        "warn",
+        "tokenizers",
+        "different: the student learns from predictions only, each side reading with its own tokenizer",
+    )
 
 
 def check_layers(plan: DistillPlan) -> Finding:
@@ -116,10 +129,14 @@ def check_layers(plan: DistillPlan) -> Finding:
     info = plan.teacher.info
     if not plan.layer_map:
         return Finding("ok", "layers", f"start: {plan.start}; no layers are matched")
-    text = f"start: {plan.start}; student layers 1–{len(plan.layer_map)} ← teacher layers {list(plan.layer_map)}"
+    text = (
+        f"start: {plan.start}; student layers 1–{len(plan.layer_map)} ← teacher layers {list(plan.layer_map)}"
+    )
     if info is not None and info.num_attention_heads != plan.shape.num_attention_heads:
-        text += f"; {plan.shape.num_attention_heads} heads against {info.num_attention_heads}: attention scores " \
-                "cannot be compared (relation_kl can)"
+        text += (
+            f"; {plan.shape.num_attention_heads} heads against {info.num_attention_heads}: attention scores "
+            "cannot be compared (relation_kl can)"
+        )
     return Finding("ok", "layers", text)
 
 
@@ -130,9 +147,11 @@ def check_truncation(plan: DistillPlan, data: TextData, tokenizer: PreTrainedTok
     share = cut.rows / max(cut.sampled, 1)
     if cut.rows == 0:
         return Finding("ok", "lengths", f"the longest row has {cut.longest} tokens, the limit is {limit}")
-    text = (f"{cut.rows:,} of {cut.sampled:,} train rows ({share:.1%}) are longer than {limit} tokens and lose "
-            f"{cut.tokens_cut / cut.rows:.0f} on average; the longest has {cut.longest}; raise data.max_length "
-            "to keep them")
+    text = (
+        f"{cut.rows:,} of {cut.sampled:,} train rows ({share:.1%}) are longer than {limit} tokens and lose "
+        f"{cut.tokens_cut / cut.rows:.0f} on average; the longest has {cut.longest}; raise data.max_length "
+        "to keep them"
+    )
     return Finding("warn" if share > 0.01 else "ok", "lengths", text)
 
 
@@ -153,30 +172,41 @@ def check_balance(data: TextData) -> Finding:
 
 def check_leakage(data: TextData) -> Finding:
     """Repeat what reading the rows found out about rows that stand in two splits."""
-    found = [warning for warning in data.warnings if "also in train" in warning]
-    return Finding("warn", "leakage", "; ".join(found)) if found else Finding("ok", "leakage", "none between splits")
+    found = [warning for warning in data.warnings if "in train too" in warning]
+    return (
+        Finding("warn", "leakage", "; ".join(found))
+        if found
+        else Finding("ok", "leakage", "none between splits")
+    )
 
 
 def check_memory(plan: DistillPlan, data: TextData) -> Finding:
     """Compare the memory a step needs, roughly, with what is free."""
     parameters = num_parameters(plan, data)
     info = plan.teacher.info
-    teacher = 0 if info is None else 12 * info.num_hidden_layers * info.hidden_size**2 + (
-        info.vocab_size * info.hidden_size)
+    teacher = (
+        0
+        if info is None
+        else 12 * info.num_hidden_layers * info.hidden_size**2 + (info.vocab_size * info.hidden_size)
+    )
     layers, width = plan.shape.num_hidden_layers, plan.shape.hidden_size
     activations = plan.recipe.train.batch_size * plan.recipe.data.max_length * width * layers * 34 * 2
     needed = (parameters * BYTES_A_TRAINED_PARAMETER + teacher * 4 + activations) / 1e9
     free = psutil.virtual_memory().available / 1e9
     text = f"about {needed:.1f} GB at the longest batch, {free:.1f} GB free"
     if needed > free:
-        return Finding("stop", "memory", f"{text}; lower train.batch_size or data.max_length, or take a smaller shape")
+        return Finding(
+            "stop", "memory", f"{text}; lower train.batch_size or data.max_length, or take a smaller shape"
+        )
     return Finding("ok", "memory", text)
 
 
 def num_parameters(plan: DistillPlan, data: TextData) -> int:
     """Count the student's parameters without making them."""
     config = student_config(
-        load_config(resolve_path(plan.source)), plan.shape, same_family=plan.start == "slice",
+        load_config(resolve_path(plan.source)),
+        plan.shape,
+        same_family=plan.start == "slice",
         **label_arguments(plan.task, data.labels),  # pyright: ignore[reportArgumentType]
     )
     with torch.device("meta"):
@@ -193,8 +223,11 @@ def check_disk(plan: DistillPlan, data: TextData, tokenizer: PreTrainedTokenizer
         folder = folder.parent
     free = shutil.disk_usage(folder).free / 1e6
     kept = store if plan.recipe.teacher.store != "off" and store <= plan.recipe.teacher.store_budget_mb else 0
-    text = f"checkpoints about {checkpoints:,.0f} MB, teacher store {store:,.0f} MB" + (
-        "" if kept else " (not kept: over the budget or off)") + f"; {free:,.0f} MB free"
+    text = (
+        f"checkpoints about {checkpoints:,.0f} MB, teacher store {store:,.0f} MB"
+        + ("" if kept else " (not kept: over the budget or off)")
+        + f"; {free:,.0f} MB free"
+    )
     if checkpoints + kept > free:
         return Finding("stop", "disk", f"{text}; free some, or set teacher.store=off")
     return Finding("ok", "disk", text)
@@ -232,12 +265,22 @@ def checks_of_teacher(
         return [Finding("ok", "teacher", "a file of scores")]
     score, floor = teacher_score(plan, data, validation, collator, prefix=prefix)
     metric = plan.task.main_metric
-    text = f"validation {metric} {score:.4f}, {floor:.4f} for {'the majority class' if floor else 'a constant'}"
+    text = (
+        f"validation {metric} {score:.4f}, {floor:.4f} for {'the majority class' if floor else 'a constant'}"
+    )
     if score < floor + MARGIN_OVER_MAJORITY and trained_here:
-        return [Finding("warn", "teacher", f"{text}: it learned little; more rows or teacher.num_epochs may help")]
+        return [
+            Finding("warn", "teacher", f"{text}: it learned little; more rows or teacher.num_epochs may help")
+        ]
     if score < floor + MARGIN_OVER_MAJORITY:
-        return [Finding("stop", "teacher", f"{text}: it does not know this task; fine-tune it first "
-                        "(`tinybert finetune`), or check its labels")]
+        return [
+            Finding(
+                "stop",
+                "teacher",
+                f"{text}: it does not know this task; fine-tune it first "
+                "(`tinybert finetune`), or check its labels",
+            )
+        ]
     return [Finding("ok", "teacher", text)]
 
 
@@ -249,8 +292,11 @@ def teacher_score(
 
     rows = validation
     if prefix:
-        rows = encode_split(data.splits["validation"], load_tokenizer(resolve_path(plan.teacher.path)),
-                            max_length=plan.recipe.data.max_length)
+        rows = encode_split(
+            data.splits["validation"],
+            load_tokenizer(resolve_path(plan.teacher.path)),
+            max_length=plan.recipe.data.max_length,
+        )
         collator = Collator(load_tokenizer(resolve_path(plan.teacher.path)))
     rows = sorted_by_length(rows.shuffle(seed=0).select(range(min(MAX_ROWS_SCORED, len(rows)))))
     model = load_for_labels(plan.teacher.path, plan.task, data.labels, seed=0, new_head=False)
@@ -266,16 +312,16 @@ def teacher_score(
     return score, float(np.bincount(gold).max() / len(gold))
 
 
-def check_time(
-    plan: DistillPlan, data: TextData, train: Dataset, collator: Collator
-) -> Finding:
+def check_time(plan: DistillPlan, data: TextData, train: Dataset, collator: Collator) -> Finding:
     """Time a few steps of the student and a few answers of the teacher, and say what the whole will take."""
     batch_size = plan.recipe.train.batch_size
     rows = sorted_by_length(train)
     middle = max(0, len(rows) // 2 - batch_size // 2)
     batch = collator([rows[i] for i in range(middle, min(middle + batch_size, len(rows)))])
     config = student_config(
-        load_config(resolve_path(plan.source)), plan.shape, same_family=plan.start == "slice",
+        load_config(resolve_path(plan.source)),
+        plan.shape,
+        same_family=plan.start == "slice",
         **label_arguments(plan.task, data.labels),  # pyright: ignore[reportArgumentType]
     )
     student = random_start(config, seed=0).train()
@@ -302,8 +348,12 @@ def check_time(
     seconds = num_batches * (student_s * epochs * (2 if plan.recipe.baseline else 1) + teacher_s)
     if plan.teacher.kind == "encoder":
         seconds += num_batches * 3 * teacher_s * plan.recipe.teacher.num_epochs
-    return Finding("ok", "time", f"about {seconds / 60:.0f} min in fp32 on this machine, now ({student_s:.2f} s a "
-                   f"student step, {teacher_s:.2f} s a teacher answer to {batch_size} rows)")
+    return Finding(
+        "ok",
+        "time",
+        f"about {seconds / 60:.0f} min in fp32 on this machine, now ({student_s:.2f} s a "
+        f"student step, {teacher_s:.2f} s a teacher answer to {batch_size} rows)",
+    )
 
 
 def median_seconds(run: Callable[[], object]) -> float:

@@ -82,5 +82,7 @@ def _path(run: str | Path | Run) -> str:
 
 def _run(tree: Mapping[str, object], data: Rows, overrides: Sequence[str], out: str | Path) -> Run:
     named = isinstance(data, str | Path)
-    recipe = build_recipe({**tree, "data": {"path": str(data)}} if named else tree, overrides, subject="recipe")
+    recipe = build_recipe(
+        {**tree, "data": {"path": str(data)}} if named else tree, overrides, subject="recipe"
+    )
     return run_recipe(recipe, out, source=None if named else data)

@@ -9,11 +9,10 @@ from datasets import Dataset
 from tinybert.config import Recipe
 from tinybert.data import TextData
 from tinybert.errors import RecipeError
-from tinybert.evaluate import score_checkpoint
 from tinybert.models import load_tokenizer
 from tinybert.runs import Json, Run, RunInProgress
 from tinybert.stages.console import say
-from tinybert.stages.finish import evaluation_split, finish_run
+from tinybert.stages.finish import finish_run, score_models
 from tinybert.stages.fit import MODEL, fit, settings_of
 from tinybert.stages.objective import HardObjective
 from tinybert.stages.plan import find_task, resolve_path
@@ -32,7 +31,9 @@ def resolve_finetune(recipe: Recipe) -> Recipe:
         RecipeError: ``model`` is missing, or the hard loss is not the task's.
     """
     if recipe.model is None:
-        raise RecipeError("recipe", "model is missing; give --model a checkpoint, a run, bundled:minilm or a hub name")
+        raise RecipeError(
+            "recipe", "model is missing; give --model a checkpoint, a run, bundled:minilm or a hub name"
+        )
     task = find_task(recipe)
     train = recipe.train
     return recipe.model_copy(
@@ -71,14 +72,21 @@ def carry_out(recipe: Recipe, run: RunInProgress, source: object) -> Run:
     tokenizer = load_tokenizer(resolve_path(recipe.model))
     encoded = encode_rows(data, tokenizer, max_length=recipe.data.max_length, folder=run.work / "encoded")
     bf16 = measured_bf16(run, recipe)
-    folder, facts = run.step("model", lambda folder: fine_tune_step(
-        folder, recipe, task, data, encoded, path=str(recipe.model), train_rows=encoded.train, name="model", bf16=bf16
-    ))
-    split, rows = evaluation_split(data)
-    _, scores = run.step("scores", lambda _: score_checkpoint(
-        folder / MODEL, rows, labels=data.labels, max_length=recipe.data.max_length, split=split
-    ))
-    metrics: Json = {"model": scores | {"train_seconds": facts["train_seconds"]}}
+    folder, facts = run.step(
+        "model",
+        lambda folder: fine_tune_step(
+            folder,
+            recipe,
+            task,
+            data,
+            encoded,
+            path=str(recipe.model),
+            train_rows=encoded.train,
+            name="model",
+            bf16=bf16,
+        ),
+    )
+    metrics: Json = dict(score_models(run, data, {"model": (str(folder / MODEL), facts)}))
     return finish_run(run, task, data, metrics, facts_by_name={"model": facts}, model=folder / MODEL)
 
 

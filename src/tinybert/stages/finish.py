@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import cast
 
@@ -12,11 +13,43 @@ from datasets import Dataset
 
 from tinybert.config import dump_recipe
 from tinybert.data import TextData
-from tinybert.evaluate import draw_learning_curve, write_report
+from tinybert.evaluate import draw_learning_curve, latencies_ms, score_checkpoint, write_report
 from tinybert.runs import Json, Run, RunInProgress
 from tinybert.tasks import Task
 
 BAD_ROWS = "bad_rows.jsonl"
+
+
+def score_models(
+    run: RunInProgress, data: TextData, models: Mapping[str, tuple[str, Json | None]]
+) -> dict[str, Json]:
+    """Score models on the same rows and measure their latency in turns.
+
+    Args:
+        run: The run being made; each model's scores are a step of it.
+        data: The rows.
+        models: Name → (checkpoint, what its training said, if it was trained here).
+    """
+    split, rows = labelled_evaluation_split(data)
+    max_length = run.recipe.data.max_length
+    scored: dict[str, Json] = {}
+    for name, (path, facts) in models.items():
+        _, scores = run.step(
+            f"scores-{name}",
+            lambda _, path=path: score_checkpoint(
+                path, rows, labels=data.labels, max_length=max_length, split=split
+            ),
+        )
+        scored[name] = scores | {"train_seconds": facts["train_seconds"] if facts else None}
+    paths = {name: path for name, (path, _) in models.items()}
+    _, latencies = run.step("latency", lambda _: dict(latencies_ms(paths, rows, max_length=max_length)))
+    return {name: scores | {"latency_ms": latencies[name]} for name, scores in scored.items()}
+
+
+def labelled_evaluation_split(data: TextData) -> tuple[str, Dataset]:
+    """Return the split that scores are taken on, without rows that have no label."""
+    name, rows = evaluation_split(data)
+    return name, rows.filter(lambda label: label is not None, input_columns="label")
 
 
 def evaluation_split(data: TextData) -> tuple[str, Dataset]:
@@ -46,7 +79,9 @@ def finish_run(
         model: The checkpoint that becomes the run's own.
         notes: What a reader should know.
     """
-    histories = {name: cast(list[dict[str, float]], facts["history"]) for name, facts in facts_by_name.items()}
+    histories = {
+        name: cast(list[dict[str, float]], facts["history"]) for name, facts in facts_by_name.items()
+    }
     split, rows = evaluation_split(data)
     metrics = {
         "stage": run.recipe.stage,
@@ -75,7 +110,7 @@ def write_bad_rows(data: TextData, path: Path) -> None:
     """Write the refused rows, one JSON object a line."""
     with path.open("w", encoding="utf-8") as file:
         for row in data.bad_rows:
-            file.write(json.dumps(row.as_json(), ensure_ascii=False, default=str) + "\n")
+            file.write(json.dumps(asdict(row), ensure_ascii=False, default=str) + "\n")
 
 
 def _bad_row_notes(data: TextData) -> list[str]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import torch
 from datasets import Dataset
+from torch import nn
 from transformers import PreTrainedModel
 from transformers.trainer_utils import set_seed
 
@@ -93,5 +94,6 @@ def fit(
 
 def save_checkpoint(model: PreTrainedModel, encoded: Encoded, folder: Path) -> None:
     """Write an ordinary Hugging Face checkpoint in fp32, tokenizer included."""
-    model.to(torch.float32).save_pretrained(folder)
+    nn.Module.to(model, torch.float32)
+    model.save_pretrained(folder)
     encoded.tokenizer.save_pretrained(folder)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -154,7 +155,7 @@ class DistillObjective:
     def _projected(self, hidden: Tensor, index: int) -> Tensor:
         if self.projections is None:
             return hidden
-        layer = self.projections[index]
+        layer = cast(nn.Linear, self.projections[index])
         return layer(hidden.to(layer.weight.dtype))
 
 
@@ -169,7 +170,7 @@ def _projections(count: int, width: int, teacher_width: int, start: Tensor | Non
     if start is not None:
         with torch.no_grad():
             for module in modules:
-                module.weight.copy_(start)
+                cast(nn.Linear, module).weight.copy_(start)
     return modules
 
 

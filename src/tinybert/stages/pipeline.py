@@ -41,7 +41,7 @@ def run_recipe(recipe: Recipe, out: str | Path, *, source: object = None) -> Run
 
 
 def describe_plan(recipe: Recipe) -> str:
-    """Return what a recipe would do, every "auto" decided, for ``--dry-run``; nothing is loaded or written."""
+    """Return what a recipe would do, every "auto" decided, for ``--dry-run``; nothing is written."""
     if recipe.stage == "finetune":
         return dump_recipe(resolve_finetune(recipe))
     plan = plan_distill(recipe)
@@ -60,7 +60,9 @@ def _source(recipe: Recipe, source: object) -> object:
     if source is not None:
         return source
     if recipe.data.path is None:
-        raise RecipeError("recipe", "data.path is missing; give the data a file, a folder, a hub name or bundled:NAME")
+        raise RecipeError(
+            "recipe", "data.path is missing; give the data a file, a folder, a hub name or bundled:NAME"
+        )
     return recipe.data.path
 
 
@@ -72,5 +74,3 @@ def quiet_libraries() -> None:
     datasets.disable_progress_bars()
     logging.getLogger("accelerate").setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", module="torch.utils.data")
-
-

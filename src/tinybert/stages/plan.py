@@ -12,7 +12,15 @@ from tinybert.config import Recipe
 from tinybert.data import fetch, is_bundled
 from tinybert.errors import RecipeError, TinyBertError
 from tinybert.lookup import find, nearest
-from tinybert.models import EncoderInfo, Shape, describe, has_task_head, load_config, resolve_layer_map, resolve_shape
+from tinybert.models import (
+    EncoderInfo,
+    Shape,
+    describe,
+    has_task_head,
+    load_config,
+    resolve_layer_map,
+    resolve_shape,
+)
 from tinybert.models.families import FAMILIES
 from tinybert.models.shapes import BUILTIN as SHAPES
 from tinybert.runs import Run, is_run
@@ -96,8 +104,11 @@ def plan_distill(recipe: Recipe) -> DistillPlan:
         ModelError: A shape, a checkpoint or a layer map that cannot be.
     """
     if recipe.teacher.path is None:
-        raise RecipeError("recipe", "teacher.path is missing; give --teacher a run, a checkpoint, bundled:minilm, "
-                          "a hub name or a file of soft labels")
+        raise RecipeError(
+            "recipe",
+            "teacher.path is missing; give --teacher a run, a checkpoint, bundled:minilm, "
+            "a hub name or a file of soft labels",
+        )
     task = find_task(recipe)
     teacher = plan_teacher(recipe)
     start, source = _plan_start(recipe, teacher)
@@ -129,8 +140,11 @@ def plan_teacher(recipe: Recipe) -> TeacherPlan:
     if has_task_head(config):
         return TeacherPlan("classifier", path, recipe.teacher.pretrained or pretrained_of(local), info)
     if recipe.teacher.fine_tune == "never":
-        raise RecipeError(path, "has no task head and teacher.fine_tune is never; fine-tune it first with "
-                          "`tinybert finetune`, or set teacher.fine_tune=auto")
+        raise RecipeError(
+            path,
+            "has no task head and teacher.fine_tune is never; fine-tune it first with "
+            "`tinybert finetune`, or set teacher.fine_tune=auto",
+        )
     return TeacherPlan("encoder", path, path, info)
 
 
@@ -155,12 +169,17 @@ def _plan_start(recipe: Recipe, teacher: TeacherPlan) -> tuple[Start, str]:
     if student.shape not in SHAPES and not _has_own_numbers(recipe):
         _check_is_checkpoint(student.shape)
         if student.start not in ("auto", "checkpoint"):
-            raise RecipeError("recipe", f"student.start = {student.start!r}: {student.shape} is a checkpoint; "
-                              "the start is then the checkpoint itself (auto)")
+            raise RecipeError(
+                "recipe",
+                f"student.start = {student.start!r}: {student.shape} is a checkpoint; "
+                "the start is then the checkpoint itself (auto)",
+            )
         return "checkpoint", student.shape
     if student.start == "checkpoint":
-        raise RecipeError("recipe", f"student.start = 'checkpoint' needs student.shape to be a checkpoint, not "
-                          f"{student.shape!r}")
+        raise RecipeError(
+            "recipe",
+            f"student.start = 'checkpoint' needs student.shape to be a checkpoint, not {student.shape!r}",
+        )
     if student.start != "auto":
         return student.start, source
     config = plan_config(source)
@@ -181,7 +200,10 @@ def _natural_start(shape: Shape, info: EncoderInfo) -> Start:
 def _has_own_numbers(recipe: Recipe) -> bool:
     student = recipe.student
     return None not in (
-        student.num_hidden_layers, student.hidden_size, student.num_attention_heads, student.intermediate_size
+        student.num_hidden_layers,
+        student.hidden_size,
+        student.num_attention_heads,
+        student.intermediate_size,
     )
 
 
@@ -201,7 +223,9 @@ def _plan_shape(recipe: Recipe, start: Start) -> Shape:
     student = recipe.student
     if start == "checkpoint":
         info = describe(plan_config(student.shape))
-        return Shape(info.num_hidden_layers, info.hidden_size, info.num_attention_heads, info.intermediate_size)
+        return Shape(
+            info.num_hidden_layers, info.hidden_size, info.num_attention_heads, info.intermediate_size
+        )
     numbers = {
         "num_hidden_layers": student.num_hidden_layers,
         "hidden_size": student.hidden_size,
@@ -228,14 +252,19 @@ def _plan_losses(
         for name in losses
         if name in PREDICTION and name not in task.soft_losses
     ]
-    problems += [f"distill.losses.{name} = {weight}: a weight is positive" for name, weight in losses.items()
-                 if weight <= 0]
+    problems += [
+        f"distill.losses.{name} = {weight}: a weight is positive"
+        for name, weight in losses.items()
+        if weight <= 0
+    ]
     problems += _intermediate_problems(recipe, losses, teacher, shape)
     if recipe.distill.phases == "two" and not any(name in losses for name in INTERMEDIATE):
         problems.append(f"distill.phases = 'two' needs an intermediate loss: {', '.join(INTERMEDIATE)}")
     if not any(name not in INTERMEDIATE for name in losses):
-        problems.append("distill.losses: nothing teaches the task head; add one of "
-                        f"{', '.join(task.soft_losses)} or {HARD}")
+        problems.append(
+            "distill.losses: nothing teaches the task head; add one of "
+            f"{', '.join(task.soft_losses)} or {HARD}"
+        )
     if problems:
         raise RecipeError("recipe", problems)
     return dict(losses)
@@ -248,8 +277,14 @@ def _intermediate_problems(
     if not named:
         return []
     if teacher.info is None:
-        what = "is a file of scores" if teacher.kind == "file" else "is of a family whose layers are not known here"
-        return [f"distill.losses.{name}: the teacher {what}; only prediction losses can be used" for name in named]
+        what = (
+            "is a file of scores"
+            if teacher.kind == "file"
+            else "is of a family whose layers are not known here"
+        )
+        return [
+            f"distill.losses.{name}: the teacher {what}; only prediction losses can be used" for name in named
+        ]
     problems: list[str] = []
     heads = teacher.info.num_attention_heads
     if ATTENTION in named and shape.num_attention_heads != heads:
@@ -258,7 +293,9 @@ def _intermediate_problems(
             f"use {RELATION}, or set student.num_attention_heads={heads}"
         )
     relation_heads = recipe.distill.num_relation_heads or heads
-    if RELATION in named and (shape.hidden_size % relation_heads or teacher.info.hidden_size % relation_heads):
+    if RELATION in named and (
+        shape.hidden_size % relation_heads or teacher.info.hidden_size % relation_heads
+    ):
         problems.append(
             f"distill.num_relation_heads = {relation_heads}: must divide both widths, {shape.hidden_size} and "
             f"{teacher.info.hidden_size}"
@@ -296,11 +333,18 @@ def _check_start(start: Start, shape: Shape, source: str) -> None:
         "intermediate_size": (shape.intermediate_size, info.intermediate_size),
     }
     if start == "slice":
-        wrong = [f"student.{name} = {own}: a slice keeps the teacher's {its}; use student.start=project or random"
-                 for name, (own, its) in widths.items() if own != its]
+        wrong = [
+            f"student.{name} = {own}: a slice keeps the teacher's {its}; use student.start=project or random"
+            for name, (own, its) in widths.items()
+            if own != its
+        ]
     else:
-        wrong = [f"student.{name} = {own}: a projection cannot be wider than the teacher's {its}; use "
-                 "student.start=random" for name, (own, its) in widths.items() if own > its]
+        wrong = [
+            f"student.{name} = {own}: a projection cannot be wider than the teacher's {its}; use "
+            "student.start=random"
+            for name, (own, its) in widths.items()
+            if own > its
+        ]
     if wrong:
         raise RecipeError("recipe", wrong)
 

@@ -28,7 +28,9 @@ class Encoded:
     tokenizer: PreTrainedTokenizerBase
 
 
-def load_rows(source: object, recipe: Recipe, task: Task, *, work_dir: Path, allow_unlabelled: bool) -> TextData:
+def load_rows(
+    source: object, recipe: Recipe, task: Task, *, work_dir: Path, allow_unlabelled: bool
+) -> TextData:
     """Read and check a stage's rows; every bad one is named at once.
 
     Raises:
@@ -85,7 +87,9 @@ def label_arguments(task: Task, labels: LabelScheme) -> dict[str, object]:
     return {"num_labels": len(id2label), "id2label": id2label, "problem_type": task.problem_type}
 
 
-def load_for_labels(path: str, task: Task, labels: LabelScheme, *, seed: int, new_head: bool) -> PreTrainedModel:
+def load_for_labels(
+    path: str, task: Task, labels: LabelScheme, *, seed: int, new_head: bool
+) -> PreTrainedModel:
     """Load a classifier whose outputs stand in the data's label order.
 
     A checkpoint without a task head gets a new one. A checkpoint with the same labels in another order has

@@ -28,7 +28,7 @@ from tinybert.stages.plan import Start, resolve_path
 from tinybert.stages.prepare import label_arguments, load_for_labels
 from tinybert.tasks import Task
 
-CALIBRATION_ROWS = 800
+CALIBRATION_ROWS = 400
 CALIBRATION_BATCH = 32
 PROJECTION_FILE = "projection.safetensors"
 
@@ -69,7 +69,7 @@ def start_student(
         plan: How it begins.
         task: The task.
         labels: The data's labels: the outputs stand in this order.
-        rows: Encoded training rows; a projection looks at the first 800.
+        rows: Encoded training rows; a projection looks at 400 of them.
         collator: Rows to batches.
         seed: Of everything drawn at random.
     """
@@ -77,7 +77,10 @@ def start_student(
         return Started(load_for_labels(plan.source, task, labels, seed=seed, new_head=True))
     local = resolve_path(plan.source)
     config = student_config(
-        load_config(local), plan.shape, same_family=plan.kind == "slice", **label_arguments(task, labels)  # pyright: ignore[reportArgumentType]
+        load_config(local),
+        plan.shape,
+        same_family=plan.kind == "slice",
+        **label_arguments(task, labels),  # pyright: ignore[reportArgumentType]
     )
     if plan.kind == "random":
         return Started(random_start(config, seed=seed))
@@ -88,14 +91,20 @@ def start_student(
     if plan.kind == "slice":
         return Started(slice_start(source, plan.layer_map, config, keep_head=plan.keep_head, seed=seed))
     projected = project_start(
-        source, config, plan.layer_map, batches=calibration(rows, collator), keep_head=plan.keep_head, seed=seed
+        source,
+        config,
+        plan.layer_map,
+        batches=calibration(rows, collator),
+        keep_head=plan.keep_head,
+        seed=seed,
     )
     return Started(projected.student, projected.projection)
 
 
 def calibration(rows: Dataset, collator: Collator) -> Iterable[dict[str, Tensor]]:
-    """Return batches of the first 800 rows, grouped by length."""
-    chosen = sorted_by_length(rows.select(range(min(CALIBRATION_ROWS, len(rows)))))
+    """Return batches of 400 rows spread over the split, grouped by length."""
+    step = max(1, len(rows) // CALIBRATION_ROWS)
+    chosen = sorted_by_length(rows.select(range(0, min(step * CALIBRATION_ROWS, len(rows)), step)))
     return [
         collator([chosen[i] for i in range(start, min(start + CALIBRATION_BATCH, len(chosen)))])
         for start in range(0, len(chosen), CALIBRATION_BATCH)

@@ -48,7 +48,7 @@ class FileTeacher:
 def soft_label_names(path: str) -> tuple[str, ...] | None:
     """Return the label names of the file's first row, sorted; None for regression."""
     _, record = next(_read(Path(path)), (0, None))
-    scores = record.get("scores") if record else None
+    scores = record.get("scores") if isinstance(record, Mapping) else None
     return tuple(sorted(scores)) if isinstance(scores, Mapping) else None
 
 
@@ -71,10 +71,13 @@ def read_soft_labels(path: str, rows: Dataset, labels: LabelScheme) -> FileTeach
     problems: list[str] = []
     for number, record in _read(Path(path)):
         try:
-            answers[_key(record)] = _scores(record, labels)
+            key = _key(record)
+            answers[key] = _scores(record, labels)
         except ValueError as error:
             problems.append(f"row {number}: {error}; each row is {FORM}")
-    pairs: Sequence[str | None] = rows["text_pair"] if "text_pair" in rows.column_names else [None] * len(rows)
+    pairs: Sequence[str | None] = (
+        rows["text_pair"] if "text_pair" in rows.column_names else [None] * len(rows)
+    )
     keys: list[Key] = list(zip(rows["text"], pairs, strict=True))
     missing = [f"no scores for the training text {key[0][:60]!r}" for key in keys if key not in answers]
     if problems or missing:
@@ -85,11 +88,10 @@ def read_soft_labels(path: str, rows: Dataset, labels: LabelScheme) -> FileTeach
 
 def _read(path: Path) -> Iterator[tuple[int, Mapping[str, object]]]:
     """Yield (row number counted from 1, record)."""
-    if path.suffix == ".parquet":
-        for number, record in enumerate(pyarrow.parquet.read_table(path).to_pylist(), 1):
-            yield number, record
-        return
     try:
+        if path.suffix == ".parquet":
+            yield from enumerate(pyarrow.parquet.read_table(path).to_pylist(), 1)
+            return
         text = path.read_text(encoding="utf-8-sig")
         if path.suffix == ".json":
             yield from enumerate(json.loads(text), 1)
@@ -102,6 +104,8 @@ def _read(path: Path) -> Iterator[tuple[int, Mapping[str, object]]]:
 
 
 def _key(record: Mapping[str, object]) -> Key:
+    if not isinstance(record, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise ValueError("not an object")
     text, pair = record.get("text"), record.get("text_pair")
     if not isinstance(text, str):
         raise ValueError(f"text is {text!r}, not a string")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import AbstractContextManager, nullcontext
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from tinybert.models.capture import Capture, Captured
@@ -23,10 +23,12 @@ class ModelTeacher:
         bf16: Keep the weights in bf16. Autocast would cast them anew at every step.
     """
 
-    def __init__(self, model: PreTrainedModel, wanted: Wanted, *, prefix: str = "", bf16: bool = False) -> None:
+    def __init__(
+        self, model: PreTrainedModel, wanted: Wanted, *, prefix: str = "", bf16: bool = False
+    ) -> None:
         self.model = model.eval().requires_grad_(False)
         if bf16:
-            self.model = self.model.to(torch.bfloat16)
+            nn.Module.to(self.model, torch.bfloat16)
         self.wanted = wanted
         self.prefix = prefix
         self.capture = capture_wanted(self.model, wanted)
@@ -36,7 +38,8 @@ class ModelTeacher:
         """Run the model; tensors stay in its dtype, on its device."""
         device = self.model.device
         inputs = {
-            name: value.to(device) for name, value in model_inputs(self.model, batch, prefix=self.prefix).items()
+            name: value.to(device)
+            for name, value in model_inputs(self.model, batch, prefix=self.prefix).items()
         }
         with torch.autocast(device.type, enabled=False), self.capture as taken:
             logits = self.model(**inputs).logits

@@ -10,6 +10,7 @@ the teacher leaves memory.
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -97,6 +98,7 @@ class TeacherStore:
             on_rows: Called with the number of rows just answered, for a progress bar.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
+        os.utime(self.folder)  # used just now: make_room takes it last
         for number, start in enumerate(range(0, self.num_rows, SHARD_ROWS)):
             count = min(SHARD_ROWS, self.num_rows - start)
             if not self._path(number).exists():

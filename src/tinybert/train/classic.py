@@ -58,8 +58,8 @@ def train_model(
     hard_loss, metrics, main_metric = _BY_KIND[train_dataset.labels_scheme.kind]
     torch.manual_seed(seed)
 
-    def objective(network: nn.Module, batch: Batch) -> dict[str, Tensor]:
-        logits = network(**model_inputs(model, batch)).logits
+    def objective(model: nn.Module, batch: Batch) -> dict[str, Tensor]:
+        logits = model(**model_inputs(model, batch)).logits
         return {"hard": hard_loss(logits, batch["labels"])}
 
     settings = Settings(

@@ -21,9 +21,11 @@ def choose_precision(wanted: Literal["auto", "fp32", "bf16"]) -> Precision:
     """
     if wanted != "auto":
         return wanted
-    return "bf16" if seconds_per_product(torch.float32) > BF16_GAIN_WANTED * seconds_per_product(
-        torch.bfloat16
-    ) else "fp32"
+    return (
+        "bf16"
+        if seconds_per_product(torch.float32) > BF16_GAIN_WANTED * seconds_per_product(torch.bfloat16)
+        else "fp32"
+    )
 
 
 def seconds_per_product(dtype: torch.dtype, *, rows: int = 768, width: int = 384, repeats: int = 7) -> float:

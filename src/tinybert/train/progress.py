@@ -26,7 +26,9 @@ def epoch_line(epoch: int, loss: float, metric: str, value: float) -> str:
 
 def metric_title(metric: str) -> str:
     """Return a metric's name as people write it: ``macro_f1`` → ``Macro F1``."""
-    return " ".join(word.upper() if word in ("f1", "mcc", "mse", "mae") else word.title() for word in metric.split("_"))
+    return " ".join(
+        word.upper() if word in ("f1", "mcc", "mse", "mae") else word.title() for word in metric.split("_")
+    )
 
 
 class EpochLines(TrainerCallback):
@@ -43,7 +45,9 @@ class EpochLines(TrainerCallback):
         losses = [entry["loss"] for entry in state.log_history if "loss" in entry]
         if isinstance(metrics, dict) and losses and state.is_world_process_zero:
             value = float(metrics[f"eval_{self.main_metric}"])
-            tqdm.write(epoch_line(round(state.epoch or 0), losses[-1], self.main_metric, value), file=sys.stderr)
+            tqdm.write(
+                epoch_line(round(state.epoch or 0), losses[-1], self.main_metric, value), file=sys.stderr
+            )
 
 
 class Progress(TrainerCallback):
@@ -79,7 +83,10 @@ class Progress(TrainerCallback):
         """Move the bar, or now and then print a line."""
         if self.bar is not None:
             self.bar.update(self.rows_a_step)
-        elif state.is_world_process_zero and state.global_step % max(1, state.max_steps // self.num_plain_lines) == 0:
+        elif (
+            state.is_world_process_zero
+            and state.global_step % max(1, state.max_steps // self.num_plain_lines) == 0
+        ):
             print(self.plain_line(state), file=sys.stderr, flush=True)
 
     def plain_line(self, state: TrainerState) -> str:
@@ -88,7 +95,9 @@ class Progress(TrainerCallback):
         per_second = (state.global_step - self.start_step) / max(seconds, 1e-9)
         left = round((state.max_steps - state.global_step) / max(per_second, 1e-9))
         speed = per_second * self.rows_a_step
-        return f"{self.name}: step {state.global_step}/{state.max_steps}, {speed:.0f} examples/s, {left} s left"
+        return (
+            f"{self.name}: step {state.global_step}/{state.max_steps}, {speed:.0f} examples/s, {left} s left"
+        )
 
     def on_train_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: object

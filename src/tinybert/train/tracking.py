@@ -1,11 +1,11 @@
-"""Where TensorBoard, Weights & Biases and trackio put a run's curves: inside the run, unless told otherwise."""
+"""Where TensorBoard, Weights & Biases and trackio put a run's curves: in the run, unless told."""
 
 from __future__ import annotations
 
 import importlib.util
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -27,7 +27,7 @@ def check_trackers(trackers: Sequence[str]) -> None:
 
 
 @contextmanager
-def tracked(trackers: Sequence[str], folder: Path, name: str) -> Iterator[None]:
+def tracked(trackers: Sequence[str], folder: Path, name: str) -> Generator[None]:
     """Point the trackers into a folder for one training, and close what they opened.
 
     Args:

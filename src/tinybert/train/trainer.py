@@ -1,6 +1,6 @@
 """The one trainer: ``transformers.Trainer`` with an objective instead of a loss.
 
-It knows nothing of teachers. It is given an *objective*, ``objective(model, batch) -> {name: weighted term}``,
+It knows nothing of teachers. It is given an *objective*, ``(model, batch) -> {name: weighted term}``,
 adds the terms up, and logs each by its name. Resume, accumulation, clipping, mixed precision, trackers and
 several processes come from ``transformers``.
 """
@@ -64,7 +64,7 @@ class Settings:
 
 
 class ObjectiveTrainer(Trainer):
-    """``Trainer`` whose loss is an objective's, whose batches are grouped by length, whose evaluation is whole.
+    """``Trainer`` whose loss is an objective's, with batches grouped by length.
 
     Args:
         objective: Named weighted terms of one batch.
@@ -98,7 +98,9 @@ class ObjectiveTrainer(Trainer):
         """Add the objective's terms up and remember each for the log."""
         terms = self.objective(model, inputs)
         for name, term in terms.items():
-            self.term_sums[name] = self.term_sums.get(name, torch.zeros((), device=term.device)) + term.detach()
+            self.term_sums[name] = (
+                self.term_sums.get(name, torch.zeros((), device=term.device)) + term.detach()
+            )
         self.num_batches_seen += 1
         return torch.stack([term.float() for term in terms.values()]).sum()
 

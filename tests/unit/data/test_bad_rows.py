@@ -9,7 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from conftest import read, rows_of
+from tests.unit.data.made_up import read, rows_of
 
 from tinybert.data import LabelScheme
 from tinybert.errors import DataError
@@ -271,7 +271,9 @@ def test_duplicates_and_contradictions_in_train_warn() -> None:
     assert any(
         "2 rows repeat the text of an earlier row (rows[train], rows 41, 42)" in each for each in warnings
     )
-    assert any("1 rows repeat an earlier text with another label" in each for each in warnings)
+    assert any(
+        "1 rows repeat an earlier text with another label (rows[train], rows 42)" in each for each in warnings
+    )
 
 
 def test_unlabelled_rows_only_where_allowed_and_only_in_train() -> None:

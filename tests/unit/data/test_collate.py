@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from conftest import make_tokenizer
+from tests.unit.data.made_up import make_tokenizer
 from transformers import PreTrainedTokenizerFast
 
 from tinybert.data import Collator

@@ -5,10 +5,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import make_tokenizer, read, rows_of
 from datasets import Dataset, concatenate_datasets
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.unit.data.made_up import make_tokenizer, read, rows_of
 from transformers import PreTrainedTokenizerFast
 
 from tinybert.data import count_truncated, encode, encode_split, pad, tokenise
@@ -38,6 +38,8 @@ def test_a_pair_loses_tokens_from_its_longer_text(tokenizer: PreTrainedTokenizer
     found = encode(tokenizer, ["a b c d e a b c"], ["good film"], max_length=8)
     assert found["input_ids"] == [[2, 5, 6, 7, 3, 10, 12, 3]]
     assert found["token_type_ids"] == [[0, 0, 0, 0, 0, 1, 1, 1]]
+    found = encode(tokenizer, ["good film"], ["a b c d e a b c"], max_length=8)
+    assert found["input_ids"] == [[2, 10, 12, 3, 5, 6, 7, 3]]
 
 
 def test_no_token_types_where_the_tokenizer_has_none() -> None:

@@ -17,6 +17,12 @@ def test_every_row_comes_once_and_the_longest_first(lengths: list[int], batch_si
         assert max(lengths[index] for index in order[:batch_size]) == max(lengths)
 
 
+def test_the_longest_row_is_first_even_when_it_is_drawn_last() -> None:
+    lengths = [9, *[5] * 100]
+    for seed in range(300):
+        assert 0 in list(LengthGroupedSampler(lengths, batch_size=2, seed=seed))[:2]
+
+
 @given(LENGTHS, st.integers(0, 3))
 def test_the_order_follows_from_seed_and_epoch_alone(lengths: list[int], epoch: int) -> None:
     sampler = LengthGroupedSampler(lengths, batch_size=4, seed=1)

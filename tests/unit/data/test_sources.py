@@ -9,8 +9,8 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from conftest import read, rows_of
 from datasets import ClassLabel, Dataset, Features, Value
+from tests.unit.data.made_up import read, rows_of
 
 from tinybert.data import LabelScheme
 from tinybert.errors import DataError

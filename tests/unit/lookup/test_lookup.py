@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from tinybert.errors import RecipeError
+from tinybert.lookup import find, nearest
+
+TABLE = {"hidden_state_mse": 1, "mse_logits": 2}
+
+
+def test_a_built_in_is_found_by_name() -> None:
+    assert find(TABLE, "mse_logits", kind="loss") == 2
+
+
+def test_an_unknown_name_comes_with_the_nearest_and_all_allowed() -> None:
+    with pytest.raises(RecipeError) as caught:
+        find(TABLE, "hiden_mse", kind="loss")
+    assert str(caught.value) == (
+        "hiden_mse: unknown loss; did you mean 'hidden_state_mse'? "
+        "(allowed: hidden_state_mse, mse_logits; or package.module:attr)"
+    )
+
+
+def test_nothing_near_gives_no_guess() -> None:
+    assert nearest("zzz", TABLE) == ""
+
+
+def test_a_dotted_name_is_imported() -> None:
+    assert find({}, "math:sqrt", kind="loss") is math.sqrt
+
+
+@pytest.mark.parametrize("name", ["no_such_package_here:loss", "math:no_such_function"])
+def test_what_cannot_be_imported_is_said(name: str) -> None:
+    with pytest.raises(RecipeError, match="cannot import this loss"):
+        find({}, name, kind="loss")
+
+
+def test_a_saved_run_may_not_name_code_of_its_own() -> None:
+    with pytest.raises(RecipeError, match="may not name code of its own as its loss"):
+        find({}, "math:sqrt", kind="loss", trusted=False)
+    assert find(TABLE, "mse_logits", kind="loss", trusted=False) == 2

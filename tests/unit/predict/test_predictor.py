@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests import easy
+from tinybert.data import LabelScheme
+from tinybert.errors import DataError, ModelError
+from tinybert.predict import Predictor, predictor
+
+TEXTS = [str(row["text"]) for row in easy.make_rows(23, seed=5)]
+
+
+@pytest.fixture(scope="module")
+def teacher(tiny_teacher: Path) -> Predictor:
+    return Predictor(tiny_teacher)
+
+
+def test_answers_come_in_the_order_of_the_texts(teacher: Predictor) -> None:
+    gold = [row["label"] for row in easy.make_rows(23, seed=5)]
+    answers = teacher(TEXTS)
+    assert [answer.label for answer in answers] == gold
+    for answer in answers:
+        assert answer.scores.keys() == {"negative", "positive"}
+        assert sum(answer.scores.values()) == pytest.approx(1)
+        assert answer.score == max(answer.scores.values())
+
+
+@pytest.mark.parametrize("batch_size", [1, 4, 64])
+def test_how_rows_are_cut_into_batches_changes_nothing(
+    teacher: Predictor, tiny_teacher: Path, batch_size: int
+) -> None:
+    logits = Predictor(tiny_teacher, batch_size=batch_size).logits(list(TEXTS))
+    np.testing.assert_allclose(logits, teacher.logits(list(TEXTS)), atol=1e-5)
+
+
+def test_how_rows_are_cut_into_windows_changes_nothing(
+    teacher: Predictor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = teacher(TEXTS)
+    monkeypatch.setattr(predictor, "WINDOW_ROWS", 5)
+    for one, other in zip(teacher(iter(TEXTS)), whole, strict=True):
+        assert one.label == other.label
+        assert one.score == pytest.approx(other.score, abs=1e-5)
+
+
+def test_a_stream_is_read_a_window_at_a_time(teacher: Predictor, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(predictor, "WINDOW_ROWS", 5)
+    source = iter(TEXTS)
+    next(teacher.stream(source))
+    assert list(source) == TEXTS[5:]
+
+
+def test_no_texts_give_no_answers(teacher: Predictor) -> None:
+    assert teacher([]) == []
+
+
+def test_pairs_and_mappings_are_rows_too(teacher: Predictor) -> None:
+    pairs = [(text, "good bab") for text in TEXTS[:4]]
+    mappings = [{"text": text, "text_pair": pair} for text, pair in pairs]
+    np.testing.assert_array_equal(teacher.logits(list(pairs)), teacher.logits(list(mappings)))
+    assert not np.allclose(teacher.logits(list(pairs)), teacher.logits(TEXTS[:4]))
+
+
+def test_all_bad_rows_are_listed(teacher: Predictor) -> None:
+    with pytest.raises(DataError) as caught:
+        teacher(["good", "", "  ", {"label": "x"}, "bad"])
+    assert [problem.split(",")[0] for problem in caught.value.problems] == ["row 2", "row 3", "row 4"]
+    with pytest.raises(DataError, match="some rows have a text_pair and some have none"):
+        teacher(["good", ("bad", "good")])
+
+
+def test_long_texts_are_cut_at_the_length_asked_for(tiny_teacher: Path) -> None:
+    short = Predictor(tiny_teacher, max_length=6)
+    np.testing.assert_array_equal(
+        short.logits(["bab del fin gor good"]), short.logits(["bab del fin gor bad"])
+    )
+
+
+def test_answers_can_be_asked_for_in_another_label_order(teacher: Predictor, tiny_teacher: Path) -> None:
+    swapped = Predictor(tiny_teacher, labels=LabelScheme("single", ("positive", "negative")))
+    np.testing.assert_allclose(swapped.logits(list(TEXTS)), teacher.logits(list(TEXTS))[:, ::-1], atol=1e-6)
+    assert [a.label for a in swapped(TEXTS)] == [a.label for a in teacher(TEXTS)]
+
+
+def test_other_labels_are_refused(tiny_teacher: Path) -> None:
+    with pytest.raises(ModelError, match="answers the labels negative, positive, the data has no, yes"):
+        Predictor(tiny_teacher, labels=LabelScheme("single", ("no", "yes")))
+
+
+def test_an_encoder_cannot_predict(tiny_encoder: Path) -> None:
+    with pytest.raises(ModelError, match="has no task head, so it cannot predict"):
+        Predictor(tiny_encoder)
+
+
+def test_bf16_answers_nearly_the_same(teacher: Predictor, tiny_teacher: Path) -> None:
+    half = Predictor(tiny_teacher, precision="bf16").logits(list(TEXTS))
+    assert half.dtype == np.float32
+    np.testing.assert_allclose(half, teacher.logits(list(TEXTS)), atol=0.15)

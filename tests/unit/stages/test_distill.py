@@ -1,0 +1,212 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from transformers import AutoModelForSequenceClassification
+
+from tests import easy
+from tinybert.config import Recipe, build_recipe
+from tinybert.errors import RecipeError
+from tinybert.runs import Run, RunInProgress
+from tinybert.stages import distill as distill_module
+from tinybert.stages.distill import answers, baseline_start, phases_of, prepare
+from tinybert.stages.objective import Teaching
+from tinybert.stages.pipeline import run_recipe
+from tinybert.stages.plan import plan_distill, pretrained_of
+from tinybert.teachers import FileTeacher, ModelTeacher, Teacher, TeacherStore
+
+
+def recipe_of(teacher: Path | str, *overrides: str, student: Sequence[str] = easy.TINY_STUDENT) -> Recipe:
+    return build_recipe({"teacher": {"path": str(teacher)}}, [*student, *easy.FAST, *overrides])
+
+
+def run(folder: Path, teacher: Path | str, *overrides: str, student: Sequence[str] = easy.TINY_STUDENT,
+        splits: dict[str, list[easy.Row]] | None = None) -> Run:
+    return run_recipe(recipe_of(teacher, *overrides, student=student), folder / "run",
+                      source=splits or easy.make_splits())
+
+
+def teacher_of(folder: Path, teacher: Path | str, *overrides: str, **options: object) -> tuple[Teacher, object]:
+    plan = plan_distill(recipe_of(teacher, *overrides))
+    with RunInProgress(folder / "run", plan.recipe) as progress:
+        work = prepare(plan, progress, easy.make_splits())
+        return answers(work, Teaching(plan.losses, plan.layer_map)), work
+
+
+@pytest.mark.parametrize("store", ["auto", "on", "off"])
+def test_the_store_setting_decides_who_answers(tmp_path: Path, tiny_teacher: Path, store: str) -> None:
+    teacher, _ = teacher_of(tmp_path, tiny_teacher, f"teacher.store={store}")
+    assert isinstance(teacher, ModelTeacher if store == "off" else TeacherStore)
+
+
+def test_what_does_not_fit_the_budget_runs_live_unless_the_store_was_asked_for(
+    tmp_path: Path, tiny_teacher: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    teacher, _ = teacher_of(tmp_path, tiny_teacher, "teacher.store_budget_mb=0")
+    assert isinstance(teacher, ModelTeacher)
+    assert "teacher.store_budget_mb is 0: the teacher runs live" in capsys.readouterr().err
+    with pytest.raises(RecipeError, match="raise the budget, or set teacher.store=auto"):
+        teacher_of(tmp_path / "on", tiny_teacher, "teacher.store_budget_mb=0", "teacher.store=on")
+
+
+def test_a_permuted_teacher_gives_the_same_answers(tmp_path: Path, tiny_teacher: Path) -> None:
+    permuted = easy.permuted_copy(tiny_teacher, tmp_path / "permuted")
+    given: list[torch.Tensor] = []
+    for name, path in (("straight", tiny_teacher), ("permuted", permuted)):
+        teacher, work = teacher_of(tmp_path / name, path, "teacher.store=off")
+        rows = work.encoded.train
+        given.append(teacher.answer(work.encoded.collator([rows[i] for i in range(16)])).logits)
+    torch.testing.assert_close(given[0], given[1])
+    assert given[0].std() > 0.5
+
+
+def test_a_permuted_teacher_makes_the_same_student(tmp_path: Path, tiny_teacher: Path) -> None:
+    permuted = easy.permuted_copy(tiny_teacher, tmp_path / "permuted")
+    one = run(tmp_path / "a", tiny_teacher, "baseline=false")
+    other = run(tmp_path / "b", permuted, "baseline=false")
+    assert one.metrics["student"]["test"] == other.metrics["student"]["test"]
+    assert one.metrics["teacher"]["test"] == other.metrics["teacher"]["test"]
+    models = [AutoModelForSequenceClassification.from_pretrained(made.path) for made in (one, other)]
+    assert easy.same_weights(*models)
+    assert models[1].config.id2label == {0: "negative", 1: "positive"}
+
+
+@pytest.mark.parametrize("student", [easy.TINY_STUDENT, easy.NARROW_STUDENT], ids=["slice", "project"])
+def test_two_phases_put_the_intermediate_layers_first(
+    tmp_path: Path, tiny_teacher: Path, student: list[str]
+) -> None:
+    made = run(tmp_path, tiny_teacher, "distill.phases=two", "distill.intermediate_num_epochs=1",
+               "baseline=false", student=student)
+    log = [json.loads(line) for line in (made.path / "log.jsonl").read_text().splitlines()]
+    terms = [sorted(name for name in row if name.startswith("loss/")) for row in log]
+    assert terms == [["loss/attention_score_mse", "loss/hidden_state_mse"], *[["loss/hard", "loss/kl_divergence"]] * 2]
+    assert [row["epoch"] for row in log] == [1, 2, 3]
+    assert made.metrics["student"]["test"]["accuracy"] > 0.6
+
+
+def test_phases_share_the_losses_out() -> None:
+    losses = {"hidden_state_mse": 1.0, "kl_divergence": 0.9, "hard": 0.1, "relation_kl": 2.0}
+    recipe = build_recipe({}, ["train.num_epochs=4", "distill.intermediate_num_epochs=7", "distill.phases=two"])
+    assert phases_of(losses, recipe) == [
+        ("intermediate", {"hidden_state_mse": 1.0, "relation_kl": 2.0}, 7),
+        ("student", {"kl_divergence": 0.9, "hard": 0.1}, 4),
+    ]
+    joint = build_recipe({}, ["train.num_epochs=4"])
+    assert phases_of(losses, joint) == [("student", losses, 4)]
+
+
+def test_a_teacher_without_a_head_is_fine_tuned_and_kept(tmp_path: Path, tiny_encoder: Path) -> None:
+    made = run(tmp_path, tiny_encoder, "teacher.num_epochs=3", "teacher.learning_rate=3e-3",
+               splits=easy.make_splits(train=240))
+    metrics = made.metrics
+    kept = made.path / "teacher"
+    assert metrics["teacher"]["train_seconds"] > 0
+    assert metrics["teacher_path"] == str(tiny_encoder)
+    assert AutoModelForSequenceClassification.from_pretrained(kept).config.id2label[1] == "positive"
+    assert "started the same way (slice) from the pre-trained weights" in metrics["baseline_start"]
+    assert metrics["fine_tune_only"]["num_parameters"] == metrics["student"]["num_parameters"]
+    log = [json.loads(line) for line in (made.path / "log.jsonl").read_text().splitlines()]
+    assert [row["training"] for row in log] == [*["teacher"] * 3, *["fine_tune_only"] * 2, *["student"] * 2]
+    report = (made.path / "report.md").read_text()
+    assert "fine-tune only (same shape, hard labels)" in report
+    assert "student (distilled)" in report
+    assert sorted(path.name for path in made.path.iterdir()) == [
+        "config.json", "learning_curve.png", "log.jsonl", "metrics.json", "model.safetensors", "recipe.yaml",
+        "report.md", "teacher", "tokenizer.json", "tokenizer_config.json",
+    ]
+
+
+def test_the_baseline_tells_where_it_starts(tmp_path: Path, tiny_teacher: Path, tiny_encoder: Path) -> None:
+    unknown = plan_distill(recipe_of(tiny_teacher))
+    start, story = baseline_start(unknown)
+    assert start.kind == "random"
+    assert "not known (name them with teacher.pretrained=…): a weaker rival" in story
+    named = plan_distill(recipe_of(tiny_teacher, f"teacher.pretrained={tiny_encoder}"))
+    start, story = baseline_start(named)
+    assert (start.kind, start.source, start.layer_map, start.keep_head) == ("slice", str(tiny_encoder), (2, 4), False)
+    assert "no task teacher anywhere" in story
+    start, story = baseline_start(plan_distill(recipe_of(tiny_teacher, "student.start=random")))
+    assert (start.kind, story[-27:]) == ("random", "from the same random start.")
+    checkpoint = plan_distill(recipe_of(tiny_teacher, f"student.shape={tiny_encoder}", student=[]))
+    start, story = baseline_start(checkpoint)
+    assert (start.kind, start.source) == ("checkpoint", str(tiny_encoder))
+
+
+def test_a_run_of_ours_says_what_it_was_fine_tuned_from(tmp_path: Path, tiny_encoder: Path) -> None:
+    recipe = build_recipe({"stage": "finetune", "model": str(tiny_encoder)}, [*easy.FAST, "train.num_epochs=1"])
+    made = run_recipe(recipe, tmp_path / "teacher", source=easy.make_splits())
+    assert pretrained_of(str(made.path)) == str(tiny_encoder)
+    assert plan_distill(recipe_of(made.path)).teacher.pretrained == str(tiny_encoder)
+    assert pretrained_of(str(tiny_encoder)) is None
+
+
+def test_the_baseline_has_as_many_steps_as_the_student(
+    tmp_path: Path, tiny_teacher: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: dict[str, int] = {}
+    real = distill_module.fit
+
+    def watch(folder: Path, *args: object, **options: object) -> dict[str, object]:
+        facts = real(folder, *args, **options)
+        seen[folder.name] = facts["num_steps"]
+        return facts
+
+    monkeypatch.setattr(distill_module, "fit", watch)
+    run(tmp_path, tiny_teacher, "distill.phases=two", "distill.intermediate_num_epochs=1")
+    assert seen == {"intermediate": 6, "student": 12, "fine_tune_only": 18}
+
+
+def test_different_tokenizers_leave_only_prediction(tmp_path: Path, tiny_teacher: Path) -> None:
+    student = easy.save_encoder(tmp_path / "other", words=list(reversed(easy.WORDS)), num_hidden_layers=2)
+    made = run(tmp_path, tiny_teacher, f"student.shape={student}", "train.num_epochs=4", "train.learning_rate=3e-3",
+               "distill.losses={kl_divergence: 1}", "baseline=false", student=[], splits=easy.make_splits(train=240))
+    assert made.metrics["teacher"]["test"]["accuracy"] > 0.9
+    assert made.metrics["student"]["test"]["accuracy"] > 0.8
+    with pytest.raises(RecipeError, match="different tokenizers, so their positions do not match"):
+        run(tmp_path / "b", tiny_teacher, f"student.shape={student}",
+            "distill.losses={hidden_state_mse: 1, hard: 1}", student=[])
+
+
+def test_soft_labels_teach(tmp_path: Path, tiny_encoder: Path) -> None:
+    splits = easy.make_splits(train=240)
+    file = easy.write_rows(tmp_path / "soft.jsonl", [
+        {"text": row["text"], "scores": {name: 0.95 if name == row["label"] else 0.05 for name in easy.LABELS}}
+        for row in splits["train"]
+    ])
+    unlabelled = {**splits, "train": [{"text": row["text"], "label": None} for row in splits["train"]]}
+    unlabelled["train"][:2] = splits["train"][:2]
+    made = run(tmp_path, file, f"teacher.pretrained={tiny_encoder}", "train.num_epochs=4", "train.learning_rate=3e-3",
+               "baseline=false", splits=unlabelled)
+    assert made.metrics["student"]["test"]["accuracy"] > 0.9
+    assert made.metrics["teacher"] is None
+    assert made.metrics["retention"] is None
+    assert "The teacher is a file of scores" in (made.path / "report.md").read_text()
+
+
+def test_a_file_teacher_is_read_by_row(tmp_path: Path, tiny_encoder: Path) -> None:
+    splits = easy.make_splits()
+    file = easy.write_rows(tmp_path / "soft.jsonl", [
+        {"text": row["text"], "scores": {"negative": float(i), "positive": 0.0}} for i, row in enumerate(splits["train"])
+    ])
+    teacher, work = teacher_of(tmp_path, file, f"teacher.pretrained={tiny_encoder}")
+    assert isinstance(teacher, FileTeacher)
+    rows = work.encoded.train
+    batch = work.encoded.collator([rows[i] for i in (5, 90, 0)])
+    np.testing.assert_allclose(teacher.answer(batch).logits[:, 0], [5, 90, 0])
+
+
+def test_a_changed_plan_is_another_question(tmp_path: Path, tiny_teacher: Path) -> None:
+    one, _ = teacher_of(tmp_path / "a", tiny_teacher)
+    same, _ = teacher_of(tmp_path / "b", tiny_teacher, "train.seed=9")
+    deeper, _ = teacher_of(tmp_path / "c", tiny_teacher, "student.layer_map=[1, 2]")
+    cut, _ = teacher_of(tmp_path / "d", tiny_teacher, "data.max_length=6")
+    assert isinstance(one, TeacherStore)
+    assert one.folder == same.folder
+    assert len({store.folder for store in (one, deeper, cut)}) == 3
+    assert replace(one.wanted) == same.wanted

@@ -1,0 +1,164 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests import easy
+from tinybert.config import build_recipe
+from tinybert.errors import DoctorError
+from tinybert.stages import doctor
+from tinybert.stages.distill import examine
+from tinybert.stages.doctor import Finding, report_findings
+from tinybert.stages.plan import plan_distill
+
+
+def findings(
+    folder: Path,
+    teacher: Path,
+    *overrides: str,
+    splits: dict[str, list[easy.Row]] | None = None,
+    student: Sequence[str] = easy.TINY_STUDENT,
+) -> dict[str, Finding]:
+    recipe = build_recipe({"teacher": {"path": str(teacher)}}, [*student, *overrides])
+    found = examine(plan_distill(recipe), splits or easy.make_splits(), folder / "work")
+    return {finding.check: finding for finding in found}
+
+
+def test_a_healthy_distillation(tmp_path: Path, tiny_teacher: Path) -> None:
+    found = findings(tmp_path, tiny_teacher)
+    assert list(found) == [
+        "labels", "tokenizers", "layers", "lengths", "balance", "leakage", "memory", "disk", "teacher", "time",
+    ]
+    assert {finding.level for finding in found.values()} == {"ok"}
+    assert "student layers 1–2 ← teacher layers [2, 4]" in found["layers"].message
+    report_findings(list(found.values()))
+
+
+def test_labels_in_another_order_are_said(tmp_path: Path, tiny_teacher: Path) -> None:
+    teacher = easy.permuted_copy(tiny_teacher, tmp_path / "permuted")
+    found = findings(tmp_path, teacher)
+    assert found["labels"].level == "warn"
+    assert "same labels in another order" in found["labels"].message
+    assert found["teacher"].level == "ok"  # judged in the data's order
+
+
+def test_other_labels_stop(tmp_path: Path, tiny_teacher: Path) -> None:
+    splits = {name: [{**row, "label": f"very {row['label']}"} for row in rows]
+              for name, rows in easy.make_splits().items()}
+    found = findings(tmp_path, tiny_teacher, splits=splits)
+    assert found["labels"].level == "stop"
+    assert "answers the labels negative, positive, the data has very negative" in found["labels"].message
+    with pytest.raises(DoctorError, match="labels: the teacher answers"):
+        report_findings(list(found.values()))
+
+
+def test_a_teacher_that_does_not_know_the_task_stops(tmp_path: Path) -> None:
+    teacher = easy.save_teacher(tmp_path / "raw", num_steps=0)
+    found = findings(tmp_path, teacher)
+    assert found["teacher"].level == "stop"
+    assert "0.5000 for the majority class: it does not know this task" in found["teacher"].message
+
+
+def test_a_teacher_trained_here_that_learned_little_is_a_warning(tmp_path: Path, tiny_teacher: Path) -> None:
+    raw = easy.save_teacher(tmp_path / "raw", num_steps=0)
+    recipe = build_recipe({"teacher": {"path": str(raw)}}, easy.TINY_STUDENT)
+    made = plan_distill(recipe)
+    from tinybert.stages.distill import prepare_rows
+
+    data, encoded, prefix = prepare_rows(made, easy.make_splits(), tmp_path / "work")
+    (finding,) = doctor.checks_of_teacher(
+        made, data, encoded.validation, encoded.collator, prefix=prefix, trained_here=True
+    )
+    assert finding.level == "warn"
+
+
+def test_an_encoder_is_to_be_fine_tuned_first(tmp_path: Path, tiny_encoder: Path) -> None:
+    found = findings(tmp_path, tiny_encoder)
+    assert found["teacher"] == Finding("ok", "teacher", "has no task head: it is fine-tuned on the train rows first")
+
+
+def other_tokenizer(folder: Path) -> Path:
+    return easy.save_encoder(folder, words=list(reversed(easy.WORDS)), num_hidden_layers=2)
+
+
+def test_different_tokenizers_are_said(tmp_path: Path, tiny_teacher: Path) -> None:
+    student = other_tokenizer(tmp_path / "other")
+    found = findings(tmp_path, tiny_teacher, f"student.shape={student}", student=[])
+    assert found["tokenizers"].level == "warn"
+    assert "predictions only, each side reading with its own tokenizer" in found["tokenizers"].message
+    assert found["teacher"].level == "ok"  # the teacher read its own tokens
+
+
+def test_the_same_words_are_the_same_tokenizer(tmp_path: Path) -> None:
+    ours, theirs = easy.make_tokenizer(), easy.make_tokenizer(list(reversed(easy.WORDS)))
+    assert doctor.same_tokenizer(ours, easy.make_tokenizer())
+    assert not doctor.same_tokenizer(ours, theirs)
+
+
+def test_unequal_heads_are_said(tmp_path: Path, tiny_teacher: Path) -> None:
+    student = ["student.num_hidden_layers=2", "student.hidden_size=16", "student.num_attention_heads=2",
+               "student.intermediate_size=32"]
+    message = findings(tmp_path, tiny_teacher, student=student)["layers"].message
+    assert "2 heads against 4: attention scores cannot be compared (relation_kl can)" in message
+
+
+def test_truncated_rows_are_counted(tmp_path: Path, tiny_teacher: Path) -> None:
+    finding = findings(tmp_path, tiny_teacher, "data.max_length=7")["lengths"]
+    assert finding.level == "warn"
+    lengths = [len(str(row["text"]).split()) + 2 for row in easy.make_splits()["train"]]
+    cut = [length - 7 for length in lengths if length > 7]
+    assert f"{len(cut)} of 96 train rows" in finding.message
+    assert f"lose {sum(cut) / len(cut):.0f} on average; the longest has {max(lengths)}" in finding.message
+
+
+def test_a_rare_label_is_said(tmp_path: Path, tiny_teacher: Path) -> None:
+    splits = easy.make_splits()
+    positive = [row for row in splits["train"] if row["label"] == "positive"]
+    splits["train"] = [row for row in splits["train"] if row["label"] == "negative"] + positive[:3]
+    finding = findings(tmp_path, tiny_teacher, splits=splits)["balance"]
+    assert finding.level == "warn"
+    assert "'negative' has 48 train rows, 'positive' has 3; judge by macro_f1 too" in finding.message
+
+
+def test_rows_in_two_splits_are_said(tmp_path: Path, tiny_teacher: Path) -> None:
+    splits = easy.make_splits()
+    splits["validation"] = [*splits["validation"], splits["train"][0]]
+    finding = findings(tmp_path, tiny_teacher, splits=splits)["leakage"]
+    assert finding.level == "warn"
+    assert "1 of 33 rows (3.0%) stand in train too" in finding.message
+
+
+def test_too_little_memory_stops(tmp_path: Path, tiny_teacher: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    free = psutil.virtual_memory()._replace(available=1000)
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: free)
+    finding = findings(tmp_path, tiny_teacher)["memory"]
+    assert finding.level == "stop"
+    assert "lower train.batch_size or data.max_length" in finding.message
+
+
+def test_too_little_disk_stops(tmp_path: Path, tiny_teacher: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    usage = doctor.shutil.disk_usage(tmp_path)._replace(free=1000)
+    monkeypatch.setattr(doctor.shutil, "disk_usage", lambda folder: usage)
+    finding = findings(tmp_path, tiny_teacher)["disk"]
+    assert finding.level == "stop"
+    assert "teacher.store=off" in finding.message
+
+
+def test_all_reasons_to_stop_are_said_at_once(capsys: pytest.CaptureFixture[str]) -> None:
+    found = [Finding("stop", "labels", "differ"), Finding("warn", "balance", "rare"), Finding("stop", "disk", "full")]
+    with pytest.raises(DoctorError) as caught:
+        report_findings(found)
+    assert caught.value.problems == ("labels: differ", "disk: full")
+    assert capsys.readouterr().err == "warning: balance: rare\n"
+
+
+def test_the_time_counts_both_models_and_the_baseline(
+    tmp_path: Path, tiny_teacher: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(doctor, "median_seconds", lambda run: 20.0)
+    # 96 rows are 3 batches; 3 epochs, twice with the baseline; the teacher answers once
+    assert "about 7 min" in findings(tmp_path, tiny_teacher)["time"].message
+    assert "about 10 min" in findings(tmp_path, tiny_teacher, "train.num_epochs=3", "baseline=false", "train.num_epochs=9")["time"].message

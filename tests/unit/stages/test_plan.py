@@ -1,0 +1,160 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests import easy
+from tinybert.config import build_recipe
+from tinybert.errors import ModelError, RecipeError
+from tinybert.stages.finetune import resolve_finetune
+from tinybert.stages.pipeline import describe_plan, run_recipe
+from tinybert.stages.plan import DistillPlan, find_task, plan_distill
+
+
+def plan(teacher: Path | str, *overrides: str, student: list[str] | None = None, **tree: object) -> DistillPlan:
+    tree = {"data": {"path": "rows"}, "teacher": {"path": str(teacher)}, **tree}
+    return plan_distill(build_recipe(tree, [*(easy.TINY_STUDENT if student is None else student), *overrides]))
+
+
+def refusal(teacher: Path | str, *overrides: str, student: list[str] | None = None, **tree: object) -> str:
+    with pytest.raises((RecipeError, ModelError)) as caught:
+        plan(teacher, *overrides, student=student, **tree)
+    return str(caught.value)
+
+
+def size(layers: int, width: int, heads: int, inner: int) -> list[str]:
+    return [f"student.num_hidden_layers={layers}", f"student.hidden_size={width}",
+            f"student.num_attention_heads={heads}", f"student.intermediate_size={inner}"]
+
+
+@pytest.mark.parametrize(
+    ("shape", "start", "layer_map", "num_epochs"),
+    [
+        ((2, 32, 4, 64), "slice", (2, 4), 3),
+        ((3, 32, 4, 64), "slice", (1, 3, 4), 3),
+        ((2, 16, 4, 32), "project", (2, 4), 5),
+        ((2, 16, 2, 32), "project", (2, 4), 5),
+        ((2, 48, 4, 64), "random", (2, 4), 5),
+        ((6, 32, 4, 64), "random", (), 5),
+    ],
+)
+def test_auto_chooses_the_start_by_the_shape(
+    tiny_teacher: Path, shape: tuple[int, int, int, int], start: str, layer_map: tuple[int, ...], num_epochs: int
+) -> None:
+    made = plan(tiny_teacher, student=size(*shape))
+    assert (made.start, made.layer_map) == (start, layer_map)
+    assert made.recipe.train.num_epochs == num_epochs
+    assert made.recipe.student.start == start
+    assert (made.shape.num_hidden_layers, made.shape.hidden_size) == shape[:2]
+
+
+def test_what_is_set_is_kept(tiny_teacher: Path) -> None:
+    made = plan(tiny_teacher, "student.start=random", "train.num_epochs=1", "train.learning_rate=3e-4",
+                "student.layer_map=[1, 3]", "distill.losses={mse_logits: 2}")
+    assert made.start == "random"
+    assert made.losses == {"mse_logits": 2.0}
+    assert (made.recipe.train.num_epochs, made.recipe.train.learning_rate) == (1, 3e-4)
+
+
+@pytest.mark.parametrize(("spec", "layers"), [("uniform", (2, 4)), ("last", (3, 4)), ("[1, 4]", (1, 4))])
+def test_layer_maps_by_name_or_by_hand(tiny_teacher: Path, spec: str, layers: tuple[int, ...]) -> None:
+    assert plan(tiny_teacher, f"student.layer_map={spec}").layer_map == layers
+
+
+def test_default_losses_match_hidden_states_predictions_and_labels(tiny_teacher: Path) -> None:
+    assert plan(tiny_teacher).losses == {"hidden_state_mse": 1.0, "kl_divergence": 1.0, "hard": 0.1}
+    assert "attention_score_mse" in plan(tiny_teacher, "distill.phases=two").losses
+    fewer_heads = plan(tiny_teacher, "distill.phases=two", student=size(2, 16, 2, 32))
+    assert "attention_score_mse" not in fewer_heads.losses
+
+
+def test_a_student_that_is_a_checkpoint_starts_from_it(tiny_teacher: Path, tiny_encoder: Path) -> None:
+    made = plan(tiny_teacher, f"student.shape={tiny_encoder}", student=[])
+    assert (made.start, made.source) == ("checkpoint", str(tiny_encoder))
+    assert made.losses == {"kl_divergence": 1.0, "hard": 0.1}
+    assert made.layer_map == ()
+
+
+@pytest.mark.parametrize(("kind", "expected"), [("tiny_teacher", "classifier"), ("tiny_encoder", "encoder")])
+def test_a_teacher_is_told_by_its_config(kind: str, expected: str, request: pytest.FixtureRequest) -> None:
+    path = request.getfixturevalue(kind)
+    made = plan(path)
+    assert made.teacher.kind == expected
+    assert made.teacher.info is not None
+    assert made.teacher.info.num_hidden_layers == 4
+    assert made.teacher.pretrained == (str(path) if expected == "encoder" else None)
+
+
+def test_a_file_of_soft_labels_is_a_teacher_of_predictions(tmp_path: Path, tiny_encoder: Path) -> None:
+    file = easy.write_rows(tmp_path / "soft.jsonl", [{"text": "a", "scores": {"negative": 0.1, "positive": 0.9}}])
+    made = plan(file, f"teacher.pretrained={tiny_encoder}")
+    assert made.teacher.kind == "file"
+    assert made.source == str(tiny_encoder)
+    assert made.start == "slice"
+    assert made.losses == {"kl_divergence": 1.0, "hard": 0.1}
+    said = refusal(file, f"teacher.pretrained={tiny_encoder}", "distill.losses={hidden_state_mse: 1, hard: 1}")
+    assert "the teacher is a file of scores; only prediction losses can be used" in said
+
+
+@pytest.mark.parametrize(
+    ("overrides", "student", "parts"),
+    [
+        (["student.start=slice"], size(2, 16, 4, 32), ["student.hidden_size = 16: a slice keeps the teacher's 32",
+                                                      "student.intermediate_size = 32"]),
+        (["student.start=project"], size(2, 64, 4, 128), ["student.hidden_size = 64: a projection cannot be wider",
+                                                         "student.start=random"]),
+        (["student.start=checkpoint"], None, ["needs student.shape to be a checkpoint"]),
+        (["student.layer_map=[3, 9]"], None, ["9"]),
+        (["student.layer_map=[1, 2, 3]"], None, ["2"]),
+        ([], size(2, 30, 4, 64), ["hidden_size", "num_attention_heads"]),
+        (["distill.losses={attention_score_mse: 1, hard: 1}"], size(2, 16, 2, 32),
+         ["the student has 2 heads, the teacher 4", "use relation_kl, or set student.num_attention_heads=4"]),
+        (["distill.losses={relation_kl: 1, hard: 1}", "distill.num_relation_heads=5"], None,
+         ["distill.num_relation_heads = 5: must divide both widths, 32 and 32"]),
+        (["distill.losses={hiden_mse: 1, kl_divergence: -1}"], None,
+         ["unknown loss; did you mean 'hidden_state_mse'?", "kl_divergence = -1.0: a weight is positive"]),
+        (["distill.losses={hidden_state_mse: 1}"], None, ["nothing teaches the task head", "kl_divergence"]),
+        (["distill.losses={hard: 1}", "distill.phases=two"], None, ["'two' needs an intermediate loss"]),
+        (["hard_loss=cross_entropi"], None, ["classification allows auto, cross_entropy",
+                                             "did you mean 'cross_entropy'?"]),
+        (["student.shape=4l-385d"], [], ["neither a named shape; did you mean '4l-384d'?"]),
+    ],
+)  # fmt: skip
+def test_what_cannot_go_together_is_refused_with_the_fix(
+    tiny_teacher: Path, overrides: list[str], student: list[str] | None, parts: list[str]
+) -> None:
+    said = refusal(tiny_teacher, *overrides, student=student)
+    for part in parts:
+        assert part in said
+
+
+def test_losses_are_the_tasks_own(tiny_teacher: Path) -> None:
+    said = refusal(tiny_teacher, "distill.losses={kl_divergence: 1}", task="regression")
+    assert "distill.losses.kl_divergence: regression is taught by mse_logits" in said
+
+
+def test_a_teacher_without_a_head_may_be_refused(tiny_encoder: Path) -> None:
+    assert "has no task head and teacher.fine_tune is never" in refusal(tiny_encoder, "teacher.fine_tune=never")
+
+
+def test_what_is_missing_is_named() -> None:
+    with pytest.raises(RecipeError, match="teacher.path is missing; give --teacher"):
+        plan_distill(build_recipe({}))
+    with pytest.raises(RecipeError, match="model is missing; give --model"):
+        resolve_finetune(build_recipe({"stage": "finetune"}))
+    with pytest.raises(RecipeError, match="data.path is missing"):
+        run_recipe(build_recipe({"stage": "finetune", "model": "x"}), "out")
+    with pytest.raises(RecipeError, match="unknown task; did you mean 'classification'?"):
+        find_task(build_recipe({"task": "clasification"}))
+
+
+def test_a_plan_says_what_would_happen(tiny_teacher: Path) -> None:
+    recipe = build_recipe({"data": {"path": "rows"}, "teacher": {"path": str(tiny_teacher)}}, easy.TINY_STUDENT)
+    text = describe_plan(recipe)
+    assert f"# teacher: {tiny_teacher} (classifier)" in text
+    assert "start: slice" in text
+    assert "# student layers 1–2 ← teacher layers [2, 4]" in text
+    assert "kl_divergence: 1.0" in text
+    fine_tuning = build_recipe({"stage": "finetune", "model": "m"}, ["train.num_epochs=7"])
+    assert "num_epochs: 7" in describe_plan(fine_tuning)

@@ -1,0 +1,188 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, nn
+from transformers import TrainerCallback
+
+from tests import easy
+from tinybert.data import Collator
+from tinybert.models.inputs import model_inputs
+from tinybert.tasks import BUILTIN as TASKS
+from tinybert.train import Batch, Settings, Trained, train
+from tinybert.train.trainer import epoch_rows, last_whole_checkpoint, training_arguments
+
+CLASSIFICATION = TASKS["classification"]
+HARD = CLASSIFICATION.hard_losses["cross_entropy"]
+
+
+def two_terms(model: nn.Module, batch: Batch) -> dict[str, Tensor]:
+    loss = HARD(model(**model_inputs(model, batch)).logits, batch["labels"])
+    return {"hard": 0.75 * loss, "soft": 0.25 * loss}
+
+
+def run(
+    folder: Path,
+    *,
+    model: nn.Module | None = None,
+    objective=two_terms,
+    num_rows: int = 64,
+    num_validation: int = 40,
+    **changes: object,
+) -> Trained:
+    values: dict[str, object] = {
+        "num_epochs": 2,
+        "learning_rate": 2e-3,
+        "main_metric": "accuracy",
+        "batch_size": 16,
+        **changes,
+    }
+    splits = easy.make_splits(train=num_rows, validation=num_validation, test=0)
+    return train(
+        model or easy.seeded_classifier(num_hidden_layers=2),
+        objective,
+        train_rows=easy.encode_rows(splits["train"]),
+        validation_rows=easy.encode_rows(splits["validation"]),
+        collator=Collator(easy.make_tokenizer()),
+        hard_loss=HARD,
+        metrics=CLASSIFICATION.metrics,
+        settings=Settings(**values),
+        work_dir=folder,
+    )
+
+
+def test_history_names_every_term_and_they_add_up(tmp_path: Path) -> None:
+    trained = run(tmp_path)
+    assert [row["epoch"] for row in trained.history] == [1, 2]
+    assert trained.num_steps == 8
+    for row in trained.history:
+        assert row["loss"] == pytest.approx(row["loss/hard"] + row["loss/soft"], abs=2e-4)
+        assert row["loss/hard"] == pytest.approx(3 * row["loss/soft"], rel=1e-4)
+        assert {"val_loss", "val_accuracy", "val_macro_f1", "grad_norm", "learning_rate"} <= row.keys()
+
+
+def test_validation_is_whole_and_its_loss_a_mean_over_rows(tmp_path: Path) -> None:
+    model = easy.seeded_classifier(num_hidden_layers=2)
+    # batches of 64 and 36 rows: a mean of the batches' means would be another number
+    history = run(tmp_path, model=model, num_epochs=1, num_validation=100).history
+    rows = easy.encode_rows(easy.make_splits(train=64, validation=100, test=0)["validation"])
+    collator = Collator(easy.make_tokenizer())
+    model.eval()
+    batch = collator([rows[i] for i in range(100)])
+    with torch.no_grad():
+        logits = model(**model_inputs(model, batch)).logits
+    assert history[-1]["val_loss"] == pytest.approx(float(HARD(logits, batch["labels"])), abs=1e-5)
+    accuracy = float((logits.argmax(-1) == batch["labels"]).float().mean())
+    assert history[-1]["val_accuracy"] == pytest.approx(accuracy)
+
+
+def test_the_model_ends_with_the_weights_of_its_best_epoch(tmp_path: Path) -> None:
+    class Ruin(TrainerCallback):
+        """Spoils the weights after the first epoch's score is taken."""
+
+        def on_epoch_begin(self, args, state, control, **kwargs) -> None:
+            if state.epoch and state.epoch >= 1:
+                with torch.no_grad():
+                    kwargs["model"].classifier.weight.zero_()
+                    kwargs["model"].classifier.bias.copy_(torch.tensor([9.0, 0.0]))
+
+    model = easy.seeded_classifier(num_hidden_layers=2)
+    trained = run(tmp_path, model=model, num_rows=256, learning_rate=3e-3, callbacks=(Ruin(),))
+    first, second = (row["val_accuracy"] for row in trained.history)
+    assert first > second
+    assert trained.best["epoch"] == 1
+    assert float(model.classifier.bias.detach()[0]) < 1
+    # and without a score to choose by, the last ones are kept
+    last = easy.seeded_classifier(num_hidden_layers=2)
+    run(tmp_path / "last", model=last, num_rows=256, learning_rate=3e-3, callbacks=(Ruin(),), keep_best=False)
+    assert float(last.classifier.bias.detach()[0]) > 5
+
+
+def test_early_stopping_counts_epochs_without_a_better_score(tmp_path: Path) -> None:
+    trained = run(tmp_path, num_epochs=6, learning_rate=1e-9, early_stopping_patience=2)
+    assert len(trained.history) == 3
+
+
+def test_max_steps_overrides_epochs(tmp_path: Path) -> None:
+    assert run(tmp_path, max_steps=5).num_steps == 5
+
+
+def test_the_seed_decides_the_order_and_dropout(tmp_path: Path) -> None:
+    def history(name: str, seed: int) -> list[dict[str, float]]:
+        torch.manual_seed(seed)
+        return run(tmp_path / name, num_epochs=1, seed=seed).history
+
+    first = history("a", 1)
+    assert history("b", 1) == first
+    assert history("c", 2) != first
+
+
+def test_no_pickle_is_left_beside_a_checkpoint_but_the_optimiser(tmp_path: Path) -> None:
+    run(tmp_path, num_epochs=1)
+    assert not list(tmp_path.rglob("training_args.bin"))
+    assert len(list(tmp_path.glob("checkpoint-*"))) == 1
+
+
+@pytest.mark.parametrize("damage", ["no state", "half a state"])
+def test_a_checkpoint_that_was_cut_short_is_removed(tmp_path: Path, damage: str) -> None:
+    for number in (9, 10):
+        folder = tmp_path / f"checkpoint-{number}"
+        folder.mkdir()
+        (folder / "model.safetensors").write_text("weights")
+        (folder / "trainer_state.json").write_text(json.dumps({"global_step": number}))
+    newest = tmp_path / "checkpoint-10" / "trainer_state.json"
+    assert last_whole_checkpoint(tmp_path) == newest.parent
+    if damage == "no state":
+        newest.unlink()
+    else:
+        newest.write_text('{"global_st')
+    assert last_whole_checkpoint(tmp_path) == tmp_path / "checkpoint-9"
+    assert not newest.parent.exists()
+
+
+def test_no_checkpoint_means_from_the_start(tmp_path: Path) -> None:
+    assert last_whole_checkpoint(tmp_path / "none") is None
+
+
+def test_warm_up_is_a_share_of_the_optimiser_steps(tmp_path: Path) -> None:
+    settings = Settings(
+        num_epochs=4,
+        learning_rate=1e-4,
+        main_metric="accuracy",
+        batch_size=8,
+        gradient_accumulation_steps=2,
+        warmup_ratio=0.25,
+        schedule="cosine",
+    )
+    arguments = training_arguments(settings, tmp_path, num_rows=100)
+    assert arguments.warmup_steps == 7  # 7 steps an epoch, 28 in all
+    assert arguments.lr_scheduler_type == "cosine"
+    assert arguments.gradient_accumulation_steps == 2
+
+
+def test_epochs_join_their_log_entries() -> None:
+    log = [
+        {"epoch": 1.0, "loss": 0.5, "loss/hard": 0.5, "grad_norm": 2.0, "learning_rate": 1e-4, "step": 4},
+        {
+            "epoch": 1.0,
+            "eval_loss": 0.4,
+            "eval_accuracy": 0.9,
+            "eval_runtime": 3.0,
+            "eval_samples_per_second": 9.0,
+        },
+        {"epoch": 2.0, "train_runtime": 9.0, "train_loss": 0.5},
+    ]
+    assert epoch_rows(log) == [
+        {
+            "epoch": 1.0,
+            "loss": 0.5,
+            "loss/hard": 0.5,
+            "grad_norm": 2.0,
+            "learning_rate": 1e-4,
+            "val_loss": 0.4,
+            "val_accuracy": 0.9,
+        }
+    ]
