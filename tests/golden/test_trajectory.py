@@ -9,15 +9,16 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from tests import easy
 from torch import Tensor, nn
 from transformers import TrainerCallback
 
-from tests import easy
 from tinybert.data import Collator
 from tinybert.stages.objective import DistillObjective, Teaching
 from tinybert.tasks import BUILTIN as TASKS
@@ -26,7 +27,11 @@ from tinybert.train import Settings, train
 
 FILE = Path(__file__).with_name("distillation.json")
 ALL_LOSSES = {
-    "hidden_state_mse": 1.0, "attention_score_mse": 0.5, "relation_kl": 0.5, "kl_divergence": 1.0, "hard": 0.1,
+    "hidden_state_mse": 1.0,
+    "attention_score_mse": 0.5,
+    "relation_kl": 0.5,
+    "kl_divergence": 1.0,
+    "hard": 0.1,
 }
 NARROW = {"num_hidden_layers": 2, "hidden_size": 16, "intermediate_size": 32}
 CLASSIFICATION = TASKS["classification"]
@@ -75,8 +80,13 @@ def distil(
         return terms
 
     values: dict[str, object] = {
-        "num_epochs": 2, "learning_rate": 1e-3, "main_metric": "accuracy", "batch_size": 8, "max_grad_norm": 1e9,
-        "keep_best": False, **changes,
+        "num_epochs": 2,
+        "learning_rate": 1e-3,
+        "main_metric": "accuracy",
+        "batch_size": 8,
+        "max_grad_norm": 1e9,
+        "keep_best": False,
+        **changes,
     }
     train(
         student,
@@ -119,7 +129,10 @@ def test_every_term_of_the_teacher_falls(tmp_path: Path) -> None:
 
 
 def test_the_store_gives_the_curve_of_the_live_teacher(tmp_path: Path) -> None:
-    live, stored = as_table(distil(tmp_path / "live")[0]), as_table(distil(tmp_path / "stored", stored=True)[0])
+    live, stored = (
+        as_table(distil(tmp_path / "live")[0]),
+        as_table(distil(tmp_path / "stored", stored=True)[0]),
+    )
     for name, values in live.items():
         np.testing.assert_allclose(stored[name], values, rtol=5e-3, err_msg=name)
 
@@ -135,7 +148,9 @@ def test_accumulating_one_row_eight_times_equals_eight_rows_once(tmp_path: Path)
         means = np.asarray([step[name] for step in pieces.losses]).reshape(10, 8).mean(axis=1)
         np.testing.assert_allclose(means, [step[name] for step in whole.losses], rtol=2e-3, err_msg=name)
     for (name, ours), theirs in zip(one.named_parameters(), other.parameters(), strict=True):
-        torch.testing.assert_close(ours, theirs, atol=2e-4, rtol=1e-3, msg=lambda text, name=name: f"{name}: {text}")
+        torch.testing.assert_close(
+            ours, theirs, atol=2e-4, rtol=1e-3, msg=lambda text, name=name: f"{name}: {text}"
+        )
 
 
 def test_the_second_epoch_comes_in_another_order(tmp_path: Path) -> None:
@@ -144,15 +159,24 @@ def test_the_second_epoch_comes_in_another_order(tmp_path: Path) -> None:
 
     def objective(model: nn.Module, batch: dict[str, Tensor]) -> dict[str, Tensor]:
         seen.append(batch["row"].tolist())
-        return {"hard": CROSS_ENTROPY(model(batch["input_ids"], batch["attention_mask"]).logits, batch["labels"])}
+        return {
+            "hard": CROSS_ENTROPY(model(batch["input_ids"], batch["attention_mask"]).logits, batch["labels"])
+        }
 
     rows = easy.encode_rows(easy.make_rows(40))
-    train(student, objective, train_rows=rows, validation_rows=rows.select(range(4)),
-          collator=Collator(easy.make_tokenizer()), hard_loss=CROSS_ENTROPY, metrics=CLASSIFICATION.metrics,
-          settings=Settings(num_epochs=2, learning_rate=1e-4, main_metric="accuracy", batch_size=8),
-          work_dir=tmp_path)
+    train(
+        student,
+        objective,
+        train_rows=rows,
+        validation_rows=rows.select(range(4)),
+        collator=Collator(easy.make_tokenizer()),
+        hard_loss=CROSS_ENTROPY,
+        metrics=CLASSIFICATION.metrics,
+        settings=Settings(num_epochs=2, learning_rate=1e-4, main_metric="accuracy", batch_size=8),
+        work_dir=tmp_path,
+    )
     first, second = seen[:5], seen[5:]
-    assert sorted(sum(first, [])) == sorted(sum(second, [])) == list(range(40))
+    assert sorted(chain(*first)) == sorted(chain(*second)) == list(range(40))
     assert first != second
 
 
@@ -160,8 +184,13 @@ def test_the_second_epoch_comes_in_another_order(tmp_path: Path) -> None:
 def test_a_teacher_that_is_the_student_teaches_nothing(losses: dict[str, float]) -> None:
     model, twin = easy.seeded_classifier(seed=4), easy.seeded_classifier(seed=4)
     teaching = Teaching(losses, (1, 2, 3, 4))
-    objective = DistillObjective(model, ModelTeacher(twin, teaching.wanted()), teaching, hard_loss=CROSS_ENTROPY,
-                                 teacher_hidden_size=32)
+    objective = DistillObjective(
+        model,
+        ModelTeacher(twin, teaching.wanted()),
+        teaching,
+        hard_loss=CROSS_ENTROPY,
+        teacher_hidden_size=32,
+    )
     rows = easy.encode_rows(easy.make_rows(5))
     terms = objective(model, Collator(easy.make_tokenizer())([rows[i] for i in range(5)]))
     assert terms.keys() == losses.keys()

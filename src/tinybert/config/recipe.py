@@ -28,10 +28,11 @@ class DataSection(Section):
     text: str | None = Field(default=None, description="column of the text; detected when not given")
     text_pair: str | None = Field(default=None, description="column of the second text of a pair")
     label: str | None = Field(default=None, description="column of the label; detected when not given")
-    max_length: int = Field(default=128, ge=4, description="longest row in tokens; longer ones are truncated")
+    max_length: int = Field(default=128, ge=4, description="longest row in tokens; the rest is cut")
     max_train_rows: int | None = Field(default=None, ge=1, description="train on the first N rows only")
     on_bad_row: Literal["stop", "skip"] = Field(
-        default="stop", description="stop: list every bad row and exit; skip: set them aside in bad_rows.jsonl"
+        default="stop",
+        description="stop: list all bad rows and exit; skip: set them aside in bad_rows.jsonl",
     )
     max_leakage: float = Field(
         default=0.01, ge=0, le=1, description="share of test rows that may also stand in train before we stop"
@@ -57,7 +58,7 @@ class TeacherSection(Section):
         default="auto",
         description="auto: keep the teacher's answers on disk when they fit the budget; off: run it live",
     )
-    store_budget_mb: int = Field(default=4096, ge=0, description="disk that all stored answers together may take")
+    store_budget_mb: int = Field(default=4096, ge=0, description="disk for all stored answers together")
 
     @field_validator("store", mode="before")
     @classmethod
@@ -69,7 +70,7 @@ class TeacherSection(Section):
 class StudentSection(Section):
     """The student's shape and where its first weights come from."""
 
-    shape: str = Field(default="4l-384d", description="a named shape (4l-312d, …) or a checkpoint to start from")
+    shape: str = Field(default="4l-384d", description="a named shape, or a checkpoint to start from")
     num_hidden_layers: int | None = Field(default=None, ge=1, description="overrides the named shape")
     hidden_size: int | None = Field(default=None, ge=1, description="overrides the named shape")
     num_attention_heads: int | None = Field(default=None, ge=1, description="overrides the named shape")
@@ -86,27 +87,34 @@ class StudentSection(Section):
 class DistillSection(Section):
     """What the student is taught."""
 
+    dropout: float = Field(
+        default=0.0, ge=0, lt=1, description="of the student while it is taught; the teacher's is always off"
+    )
+
     phases: Literal["joint", "two"] = Field(
-        default="joint", description="joint: all losses at once; two: intermediate layers first, then prediction"
+        default="joint",
+        description="joint: all losses at once; two: intermediate layers, then prediction",
     )
     losses: dict[str, float] | Literal["auto"] = Field(default="auto", description="loss name → weight")
     temperature: float = Field(default=2.0, gt=0, description="of the prediction losses")
-    num_relation_heads: int | None = Field(default=None, ge=1, description="of relation_kl; default: teacher's heads")
-    intermediate_num_epochs: int = Field(default=5, ge=1, description="epochs of the first of two phases")
+    num_relation_heads: int | None = Field(
+        default=None, ge=1, description="of relation_kl; the teacher's if none"
+    )
+    intermediate_num_epochs: int = Field(default=5, ge=1, description="epochs of the first of two")
 
 
 class TrainSection(Section):
     """The optimiser and its schedule."""
 
-    num_epochs: int | None = Field(default=None, ge=1, description="default: by the stage and the student's start")
-    learning_rate: float | None = Field(default=None, gt=0, description="peak; default: by the stage and the start")
+    num_epochs: int | None = Field(default=None, ge=1, description="default: by the student's start")
+    learning_rate: float | None = Field(default=None, gt=0, description="peak; default: by the start")
     batch_size: int = Field(default=32, ge=1, description="rows a step and device")
     gradient_accumulation_steps: int = Field(default=1, ge=1)
     weight_decay: float = Field(default=0.01, ge=0)
-    warmup_ratio: float = Field(default=0.1, ge=0, lt=1, description="share of the steps spent warming up")
+    warmup_ratio: float = Field(default=0.1, ge=0, lt=1, description="share of steps spent warming up")
     schedule: Literal["linear", "cosine"] = "linear"
     max_grad_norm: float = Field(default=1.0, gt=0)
-    early_stopping_patience: int | None = Field(default=None, ge=1, description="epochs without a better score")
+    early_stopping_patience: int | None = Field(default=None, ge=1, description="epochs without a better one")
     precision: Literal["auto", "fp32", "bf16"] = Field(
         default="auto", description="auto: bf16 where a quick measurement finds it faster"
     )

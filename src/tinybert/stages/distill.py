@@ -8,65 +8,27 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import cast
 
-import numpy as np
-import torch
-from torch import nn
-from datasets import Dataset
-from tqdm.auto import tqdm
-
 from tinybert.config import Recipe
-from tinybert.data import TextData, cache_folder
-from tinybert.errors import RecipeError
 from tinybert.evaluate import retention
-from tinybert.models import load_config, load_tokenizer
-from tinybert.runs import Json, Run, RunInProgress, files_digest
+from tinybert.models.dropout import set_dropout
+from tinybert.runs import Json, Run, RunInProgress
+from tinybert.stages.answers import answers
+from tinybert.stages.baseline import fine_tune_only
 from tinybert.stages.console import say
-from tinybert.stages.doctor import (
-    Finding,
-    check_time,
-    checks_before,
-    checks_of_teacher,
-    report_findings,
-    same_tokenizer,
-)
-from tinybert.stages.finetune import fine_tune_step, measured_bf16
+from tinybert.stages.distillation import Distillation, need_labels, prepare, prepare_rows
+from tinybert.stages.doctor import Finding, check_time, checks_before, checks_of_teacher, report_findings
+from tinybert.stages.finetune import fine_tune_step
 from tinybert.stages.finish import evaluation_split, finish_run, score_models
 from tinybert.stages.fit import MODEL, fit, save_checkpoint, settings_of
-from tinybert.stages.objective import HARD, INTERMEDIATE, DistillObjective, HardObjective, Teaching
+from tinybert.stages.objective import INTERMEDIATE, DistillObjective, Teaching
 from tinybert.stages.plan import DistillPlan, TeacherPlan, resolve_path
-from tinybert.stages.prepare import Encoded, encode_rows, labelled_only, load_for_labels, load_rows
+from tinybert.stages.prepare import load_for_labels
 from tinybert.stages.start import Started, StartPlan, knows_task, load_start, save_start, start_student
-from tinybert.teachers import (
-    ModelTeacher,
-    Teacher,
-    TeacherShape,
-    TeacherStore,
-    estimate_mb,
-    make_room,
-    read_soft_labels,
-    store_key,
-)
 from tinybert.train import check_trackers
-
-
-@dataclass(frozen=True)
-class Distillation:
-    """What all steps of one distillation share."""
-
-    run: RunInProgress
-    plan: DistillPlan
-    data: TextData
-    encoded: Encoded
-    bf16: bool
-    teacher_prefix: str
-
-    @property
-    def recipe(self) -> Recipe:
-        """The resolved recipe."""
-        return self.plan.recipe
 
 
 def distill(plan: DistillPlan, out: Path, source: object) -> Run:
@@ -106,43 +68,6 @@ def carry_out(plan: DistillPlan, run: RunInProgress, source: object) -> Run:
     return conclude(work, teacher_facts, student, student_facts, baseline)
 
 
-def prepare(plan: DistillPlan, run: RunInProgress, source: object) -> Distillation:
-    """Read and encode the rows of a run."""
-    data, encoded, prefix = prepare_rows(plan, source, run.work)
-    return Distillation(run, plan, data, encoded, measured_bf16(run, plan.recipe), prefix)
-
-
-def prepare_rows(plan: DistillPlan, source: object, folder: Path) -> tuple[TextData, Encoded, str]:
-    """Read and encode the rows, with the teacher's own tokens beside where its tokenizer differs.
-
-    Returns:
-        The rows, their encoding, and the prefix of the columns that the teacher reads.
-    """
-    recipe = plan.recipe
-    data = load_rows(source, recipe, plan.task, work_dir=folder / "rows", allow_unlabelled=True)
-    for warning in data.warnings:
-        say(f"warning: {warning}")
-    tokenizer = load_tokenizer(resolve_path(plan.source))
-    teacher_tokenizer = None
-    if plan.teacher.kind != "file" and plan.source != plan.teacher.path:
-        other = load_tokenizer(resolve_path(plan.teacher.path))
-        teacher_tokenizer = None if same_tokenizer(tokenizer, other) else other
-    if teacher_tokenizer is not None and any(name in plan.losses for name in INTERMEDIATE):
-        raise RecipeError(
-            "recipe",
-            "distill.losses: student and teacher have different tokenizers, so their "
-            "positions do not match; keep only prediction losses and hard",
-        )
-    encoded = encode_rows(
-        data,
-        tokenizer,
-        max_length=recipe.data.max_length,
-        folder=folder / "encoded",
-        teacher_tokenizer=teacher_tokenizer,
-    )
-    return data, encoded, "teacher_" if teacher_tokenizer is not None else ""
-
-
 def examine(plan: DistillPlan, source: object, folder: Path) -> list[Finding]:
     """Do all checks, for the command ``tinybert doctor``; nothing is trained."""
     data, encoded, prefix = prepare_rows(plan, source, folder)
@@ -180,22 +105,6 @@ def settle_teacher(work: Distillation) -> tuple[DistillPlan, Json | None]:
     return replace(plan, teacher=teacher, source=source), facts
 
 
-def need_labels(work: Distillation) -> Dataset:
-    """Return the labelled training rows.
-
-    Raises:
-        RecipeError: There are none.
-    """
-    rows = labelled_only(work.encoded.train, work.plan.task)
-    if len(rows) == 0:
-        raise RecipeError(
-            work.data.source,
-            "no training row has a label, and the teacher must be fine-tuned first; "
-            "label some rows, or give a teacher that knows the task",
-        )
-    return rows
-
-
 def teach(work: Distillation) -> tuple[Path, Json]:
     """Start the student and take it through its phases."""
     plan, recipe, run = work.plan, work.recipe, work.run
@@ -206,19 +115,13 @@ def teach(work: Distillation) -> tuple[Path, Json]:
         save_start(started(work, start), folder)
         return {}
 
-    folder, _ = run.step("start", make_start)
-    phases = phases_of(plan.losses, recipe)
+    begin, _ = run.step("start", make_start)
     facts: list[Json] = []
-    for number, (name, losses, num_epochs) in enumerate(phases):
-        previous = folder
-        folder, said = run.step(
-            name,
-            lambda step, losses=losses, num_epochs=num_epochs, name=name, previous=previous, first=number == 0: (
-                teach_phase(work, step, previous if first else previous / MODEL, losses, name, num_epochs)
-            ),
-        )
+    for phase in phases_of(plan.losses, recipe):
+        folder, said = run.step(phase.name, partial(teach_phase, work, phase, begin))
+        begin = folder / MODEL
         facts.append(said)
-    return folder / MODEL, joined(facts)
+    return begin, joined(facts)
 
 
 def started(work: Distillation, start: StartPlan) -> Started:
@@ -233,28 +136,36 @@ def started(work: Distillation, start: StartPlan) -> Started:
     )
 
 
-def phases_of(losses: dict[str, float], recipe: Recipe) -> list[tuple[str, dict[str, float], int]]:
-    """Return the phases: (name, losses, epochs). The paper's two put the intermediate layers first."""
+@dataclass(frozen=True)
+class Phase:
+    """One training of the student: its name, its losses, its epochs."""
+
+    name: str
+    losses: dict[str, float]
+    num_epochs: int
+
+
+def phases_of(losses: dict[str, float], recipe: Recipe) -> list[Phase]:
+    """Return the phases; the paper's two put the intermediate layers first."""
     assert recipe.train.num_epochs is not None
     if recipe.distill.phases == "joint":
-        return [("student", losses, recipe.train.num_epochs)]
+        return [Phase("student", losses, recipe.train.num_epochs)]
     first = {name: weight for name, weight in losses.items() if name in INTERMEDIATE}
     second = {name: weight for name, weight in losses.items() if name not in INTERMEDIATE}
     return [
-        ("intermediate", first, recipe.distill.intermediate_num_epochs),
-        ("student", second, recipe.train.num_epochs),
+        Phase("intermediate", first, recipe.distill.intermediate_num_epochs),
+        Phase("student", second, recipe.train.num_epochs),
     ]
 
 
-def teach_phase(
-    work: Distillation, folder: Path, begin: Path, losses: dict[str, float], name: str, num_epochs: int
-) -> Json:
-    """Train the student with one set of losses."""
+def teach_phase(work: Distillation, phase: Phase, begin: Path, folder: Path) -> Json:
+    """Take the checkpoint at ``begin`` through one phase, into ``folder``."""
     plan, recipe = work.plan, work.recipe
     begun = load_start(begin)
+    set_dropout(begun.model, recipe.distill.dropout)
     info = plan.teacher.info
     teaching = Teaching(
-        losses,
+        phase.losses,
         plan.layer_map,
         temperature=recipe.distill.temperature,
         num_relation_heads=recipe.distill.num_relation_heads or (info.num_attention_heads if info else 1),
@@ -270,10 +181,10 @@ def teach_phase(
     settings = settings_of(
         recipe,
         plan.task,
-        name=name,
+        name=phase.name,
         bf16=work.bf16,
-        num_epochs=num_epochs,
-        keep_best=HARD in losses or any(loss not in INTERMEDIATE for loss in losses),
+        num_epochs=phase.num_epochs,
+        keep_best=any(loss not in INTERMEDIATE for loss in phase.losses),
     )
     return fit(
         folder,
@@ -285,104 +196,6 @@ def teach_phase(
         hard_loss=recipe.hard_loss,
         settings=settings,
     )
-
-
-def answers(work: Distillation, teaching: Teaching) -> Teacher:
-    """Return who answers: the file, the store where it fits its budget, or the live model."""
-    plan, recipe, rows = work.plan, work.recipe, work.encoded.train
-    if plan.teacher.kind == "file":
-        return read_soft_labels(plan.teacher.path, work.data.splits["train"], work.data.labels)
-    wanted = teaching.wanted()
-    model = load_for_labels(plan.teacher.path, plan.task, work.data.labels, seed=0, new_head=False)
-    if torch.cuda.is_available():
-        nn.Module.to(model, "cuda")
-    live = ModelTeacher(model, wanted, prefix=work.teacher_prefix, bf16=work.bf16)
-    if recipe.teacher.store == "off":
-        return live
-    lengths = np.asarray([len(ids) for ids in rows[work.teacher_prefix + "input_ids"]])
-    info = plan.teacher.info
-    shape = TeacherShape(
-        work.data.labels.num_labels, info.hidden_size if info else 0, info.num_attention_heads if info else 0
-    )
-    needed = estimate_mb(lengths, shape, wanted)
-    stores = cache_folder() / "teacher-stores"
-    weights = sorted(Path(resolve_path(plan.teacher.path)).glob("*.safetensors"))
-    digest = files_digest(weights) + f"|{work.data.labels.names}|{work.bf16}"
-    folder = stores / store_key(digest, rows, wanted, prefix=work.teacher_prefix)
-    if not make_room(stores, needed, recipe.teacher.store_budget_mb, keep=folder):
-        return _live_instead(recipe, live, needed)
-    store = TeacherStore(folder, num_rows=len(rows), wanted=wanted)
-    say(f"teacher store: {needed:,.0f} MB for {len(rows):,} rows")
-    with tqdm(
-        total=len(rows), desc="teacher answers", unit="ex", dynamic_ncols=True, leave=False, disable=None
-    ) as bar:
-        store.fill(live, rows, work.encoded.collator, prefix=work.teacher_prefix, on_rows=lambda count: (bar.update(count), None)[1])
-    return store
-
-
-def _live_instead(recipe: Recipe, live: Teacher, needed: float) -> Teacher:
-    budget = recipe.teacher.store_budget_mb
-    text = f"the teacher's answers would take {needed:,.0f} MB, teacher.store_budget_mb is {budget:,}"
-    if recipe.teacher.store == "on":
-        raise RecipeError("recipe", f"{text}; raise the budget, or set teacher.store=auto")
-    say(f"{text}: the teacher runs live")
-    return live
-
-
-def fine_tune_only(work: Distillation, student_facts: Json) -> tuple[Path, Json, str] | None:
-    """Train the honest rival: same shape and start, pre-trained weights, hard labels, as many steps."""
-    plan, recipe = work.plan, work.recipe
-    rows = labelled_only(work.encoded.train, plan.task)
-    if len(rows) == 0:
-        say("no training row has a label: there is no fine-tune-only baseline")
-        return None
-    start, story = baseline_start(plan)
-
-    def make(folder: Path) -> Json:
-        model = start_student(
-            start,
-            plan.task,
-            work.data.labels,
-            rows=rows,
-            collator=work.encoded.collator,
-            seed=recipe.train.seed,
-        ).model
-        steps = int(cast(int, student_facts["num_steps"]))
-        settings = settings_of(recipe, plan.task, name="fine_tune_only", bf16=work.bf16, max_steps=steps)
-        objective = HardObjective(plan.task.hard_losses[recipe.hard_loss])
-        return fit(
-            folder,
-            model,
-            objective,
-            encoded=work.encoded,
-            train_rows=rows,
-            task=plan.task,
-            hard_loss=recipe.hard_loss,
-            settings=settings,
-        )
-
-    folder, facts = work.run.step("fine_tune_only", make)
-    return folder / MODEL, facts, story
-
-
-def baseline_start(plan: DistillPlan) -> tuple[StartPlan, str]:
-    """Return the baseline's start and the sentence that tells it."""
-    same = "Fine-tune only: the same shape and as many steps, hard labels only, "
-    pretrained = plan.teacher.pretrained
-    if plan.start == "checkpoint":
-        return StartPlan("checkpoint", plan.source, plan.shape, (), False), same + "from the same checkpoint."
-    if plan.start == "random":
-        return StartPlan("random", plan.source, plan.shape, (), False), same + "from the same random start."
-    if pretrained is None:
-        return (
-            StartPlan("random", plan.source, plan.shape, (), False),
-            same + "from a random start, because the weights the teacher was fine-tuned from are not known "
-            "(name them with teacher.pretrained=…): a weaker rival than it could be.",
-        )
-    story = (
-        same + f"started the same way ({plan.start}) from the pre-trained weights, no task teacher anywhere."
-    )
-    return StartPlan(plan.start, pretrained, plan.shape, plan.layer_map, False), story
 
 
 def conclude(

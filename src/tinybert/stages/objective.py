@@ -155,8 +155,9 @@ class DistillObjective:
     def _projected(self, hidden: Tensor, index: int) -> Tensor:
         if self.projections is None:
             return hidden
-        layer = cast(nn.Linear, self.projections[index])
-        return layer(hidden.to(layer.weight.dtype))
+        # in the forward's own dtype: in fp32 these products would cost more than the student's own layers
+        weight = cast(nn.Linear, self.projections[index]).weight
+        return nn.functional.linear(hidden, weight.to(hidden.dtype))
 
 
 def remove_projections(student: PreTrainedModel) -> None:

@@ -48,8 +48,9 @@ def describe_plan(recipe: Recipe) -> str:
     shape = plan.shape
     lines = [
         f"# teacher: {plan.teacher.path} ({plan.teacher.kind})",
-        f"# student: {shape.num_hidden_layers} layers × {shape.hidden_size}, {shape.num_attention_heads} heads, "
-        f"feed-forward {shape.intermediate_size}; start: {plan.start} from {plan.source}",
+        f"# student: {shape.num_hidden_layers} layers × {shape.hidden_size}, "
+        f"{shape.num_attention_heads} heads, feed-forward {shape.intermediate_size}; "
+        f"start: {plan.start} from {plan.source}",
     ]
     if plan.layer_map:
         lines.append(f"# student layers 1–{len(plan.layer_map)} ← teacher layers {list(plan.layer_map)}")

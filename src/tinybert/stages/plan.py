@@ -289,7 +289,7 @@ def _intermediate_problems(
     heads = teacher.info.num_attention_heads
     if ATTENTION in named and shape.num_attention_heads != heads:
         problems.append(
-            f"distill.losses.{ATTENTION}: the student has {shape.num_attention_heads} heads, the teacher {heads}; "
+            f"distill.losses.{ATTENTION}: {shape.num_attention_heads} heads against the teacher's {heads}; "
             f"use {RELATION}, or set student.num_attention_heads={heads}"
         )
     relation_heads = recipe.distill.num_relation_heads or heads
@@ -297,8 +297,8 @@ def _intermediate_problems(
         shape.hidden_size % relation_heads or teacher.info.hidden_size % relation_heads
     ):
         problems.append(
-            f"distill.num_relation_heads = {relation_heads}: must divide both widths, {shape.hidden_size} and "
-            f"{teacher.info.hidden_size}"
+            f"distill.num_relation_heads = {relation_heads}: must divide both widths, "
+            f"{shape.hidden_size} and {teacher.info.hidden_size}"
         )
     return problems
 

@@ -86,7 +86,7 @@ class TeacherStore:
         collator: Callable[[list[dict[str, object]]], dict[str, Tensor]],
         *,
         prefix: str = "",
-        on_rows: Callable[[int], None] = lambda count: None,
+        on_rows: Callable[[int], object] = lambda count: None,
     ) -> None:
         """Ask the teacher about every row that no whole shard answers yet.
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-
 from tests import easy
+
 from tinybert.errors import DataError, RecipeError
 from tinybert.predict import Predictor, files
 from tinybert.predict.files import predict_file, rows_of_words

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
 from tests import easy
+
 from tinybert.data import LabelScheme
 from tinybert.errors import DataError, ModelError
 from tinybert.predict import Predictor, predictor

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from tests import easy
 from transformers import AutoModelForSequenceClassification
 
-from tests import easy
 from tinybert.config import Recipe, build_recipe
 from tinybert.errors import RecipeError
 from tinybert.runs import Run, RunInProgress
@@ -26,13 +26,21 @@ def recipe_of(teacher: Path | str, *overrides: str, student: Sequence[str] = eas
     return build_recipe({"teacher": {"path": str(teacher)}}, [*student, *easy.FAST, *overrides])
 
 
-def run(folder: Path, teacher: Path | str, *overrides: str, student: Sequence[str] = easy.TINY_STUDENT,
-        splits: dict[str, list[easy.Row]] | None = None) -> Run:
-    return run_recipe(recipe_of(teacher, *overrides, student=student), folder / "run",
-                      source=splits or easy.make_splits())
+def run(
+    folder: Path,
+    teacher: Path | str,
+    *overrides: str,
+    student: Sequence[str] = easy.TINY_STUDENT,
+    splits: dict[str, list[easy.Row]] | None = None,
+) -> Run:
+    return run_recipe(
+        recipe_of(teacher, *overrides, student=student), folder / "run", source=splits or easy.make_splits()
+    )
 
 
-def teacher_of(folder: Path, teacher: Path | str, *overrides: str, **options: object) -> tuple[Teacher, object]:
+def teacher_of(
+    folder: Path, teacher: Path | str, *overrides: str, **options: object
+) -> tuple[Teacher, object]:
     plan = plan_distill(recipe_of(teacher, *overrides))
     with RunInProgress(folder / "run", plan.recipe) as progress:
         work = prepare(plan, progress, easy.make_splits())
@@ -51,7 +59,7 @@ def test_what_does_not_fit_the_budget_runs_live_unless_the_store_was_asked_for(
     teacher, _ = teacher_of(tmp_path, tiny_teacher, "teacher.store_budget_mb=0")
     assert isinstance(teacher, ModelTeacher)
     assert "teacher.store_budget_mb is 0: the teacher runs live" in capsys.readouterr().err
-    with pytest.raises(RecipeError, match="raise the budget, or set teacher.store=auto"):
+    with pytest.raises(RecipeError, match=r"raise the budget, or set teacher\.store=auto"):
         teacher_of(tmp_path / "on", tiny_teacher, "teacher.store_budget_mb=0", "teacher.store=on")
 
 
@@ -81,18 +89,29 @@ def test_a_permuted_teacher_makes_the_same_student(tmp_path: Path, tiny_teacher:
 def test_two_phases_put_the_intermediate_layers_first(
     tmp_path: Path, tiny_teacher: Path, student: list[str]
 ) -> None:
-    made = run(tmp_path, tiny_teacher, "distill.phases=two", "distill.intermediate_num_epochs=1",
-               "baseline=false", student=student)
+    made = run(
+        tmp_path,
+        tiny_teacher,
+        "distill.phases=two",
+        "distill.intermediate_num_epochs=1",
+        "baseline=false",
+        student=student,
+    )
     log = [json.loads(line) for line in (made.path / "log.jsonl").read_text().splitlines()]
     terms = [sorted(name for name in row if name.startswith("loss/")) for row in log]
-    assert terms == [["loss/attention_score_mse", "loss/hidden_state_mse"], *[["loss/hard", "loss/kl_divergence"]] * 2]
+    assert terms == [
+        ["loss/attention_score_mse", "loss/hidden_state_mse"],
+        *[["loss/hard", "loss/kl_divergence"]] * 2,
+    ]
     assert [row["epoch"] for row in log] == [1, 2, 3]
     assert made.metrics["student"]["test"]["accuracy"] > 0.6
 
 
 def test_phases_share_the_losses_out() -> None:
     losses = {"hidden_state_mse": 1.0, "kl_divergence": 0.9, "hard": 0.1, "relation_kl": 2.0}
-    recipe = build_recipe({}, ["train.num_epochs=4", "distill.intermediate_num_epochs=7", "distill.phases=two"])
+    recipe = build_recipe(
+        {}, ["train.num_epochs=4", "distill.intermediate_num_epochs=7", "distill.phases=two"]
+    )
     assert phases_of(losses, recipe) == [
         ("intermediate", {"hidden_state_mse": 1.0, "relation_kl": 2.0}, 7),
         ("student", {"kl_divergence": 0.9, "hard": 0.1}, 4),
@@ -102,8 +121,13 @@ def test_phases_share_the_losses_out() -> None:
 
 
 def test_a_teacher_without_a_head_is_fine_tuned_and_kept(tmp_path: Path, tiny_encoder: Path) -> None:
-    made = run(tmp_path, tiny_encoder, "teacher.num_epochs=3", "teacher.learning_rate=3e-3",
-               splits=easy.make_splits(train=240))
+    made = run(
+        tmp_path,
+        tiny_encoder,
+        "teacher.num_epochs=3",
+        "teacher.learning_rate=3e-3",
+        splits=easy.make_splits(train=240),
+    )
     metrics = made.metrics
     kept = made.path / "teacher"
     assert metrics["teacher"]["train_seconds"] > 0
@@ -117,8 +141,16 @@ def test_a_teacher_without_a_head_is_fine_tuned_and_kept(tmp_path: Path, tiny_en
     assert "fine-tune only (same shape, hard labels)" in report
     assert "student (distilled)" in report
     assert sorted(path.name for path in made.path.iterdir()) == [
-        "config.json", "learning_curve.png", "log.jsonl", "metrics.json", "model.safetensors", "recipe.yaml",
-        "report.md", "teacher", "tokenizer.json", "tokenizer_config.json",
+        "config.json",
+        "learning_curve.png",
+        "log.jsonl",
+        "metrics.json",
+        "model.safetensors",
+        "recipe.yaml",
+        "report.md",
+        "teacher",
+        "tokenizer.json",
+        "tokenizer_config.json",
     ]
 
 
@@ -129,7 +161,12 @@ def test_the_baseline_tells_where_it_starts(tmp_path: Path, tiny_teacher: Path, 
     assert "not known (name them with teacher.pretrained=…): a weaker rival" in story
     named = plan_distill(recipe_of(tiny_teacher, f"teacher.pretrained={tiny_encoder}"))
     start, story = baseline_start(named)
-    assert (start.kind, start.source, start.layer_map, start.keep_head) == ("slice", str(tiny_encoder), (2, 4), False)
+    assert (start.kind, start.source, start.layer_map, start.keep_head) == (
+        "slice",
+        str(tiny_encoder),
+        (2, 4),
+        False,
+    )
     assert "no task teacher anywhere" in story
     start, story = baseline_start(plan_distill(recipe_of(tiny_teacher, "student.start=random")))
     assert (start.kind, story[-27:]) == ("random", "from the same random start.")
@@ -139,7 +176,9 @@ def test_the_baseline_tells_where_it_starts(tmp_path: Path, tiny_teacher: Path, 
 
 
 def test_a_run_of_ours_says_what_it_was_fine_tuned_from(tmp_path: Path, tiny_encoder: Path) -> None:
-    recipe = build_recipe({"stage": "finetune", "model": str(tiny_encoder)}, [*easy.FAST, "train.num_epochs=1"])
+    recipe = build_recipe(
+        {"stage": "finetune", "model": str(tiny_encoder)}, [*easy.FAST, "train.num_epochs=1"]
+    )
     made = run_recipe(recipe, tmp_path / "teacher", source=easy.make_splits())
     assert pretrained_of(str(made.path)) == str(tiny_encoder)
     assert plan_distill(recipe_of(made.path)).teacher.pretrained == str(tiny_encoder)
@@ -164,25 +203,52 @@ def test_the_baseline_has_as_many_steps_as_the_student(
 
 def test_different_tokenizers_leave_only_prediction(tmp_path: Path, tiny_teacher: Path) -> None:
     student = easy.save_encoder(tmp_path / "other", words=list(reversed(easy.WORDS)), num_hidden_layers=2)
-    made = run(tmp_path, tiny_teacher, f"student.shape={student}", "train.num_epochs=4", "train.learning_rate=3e-3",
-               "distill.losses={kl_divergence: 1}", "baseline=false", student=[], splits=easy.make_splits(train=240))
+    made = run(
+        tmp_path,
+        tiny_teacher,
+        f"student.shape={student}",
+        "train.num_epochs=4",
+        "train.learning_rate=3e-3",
+        "distill.losses={kl_divergence: 1}",
+        "baseline=false",
+        student=[],
+        splits=easy.make_splits(train=240),
+    )
     assert made.metrics["teacher"]["test"]["accuracy"] > 0.9
     assert made.metrics["student"]["test"]["accuracy"] > 0.8
     with pytest.raises(RecipeError, match="different tokenizers, so their positions do not match"):
-        run(tmp_path / "b", tiny_teacher, f"student.shape={student}",
-            "distill.losses={hidden_state_mse: 1, hard: 1}", student=[])
+        run(
+            tmp_path / "b",
+            tiny_teacher,
+            f"student.shape={student}",
+            "distill.losses={hidden_state_mse: 1, hard: 1}",
+            student=[],
+        )
 
 
 def test_soft_labels_teach(tmp_path: Path, tiny_encoder: Path) -> None:
     splits = easy.make_splits(train=240)
-    file = easy.write_rows(tmp_path / "soft.jsonl", [
-        {"text": row["text"], "scores": {name: 0.95 if name == row["label"] else 0.05 for name in easy.LABELS}}
-        for row in splits["train"]
-    ])
+    file = easy.write_rows(
+        tmp_path / "soft.jsonl",
+        [
+            {
+                "text": row["text"],
+                "scores": {name: 0.95 if name == row["label"] else 0.05 for name in easy.LABELS},
+            }
+            for row in splits["train"]
+        ],
+    )
     unlabelled = {**splits, "train": [{"text": row["text"], "label": None} for row in splits["train"]]}
     unlabelled["train"][:2] = splits["train"][:2]
-    made = run(tmp_path, file, f"teacher.pretrained={tiny_encoder}", "train.num_epochs=4", "train.learning_rate=3e-3",
-               "baseline=false", splits=unlabelled)
+    made = run(
+        tmp_path,
+        file,
+        f"teacher.pretrained={tiny_encoder}",
+        "train.num_epochs=4",
+        "train.learning_rate=3e-3",
+        "baseline=false",
+        splits=unlabelled,
+    )
     assert made.metrics["student"]["test"]["accuracy"] > 0.9
     assert made.metrics["teacher"] is None
     assert made.metrics["retention"] is None
@@ -191,9 +257,13 @@ def test_soft_labels_teach(tmp_path: Path, tiny_encoder: Path) -> None:
 
 def test_a_file_teacher_is_read_by_row(tmp_path: Path, tiny_encoder: Path) -> None:
     splits = easy.make_splits()
-    file = easy.write_rows(tmp_path / "soft.jsonl", [
-        {"text": row["text"], "scores": {"negative": float(i), "positive": 0.0}} for i, row in enumerate(splits["train"])
-    ])
+    file = easy.write_rows(
+        tmp_path / "soft.jsonl",
+        [
+            {"text": row["text"], "scores": {"negative": float(i), "positive": 0.0}}
+            for i, row in enumerate(splits["train"])
+        ],
+    )
     teacher, work = teacher_of(tmp_path, file, f"teacher.pretrained={tiny_encoder}")
     assert isinstance(teacher, FileTeacher)
     rows = work.encoded.train

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import psutil
 import pytest
-
 from tests import easy
+
 from tinybert.config import build_recipe
 from tinybert.errors import DoctorError
 from tinybert.stages import doctor
@@ -30,7 +30,16 @@ def findings(
 def test_a_healthy_distillation(tmp_path: Path, tiny_teacher: Path) -> None:
     found = findings(tmp_path, tiny_teacher)
     assert list(found) == [
-        "labels", "tokenizers", "layers", "lengths", "balance", "leakage", "memory", "disk", "teacher", "time",
+        "labels",
+        "tokenizers",
+        "layers",
+        "lengths",
+        "balance",
+        "leakage",
+        "memory",
+        "disk",
+        "teacher",
+        "time",
     ]
     assert {finding.level for finding in found.values()} == {"ok"}
     assert "student layers 1–2 ← teacher layers [2, 4]" in found["layers"].message
@@ -46,8 +55,10 @@ def test_labels_in_another_order_are_said(tmp_path: Path, tiny_teacher: Path) ->
 
 
 def test_other_labels_stop(tmp_path: Path, tiny_teacher: Path) -> None:
-    splits = {name: [{**row, "label": f"very {row['label']}"} for row in rows]
-              for name, rows in easy.make_splits().items()}
+    splits = {
+        name: [{**row, "label": f"very {row['label']}"} for row in rows]
+        for name, rows in easy.make_splits().items()
+    }
     found = findings(tmp_path, tiny_teacher, splits=splits)
     assert found["labels"].level == "stop"
     assert "answers the labels negative, positive, the data has very negative" in found["labels"].message
@@ -77,7 +88,9 @@ def test_a_teacher_trained_here_that_learned_little_is_a_warning(tmp_path: Path,
 
 def test_an_encoder_is_to_be_fine_tuned_first(tmp_path: Path, tiny_encoder: Path) -> None:
     found = findings(tmp_path, tiny_encoder)
-    assert found["teacher"] == Finding("ok", "teacher", "has no task head: it is fine-tuned on the train rows first")
+    assert found["teacher"] == Finding(
+        "ok", "teacher", "has no task head: it is fine-tuned on the train rows first"
+    )
 
 
 def other_tokenizer(folder: Path) -> Path:
@@ -99,8 +112,12 @@ def test_the_same_words_are_the_same_tokenizer(tmp_path: Path) -> None:
 
 
 def test_unequal_heads_are_said(tmp_path: Path, tiny_teacher: Path) -> None:
-    student = ["student.num_hidden_layers=2", "student.hidden_size=16", "student.num_attention_heads=2",
-               "student.intermediate_size=32"]
+    student = [
+        "student.num_hidden_layers=2",
+        "student.hidden_size=16",
+        "student.num_attention_heads=2",
+        "student.intermediate_size=32",
+    ]
     message = findings(tmp_path, tiny_teacher, student=student)["layers"].message
     assert "2 heads against 4: attention scores cannot be compared (relation_kl can)" in message
 
@@ -148,7 +165,11 @@ def test_too_little_disk_stops(tmp_path: Path, tiny_teacher: Path, monkeypatch: 
 
 
 def test_all_reasons_to_stop_are_said_at_once(capsys: pytest.CaptureFixture[str]) -> None:
-    found = [Finding("stop", "labels", "differ"), Finding("warn", "balance", "rare"), Finding("stop", "disk", "full")]
+    found = [
+        Finding("stop", "labels", "differ"),
+        Finding("warn", "balance", "rare"),
+        Finding("stop", "disk", "full"),
+    ]
     with pytest.raises(DoctorError) as caught:
         report_findings(found)
     assert caught.value.problems == ("labels: differ", "disk: full")
@@ -161,4 +182,9 @@ def test_the_time_counts_both_models_and_the_baseline(
     monkeypatch.setattr(doctor, "median_seconds", lambda run: 20.0)
     # 96 rows are 3 batches; 3 epochs, twice with the baseline; the teacher answers once
     assert "about 7 min" in findings(tmp_path, tiny_teacher)["time"].message
-    assert "about 10 min" in findings(tmp_path, tiny_teacher, "train.num_epochs=3", "baseline=false", "train.num_epochs=9")["time"].message
+    assert (
+        "about 10 min"
+        in findings(tmp_path, tiny_teacher, "train.num_epochs=3", "baseline=false", "train.num_epochs=9")[
+            "time"
+        ].message
+    )

@@ -3,8 +3,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-
 from tests import easy
+
 from tinybert.config import build_recipe
 from tinybert.errors import ModelError, RecipeError
 from tinybert.stages.finetune import resolve_finetune
@@ -12,9 +12,13 @@ from tinybert.stages.pipeline import describe_plan, run_recipe
 from tinybert.stages.plan import DistillPlan, find_task, plan_distill
 
 
-def plan(teacher: Path | str, *overrides: str, student: list[str] | None = None, **tree: object) -> DistillPlan:
+def plan(
+    teacher: Path | str, *overrides: str, student: list[str] | None = None, **tree: object
+) -> DistillPlan:
     tree = {"data": {"path": "rows"}, "teacher": {"path": str(teacher)}, **tree}
-    return plan_distill(build_recipe(tree, [*(easy.TINY_STUDENT if student is None else student), *overrides]))
+    return plan_distill(
+        build_recipe(tree, [*(easy.TINY_STUDENT if student is None else student), *overrides])
+    )
 
 
 def refusal(teacher: Path | str, *overrides: str, student: list[str] | None = None, **tree: object) -> str:
@@ -24,8 +28,12 @@ def refusal(teacher: Path | str, *overrides: str, student: list[str] | None = No
 
 
 def size(layers: int, width: int, heads: int, inner: int) -> list[str]:
-    return [f"student.num_hidden_layers={layers}", f"student.hidden_size={width}",
-            f"student.num_attention_heads={heads}", f"student.intermediate_size={inner}"]
+    return [
+        f"student.num_hidden_layers={layers}",
+        f"student.hidden_size={width}",
+        f"student.num_attention_heads={heads}",
+        f"student.intermediate_size={inner}",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -40,7 +48,11 @@ def size(layers: int, width: int, heads: int, inner: int) -> list[str]:
     ],
 )
 def test_auto_chooses_the_start_by_the_shape(
-    tiny_teacher: Path, shape: tuple[int, int, int, int], start: str, layer_map: tuple[int, ...], num_epochs: int
+    tiny_teacher: Path,
+    shape: tuple[int, int, int, int],
+    start: str,
+    layer_map: tuple[int, ...],
+    num_epochs: int,
 ) -> None:
     made = plan(tiny_teacher, student=size(*shape))
     assert (made.start, made.layer_map) == (start, layer_map)
@@ -50,8 +62,14 @@ def test_auto_chooses_the_start_by_the_shape(
 
 
 def test_what_is_set_is_kept(tiny_teacher: Path) -> None:
-    made = plan(tiny_teacher, "student.start=random", "train.num_epochs=1", "train.learning_rate=3e-4",
-                "student.layer_map=[1, 3]", "distill.losses={mse_logits: 2}")
+    made = plan(
+        tiny_teacher,
+        "student.start=random",
+        "train.num_epochs=1",
+        "train.learning_rate=3e-4",
+        "student.layer_map=[1, 3]",
+        "distill.losses={mse_logits: 2}",
+    )
     assert made.start == "random"
     assert made.losses == {"mse_logits": 2.0}
     assert (made.recipe.train.num_epochs, made.recipe.train.learning_rate) == (1, 3e-4)
@@ -87,23 +105,27 @@ def test_a_teacher_is_told_by_its_config(kind: str, expected: str, request: pyte
 
 
 def test_a_file_of_soft_labels_is_a_teacher_of_predictions(tmp_path: Path, tiny_encoder: Path) -> None:
-    file = easy.write_rows(tmp_path / "soft.jsonl", [{"text": "a", "scores": {"negative": 0.1, "positive": 0.9}}])
+    file = easy.write_rows(
+        tmp_path / "soft.jsonl", [{"text": "a", "scores": {"negative": 0.1, "positive": 0.9}}]
+    )
     made = plan(file, f"teacher.pretrained={tiny_encoder}")
     assert made.teacher.kind == "file"
     assert made.source == str(tiny_encoder)
     assert made.start == "slice"
     assert made.losses == {"kl_divergence": 1.0, "hard": 0.1}
-    said = refusal(file, f"teacher.pretrained={tiny_encoder}", "distill.losses={hidden_state_mse: 1, hard: 1}")
+    said = refusal(
+        file, f"teacher.pretrained={tiny_encoder}", "distill.losses={hidden_state_mse: 1, hard: 1}"
+    )
     assert "the teacher is a file of scores; only prediction losses can be used" in said
 
 
 @pytest.mark.parametrize(
     ("overrides", "student", "parts"),
     [
-        (["student.start=slice"], size(2, 16, 4, 32), ["student.hidden_size = 16: a slice keeps the teacher's 32",
-                                                      "student.intermediate_size = 32"]),
-        (["student.start=project"], size(2, 64, 4, 128), ["student.hidden_size = 64: a projection cannot be wider",
-                                                         "student.start=random"]),
+        (["student.start=slice"], size(2, 16, 4, 32),
+         ["student.hidden_size = 16: a slice keeps the teacher's 32", "student.intermediate_size = 32"]),
+        (["student.start=project"], size(2, 64, 4, 128),
+         ["student.hidden_size = 64: a projection cannot be wider", "student.start=random"]),
         (["student.start=checkpoint"], None, ["needs student.shape to be a checkpoint"]),
         (["student.layer_map=[3, 9]"], None, ["9"]),
         (["student.layer_map=[1, 2, 3]"], None, ["2"]),
@@ -135,22 +157,26 @@ def test_losses_are_the_tasks_own(tiny_teacher: Path) -> None:
 
 
 def test_a_teacher_without_a_head_may_be_refused(tiny_encoder: Path) -> None:
-    assert "has no task head and teacher.fine_tune is never" in refusal(tiny_encoder, "teacher.fine_tune=never")
+    assert "has no task head and teacher.fine_tune is never" in refusal(
+        tiny_encoder, "teacher.fine_tune=never"
+    )
 
 
 def test_what_is_missing_is_named() -> None:
-    with pytest.raises(RecipeError, match="teacher.path is missing; give --teacher"):
+    with pytest.raises(RecipeError, match=r"teacher\.path is missing; give --teacher"):
         plan_distill(build_recipe({}))
     with pytest.raises(RecipeError, match="model is missing; give --model"):
         resolve_finetune(build_recipe({"stage": "finetune"}))
-    with pytest.raises(RecipeError, match="data.path is missing"):
+    with pytest.raises(RecipeError, match=r"data\.path is missing"):
         run_recipe(build_recipe({"stage": "finetune", "model": "x"}), "out")
-    with pytest.raises(RecipeError, match="unknown task; did you mean 'classification'?"):
+    with pytest.raises(RecipeError, match=r"unknown task; did you mean 'classification'\?"):
         find_task(build_recipe({"task": "clasification"}))
 
 
 def test_a_plan_says_what_would_happen(tiny_teacher: Path) -> None:
-    recipe = build_recipe({"data": {"path": "rows"}, "teacher": {"path": str(tiny_teacher)}}, easy.TINY_STUDENT)
+    recipe = build_recipe(
+        {"data": {"path": "rows"}, "teacher": {"path": str(tiny_teacher)}}, easy.TINY_STUDENT
+    )
     text = describe_plan(recipe)
     assert f"# teacher: {tiny_teacher} (classifier)" in text
     assert "start: slice" in text

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 import torch
-
 from tests import easy
+
 from tinybert.data import Collator
 from tinybert.teachers import ModelTeacher, Wanted
 

@@ -8,8 +8,8 @@ import pytest
 import torch
 from datasets import Dataset
 from safetensors.torch import load_file, save_file
-
 from tests import easy
+
 from tinybert.data import Collator, encode_split
 from tinybert.teachers import (
     ModelTeacher,

@@ -3,8 +3,8 @@ from __future__ import annotations
 import re
 
 import pytest
-
 from tests import easy
+
 from tinybert.data import TextDataset
 from tinybert.train import train_model
 

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 import torch
+from tests import easy
 from torch import Tensor, nn
 from transformers import TrainerCallback
 
-from tests import easy
 from tinybert.data import Collator
 from tinybert.models.inputs import model_inputs
 from tinybert.tasks import BUILTIN as TASKS

@@ -1,0 +1,194 @@
+"""How much of its teacher a student keeps: the runs behind docs/results.md, and the tables made of them.
+
+    python benchmarks/retention.py run --data DATA --out runs/bench sst2 shapes datasets
+    python benchmarks/retention.py table --out runs/bench
+    python benchmarks/retention.py picture --out runs/bench --picture docs/retention.png
+
+DATA holds one folder a dataset with train/validation/test.jsonl. Every run resumes: give the command again
+after a kill. One teacher a dataset (seed 42); students and baselines with the seeds named.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+
+import tinybert
+
+SEEDS = (42, 43, 44)
+HARD_ONLY = ("distill.losses.hard=1",)
+
+
+@dataclass(frozen=True)
+class Job:
+    """One distillation: its run is named by what it is."""
+
+    dataset: str
+    student: str
+    seed: int = 42
+    variant: str = "default"
+    task: str = "classification"
+    overrides: tuple[str, ...] = ()
+    teacher_overrides: tuple[str, ...] = ()
+    baseline: bool = True
+
+    @property
+    def name(self) -> str:
+        """The run's folder."""
+        return f"{self.dataset}-{self.student}-{self.variant}-{self.seed}"
+
+
+def suites() -> dict[str, list[Job]]:
+    """Return the suites by name."""
+    sst2 = "sst2_sentences"
+    main = [Job(sst2, shape, seed) for seed in SEEDS for shape in ("4l-384d", "3l-384d", "4l-312d")]
+    extra = [
+        Job(sst2, "4l-384d", variant="hard-only", overrides=HARD_ONLY, baseline=False),
+        *(
+            Job(sst2, "4l-312d", seed, "random", overrides=("student.start=random",), baseline=False)
+            for seed in SEEDS[:1]
+        ),
+    ]
+    shapes = [Job(sst2, shape) for shape in ("4l-192d", "2l-128d")]
+    datasets = [
+        Job("mrpc", "4l-384d"),
+        Job("rte", "4l-384d"),
+        Job("cola", "4l-384d"),
+        Job("stsb", "4l-384d", task="regression"),
+        Job("banking77", "4l-384d", teacher_overrides=("train.num_epochs=8", "train.learning_rate=1e-4")),
+        Job("waimai_10k_zh", "4l-384d"),
+    ]
+    return {"sst2": main, "start": extra, "shapes": shapes, "datasets": datasets}
+
+
+def carry_out(job: Job, data: Path, out: Path) -> None:
+    """Fine-tune the dataset's teacher, once, and distil it."""
+    source = str(data / job.dataset)
+    teacher = out / f"{job.dataset}-teacher"
+    tinybert.finetune(source, *job.teacher_overrides, model="bundled:minilm", task=job.task, out=teacher)
+    tinybert.distill(
+        source,
+        f"train.seed={job.seed}",
+        *job.overrides,
+        teacher=teacher,
+        student=job.student,
+        task=job.task,
+        baseline=job.baseline,
+        out=out / job.name,
+    )
+
+
+def finished(out: Path) -> dict[tuple[str, str, str], list[dict]]:
+    """Return the metrics of finished runs, grouped by (dataset, student, variant)."""
+    groups: dict[tuple[str, str, str], list[dict]] = defaultdict(list)
+    for job in (job for jobs in suites().values() for job in jobs):
+        file = out / job.name / "metrics.json"
+        if file.exists():
+            groups[job.dataset, job.student, job.variant].append(json.loads(file.read_text(encoding="utf-8")))
+    return groups
+
+
+def spread(values: list[float]) -> str:
+    """Return mean ± standard deviation in percent, or the one value."""
+    mean = f"{100 * statistics.mean(values):.1f}"
+    return f"{mean} ± {100 * statistics.stdev(values):.1f}" if len(values) > 1 else mean
+
+
+def table(out: Path) -> str:
+    """Return the Markdown table of all finished runs."""
+    lines = [
+        "| dataset | metric | student | start | seeds | teacher | fine-tune only | student | kept | parameters |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for (dataset, student, variant), runs in sorted(finished(out).items()):
+        metric, split = runs[0]["main_metric"], runs[0]["split"]
+
+        def score(
+            name: str, metric: str = metric, split: str = split, runs: list[dict] = runs
+        ) -> list[float]:
+            return [run[name][split][metric] for run in runs if run[name]]
+
+        base = score("fine_tune_only")
+        start = runs[0]["student_start"] + ("" if variant in ("default", "random") else f", {variant}")
+        kept = [run["retention"] for run in runs]
+        lines.append(
+            f"| {dataset}{'' if split == 'test' else f' ({split})'} | {metric} | {student} | {start} | {len(runs)} "
+            f"| {spread(score('teacher')[:1])} | {spread(base) if base else '–'} | {spread(score('student'))} "
+            f"| {spread(kept)} % | {runs[0]['student']['num_parameters']:,} |"
+        )
+    return "\n".join(lines)
+
+
+def picture(out: Path, path: Path) -> None:
+    """Draw score against parameters and against latency for the SST-2 students."""
+    from matplotlib.figure import Figure
+
+    groups = {
+        student: runs
+        for (dataset, student, variant), runs in finished(out).items()
+        if (dataset, variant) == ("sst2_sentences", "default")
+    }
+    teacher = next(iter(groups.values()))[0]["teacher"]
+    accuracy = 100 * teacher["test"]["accuracy"]
+    figure = Figure(figsize=(10, 4), layout="constrained")
+    axes = figure.subplots(1, 2, sharey=True)
+    panels = (
+        ("num_parameters", 1e6, "million parameters"),
+        ("latency_ms", 1, "ms a sentence (one core, torch fp32)"),
+    )
+    for axis, (key, unit, label) in zip(axes, panels, strict=True):
+        axis.axhline(accuracy, color="black", lw=1, ls="--")
+        axis.axhline(0.97 * accuracy, color="grey", lw=0.8, ls=":", label="97 % of the teacher")
+        for name, style, title in (
+            ("student", "o-", "distilled"),
+            ("fine_tune_only", "s-", "fine-tuned only"),
+        ):
+            points = sorted(point(runs, name, key, unit, shape) for shape, runs in groups.items())
+            axis.plot([x for x, _, _ in points], [y for _, y, _ in points], style, label=title)
+            for x, y, shape in points if name == "student" else ():
+                axis.annotate(
+                    shape, (x, y), textcoords="offset points", xytext=(0, 7), ha="center", fontsize=8
+                )
+        axis.plot([teacher[key] / unit], [accuracy], "k*", markersize=12, label="teacher (MiniLM, 6 × 384)")
+        axis.set_xlabel(label)
+        axis.grid(alpha=0.3)
+    axes[0].set_ylabel("SST-2 test accuracy, %")
+    axes[0].legend(fontsize=8, loc="lower right")
+    figure.savefig(path, dpi=120)
+
+
+def point(runs: list[dict], name: str, key: str, unit: float, shape: str) -> tuple[float, float, str]:
+    """Return (cost, mean accuracy in percent, shape) of one student."""
+    cost = statistics.median(run[name][key] / unit for run in runs)
+    return cost, 100 * statistics.mean(run[name]["test"]["accuracy"] for run in runs), shape
+
+
+def main() -> None:
+    """Run, or make the tables of what has been run."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("action", choices=("run", "table", "picture"))
+    parser.add_argument("suites", nargs="*", default=[], help="suite names, or single run names")
+    parser.add_argument("--data", type=Path)
+    parser.add_argument("--out", type=Path, default=Path("runs/bench"))
+    parser.add_argument("--picture", type=Path, default=Path("docs/retention.png"))
+    options = parser.parse_args()
+    if options.action == "table":
+        print(table(options.out))
+        return
+    if options.action == "picture":
+        picture(options.out, options.picture)
+        return
+    known = suites()
+    for job in (job for jobs in known.values() for job in jobs):
+        if job.name in options.suites or any(job in known.get(name, ()) for name in options.suites):
+            carry_out(job, options.data, options.out)
+
+
+if __name__ == "__main__":
+    main()
