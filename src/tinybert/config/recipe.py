@@ -76,7 +76,8 @@ class StudentSection(Section):
     num_attention_heads: int | None = Field(default=None, ge=1, description="overrides the named shape")
     intermediate_size: int | None = Field(default=None, ge=1, description="overrides the named shape")
     start: StartName = Field(
-        default="auto", description="auto: slice at the teacher's width, project when narrower, else random"
+        default="auto",
+        description="auto: project where the teacher can be projected, else slice, else random",
     )
     layer_map: LayerMapName | list[int] = Field(
         default="uniform",

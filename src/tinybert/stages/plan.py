@@ -32,7 +32,7 @@ from tinybert.teachers import is_soft_label_file
 Start = Literal["random", "slice", "project", "checkpoint"]
 
 DEFAULT_PRETRAINED = "bundled:minilm"
-WARM_STARTS = ("slice", "project", "checkpoint")
+PROJECTABLE = ("bert", "roberta", "xlm-roberta", "camembert", "distilbert")
 
 
 @dataclass(frozen=True)
@@ -117,12 +117,13 @@ def plan_distill(recipe: Recipe) -> DistillPlan:
     maps = start in ("slice", "project") or any(name in losses for name in INTERMEDIATE)
     layer_map = _plan_layer_map(recipe, shape, source, teacher) if maps else ()
     _check_start(start, shape, source)
+    narrower = start == "project" and shape.hidden_size < describe(plan_config(source)).hidden_size
     resolved = recipe.model_copy(
         update={
             "hard_loss": next(iter(task.hard_losses)) if recipe.hard_loss == "auto" else recipe.hard_loss,
             "student": recipe.student.model_copy(update={"start": start}),
             "distill": recipe.distill.model_copy(update={"losses": losses}),
-            "train": recipe.train.model_copy(update=_train_defaults(recipe, start)),
+            "train": recipe.train.model_copy(update=_train_defaults(recipe, start, narrower=narrower)),
         }
     )
     return DistillPlan(resolved, task, teacher, shape, start, source, layer_map)
@@ -189,12 +190,14 @@ def _plan_start(recipe: Recipe, teacher: TeacherPlan) -> tuple[Start, str]:
 
 
 def _natural_start(shape: Shape, info: EncoderInfo) -> Start:
-    if shape.num_hidden_layers > info.num_hidden_layers:
+    """Return project where it can be done (its refit pays at equal width too), else slice, else random."""
+    own = (shape.num_hidden_layers, shape.hidden_size, shape.num_attention_heads, shape.intermediate_size)
+    its = (info.num_hidden_layers, info.hidden_size, info.num_attention_heads, info.intermediate_size)
+    if any(ours > theirs for ours, theirs in zip(own, its, strict=True)):
         return "random"
-    width = (info.hidden_size, info.num_attention_heads, info.intermediate_size)
-    if (shape.hidden_size, shape.num_attention_heads, shape.intermediate_size) == width:
+    if own == its or (own[1:] == its[1:] and info.model_type not in PROJECTABLE):
         return "slice"
-    return "project" if shape.hidden_size < info.hidden_size and info.model_type == "bert" else "random"
+    return "project" if info.model_type in PROJECTABLE else "random"
 
 
 def _has_own_numbers(recipe: Recipe) -> bool:
@@ -349,19 +352,17 @@ def _check_start(start: Start, shape: Shape, source: str) -> None:
         raise RecipeError("recipe", wrong)
 
 
-def _train_defaults(recipe: Recipe, start: Start) -> dict[str, object]:
-    """Epochs and rate by the start: what was cut from a teacher needs less of both."""
-    num_epochs, learning_rate = DEFAULT_TRAINING[start]
+def _train_defaults(recipe: Recipe, start: Start, *, narrower: bool) -> dict[str, object]:
+    """Epochs and rate by the start: the nearer it is to the teacher, the less it needs of both."""
+    num_epochs, learning_rate = FAR_TRAINING if start == "random" or narrower else NEAR_TRAINING
     return {
         "num_epochs": recipe.train.num_epochs or num_epochs,
         "learning_rate": recipe.train.learning_rate or learning_rate,
     }
 
 
-DEFAULT_TRAINING: dict[Start, tuple[int, float]] = {
-    "slice": (3, 5e-5),
-    "checkpoint": (3, 5e-5),
-    "project": (5, 1e-4),
-    "random": (5, 1e-4),
-}
-"""Start → epochs and peak learning rate, measured on SST-2 sentences (docs/results.md)."""
+NEAR_TRAINING = (3, 5e-5)
+"""Epochs and peak rate of a student that starts from weights of its own width."""
+
+FAR_TRAINING = (4, 1e-4)
+"""The same for a student narrower than its teacher, or one that starts at random."""

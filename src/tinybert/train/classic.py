@@ -6,6 +6,7 @@ Under it runs the same trainer as everywhere else.
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -15,13 +16,17 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from tinybert.data import TextDataset
+from tinybert.errors import DataError
 from tinybert.losses import binary_cross_entropy, cross_entropy, mse
 from tinybert.metrics import classification_metrics, multilabel_metrics, regression_metrics
 from tinybert.models.inputs import model_inputs
 from tinybert.train.precision import choose_precision
 from tinybert.train.trainer import Batch, Settings, train
 
-_BY_KIND = {
+HardLoss = Callable[[Tensor, Tensor], Tensor]
+Metrics = Callable[[np.ndarray, np.ndarray], dict[str, float]]
+
+_BY_KIND: dict[str, tuple[HardLoss, Metrics, str]] = {
     "single": (cross_entropy, lambda z, gold: classification_metrics(z.argmax(-1), gold), "accuracy"),
     "multi": (binary_cross_entropy, lambda z, gold: multilabel_metrics(z > 0, gold), "micro_f1"),
     "value": (mse, lambda z, gold: regression_metrics(z[:, 0], gold), "pearson"),
@@ -52,10 +57,17 @@ def train_model(
         learning_rate: Peak rate, reached after a tenth of the steps, then falling linearly to zero.
         seed: Of dropout and the order of the batches.
 
+    Raises:
+        DataError: There are no labels, or a validation label is unknown to training.
+
     Returns:
         One row an epoch: ``epoch``, ``loss``, ``val_loss``, ``val_accuracy``, …
     """
-    hard_loss, metrics, main_metric = _BY_KIND[train_dataset.labels_scheme.kind]
+    scheme = train_dataset.labels_scheme
+    if scheme is None or val_dataset.labels is None:
+        raise DataError("train_model", "the rows have no labels; give TextDataset labels")
+    val_dataset.labels_scheme = scheme  # a label must mean the same output on both sides
+    hard_loss, metrics, main_metric = _BY_KIND[scheme.kind]
     torch.manual_seed(seed)
 
     def objective(model: nn.Module, batch: Batch) -> dict[str, Tensor]:
@@ -74,12 +86,16 @@ def train_model(
         trained = train(
             model,
             objective,
-            train_rows=Dataset.from_list([train_dataset[i] for i in range(len(train_dataset))]),
-            validation_rows=Dataset.from_list([val_dataset[i] for i in range(len(val_dataset))]),
+            train_rows=_as_rows(train_dataset),
+            validation_rows=_as_rows(val_dataset),
             collator=train_dataset.collate,
             hard_loss=hard_loss,
-            metrics=lambda logits, gold: metrics(np.asarray(logits), np.asarray(gold)),
+            metrics=metrics,
             settings=settings,
             work_dir=Path(folder),
         )
     return trained.history
+
+
+def _as_rows(dataset: TextDataset) -> Dataset:
+    return Dataset.from_list([dict(dataset[i]) for i in range(len(dataset))])

@@ -68,8 +68,9 @@ def test_scores_on_the_validation_split_come_with_a_warning(tmp_path: Path) -> N
     assert "this split also chose the best epoch" in (tmp_path / "report.md").read_text()
 
 
-@pytest.mark.parametrize(("student", "teacher", "share"), [(0.88, 0.8, 1.1), (0.4, 0.5, 0.8), (0.4, 0.0, None),
-                                                           (0.4, -0.2, None)])  # fmt: skip
+@pytest.mark.parametrize(
+    ("student", "teacher", "share"), [(0.88, 0.8, 1.1), (0.4, 0.5, 0.8), (0.4, 0.0, None), (0.4, -0.2, None)]
+)
 def test_retention_has_no_meaning_over_nothing(student: float, teacher: float, share: float | None) -> None:
     assert retention({"mcc": student}, {"mcc": teacher}, "mcc") == share
 

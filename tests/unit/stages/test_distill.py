@@ -14,8 +14,12 @@ from transformers import AutoModelForSequenceClassification
 from tinybert.config import Recipe, build_recipe
 from tinybert.errors import RecipeError
 from tinybert.runs import Run, RunInProgress
+from tinybert.stages import baseline as baseline_module
 from tinybert.stages import distill as distill_module
-from tinybert.stages.distill import answers, baseline_start, phases_of, prepare
+from tinybert.stages.answers import answers
+from tinybert.stages.baseline import baseline_start
+from tinybert.stages.distill import Phase, phases_of
+from tinybert.stages.distillation import prepare
 from tinybert.stages.objective import Teaching
 from tinybert.stages.pipeline import run_recipe
 from tinybert.stages.plan import plan_distill, pretrained_of
@@ -113,11 +117,11 @@ def test_phases_share_the_losses_out() -> None:
         {}, ["train.num_epochs=4", "distill.intermediate_num_epochs=7", "distill.phases=two"]
     )
     assert phases_of(losses, recipe) == [
-        ("intermediate", {"hidden_state_mse": 1.0, "relation_kl": 2.0}, 7),
-        ("student", {"kl_divergence": 0.9, "hard": 0.1}, 4),
+        Phase("intermediate", {"hidden_state_mse": 1.0, "relation_kl": 2.0}, 7),
+        Phase("student", {"kl_divergence": 0.9, "hard": 0.1}, 4),
     ]
     joint = build_recipe({}, ["train.num_epochs=4"])
-    assert phases_of(losses, joint) == [("student", losses, 4)]
+    assert phases_of(losses, joint) == [Phase("student", losses, 4)]
 
 
 def test_a_teacher_without_a_head_is_fine_tuned_and_kept(tmp_path: Path, tiny_encoder: Path) -> None:
@@ -197,6 +201,7 @@ def test_the_baseline_has_as_many_steps_as_the_student(
         return facts
 
     monkeypatch.setattr(distill_module, "fit", watch)
+    monkeypatch.setattr(baseline_module, "fit", watch)
     run(tmp_path, tiny_teacher, "distill.phases=two", "distill.intermediate_num_epochs=1")
     assert seen == {"intermediate": 6, "student": 12, "fine_tune_only": 18}
 

@@ -11,6 +11,7 @@ from tinybert.config import build_recipe
 from tinybert.errors import DoctorError
 from tinybert.stages import doctor
 from tinybert.stages.distill import examine
+from tinybert.stages.distillation import prepare_rows
 from tinybert.stages.doctor import Finding, report_findings
 from tinybert.stages.plan import plan_distill
 
@@ -77,8 +78,6 @@ def test_a_teacher_trained_here_that_learned_little_is_a_warning(tmp_path: Path,
     raw = easy.save_teacher(tmp_path / "raw", num_steps=0)
     recipe = build_recipe({"teacher": {"path": str(raw)}}, easy.TINY_STUDENT)
     made = plan_distill(recipe)
-    from tinybert.stages.distill import prepare_rows
-
     data, encoded, prefix = prepare_rows(made, easy.make_splits(), tmp_path / "work")
     (finding,) = doctor.checks_of_teacher(
         made, data, encoded.validation, encoded.collator, prefix=prefix, trained_here=True
