@@ -101,7 +101,7 @@ def spread(values: list[float]) -> str:
 def table(out: Path) -> str:
     """Return the Markdown table of all finished runs."""
     lines = [
-        "| dataset | metric | student | start | seeds | teacher | fine-tune only | student | kept | parameters |",
+        "| data | metric | student | start | seeds | teacher | fine-tune only | student | kept | parameters |",
         "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     for (dataset, student, variant), runs in sorted(finished(out).items()):

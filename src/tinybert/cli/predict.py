@@ -43,9 +43,8 @@ def predict(
     for text, answer in zip(texts, predictor(words), strict=True):
         if json or not sys.stdout.isatty():
             print(json_module.dumps({"text": text, **asdict(answer)}, ensure_ascii=False))
+        elif answer.label is None:
+            print(f"{answer.score:.4f}\t{text}")
         else:
-            print(
-                f"{answer.label if answer.label is not None else answer.score}\t{answer.score:.1%}\t{text}"
-                if answer.label is not None
-                else f"{answer.score:.4f}\t{text}"
-            )
+            label = ", ".join(answer.label) if isinstance(answer.label, list) else answer.label
+            print(f"{label}\t{answer.score:.1%}\t{text}")

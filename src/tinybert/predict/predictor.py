@@ -20,7 +20,7 @@ from tinybert.data import LabelScheme, encode, pad
 from tinybert.errors import DataError, ModelError
 from tinybert.models import has_task_head, load_classifier, load_config, load_tokenizer
 from tinybert.models.inputs import model_inputs
-from tinybert.models.label_order import label_mismatch, label_order, reorder_outputs
+from tinybert.models.label_order import label_mismatch, label_order, output_names, reorder_outputs
 from tinybert.tasks import Answer, Task, task_of_config
 
 TextRow = str | tuple[str, str] | Mapping[str, str]
@@ -78,7 +78,10 @@ class Predictor:
             if order is None:
                 raise ModelError(str(path), label_mismatch(config.id2label, labels.names))
             reorder_outputs(self.model, order, labels.names)
-        self.labels = LabelScheme.from_config(self.model.config.id2label, self.task.label_kind)
+        names = output_names(self.model.config.id2label)
+        self.labels = LabelScheme(
+            self.task.label_kind, () if self.task.label_kind == "value" else tuple(names)
+        )
 
     def __call__(self, rows: Iterable[TextRow]) -> list[Answer]:
         """Return one answer a row, in the order given."""
@@ -96,7 +99,7 @@ class Predictor:
         encoded = encode(self.tokenizer, columns.texts, columns.pairs, max_length=self.max_length)
         lengths = np.asarray([len(ids) for ids in encoded["input_ids"]])
         order = np.argsort(lengths, kind="stable")
-        logits = np.zeros((len(rows), self.model.config.num_labels), dtype=np.float32)
+        logits = np.zeros((len(rows), cast(int, self.model.config.num_labels)), dtype=np.float32)
         for start in range(0, len(order), self.batch_size):
             indices = order[start : start + self.batch_size]
             rows_now = [{name: column[i] for name, column in encoded.items()} for i in indices]
