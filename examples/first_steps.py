@@ -8,6 +8,7 @@ import json
 import numpy as np
 import torch
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
+from transformers.utils import logging
 
 from tinybert import TextDataset, fetch, train_model
 
@@ -19,6 +20,8 @@ def read_reviews(split: str, num_rows: int) -> tuple[list[str], list[str]]:
     return [row["text"] for row in rows], [row["label"] for row in rows]
 
 
+logging.set_verbosity_error()
+logging.disable_progress_bar()
 weights = fetch("bundled:minilm")
 tokenizer = AutoTokenizer.from_pretrained(weights)
 train_dataset = TextDataset(*read_reviews("train", 600), tokenizer)
@@ -26,7 +29,7 @@ val_dataset = TextDataset(*read_reviews("validation", 300), tokenizer)
 
 names = train_dataset.labels_scheme.names  # ("negative", "positive"): the order of the model's outputs
 model = AutoModelForSequenceClassification.from_pretrained(weights, num_labels=len(names))
-train_model(model, train_dataset, val_dataset, epochs=2, batch_size=32)
+train_model(model, train_dataset, val_dataset, epochs=2, batch_size=32, learning_rate=2e-4)
 
 texts = ["A warm and funny film with a fine cast.", "It never comes to life, and it is far too long."]
 batch = tokenizer(texts, padding=True, return_tensors="pt")

@@ -81,7 +81,7 @@ def test_the_run_keeps_the_promised_figures(distilled: Path) -> None:
     assert metrics["retention"] == pytest.approx(student / teacher, abs=1e-4)
     assert "from the pre-trained weights" in metrics["baseline_start"]
     recipe = yaml.safe_load((distilled / "recipe.yaml").read_text())
-    assert recipe["student"]["start"] == "slice"
+    assert recipe["student"]["start"] == "project"
     assert recipe["distill"]["losses"] == {"hidden_state_mse": 1.0, "kl_divergence": 1.0, "hard": 0.1}
     assert (distilled / "learning_curve.png").read_bytes().startswith(b"\x89PNG")
     assert "| **student (distilled)** |" in (distilled / "report.md").read_text()
@@ -313,7 +313,7 @@ def test_a_file_of_soft_labels_teaches(tmp_path: Path, tiny_encoder: Path, easy_
     )
     metrics = metrics_of(tmp_path / "run")
     assert metrics["teacher"] is None
-    assert metrics["student_start"] == "slice"
+    assert metrics["student_start"] == "project"
 
 
 BAD_FILES = {

@@ -89,7 +89,7 @@ def test_a_permuted_teacher_makes_the_same_student(tmp_path: Path, tiny_teacher:
     assert models[1].config.id2label == {0: "negative", 1: "positive"}
 
 
-@pytest.mark.parametrize("student", [easy.TINY_STUDENT, easy.NARROW_STUDENT], ids=["slice", "project"])
+@pytest.mark.parametrize("student", [easy.TINY_STUDENT, easy.NARROW_STUDENT], ids=["project", "project-narrower"])
 def test_two_phases_put_the_intermediate_layers_first(
     tmp_path: Path, tiny_teacher: Path, student: list[str]
 ) -> None:
@@ -137,7 +137,7 @@ def test_a_teacher_without_a_head_is_fine_tuned_and_kept(tmp_path: Path, tiny_en
     assert metrics["teacher"]["train_seconds"] > 0
     assert metrics["teacher_path"] == str(tiny_encoder)
     assert AutoModelForSequenceClassification.from_pretrained(kept).config.id2label[1] == "positive"
-    assert "started the same way (slice) from the pre-trained weights" in metrics["baseline_start"]
+    assert "started the same way (project) from the pre-trained weights" in metrics["baseline_start"]
     assert metrics["fine_tune_only"]["num_parameters"] == metrics["student"]["num_parameters"]
     log = [json.loads(line) for line in (made.path / "log.jsonl").read_text().splitlines()]
     assert [row["training"] for row in log] == [*["teacher"] * 3, *["fine_tune_only"] * 2, *["student"] * 2]
@@ -166,7 +166,7 @@ def test_the_baseline_tells_where_it_starts(tmp_path: Path, tiny_teacher: Path, 
     named = plan_distill(recipe_of(tiny_teacher, f"teacher.pretrained={tiny_encoder}"))
     start, story = baseline_start(named)
     assert (start.kind, start.source, start.layer_map, start.keep_head) == (
-        "slice",
+        "project",
         str(tiny_encoder),
         (2, 4),
         False,

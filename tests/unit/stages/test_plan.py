@@ -39,12 +39,13 @@ def size(layers: int, width: int, heads: int, inner: int) -> list[str]:
 @pytest.mark.parametrize(
     ("shape", "start", "layer_map", "num_epochs"),
     [
-        ((2, 32, 4, 64), "slice", (2, 4), 3),
-        ((3, 32, 4, 64), "slice", (1, 3, 4), 3),
-        ((2, 16, 4, 32), "project", (2, 4), 5),
-        ((2, 16, 2, 32), "project", (2, 4), 5),
-        ((2, 48, 4, 64), "random", (2, 4), 5),
-        ((6, 32, 4, 64), "random", (), 5),
+        ((2, 32, 4, 64), "project", (2, 4), 3),
+        ((3, 32, 4, 64), "project", (1, 3, 4), 3),
+        ((4, 32, 4, 64), "slice", (1, 2, 3, 4), 3),
+        ((2, 16, 4, 32), "project", (2, 4), 4),
+        ((2, 16, 2, 32), "project", (2, 4), 4),
+        ((2, 48, 4, 64), "random", (2, 4), 4),
+        ((6, 32, 4, 64), "random", (), 4),
     ],
 )
 def test_auto_chooses_the_start_by_the_shape(
@@ -111,7 +112,7 @@ def test_a_file_of_soft_labels_is_a_teacher_of_predictions(tmp_path: Path, tiny_
     made = plan(file, f"teacher.pretrained={tiny_encoder}")
     assert made.teacher.kind == "file"
     assert made.source == str(tiny_encoder)
-    assert made.start == "slice"
+    assert made.start == "project"
     assert made.losses == {"kl_divergence": 1.0, "hard": 0.1}
     said = refusal(
         file, f"teacher.pretrained={tiny_encoder}", "distill.losses={hidden_state_mse: 1, hard: 1}"
@@ -131,7 +132,7 @@ def test_a_file_of_soft_labels_is_a_teacher_of_predictions(tmp_path: Path, tiny_
         (["student.layer_map=[1, 2, 3]"], None, ["2"]),
         ([], size(2, 30, 4, 64), ["hidden_size", "num_attention_heads"]),
         (["distill.losses={attention_score_mse: 1, hard: 1}"], size(2, 16, 2, 32),
-         ["the student has 2 heads, the teacher 4", "use relation_kl, or set student.num_attention_heads=4"]),
+         ["2 heads against the teacher's 4", "use relation_kl, or set student.num_attention_heads=4"]),
         (["distill.losses={relation_kl: 1, hard: 1}", "distill.num_relation_heads=5"], None,
          ["distill.num_relation_heads = 5: must divide both widths, 32 and 32"]),
         (["distill.losses={hiden_mse: 1, kl_divergence: -1}"], None,
@@ -179,7 +180,7 @@ def test_a_plan_says_what_would_happen(tiny_teacher: Path) -> None:
     )
     text = describe_plan(recipe)
     assert f"# teacher: {tiny_teacher} (classifier)" in text
-    assert "start: slice" in text
+    assert "start: project" in text
     assert "# student layers 1–2 ← teacher layers [2, 4]" in text
     assert "kl_divergence: 1.0" in text
     fine_tuning = build_recipe({"stage": "finetune", "model": "m"}, ["train.num_epochs=7"])
