@@ -5,7 +5,7 @@
     python benchmarks/retention.py picture --out runs/bench --picture docs/retention.png
 
 DATA holds one folder a dataset with train/validation/test.jsonl. Every run resumes: give the command again
-after a kill. One teacher a dataset (seed 42); students and baselines with the seeds named.
+after a kill. A seed covers the whole way: its own teacher, its own student.
 """
 
 from __future__ import annotations
@@ -45,7 +45,11 @@ class Job:
 def suites() -> dict[str, list[Job]]:
     """Return the suites by name."""
     sst2 = "sst2_sentences"
-    main = [Job(sst2, shape, seed) for seed in SEEDS for shape in ("4l-384d", "3l-384d", "4l-312d")]
+    main = [
+        Job(sst2, shape, seed, baseline=seed == SEEDS[0])
+        for seed in SEEDS
+        for shape in ("4l-384d", "3l-384d", "4l-312d")
+    ]
     extra = [
         Job(sst2, "4l-384d", variant="hard-only", overrides=HARD_ONLY, baseline=False),
         *(
@@ -66,10 +70,17 @@ def suites() -> dict[str, list[Job]]:
 
 
 def carry_out(job: Job, data: Path, out: Path) -> None:
-    """Fine-tune the dataset's teacher, once, and distil it."""
+    """Fine-tune the dataset's teacher with the job's seed, once, and distil it."""
     source = str(data / job.dataset)
-    teacher = out / f"{job.dataset}-teacher"
-    tinybert.finetune(source, *job.teacher_overrides, model="bundled:minilm", task=job.task, out=teacher)
+    teacher = out / f"{job.dataset}-teacher-{job.seed}"
+    tinybert.finetune(
+        source,
+        f"train.seed={job.seed}",
+        *job.teacher_overrides,
+        model="bundled:minilm",
+        task=job.task,
+        out=teacher,
+    )
     tinybert.distill(
         source,
         f"train.seed={job.seed}",
@@ -101,7 +112,7 @@ def spread(values: list[float]) -> str:
 def table(out: Path) -> str:
     """Return the Markdown table of all finished runs."""
     lines = [
-        "| data | metric | student | start | seeds | teacher | fine-tune only | student | kept | parameters |",
+        "| data | metric | student | start | seeds | teacher | fine-tuned | distilled | kept | parameters |",
         "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     for (dataset, student, variant), runs in sorted(finished(out).items()):
@@ -112,7 +123,7 @@ def table(out: Path) -> str:
             student,
             first["student_start"] + ("" if variant in ("default", "random") else f", {variant}"),
             str(len(runs)),
-            spread(scores(runs, "teacher")[:1]),
+            spread(scores(runs, "teacher")),
             spread(base) if base else "–",
             spread(scores(runs, "student")),
             spread([run["retention"] for run in runs]) + " %",

@@ -89,7 +89,10 @@ class DistillSection(Section):
     """What the student is taught."""
 
     dropout: float = Field(
-        default=0.0, ge=0, lt=1, description="of the student while it is taught; the teacher's is always off"
+        default=0.1,
+        ge=0,
+        lt=1,
+        description="of the student's hidden states while it is taught; the teacher's is always off",
     )
 
     phases: Literal["joint", "two"] = Field(

@@ -1,23 +1,28 @@
-"""A model's dropout rate, in its modules and in its config."""
+"""A model's dropout rates, in its modules and in its config."""
 
 from __future__ import annotations
 
 from torch import nn
 from transformers import PreTrainedModel
 
-CONFIG_NAMES = ("hidden_dropout_prob", "attention_probs_dropout_prob", "dropout", "attention_dropout")
+HIDDEN_NAMES = ("hidden_dropout_prob", "dropout")
+ATTENTION_NAMES = ("attention_probs_dropout_prob", "attention_dropout")
 
 
 def set_dropout(model: PreTrainedModel, rate: float) -> None:
-    """Set every dropout of a model to one rate.
+    """Set the dropout of hidden states, and turn that of attention probabilities off.
+
+    A student is taught its teacher's attention, and without dropout on it the fused attention kernel serves
+    training too: on a CPU that alone makes a step about a tenth faster.
 
     Args:
         model: Any supported encoder with or without a head.
-        rate: 0 turns dropout off: the fused attention kernel then serves training too.
+        rate: Of the hidden states.
     """
-    for module in model.modules():
+    for name, module in model.named_modules():
         if isinstance(module, nn.Dropout):
-            module.p = rate
-    for name in CONFIG_NAMES:
-        if hasattr(model.config, name):
-            setattr(model.config, name, rate)
+            module.p = 0.0 if name.endswith(("attention.self.dropout", "attention.dropout")) else rate
+    for names, value in ((HIDDEN_NAMES, rate), (ATTENTION_NAMES, 0.0)):
+        for name in names:
+            if hasattr(model.config, name):
+                setattr(model.config, name, value)

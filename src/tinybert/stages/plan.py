@@ -117,13 +117,12 @@ def plan_distill(recipe: Recipe) -> DistillPlan:
     maps = start in ("slice", "project") or any(name in losses for name in INTERMEDIATE)
     layer_map = _plan_layer_map(recipe, shape, source, teacher) if maps else ()
     _check_start(start, shape, source)
-    narrower = start == "project" and shape.hidden_size < describe(plan_config(source)).hidden_size
     resolved = recipe.model_copy(
         update={
             "hard_loss": next(iter(task.hard_losses)) if recipe.hard_loss == "auto" else recipe.hard_loss,
             "student": recipe.student.model_copy(update={"start": start}),
             "distill": recipe.distill.model_copy(update={"losses": losses}),
-            "train": recipe.train.model_copy(update=_train_defaults(recipe, start, narrower=narrower)),
+            "train": recipe.train.model_copy(update=_train_defaults(recipe, start)),
         }
     )
     return DistillPlan(resolved, task, teacher, shape, start, source, layer_map)
@@ -352,17 +351,19 @@ def _check_start(start: Start, shape: Shape, source: str) -> None:
         raise RecipeError("recipe", wrong)
 
 
-def _train_defaults(recipe: Recipe, start: Start, *, narrower: bool) -> dict[str, object]:
-    """Epochs and rate by the start: the nearer it is to the teacher, the less it needs of both."""
-    num_epochs, learning_rate = FAR_TRAINING if start == "random" or narrower else NEAR_TRAINING
+def _train_defaults(recipe: Recipe, start: Start) -> dict[str, object]:
+    """Epochs and rate by the start: weights that already fit together need less of both."""
+    num_epochs, learning_rate = DEFAULT_TRAINING[start]
     return {
         "num_epochs": recipe.train.num_epochs or num_epochs,
         "learning_rate": recipe.train.learning_rate or learning_rate,
     }
 
 
-NEAR_TRAINING = (3, 5e-5)
-"""Epochs and peak rate of a student that starts from weights of its own width."""
-
-FAR_TRAINING = (4, 1e-4)
-"""The same for a student narrower than its teacher, or one that starts at random."""
+DEFAULT_TRAINING: dict[Start, tuple[int, float]] = {
+    "slice": (3, 5e-5),
+    "checkpoint": (3, 5e-5),
+    "project": (4, 1e-4),
+    "random": (4, 1e-4),
+}
+"""Start → epochs and peak learning rate."""
