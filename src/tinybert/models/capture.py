@@ -2,29 +2,22 @@
 
 Shapes: B rows, H heads, L tokens, D width, d width of a head.
 
-An attention function registered with transformers computes the pre-softmax scores of the wanted layers and
-then calls the fast kernel, so the other layers pay nothing. Hidden states come from forward hooks.
+The attention function of :mod:`tinybert.models.attention` hands over the pre-softmax scores of the wanted
+layers; the other layers pay nothing. Hidden states come from forward hooks.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from types import TracebackType
-from weakref import WeakKeyDictionary
 
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
-from transformers import AttentionInterface, AttentionMaskInterface
-from transformers.integrations.sdpa_attention import sdpa_attention_forward
-from transformers.masking_utils import sdpa_mask
 
 from tinybert.errors import ModelError
+from tinybert.models.attention import NAME, Recorder, recorders
 from tinybert.models.families import blocks, encoder
-
-_NAME = "tinybert_capture"
-_Recorder = Callable[[Tensor, Tensor, Tensor, float], None]
-_recorders: WeakKeyDictionary[nn.Module, _Recorder] = WeakKeyDictionary()
 
 
 @dataclass
@@ -94,14 +87,14 @@ class Capture:
     def __enter__(self) -> Captured:
         taken = Captured()
         wanted = sorted(self._scores | self._vectors)
-        if any(self._blocks[layer - 1].attention in _recorders for layer in wanted):
+        if any(self._blocks[layer - 1].attention in recorders for layer in wanted):
             raise ModelError(
                 "capture", "this model is already being captured; ask for everything in one capture"
             )
         for layer in wanted:
-            _recorders[self._blocks[layer - 1].attention] = self._recorder(layer, taken)
+            recorders[self._blocks[layer - 1].attention] = self._recorder(layer, taken)
         if wanted:
-            self._implementation = self._switch(_NAME)
+            self._implementation = self._switch(NAME)
         self._handles = [self._hook(index, taken) for index in sorted(self._hidden)]
         return taken
 
@@ -115,7 +108,7 @@ class Capture:
             self._switch(self._implementation)
             self._implementation = None
         for layer in self._scores | self._vectors:
-            _recorders.pop(self._blocks[layer - 1].attention, None)
+            recorders.pop(self._blocks[layer - 1].attention, None)
 
     def _switch(self, implementation: str | None) -> str | None:
         """Set the kernel and return the one before; every layer of these families reads this one config."""
@@ -124,12 +117,20 @@ class Capture:
         config._attn_implementation = implementation  # pyright: ignore[reportPrivateUsage]
         return before
 
-    def _recorder(self, layer: int, taken: Captured) -> _Recorder:
-        def record(query_BHLd: Tensor, key_BHLd: Tensor, value_BHLd: Tensor, scaling: float) -> None:
+    def _recorder(self, layer: int, taken: Captured) -> Recorder:
+        def record(
+            q_BHLd: Tensor,
+            k_BHLd: Tensor,
+            v_BHLd: Tensor,
+            scaling: float,
+            scores_BHLL: Tensor | None,
+        ) -> None:
             if layer in self._scores:
-                taken.scores[layer] = (query_BHLd @ key_BHLd.transpose(2, 3)) * scaling
+                if scores_BHLL is None:
+                    scores_BHLL = (q_BHLd @ k_BHLd.transpose(2, 3)) * scaling
+                taken.scores[layer] = scores_BHLL
             if layer in self._vectors:
-                taken.vectors[layer] = (query_BHLd, key_BHLd, value_BHLd)
+                taken.vectors[layer] = (q_BHLd, k_BHLd, v_BHLd)
 
         return record
 
@@ -158,33 +159,3 @@ def capture(
 ) -> Capture:
     """Make a `Capture` to enter at once; the arguments are those of the class."""
     return Capture(model, scores=scores, hidden=hidden, vectors=vectors)
-
-
-def _recording_attention(
-    module: nn.Module,
-    query: Tensor,
-    key: Tensor,
-    value: Tensor,
-    attention_mask: Tensor | None,
-    dropout: float = 0.0,
-    scaling: float | None = None,
-    **kwargs: object,
-) -> tuple[Tensor, None]:
-    record = _recorders.get(module)
-    if record is not None:
-        record(query, key, value, query.shape[-1] ** -0.5 if scaling is None else scaling)
-    return sdpa_attention_forward(
-        module,
-        query,
-        key,
-        value,
-        attention_mask,
-        dropout=dropout,
-        scaling=scaling,
-        **kwargs,  # type: ignore[arg-type]
-    )
-
-
-AttentionInterface.register(_NAME, _recording_attention)
-# without a mask function of the same name transformers hands over no mask, and padding is attended to
-AttentionMaskInterface.register(_NAME, sdpa_mask)

@@ -23,7 +23,9 @@ from transformers import EarlyStoppingCallback, PreTrainedModel, Trainer, Traine
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR, EvalPrediction
 
 from tinybert.data import LengthGroupedSampler, sorted_by_length
+from tinybert.models.attention import training_attention
 from tinybert.models.inputs import model_inputs
+from tinybert.train.memory import keep_freed_memory
 from tinybert.train.progress import EpochLines, Progress
 
 Batch = dict[str, Tensor]
@@ -208,7 +210,9 @@ def train(
     for callback in list(trainer.callback_handler.callbacks):
         if type(callback).__name__ in ("ProgressCallback", "PrinterCallback"):
             trainer.remove_callback(callback)
-    outcome = trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    keep_freed_memory()
+    with training_attention(model):
+        outcome = trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     history = epoch_rows(trainer.state.log_history)
     key = f"val_{settings.main_metric}"
     best = max(history, key=lambda row: row.get(key, -math.inf)) if history else {}
