@@ -29,7 +29,9 @@ class DataSection(Section):
     text_pair: str | None = Field(default=None, description="column of the second text of a pair")
     label: str | None = Field(default=None, description="column of the label; detected when not given")
     max_length: int = Field(default=128, ge=4, description="longest row in tokens; the rest is cut")
-    max_train_rows: int | None = Field(default=None, ge=1, description="train on the first N rows only")
+    max_train_rows: int | None = Field(
+        default=None, ge=1, description="train on N rows spread over the split"
+    )
     on_bad_row: Literal["stop", "skip"] = Field(
         default="stop",
         description="stop: list all bad rows and exit; skip: set them aside in bad_rows.jsonl",

@@ -225,7 +225,7 @@ def _check(splits: list[Split], scheme: LabelScheme, request: _Request, findings
     if scheme.kind != "value" and not scheme.names:
         findings.problems.append("no row has a label, and no teacher says which labels there are")
         return splits
-    splits = [_first_rows(split, request.settings) for split in splits]
+    splits = [_spread_rows(split, request.settings) for split in splits]
     splits = [checks.refuse_unknown_labels(split, scheme, findings, owner=owner) for split in splits]
     train = next((split for split in splits if split.name == "train"), None)
     if train is not None:
@@ -250,8 +250,12 @@ def _empty(name: str) -> str:
     return f"the {name} split is empty; one good row at least is needed, three different texts in one file"
 
 
-def _first_rows(split: Split, settings: DataSection) -> Split:
-    return replace(split, rows=split.rows[: settings.max_train_rows]) if split.name == "train" else split
+def _spread_rows(split: Split, settings: DataSection) -> Split:
+    """Thin train to its limit, evenly: files are often sorted by class."""
+    count = settings.max_train_rows
+    if split.name != "train" or count is None or count >= len(split.rows):
+        return split
+    return replace(split, rows=split.rows[np.arange(count) * len(split.rows) // count])
 
 
 def _write(split: Split, scheme: LabelScheme, file: Path) -> Dataset:

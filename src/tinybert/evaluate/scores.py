@@ -64,11 +64,11 @@ def latencies_ms(paths: Mapping[str, str | Path], rows: Dataset, *, max_length: 
 
     Args:
         paths: Name → run or checkpoint.
-        rows: A split; its first rows are used.
+        rows: A split; some 40 rows spread over it are used.
         max_length: Longest row in tokens.
     """
     predictors = {name: Predictor(path, max_length=max_length) for name, path in paths.items()}
-    texts = text_rows(rows.select(range(min(LATENCY_ROWS, len(rows)))))
+    texts = text_rows(rows.select(range(0, len(rows), max(1, len(rows) // LATENCY_ROWS))))
     seconds: dict[str, list[float]] = {name: [] for name in predictors}
     for row in [*texts[:WARMUP_ROWS], *texts]:
         for name, predictor in predictors.items():

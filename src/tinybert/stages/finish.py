@@ -96,8 +96,8 @@ def finish_run(
         **metrics,
         "notes": [*notes, *data.warnings, *_bad_row_notes(data)],
     }
-    for file in model.iterdir():
-        shutil.copy2(file, run.path / file.name)
+    for file in model.iterdir():  # copyfile, not copy2: safetensors writes for its owner only
+        shutil.copyfile(file, run.path / file.name)
     run.log([{"training": name, **row} for name, history in histories.items() for row in history])
     if data.bad_rows:
         write_bad_rows(data, run.path / BAD_ROWS)

@@ -21,6 +21,7 @@ from datasets import Dataset
 from torch import Tensor, nn
 from transformers import EarlyStoppingCallback, PreTrainedModel, Trainer, TrainerCallback, TrainingArguments
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR, EvalPrediction
+from transformers.utils import logging as transformers_logging
 
 from tinybert.data import LengthGroupedSampler, sorted_by_length
 from tinybert.models.attention import training_attention
@@ -211,6 +212,7 @@ def train(
         if type(callback).__name__ in ("ProgressCallback", "PrinterCallback"):
             trainer.remove_callback(callback)
     keep_freed_memory()
+    transformers_logging.disable_progress_bar()
     with training_attention(model):
         outcome = trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     history = epoch_rows(trainer.state.log_history)

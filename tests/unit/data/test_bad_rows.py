@@ -214,7 +214,7 @@ def test_two_files_for_one_split(write: Write, tmp_path: Path) -> None:
 
 def test_one_class_only() -> None:
     only_problem(rows_of(40, label=lambda _: "good"), "have the label 'good'", "at least two")
-    only_problem(rows_of(40, label=lambda index: int(index > 30)), "max_train_rows", max_train_rows=5)
+    only_problem(rows_of(40, label=lambda index: int(index == 3)), "max_train_rows", max_train_rows=2)
 
 
 def test_too_few_texts_to_split() -> None:

@@ -244,9 +244,11 @@ def test_pairs_and_explicit_columns(write: Write) -> None:
     assert read(path, text="note", text_pair="Premise").splits["train"]["text_pair"][0].startswith("p")
 
 
-def test_first_rows_only() -> None:
-    found = read({"train": rows_of(50), "validation": rows_of(5, start=90)}, max_train_rows=10)
-    assert found.splits["train"]["text"][:] == [f"film {i}" for i in range(10)]
+def test_fewer_rows_are_spread_over_a_split_sorted_by_class() -> None:
+    rows = rows_of(50, label=lambda index: int(index >= 25))
+    found = read({"train": rows, "validation": rows_of(5, start=90, label=lambda _: 1)}, max_train_rows=10)
+    assert found.splits["train"]["text"][:] == [f"film {i}" for i in range(0, 50, 5)]
+    assert found.splits["train"]["label"][:] == [0] * 5 + [1] * 5
     assert len(found.splits["validation"]) == 5
 
 
