@@ -12,7 +12,6 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 StartName = Literal["auto", "random", "slice", "project", "checkpoint"]
-LayerMapName = Literal["uniform", "last"]
 
 
 class Section(BaseModel):
@@ -81,7 +80,7 @@ class StudentSection(Section):
         default="auto",
         description="auto: project where the teacher can be projected, else slice, else random",
     )
-    layer_map: LayerMapName | list[int] = Field(
+    layer_map: str | list[int] = Field(
         default="uniform",
         description="for each student layer the teacher layer it starts from and learns from, counted from 1",
     )

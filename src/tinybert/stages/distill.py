@@ -24,7 +24,7 @@ from tinybert.stages.doctor import Finding, check_time, checks_before, checks_of
 from tinybert.stages.finetune import fine_tune_step
 from tinybert.stages.finish import evaluation_split, finish_run, score_models
 from tinybert.stages.fit import MODEL, fit, save_checkpoint, settings_of
-from tinybert.stages.objective import INTERMEDIATE, DistillObjective, Teaching
+from tinybert.stages.objective import DistillObjective, Teaching, is_intermediate
 from tinybert.stages.plan import DistillPlan, TeacherPlan, resolve_path
 from tinybert.stages.prepare import load_for_labels
 from tinybert.stages.start import Started, StartPlan, knows_task, load_start, save_start, start_student
@@ -151,8 +151,8 @@ def phases_of(losses: dict[str, float], recipe: Recipe) -> list[Phase]:
     assert recipe.train.num_epochs is not None
     if recipe.distill.phases == "joint":
         return [Phase("student", losses, recipe.train.num_epochs)]
-    first = {name: weight for name, weight in losses.items() if name in INTERMEDIATE}
-    second = {name: weight for name, weight in losses.items() if name not in INTERMEDIATE}
+    first = {name: weight for name, weight in losses.items() if is_intermediate(name)}
+    second = {name: weight for name, weight in losses.items() if not is_intermediate(name)}
     return [
         Phase("intermediate", first, recipe.distill.intermediate_num_epochs),
         Phase("student", second, recipe.train.num_epochs),
@@ -185,7 +185,7 @@ def teach_phase(work: Distillation, phase: Phase, begin: Path, folder: Path) -> 
         name=phase.name,
         bf16=work.bf16,
         num_epochs=phase.num_epochs,
-        keep_best=any(loss not in INTERMEDIATE for loss in phase.losses),
+        keep_best=not all(is_intermediate(loss) for loss in phase.losses),
     )
     return fit(
         folder,

@@ -15,7 +15,7 @@ from tinybert.runs import RunInProgress
 from tinybert.stages.console import say
 from tinybert.stages.doctor import same_tokenizer
 from tinybert.stages.finetune import measured_bf16
-from tinybert.stages.objective import INTERMEDIATE
+from tinybert.stages.objective import is_intermediate
 from tinybert.stages.plan import DistillPlan, resolve_path
 from tinybert.stages.prepare import Encoded, encode_rows, labelled_only, load_rows
 
@@ -58,7 +58,7 @@ def prepare_rows(plan: DistillPlan, source: object, folder: Path) -> tuple[TextD
     if plan.teacher.kind != "file" and plan.source != plan.teacher.path:
         other = load_tokenizer(resolve_path(plan.teacher.path))
         teacher_tokenizer = None if same_tokenizer(tokenizer, other) else other
-    if teacher_tokenizer is not None and any(name in plan.losses for name in INTERMEDIATE):
+    if teacher_tokenizer is not None and any(is_intermediate(name) for name in plan.losses):
         raise RecipeError(
             "recipe",
             "distill.losses: student and teacher have different tokenizers, so their "

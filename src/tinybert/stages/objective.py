@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import inspect
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import cast
 
@@ -10,8 +11,10 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
+from tinybert.errors import RecipeError
+from tinybert.lookup import find
 from tinybert.losses import BUILTIN as LOSSES
-from tinybert.losses import attention_score_mse, hidden_state_mse, relation_kl
+from tinybert.losses import Loss
 from tinybert.models.capture import Captured
 from tinybert.models.inputs import model_inputs
 from tinybert.teachers import Teacher, TeacherOutput, Wanted, capture_wanted
@@ -19,10 +22,37 @@ from tinybert.teachers import Teacher, TeacherOutput, Wanted, capture_wanted
 HardLoss = Callable[[Tensor, Tensor], Tensor]
 
 HARD = "hard"
-HIDDEN, ATTENTION, RELATION = "hidden_state_mse", "attention_score_mse", "relation_kl"
-INTERMEDIATE = (HIDDEN, ATTENTION, RELATION)
-PREDICTION = ("kl_divergence", "soft_cross_entropy", "mse_logits")
-TEMPERED = ("kl_divergence", "soft_cross_entropy")
+
+READS = {
+    "student_logits": "logits",
+    "student_hidden_BLD": "hidden",
+    "student_scores_BHLL": "scores",
+    "student_vectors_BHLD": "vectors",
+}
+"""A loss says what it reads by the name of its first parameter."""
+
+
+def find_loss(name: str) -> tuple[Loss, str]:
+    """Return a distillation loss, built in or ``package.module:attr``, and what it reads.
+
+    Raises:
+        RecipeError: The name is unknown, or the function is no distillation loss.
+    """
+    loss = find(LOSSES, name, kind="loss")
+    first = next(iter(inspect.signature(loss).parameters), "")
+    if first not in READS:
+        raise RecipeError(
+            name,
+            f"not a distillation loss: its first parameter is {first!r}, one of "
+            f"{', '.join(READS)} is expected (the task's own loss on the labels is called {HARD})",
+        )
+    return loss, READS[first]
+
+
+def is_intermediate(name: str) -> bool:
+    """True for a loss on the layers, False for one on the answers or the labels."""
+    return name != HARD and find_loss(name)[1] != "logits"
+
 
 PROJECTIONS = "distillation_projections"
 """Name of the submodule that a student carries while it is trained, and loses before it is saved."""
@@ -59,21 +89,24 @@ class Teaching:
     temperature: float = 2.0
     num_relation_heads: int = 12
 
+    def losses(self) -> list[tuple[str, Loss, str]]:
+        """Return (name, function, what it reads) of every loss but the hard one."""
+        return [(name, *find_loss(name)) for name in self.weights if name != HARD]
+
     def wanted(self) -> Wanted:
         """What must be captured of the teacher."""
-        return Wanted(
-            hidden=(0, *self.layer_map) if HIDDEN in self.weights else (),
-            scores=self.layer_map if ATTENTION in self.weights else (),
-            vectors=self.layer_map[-1:] if RELATION in self.weights else (),
-        )
+        return self._wanted(self.layer_map)
 
     def wanted_of_student(self) -> Wanted:
         """What must be captured of the student, at the matching places."""
-        num_layers = len(self.layer_map)
+        return self._wanted(tuple(range(1, len(self.layer_map) + 1)))
+
+    def _wanted(self, layers: tuple[int, ...]) -> Wanted:
+        read = {what for _, _, what in self.losses()}
         return Wanted(
-            hidden=tuple(range(num_layers + 1)) if HIDDEN in self.weights else (),
-            scores=tuple(range(1, num_layers + 1)) if ATTENTION in self.weights else (),
-            vectors=(num_layers,) if RELATION in self.weights else (),
+            hidden=(0, *layers) if "hidden" in read else (),
+            scores=layers if "scores" in read else (),
+            vectors=layers[-1:] if "vectors" in read else (),
         )
 
 
@@ -105,11 +138,12 @@ class DistillObjective:
         self.teacher = teacher
         self.teaching = teaching
         self.hard_loss = hard_loss
+        self.losses = teaching.losses()
         wanted = teaching.wanted_of_student()
         self.capture = capture_wanted(student, wanted)
         width = int(student.config.hidden_size)
         self.projections: nn.ModuleList | None = None
-        if HIDDEN in teaching.weights and width != teacher_hidden_size:
+        if wanted.hidden and width != teacher_hidden_size:
             self.projections = _projections(len(wanted.hidden), width, teacher_hidden_size, projection_start)
             student.add_module(PROJECTIONS, self.projections)
 
@@ -118,39 +152,35 @@ class DistillObjective:
         answer = self.teacher.answer(batch)
         with self.capture as taken:
             logits = model(**model_inputs(model, batch)).logits
-        terms = self._intermediate(batch, taken, answer)
-        for name in PREDICTION:
-            if name in self.teaching.weights:
-                scale = {"temperature": self.teaching.temperature} if name in TEMPERED else {}
-                terms[name] = LOSSES[name](logits, answer.logits, **scale)
+        mask = batch["attention_mask"].bool()
+        terms = {
+            name: self._term(loss, reads, logits, taken, answer, mask) for name, loss, reads in self.losses
+        }
         if HARD in self.teaching.weights:
             terms[HARD] = self.hard_loss(logits, batch["labels"])
         return {name: self.teaching.weights[name] * term for name, term in terms.items()}
 
-    def _intermediate(
-        self, batch: dict[str, Tensor], taken: Captured, answer: TeacherOutput
-    ) -> dict[str, Tensor]:
-        mask = batch["attention_mask"].bool()
-        layers = range(1, len(self.teaching.layer_map) + 1)
-        pairs = list(zip(layers, self.teaching.layer_map, strict=True))
-        terms: dict[str, Tensor] = {}
-        if HIDDEN in self.teaching.weights:
-            terms[HIDDEN] = _total(
-                hidden_state_mse(self._projected(taken.hidden[own], own), answer.hidden[its], mask_BL=mask)
-                for own, its in [(0, 0), *pairs]
+    def _term(
+        self, loss: Loss, reads: str, logits: Tensor, taken: Captured, answer: TeacherOutput, mask: Tensor
+    ) -> Tensor:
+        """Return one loss, summed over the layers it compares."""
+        layers = list(enumerate(self.teaching.layer_map, 1))
+        if reads == "logits":
+            return loss(logits, answer.logits, **_accepted(loss, temperature=self.teaching.temperature))
+        if reads == "hidden":
+            pairs = [(0, 0), *layers]
+            return _total(
+                loss(self._projected(taken.hidden[own], own), answer.hidden[its], mask_BL=mask)
+                for own, its in pairs
             )
-        if ATTENTION in self.teaching.weights:
-            terms[ATTENTION] = _total(
-                attention_score_mse(taken.scores[own], answer.scores[its], mask_BL=mask) for own, its in pairs
-            )
-        if RELATION in self.teaching.weights:
-            own, its = pairs[-1]
-            heads = self.teaching.num_relation_heads
-            terms[RELATION] = _total(
-                relation_kl(ours, theirs, mask_BL=mask, num_relation_heads=heads)
-                for ours, theirs in zip(taken.vectors[own], answer.vectors[its], strict=True)
-            )
-        return terms
+        if reads == "scores":
+            return _total(loss(taken.scores[own], answer.scores[its], mask_BL=mask) for own, its in layers)
+        own, its = layers[-1]
+        heads = _accepted(loss, num_relation_heads=self.teaching.num_relation_heads)
+        return _total(
+            loss(ours, theirs, mask_BL=mask, **heads)
+            for ours, theirs in zip(taken.vectors[own], answer.vectors[its], strict=True)
+        )
 
     def _projected(self, hidden: Tensor, index: int) -> Tensor:
         if self.projections is None:
@@ -175,5 +205,11 @@ def _projections(count: int, width: int, teacher_width: int, start: Tensor | Non
     return modules
 
 
-def _total(terms: object) -> Tensor:
-    return torch.stack(list(terms)).sum()  # pyright: ignore[reportArgumentType]
+def _total(terms: Iterable[Tensor]) -> Tensor:
+    return torch.stack(list(terms)).sum()
+
+
+def _accepted(loss: Loss, **arguments: float) -> dict[str, float]:
+    """Return the arguments that a loss has parameters for."""
+    names = inspect.signature(loss).parameters
+    return {name: value for name, value in arguments.items() if name in names}

@@ -24,7 +24,8 @@ from tinybert.models import (
 from tinybert.models.families import FAMILIES
 from tinybert.models.shapes import BUILTIN as SHAPES
 from tinybert.runs import Run, is_run
-from tinybert.stages.objective import ATTENTION, HARD, HIDDEN, INTERMEDIATE, PREDICTION, RELATION
+from tinybert.stages.objective import is_intermediate
+from tinybert.stages.plan_losses import plan_losses
 from tinybert.tasks import BUILTIN as TASKS
 from tinybert.tasks import Task
 from tinybert.teachers import is_soft_label_file
@@ -113,8 +114,15 @@ def plan_distill(recipe: Recipe) -> DistillPlan:
     teacher = plan_teacher(recipe)
     start, source = _plan_start(recipe, teacher)
     shape = _plan_shape(recipe, start)
-    losses = _plan_losses(recipe, task, teacher, shape, start)
-    maps = start in ("slice", "project") or any(name in losses for name in INTERMEDIATE)
+    losses = plan_losses(
+        recipe,
+        task,
+        shape,
+        teacher.info,
+        teacher_is_file=teacher.kind == "file",
+        from_checkpoint=start == "checkpoint",
+    )
+    maps = start in ("slice", "project") or any(is_intermediate(name) for name in losses)
     layer_map = _plan_layer_map(recipe, shape, source, teacher) if maps else ()
     _check_start(start, shape, source)
     resolved = recipe.model_copy(
@@ -235,88 +243,6 @@ def _plan_shape(recipe: Recipe, start: Start) -> Shape:
         "intermediate_size": student.intermediate_size,
     }
     return resolve_shape(student.shape if student.shape in SHAPES else None, numbers)
-
-
-def _plan_losses(
-    recipe: Recipe, task: Task, teacher: TeacherPlan, shape: Shape, start: Start
-) -> dict[str, float]:
-    if recipe.distill.losses == "auto":
-        return _default_losses(recipe, task, teacher, shape, start)
-    losses = recipe.distill.losses
-    known = (*INTERMEDIATE, *PREDICTION, HARD)
-    problems = [
-        f"distill.losses.{name}: unknown loss{nearest(name, known)} (allowed: {', '.join(known)})"
-        for name in losses
-        if name not in known
-    ]
-    problems += [
-        f"distill.losses.{name}: {task.name} is taught by {', '.join(task.soft_losses)}"
-        for name in losses
-        if name in PREDICTION and name not in task.soft_losses
-    ]
-    problems += [
-        f"distill.losses.{name} = {weight}: a weight is positive"
-        for name, weight in losses.items()
-        if weight <= 0
-    ]
-    problems += _intermediate_problems(recipe, losses, teacher, shape)
-    if recipe.distill.phases == "two" and not any(name in losses for name in INTERMEDIATE):
-        problems.append(f"distill.phases = 'two' needs an intermediate loss: {', '.join(INTERMEDIATE)}")
-    if not any(name not in INTERMEDIATE for name in losses):
-        problems.append(
-            "distill.losses: nothing teaches the task head; add one of "
-            f"{', '.join(task.soft_losses)} or {HARD}"
-        )
-    if problems:
-        raise RecipeError("recipe", problems)
-    return dict(losses)
-
-
-def _intermediate_problems(
-    recipe: Recipe, losses: dict[str, float], teacher: TeacherPlan, shape: Shape
-) -> list[str]:
-    named = [name for name in losses if name in INTERMEDIATE]
-    if not named:
-        return []
-    if teacher.info is None:
-        what = (
-            "is a file of scores"
-            if teacher.kind == "file"
-            else "is of a family whose layers are not known here"
-        )
-        return [
-            f"distill.losses.{name}: the teacher {what}; only prediction losses can be used" for name in named
-        ]
-    problems: list[str] = []
-    heads = teacher.info.num_attention_heads
-    if ATTENTION in named and shape.num_attention_heads != heads:
-        problems.append(
-            f"distill.losses.{ATTENTION}: {shape.num_attention_heads} heads against the teacher's {heads}; "
-            f"use {RELATION}, or set student.num_attention_heads={heads}"
-        )
-    relation_heads = recipe.distill.num_relation_heads or heads
-    if RELATION in named and (
-        shape.hidden_size % relation_heads or teacher.info.hidden_size % relation_heads
-    ):
-        problems.append(
-            f"distill.num_relation_heads = {relation_heads}: must divide both widths, "
-            f"{shape.hidden_size} and {teacher.info.hidden_size}"
-        )
-    return problems
-
-
-def _default_losses(
-    recipe: Recipe, task: Task, teacher: TeacherPlan, shape: Shape, start: Start
-) -> dict[str, float]:
-    soft = task.soft_losses[0]
-    matched = teacher.info is not None and shape.num_hidden_layers <= teacher.info.num_hidden_layers
-    if not matched or start == "checkpoint":
-        return {soft: 1.0, HARD: 0.1}
-    assert teacher.info is not None
-    losses = {HIDDEN: 1.0, soft: 1.0, HARD: 0.1}
-    if recipe.distill.phases == "two" and shape.num_attention_heads == teacher.info.num_attention_heads:
-        losses[ATTENTION] = 1.0
-    return losses
 
 
 def _plan_layer_map(recipe: Recipe, shape: Shape, source: str, teacher: TeacherPlan) -> tuple[int, ...]:

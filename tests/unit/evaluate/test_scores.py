@@ -49,7 +49,7 @@ def test_latency_is_of_one_row_a_call_and_the_models_take_turns(monkeypatch: pyt
             return np.zeros((len(rows), 2))
 
     monkeypatch.setattr(scores_module, "Predictor", Counting)
-    rows = easy.make_dataset(easy.make_rows(100))
+    rows = easy.make_dataset(easy.make_rows(40))
     taken = latencies_ms({"teacher": "a", "student": "b"}, rows, max_length=32)
     assert taken.keys() == {"teacher", "student"}
     assert calls == [("a", 1), ("b", 1)] * 45

@@ -180,7 +180,7 @@ def test_the_time_counts_both_models_and_the_baseline(
 ) -> None:
     monkeypatch.setattr(doctor, "median_seconds", lambda run: 20.0)
     # 96 rows are 3 batches; 3 epochs, twice with the baseline; the teacher answers once
-    assert "about 7 min" in findings(tmp_path, tiny_teacher)["time"].message
+    assert "about 7 min" in findings(tmp_path, tiny_teacher, "train.num_epochs=3")["time"].message
     assert (
         "about 10 min"
         in findings(tmp_path, tiny_teacher, "train.num_epochs=3", "baseline=false", "train.num_epochs=9")[

@@ -39,8 +39,8 @@ def size(layers: int, width: int, heads: int, inner: int) -> list[str]:
 @pytest.mark.parametrize(
     ("shape", "start", "layer_map", "num_epochs"),
     [
-        ((2, 32, 4, 64), "project", (2, 4), 3),
-        ((3, 32, 4, 64), "project", (1, 3, 4), 3),
+        ((2, 32, 4, 64), "project", (2, 4), 4),
+        ((3, 32, 4, 64), "project", (1, 3, 4), 4),
         ((4, 32, 4, 64), "slice", (1, 2, 3, 4), 3),
         ((2, 16, 4, 32), "project", (2, 4), 4),
         ((2, 16, 2, 32), "project", (2, 4), 4),

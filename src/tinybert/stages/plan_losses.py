@@ -1,0 +1,123 @@
+"""Which losses teach, with every reason why some cannot."""
+
+from __future__ import annotations
+
+from tinybert.config import Recipe
+from tinybert.errors import RecipeError
+from tinybert.losses import BUILTIN as LOSSES
+from tinybert.models import EncoderInfo, Shape
+from tinybert.stages.objective import HARD, find_loss, is_intermediate
+from tinybert.tasks import Task
+
+Weights = dict[str, float]
+
+
+def plan_losses(
+    recipe: Recipe,
+    task: Task,
+    shape: Shape,
+    teacher: EncoderInfo | None,
+    *,
+    teacher_is_file: bool,
+    from_checkpoint: bool,
+) -> Weights:
+    """Return loss name → weight, every "auto" decided.
+
+    Args:
+        recipe: The recipe.
+        task: Says which prediction losses have a meaning.
+        shape: The student's size.
+        teacher: The teacher's size; None when its layers cannot be read.
+        teacher_is_file: The teacher is a file of scores.
+        from_checkpoint: The student starts from a checkpoint of its own.
+
+    Raises:
+        RecipeError: Losses that are unknown or cannot be computed here; all are listed.
+    """
+    if recipe.distill.losses == "auto":
+        return _default_losses(recipe, task, shape, teacher, from_checkpoint=from_checkpoint)
+    losses = dict(recipe.distill.losses)
+    problems = [problem for name in losses for problem in _name_problems(name, task)]
+    problems += [
+        f"distill.losses.{name} = {weight}: a weight is positive"
+        for name, weight in losses.items()
+        if weight <= 0
+    ]
+    if not problems:
+        problems = _layer_problems(recipe, losses, shape, teacher, teacher_is_file=teacher_is_file)
+        problems += _phase_problems(recipe, losses, task)
+    if problems:
+        raise RecipeError("recipe", problems)
+    return losses
+
+
+def _default_losses(
+    recipe: Recipe, task: Task, shape: Shape, teacher: EncoderInfo | None, *, from_checkpoint: bool
+) -> Weights:
+    soft = task.soft_losses[0]
+    if teacher is None or shape.num_hidden_layers > teacher.num_hidden_layers or from_checkpoint:
+        return {soft: 1.0, HARD: 0.1}
+    losses = {"hidden_state_mse": 1.0, soft: 1.0, HARD: 0.1}
+    if recipe.distill.phases == "two" and shape.num_attention_heads == teacher.num_attention_heads:
+        losses["attention_score_mse"] = 1.0
+    return losses
+
+
+def _name_problems(name: str, task: Task) -> list[str]:
+    if name == HARD:
+        return []
+    try:
+        _, reads = find_loss(name)
+    except RecipeError as error:
+        return [f"distill.losses.{error}"]
+    if reads == "logits" and name in LOSSES and name not in task.soft_losses:
+        return [f"distill.losses.{name}: {task.name} is taught by {', '.join(task.soft_losses)}"]
+    return []
+
+
+def _layer_problems(
+    recipe: Recipe, losses: Weights, shape: Shape, teacher: EncoderInfo | None, *, teacher_is_file: bool
+) -> list[str]:
+    """Say why losses on layers cannot be computed between these two models."""
+    reads = {name: find_loss(name)[1] for name in losses if name != HARD and is_intermediate(name)}
+    if teacher is None:
+        what = "is a file of scores" if teacher_is_file else "is of a family whose layers are not known here"
+        return [
+            f"distill.losses.{name}: the teacher {what}; only prediction losses can be used" for name in reads
+        ]
+    heads, own_heads = teacher.num_attention_heads, shape.num_attention_heads
+    problems = [
+        f"distill.losses.{name}: {own_heads} heads against the teacher's {heads}; use relation_kl, or set "
+        f"student.num_attention_heads={heads}"
+        for name, what in reads.items()
+        if what == "scores" and own_heads != heads
+    ]
+    relation_heads = recipe.distill.num_relation_heads or heads
+    divides = shape.hidden_size % relation_heads == 0 and teacher.hidden_size % relation_heads == 0
+    if "vectors" in reads.values() and not divides:
+        problems.append(
+            f"distill.num_relation_heads = {relation_heads}: must divide both widths, "
+            f"{shape.hidden_size} and {teacher.hidden_size}"
+        )
+    return problems
+
+
+def _phase_problems(recipe: Recipe, losses: Weights, task: Task) -> list[str]:
+    problems: list[str] = []
+    if recipe.distill.phases == "two" and not any(is_intermediate(name) for name in losses):
+        intermediate = [name for name in LOSSES if _is_distillation(name) and is_intermediate(name)]
+        problems.append(f"distill.phases = 'two' needs an intermediate loss: {', '.join(intermediate)}")
+    if all(is_intermediate(name) for name in losses):
+        problems.append(
+            "distill.losses: nothing teaches the task head; add one of "
+            f"{', '.join(task.soft_losses)} or {HARD}"
+        )
+    return problems
+
+
+def _is_distillation(name: str) -> bool:
+    try:
+        find_loss(name)
+    except RecipeError:
+        return False
+    return True
