@@ -26,6 +26,7 @@ from transformers import BertConfig, BertForSequenceClassification
 from tinybert.config import DataSection, DistillSection
 from tinybert.data import Collator, LengthGroupedSampler, encode_split, fetch, load
 from tinybert.models import load_tokenizer
+from tinybert.models.attention import training_attention
 from tinybert.models.dropout import set_dropout
 from tinybert.stages.objective import DistillObjective, Teaching
 from tinybert.teachers import ModelTeacher, TeacherStore
@@ -85,8 +86,9 @@ def ours(teacher_answers, batches, *, bf16: bool) -> Callable[[int], None]:
     optimizer = torch.optim.AdamW(student.parameters(), lr=1e-5, fused=True)
 
     def step(number: int) -> None:
-        terms = objective(student, batches[number % len(batches)])
-        torch.stack(list(terms.values())).sum().backward()
+        with training_attention(student):
+            terms = objective(student, batches[number % len(batches)])
+            torch.stack(list(terms.values())).sum().backward()
         nn.utils.clip_grad_norm_(student.parameters(), 1.0)
         optimizer.step()
         optimizer.zero_grad()

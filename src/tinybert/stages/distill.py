@@ -25,7 +25,7 @@ from tinybert.stages.finetune import fine_tune_step
 from tinybert.stages.finish import evaluation_split, finish_run, score_models
 from tinybert.stages.fit import MODEL, fit, save_checkpoint, settings_of
 from tinybert.stages.objective import DistillObjective, Teaching, is_intermediate
-from tinybert.stages.plan import DistillPlan, TeacherPlan, resolve_path
+from tinybert.stages.plan import KEPT_TEACHER, DistillPlan, TeacherPlan, resolve_path
 from tinybert.stages.prepare import load_for_labels
 from tinybert.stages.start import Started, StartPlan, knows_task, load_start, save_start, start_student
 from tinybert.train import check_trackers
@@ -244,7 +244,7 @@ def _of(metrics: Json, name: str, split: str) -> dict[str, float]:
 def keep_teacher(work: Distillation) -> None:
     """Keep the teacher that was fine-tuned here as ``RUN/teacher``, ready for the next student."""
     model = load_for_labels(work.plan.teacher.path, work.plan.task, work.data.labels, seed=0, new_head=False)
-    save_checkpoint(model, work.encoded, work.run.path / "teacher")
+    save_checkpoint(model, work.encoded, work.run.path / KEPT_TEACHER)
 
 
 def notes(work: Distillation) -> list[str]:

@@ -33,6 +33,7 @@ from tinybert.teachers import is_soft_label_file
 Start = Literal["random", "slice", "project", "checkpoint"]
 
 DEFAULT_PRETRAINED = "bundled:minilm"
+KEPT_TEACHER = "teacher"
 PROJECTABLE = ("bert", "roberta", "xlm-roberta", "camembert", "distilbert")
 
 
@@ -157,11 +158,15 @@ def plan_teacher(recipe: Recipe) -> TeacherPlan:
 
 
 def pretrained_of(path: str) -> str | None:
-    """Return the weights a run of ours was fine-tuned from, when they are still to be found."""
-    if not is_run(path):
+    """Return the weights a run of ours, or the teacher kept in one, was fine-tuned from, if still there."""
+    folder = Path(path)
+    if is_run(folder):
+        recipe = Run(folder).recipe
+        origin = recipe.model if recipe.stage == "finetune" else None
+    elif folder.name == KEPT_TEACHER and is_run(folder.parent):
+        origin = Run(folder.parent).recipe.teacher.path
+    else:
         return None
-    recipe = Run(Path(path)).recipe
-    origin = recipe.model if recipe.stage == "finetune" else None
     return origin if origin and (is_bundled(origin) or Path(origin).exists()) else None
 
 

@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 from tests import easy
 
-from tinybert.config import build_recipe
+from tinybert.config import build_recipe, dump_recipe
 from tinybert.errors import ModelError, RecipeError
 from tinybert.stages.finetune import resolve_finetune
 from tinybert.stages.pipeline import describe_plan, run_recipe
-from tinybert.stages.plan import DistillPlan, find_task, plan_distill
+from tinybert.stages.plan import DistillPlan, find_task, plan_distill, pretrained_of
 
 
 def plan(
@@ -185,3 +185,13 @@ def test_a_plan_says_what_would_happen(tiny_teacher: Path) -> None:
     assert "kl_divergence: 1.0" in text
     fine_tuning = build_recipe({"stage": "finetune", "model": "m"}, ["train.num_epochs=7"])
     assert "num_epochs: 7" in describe_plan(fine_tuning)
+
+
+def test_the_teacher_kept_in_a_run_knows_its_pretrained_weights(tmp_path: Path, tiny_encoder: Path) -> None:
+    run = tmp_path / "run"
+    (run / "teacher").mkdir(parents=True)
+    (run / "metrics.json").write_text("{}")
+    recipe = build_recipe({"stage": "distill", "teacher": {"path": str(tiny_encoder)}})
+    (run / "recipe.yaml").write_text(dump_recipe(recipe))
+    assert pretrained_of(str(run / "teacher")) == str(tiny_encoder)
+    assert pretrained_of(str(tmp_path)) is None
