@@ -32,8 +32,11 @@ check: $(STAMP)
 	$(BIN)/lint-imports
 	$(BIN)/pyright
 
+# TextBrewer without its dependencies: they are all here, and it pins none
 bench: $(STAMP)
+	$(BIN)/python -m pip install --quiet --no-deps textbrewer==0.2.1
 	$(BIN)/python benchmarks/speed.py
+	$(BIN)/python benchmarks/attention.py
 	$(BIN)/python benchmarks/memory.py
 
 clean:
