@@ -3,7 +3,7 @@
 Shapes: B rows, H heads, L tokens, d width of a head.
 
 ``transformers`` finds it under the name :data:`NAME`. Inference uses the fused kernel. Training in bf16 on a
-CPU does not: there the backward pass of PyTorch 2.13's fused kernel takes 5 to 10 times as long as the same
+CPU does not: there PyTorch 2.13's fused kernel takes 4 to 6 times as long, forward and backward, as the same
 products written out (``benchmarks/attention.py``).
 """
 
