@@ -1,0 +1,209 @@
+"""The run directory: the only artefact.
+
+A run grows in ``.NAME.partial`` beside its final place, step by step; each finished step leaves a mark, so
+the same command goes on after a kill. When all is written the folder is renamed. What stands under the
+final name is therefore always whole.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+import shutil
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from types import TracebackType
+from typing import Self, TextIO, cast
+
+from tinybert.config import Recipe, dump_recipe, load_recipe
+from tinybert.errors import RunError, TinyBertError
+
+Json = dict[str, object]
+
+RECIPE, METRICS, LOG, REPORT = "recipe.yaml", "metrics.json", "log.jsonl", "report.md"
+WORK = "work"
+PACKAGES = ("tinybert", "torch", "transformers", "datasets", "accelerate", "tokenizers", "numpy")
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run."""
+
+    path: Path
+
+    @property
+    def metrics(self) -> Json:
+        """The content of ``metrics.json``."""
+        return cast(Json, json.loads((self.path / METRICS).read_text(encoding="utf-8")))
+
+    @property
+    def recipe(self) -> Recipe:
+        """The fully resolved recipe."""
+        return load_recipe(self.path / RECIPE)
+
+
+def is_run(path: str | Path) -> bool:
+    """True when a folder is a finished run of ours."""
+    return (Path(path) / RECIPE).is_file() and (Path(path) / METRICS).is_file()
+
+
+def open_run(path: str | Path) -> Run:
+    """Return a finished run.
+
+    Raises:
+        RunError: There is none; says so when an unfinished one stands there.
+    """
+    if is_run(path):
+        return Run(Path(path))
+    if partial_path(Path(path)).exists():
+        raise RunError(str(path), "this run is not finished; give the command that began it again to go on")
+    raise RunError(str(path), "not a run directory (it holds recipe.yaml and metrics.json)")
+
+
+def partial_path(out: Path) -> Path:
+    """Return where a run lives until it is finished."""
+    return out.parent / f".{out.name}.partial"
+
+
+class RunInProgress:
+    """A run being made; ``with`` begins it and, at the end, lets others in again.
+
+    Args:
+        out: The final place.
+        recipe: What is done; a partial run of another recipe is refused.
+    """
+
+    def __init__(self, out: Path, recipe: Recipe) -> None:
+        self.out = out
+        self.recipe = recipe
+        self.path = partial_path(out)
+        self.lock_file: TextIO | None = None
+
+    def __enter__(self) -> Self:
+        self.begin()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        # by hand: a kept traceback (a notebook's) would keep the file, and so the lock, alive
+        if self.lock_file is not None:
+            self.lock_file.close()
+        if isinstance(error, TinyBertError) and not self._has_products():
+            shutil.rmtree(self.path, ignore_errors=True)  # the mended command may well have other settings
+
+    def begin(self) -> None:
+        """Make the folder, or find it half done by the same recipe.
+
+        Raises:
+            RunError: Something else is in the way.
+        """
+        if self.out.exists() and (not self.out.is_dir() or any(self.out.iterdir())):
+            raise RunError(str(self.out), "already exists; choose another --out, or delete it first")
+        recipe_file = self.path / RECIPE
+        text = dump_recipe(self.recipe)
+        if recipe_file.exists() and recipe_file.read_text(encoding="utf-8") != text:
+            raise RunError(
+                str(self.out),
+                f"an unfinished run with other settings is in {self.path}; give its command again to go on, "
+                "delete that folder, or choose another --out",
+            )
+        try:
+            self.work.mkdir(parents=True, exist_ok=True)
+            self._lock()
+            write_text(recipe_file, text)
+        except OSError as error:
+            raise RunError(str(self.out), f"cannot write here: {error.strerror or error}") from error
+
+    def _lock(self) -> None:
+        """Keep a second process out for as long as this one lives (where the system has file locks)."""
+        if sys.platform == "win32":
+            return
+        import fcntl
+
+        self.lock_file = (self.work / "lock").open("w")
+        try:
+            fcntl.flock(self.lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise RunError(str(self.out), "another process is making this run just now") from error
+
+    def _has_products(self) -> bool:
+        """True when a step has left something that took time: a model, or checkpoints on the way to one."""
+        done = (mark.parent for mark in self.work.glob("*/done.json"))
+        return any(len(list(step.iterdir())) > 1 for step in done) or any(self.work.glob("*/checkpoints/*"))
+
+    @property
+    def work(self) -> Path:
+        """Where steps keep what the finished run does not need."""
+        return self.path / WORK
+
+    def step(self, name: str, make: Callable[[Path], Json]) -> tuple[Path, Json]:
+        """Do a step once: return its folder and what it said, from disk when it is already done.
+
+        Args:
+            name: The step's folder in ``work/``.
+            make: Fills the folder (which may be half full after a kill) and returns plain facts.
+        """
+        folder = self.work / name
+        mark = folder / "done.json"
+        if not mark.exists():
+            folder.mkdir(parents=True, exist_ok=True)
+            write_json(mark, make(folder))
+        return folder, cast(Json, json.loads(mark.read_text(encoding="utf-8")))
+
+    def log(self, entries: list[Json]) -> None:
+        """Write the rows of ``log.jsonl``."""
+        lines = [json.dumps(entry, ensure_ascii=False) for entry in entries]
+        write_text(self.path / LOG, "\n".join(lines) + "\n")
+
+    def finish(self, metrics: Json) -> Run:
+        """Write ``metrics.json``, drop the work folder and give the run its name."""
+        write_json(self.path / METRICS, metrics | {"environment": environment()})
+        shutil.rmtree(self.work, ignore_errors=True)
+        if self.out.exists():
+            self.out.rmdir()
+        self.path.replace(self.out)
+        return Run(self.out)
+
+
+def finished_run(out: Path, recipe: Recipe) -> Run | None:
+    """Return the run at ``out`` when it is finished and was made by exactly this recipe."""
+    if not is_run(out):
+        return None
+    return Run(out) if (out / RECIPE).read_text(encoding="utf-8") == dump_recipe(recipe) else None
+
+
+def environment() -> Json:
+    """Return versions and machine, so that a figure can be read years later."""
+    return {
+        "versions": {"python": platform.python_version()} | {name: version(name) for name in PACKAGES},
+        "machine": platform.machine(),
+        "num_cpus": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+    }
+
+
+def files_digest(paths: Iterator[Path] | list[Path]) -> str:
+    """Return one SHA-256 over the content of files, in the order given."""
+    digest = hashlib.sha256()
+    for path in paths:
+        with path.open("rb") as file:
+            while block := file.read(1 << 20):
+                digest.update(block)
+    return digest.hexdigest()
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file whole or not at all."""
+    temporary = path.with_name(path.name + ".partial")
+    temporary.write_text(text, encoding="utf-8")
+    temporary.replace(path)
+
+
+def write_json(path: Path, content: Mapping[str, object]) -> None:
+    """Write JSON whole or not at all."""
+    write_text(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")

@@ -1,0 +1,195 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tinybert.config import Recipe, build_recipe
+from tinybert.errors import DataError, RunError
+from tinybert.runs import RunInProgress, finished_run, is_run, open_run
+from tinybert.runs.directory import files_digest, partial_path, write_text
+
+RECIPE = Recipe()
+OTHER = build_recipe({}, ["train.seed=7"])
+
+
+def test_nothing_stands_under_the_final_name_until_all_is_written(tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    with RunInProgress(out, RECIPE) as run:
+        run.step("one", lambda folder: {"folder": folder.name})
+        run.log([{"epoch": 1}])
+        assert not out.exists()
+        assert not is_run(run.path)
+        finished = run.finish({"score": 1.0})
+    assert finished.path == out
+    assert not partial_path(out).exists()
+    assert is_run(out)
+    assert finished.metrics["score"] == 1.0
+    assert finished.recipe == RECIPE
+    assert not (out / "work").exists()
+    assert json.loads((out / "log.jsonl").read_text()) == {"epoch": 1}
+
+
+def test_metrics_say_which_versions_made_them(tmp_path: Path) -> None:
+    with RunInProgress(tmp_path / "run", RECIPE) as run:
+        environment = run.finish({}).metrics["environment"]
+    assert isinstance(environment, dict)
+    assert {"python", "torch", "transformers", "tinybert"} <= environment["versions"].keys()
+
+
+def test_an_empty_folder_may_be_filled(tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    out.mkdir()
+    with RunInProgress(out, RECIPE) as run:
+        run.finish({})
+    assert is_run(out)
+
+
+@pytest.mark.parametrize("kind", ["file", "folder"])
+def test_what_exists_is_refused(tmp_path: Path, kind: str) -> None:
+    out = tmp_path / "run"
+    if kind == "file":
+        out.write_text("mine")
+    else:
+        out.mkdir()
+        (out / "thesis.txt").write_text("mine")
+    with pytest.raises(RunError, match="already exists; choose another --out"):
+        RunInProgress(out, RECIPE).begin()
+    assert (out if kind == "file" else out / "thesis.txt").read_text() == "mine"
+
+
+def test_a_done_step_is_not_done_again(tmp_path: Path) -> None:
+    calls: list[str] = []
+
+    def make(folder: Path) -> dict[str, object]:
+        calls.append(folder.name)
+        (folder / "product").write_text("whole")
+        return {"steps": 3}
+
+    for _ in range(2):
+        with RunInProgress(tmp_path / "run", RECIPE) as run:
+            folder, facts = run.step("one", make)
+    assert calls == ["one"]
+    assert facts == {"steps": 3}
+    assert (folder / "product").read_text() == "whole"
+
+
+def test_a_step_that_was_cut_short_is_done_again(tmp_path: Path) -> None:
+    def cut_short(folder: Path) -> dict[str, object]:
+        (folder / "product").write_text("ha")
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt), RunInProgress(tmp_path / "run", RECIPE) as run:
+        run.step("one", cut_short)
+    seen: list[str] = []
+    with RunInProgress(tmp_path / "run", RECIPE) as run:
+        run.step("one", lambda folder: seen.append((folder / "product").read_text()) or {})
+    assert seen == ["ha"]
+
+
+def test_a_mark_is_written_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    target = tmp_path / "mark.json"
+    target.write_text("old")
+    monkeypatch.setattr(Path, "replace", lambda self, target: (_ for _ in ()).throw(OSError("killed")))
+    with pytest.raises(OSError, match="killed"):
+        write_text(target, "new")
+    assert target.read_text() == "old"
+
+
+def test_an_unfinished_run_of_other_settings_is_refused(tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    with pytest.raises(KeyboardInterrupt), RunInProgress(out, RECIPE) as run:
+        run.step("teacher", lambda folder: {"at": (folder / "model").write_text("weights")})
+        raise KeyboardInterrupt
+    with pytest.raises(RunError, match="an unfinished run with other settings") as caught:
+        RunInProgress(out, OTHER).begin()
+    assert str(partial_path(out)) in str(caught.value)
+    with RunInProgress(out, RECIPE):
+        pass
+
+
+def test_a_mistake_before_any_training_leaves_nothing_in_the_way(tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    with pytest.raises(DataError), RunInProgress(out, RECIPE) as run:
+        run.step("precision", lambda _: {"precision": "fp32"})
+        raise DataError("rows.csv", "row 3, text: empty")
+    assert list(tmp_path.iterdir()) == []
+    with RunInProgress(out, OTHER) as run:
+        run.finish({})
+
+
+@pytest.mark.parametrize("product", ["teacher/model/weights", "student/checkpoints/checkpoint-3/weights"])
+def test_a_mistake_after_training_keeps_what_was_trained(tmp_path: Path, product: str) -> None:
+    with pytest.raises(DataError), RunInProgress(tmp_path / "run", RECIPE) as run:
+        file = run.work / product
+        file.parent.mkdir(parents=True)
+        file.write_text("hours")
+        if "checkpoints" not in product:
+            run.step("teacher", lambda _: {})
+        raise DataError("rows.csv", "gone")
+    assert file.read_text() == "hours"
+
+
+def test_a_second_process_is_kept_out(tmp_path: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path\n"
+        "from tinybert.config import Recipe\nfrom tinybert.runs import RunInProgress\n"
+        "RunInProgress(Path(sys.argv[1]), Recipe()).begin()"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path / "run")]
+    with RunInProgress(tmp_path / "run", RECIPE):
+        second = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert "another process is making this run" in second.stderr
+    after = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert after.returncode == 0, after.stderr
+
+
+def test_the_lock_goes_with_the_failure_even_where_its_traceback_is_kept(tmp_path: Path) -> None:
+    """As in a notebook: the frames of the last error stay alive."""
+    kept: list[BaseException] = []
+    try:
+        with RunInProgress(tmp_path / "run", RECIPE):
+            raise DataError("rows.csv", "row 3, text: empty")
+    except DataError as error:
+        kept.append(error)
+    with RunInProgress(tmp_path / "run", RECIPE):
+        pass
+
+
+def test_a_folder_that_cannot_be_made_is_said_with_its_reason(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(RunError, match="cannot write here: Not a directory"):
+        RunInProgress(tmp_path / "file" / "run", RECIPE).begin()
+
+
+def test_open_run_says_what_is_there_instead(tmp_path: Path) -> None:
+    with pytest.raises(RunError, match="not a run directory"):
+        open_run(tmp_path)
+    partial_path(tmp_path / "run").mkdir()
+    with pytest.raises(RunError, match="not finished; give the command that began it"):
+        open_run(tmp_path / "run")
+
+
+def test_a_finished_run_is_found_again_by_its_own_recipe_only(tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    assert finished_run(out, RECIPE) is None
+    with RunInProgress(out, RECIPE) as run:
+        run.finish({})
+    assert finished_run(out, RECIPE) == open_run(out)
+    assert finished_run(out, OTHER) is None
+    with pytest.raises(RunError, match="already exists"):
+        RunInProgress(out, OTHER).begin()
+
+
+def test_a_digest_is_of_the_content_in_order(tmp_path: Path) -> None:
+    one, two = tmp_path / "one", tmp_path / "two"
+    one.write_bytes(b"a" * (1 << 20) + b"b")
+    two.write_bytes(b"c")
+    both = files_digest([one, two])
+    assert both == files_digest(iter([one, two]))
+    assert both != files_digest([two, one])
+    one.write_bytes(b"a" * (1 << 20) + b"d")
+    assert both != files_digest([one, two])
