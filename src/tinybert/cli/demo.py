@@ -19,7 +19,7 @@ def demo(
 
     Args:
         overrides: Settings as key.path=value.
-        quick: Train on 800 reviews only; under two minutes on two cores.
+        quick: Train on 500 reviews only; for a first look.
         out: The run directory; runs/demo or runs/demo-quick when not given.
         json: Print metrics.json instead of the table.
         dry_run: Print the plan and stop.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tinybert.config import Recipe, build_recipe
 
-TRAIN_ROWS, QUICK_TRAIN_ROWS = 4000, 800
+TRAIN_ROWS, QUICK_TRAIN_ROWS = 2000, 500
 """What two cores can train on in under ten minutes, and in under two."""
 
 
