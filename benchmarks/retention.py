@@ -177,7 +177,8 @@ def picture(out: Path, path: Path) -> None:
 
 
 def point(runs: list[dict], name: str, key: str, unit: float, shape: str) -> tuple[float, float, str]:
-    """Return (cost, mean accuracy in percent, shape) of one student."""
+    """Return (cost, mean accuracy in percent, shape) of one student, over the seeds it was trained with."""
+    runs = [run for run in runs if run[name]]
     cost = statistics.median(run[name][key] / unit for run in runs)
     return cost, 100 * statistics.mean(run[name]["test"]["accuracy"] for run in runs), shape
 
