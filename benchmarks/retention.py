@@ -152,34 +152,35 @@ def picture(out: Path, path: Path) -> None:
     figure = Figure(figsize=(10, 4), layout="constrained")
     axes = figure.subplots(1, 2, sharey=True)
     panels = (
-        ("num_parameters", 1e6, "million parameters"),
-        ("latency_ms", 1, "ms a sentence (one core, torch fp32)"),
+        ("num_parameters", "parameters, share of the teacher's 22.7 million"),
+        ("latency_ms", "time for one sentence, share of the teacher's"),
     )
-    for axis, (key, unit, label) in zip(axes, panels, strict=True):
+    for axis, (key, label) in zip(axes, panels, strict=True):
         axis.axhline(accuracy, color="black", lw=1, ls="--")
         axis.axhline(0.97 * accuracy, color="grey", lw=0.8, ls=":", label="97 % of the teacher")
         for name, style, title in (
             ("student", "o-", "distilled"),
             ("fine_tune_only", "s-", "fine-tuned only"),
         ):
-            points = sorted(point(runs, name, key, unit, shape) for shape, runs in groups.items())
+            points = sorted(point(runs, name, key, shape) for shape, runs in groups.items())
             axis.plot([x for x, _, _ in points], [y for _, y, _ in points], style, label=title)
             for x, y, shape in points if name == "student" else ():
                 axis.annotate(
                     shape, (x, y), textcoords="offset points", xytext=(0, 7), ha="center", fontsize=8
                 )
-        axis.plot([teacher[key] / unit], [accuracy], "k*", markersize=12, label="teacher (MiniLM, 6 × 384)")
+        axis.plot([1], [accuracy], "k*", markersize=12, label="teacher (MiniLM, 6 × 384)")
         axis.set_xlabel(label)
+        axis.margins(0.12)
         axis.grid(alpha=0.3)
     axes[0].set_ylabel("SST-2 test accuracy, %")
     axes[0].legend(fontsize=8, loc="lower right")
     figure.savefig(path, dpi=120)
 
 
-def point(runs: list[dict], name: str, key: str, unit: float, shape: str) -> tuple[float, float, str]:
-    """Return (cost, mean accuracy in percent, shape) of one student, over the seeds it was trained with."""
+def point(runs: list[dict], name: str, key: str, shape: str) -> tuple[float, float, str]:
+    """Return (cost over the teacher's, mean accuracy in percent, shape) of one student over its seeds."""
     runs = [run for run in runs if run[name]]
-    cost = statistics.median(run[name][key] / unit for run in runs)
+    cost = statistics.median(run[name][key] / run["teacher"][key] for run in runs)
     return cost, 100 * statistics.mean(run[name]["test"]["accuracy"] for run in runs), shape
 
 
