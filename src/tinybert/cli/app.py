@@ -40,7 +40,13 @@ def make_app() -> App:
     """Return the command-line application."""
     from tinybert import __version__
 
-    app = App(name="tinybert", help=HELP, version=__version__, result_action="return_value")
+    app = App(
+        name="tinybert",
+        help=HELP,
+        version=__version__,
+        result_action="return_value",
+        suppress_keyboard_interrupt=False,
+    )
     for name, command in COMMANDS.items():
         app.command(command, name=name)
     return app
@@ -66,3 +72,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
+    except OSError as error:
+        if debug:
+            raise
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"error: {where}{error.strerror or error}", file=sys.stderr)
+        sys.exit(2)

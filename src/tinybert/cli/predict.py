@@ -30,11 +30,14 @@ def predict(
     import json as json_module
     from dataclasses import asdict
 
+    from tinybert.errors import RecipeError
     from tinybert.predict import Predictor
     from tinybert.predict.files import predict_file, rows_of_words
     from tinybert.stages.pipeline import quiet_libraries
 
     quiet_libraries()
+    if output is not None and input is None:
+        raise RecipeError("predict", "--output goes with --input FILE; texts are answered on standard output")
     words = rows_of_words(texts, text_pair=text_pair, has_file=input is not None)
     predictor = Predictor(run)
     if input is not None:

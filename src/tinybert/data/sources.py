@@ -251,11 +251,12 @@ def _empty(name: str) -> str:
 
 
 def _spread_rows(split: Split, settings: DataSection) -> Split:
-    """Thin train to its limit, evenly: files are often sorted by class."""
+    """Thin train to its limit by a fixed draw: files are often sorted by class, or alternate."""
     count = settings.max_train_rows
     if split.name != "train" or count is None or count >= len(split.rows):
         return split
-    return replace(split, rows=split.rows[np.arange(count) * len(split.rows) // count])
+    drawn = np.random.default_rng(0).choice(len(split.rows), count, replace=False)
+    return replace(split, rows=split.rows[np.sort(drawn)])
 
 
 def _write(split: Split, scheme: LabelScheme, file: Path) -> Dataset:

@@ -21,6 +21,7 @@ from tinybert.errors import DataError, ModelError
 from tinybert.models import has_task_head, load_classifier, load_config, load_tokenizer
 from tinybert.models.inputs import model_inputs
 from tinybert.models.label_order import label_mismatch, label_order, output_names, reorder_outputs
+from tinybert.runs import open_run, partial_path
 from tinybert.tasks import Answer, Task, task_of_config
 
 TextRow = str | tuple[str, str] | Mapping[str, str]
@@ -59,6 +60,8 @@ class Predictor:
         precision: Literal["fp32", "bf16"] = "fp32",
         labels: LabelScheme | None = None,
     ) -> None:
+        if not Path(path).exists() and partial_path(Path(path)).exists():
+            open_run(path)  # says that the run is not finished, instead of asking the hub for it
         config = load_config(path)
         if not has_task_head(config):
             raise ModelError(

@@ -8,6 +8,7 @@ from tinybert.runs.directory import (
     finished_run,
     is_run,
     open_run,
+    partial_path,
     write_json,
     write_text,
 )
@@ -20,6 +21,7 @@ __all__ = [
     "finished_run",
     "is_run",
     "open_run",
+    "partial_path",
     "write_json",
     "write_text",
 ]

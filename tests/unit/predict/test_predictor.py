@@ -7,7 +7,7 @@ import pytest
 from tests import easy
 
 from tinybert.data import LabelScheme
-from tinybert.errors import DataError, ModelError
+from tinybert.errors import DataError, ModelError, RunError
 from tinybert.predict import Predictor, predictor
 
 TEXTS = [str(row["text"]) for row in easy.make_rows(23, seed=5)]
@@ -99,3 +99,9 @@ def test_bf16_answers_nearly_the_same(teacher: Predictor, tiny_teacher: Path) ->
     half = Predictor(tiny_teacher, precision="bf16").logits(list(TEXTS))
     assert half.dtype == np.float32
     np.testing.assert_allclose(half, teacher.logits(list(TEXTS)), atol=0.15)
+
+
+def test_an_unfinished_run_is_named_as_such(tmp_path: Path) -> None:
+    (tmp_path / ".student.partial").mkdir()
+    with pytest.raises(RunError, match="this run is not finished"):
+        Predictor(tmp_path / "student")
