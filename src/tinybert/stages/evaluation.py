@@ -10,8 +10,6 @@ from tinybert.evaluate import text_rows
 from tinybert.predict import Predictor
 from tinybert.runs import Json
 
-SPLITS = ("train", "validation", "test")
-
 
 def evaluate_split(run: str, source: object, *, split: str, settings: DataSection) -> Json:
     """Return a model's metrics on one split; a single file is scored whole.
