@@ -6,6 +6,7 @@ import json
 import os
 import random
 import resource
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -130,7 +131,19 @@ def test_a_finished_run_called_again_returns_at_once(
     said = refused(
         capsys, "distill", easy_rows, "--teacher", fine_tuned, "--out", distilled, *TINY, "train.seed=1"
     )
-    assert "already exists; choose another --out" in said
+    assert "already exists, made with other settings; choose another --out" in said
+
+
+def test_a_finished_run_is_not_taken_for_one_on_changed_data(
+    fine_tuned: Path, easy_rows: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows, out = tmp_path / "rows", tmp_path / "run"
+    shutil.copytree(easy_rows, rows)
+    words = ("distill", rows, "--teacher", fine_tuned, "--out", out, "--no-baseline", *TINY)
+    call(*words)
+    file = next(rows.glob("test.*"))
+    file.write_bytes(b"".join(file.read_bytes().splitlines(keepends=True)[:-1]))
+    assert "already exists, made with other data; choose another --out" in refused(capsys, *words)
 
 
 def test_evaluate_agrees_with_the_run(

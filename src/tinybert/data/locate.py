@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from tinybert.data.bundled import fetch, is_bundled
+from tinybert.data.hub import NAME, hub_problem, nearest_here
 from tinybert.data.readers import (
     READERS,
     SPLIT_NAMES,
@@ -18,7 +19,6 @@ from tinybert.data.readers import (
     open_file,
 )
 from tinybert.errors import DataError
-from tinybert.lookup import nearest
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 Source = str | Path | Mapping[str, Sequence[Mapping[str, object]]] | Sequence[Mapping[str, object]]
 Tables = dict[str, list[Table]]
 SHARD = re.compile(r"^(.+)-\d+-of-\d+$")
-HUB_NAME = re.compile(r"^[\w.-]+(/[\w.-]+)?(:[\w.-]+)?$")
 
 
 def name_source(source: Source) -> str:
@@ -55,7 +54,7 @@ def locate(source: Source, need: Sequence[str], warnings: list[str]) -> Tables:
     if path.is_file():
         return _chosen(_as_lists(open_file(path, path.name)), need)
     if _looks_like_path(source):
-        raise DataError(str(source), f"no such file or folder{_nearest_file(path)}")
+        raise DataError(str(source), f"no such file or folder{nearest_here(path)}")
     return _chosen(_open_hub(str(source), warnings), need)
 
 
@@ -121,11 +120,8 @@ def _missing(split: str, folder: Path) -> str:
 def _looks_like_path(source: str | Path) -> bool:
     if isinstance(source, Path):
         return True
-    return Path(source).suffix.lower() in READERS or not HUB_NAME.match(source) or source.startswith(".")
-
-
-def _nearest_file(path: Path) -> str:
-    return nearest(path.name, [each.name for each in path.parent.iterdir()]) if path.parent.is_dir() else ""
+    repository, _, _ = source.partition(":")
+    return Path(source).suffix.lower() in READERS or not NAME.match(repository) or source.startswith(".")
 
 
 def _open_hub(name: str, warnings: list[str]) -> Tables:
@@ -133,14 +129,15 @@ def _open_hub(name: str, warnings: list[str]) -> Tables:
     from datasets import load_dataset
 
     repository, _, configuration = name.partition(":")
+    if problem := hub_problem(repository, "dataset"):
+        raise DataError(name, problem)
     try:
         loaded = load_dataset(repository, configuration or None)
     except Exception as error:  # the hub library raises many kinds: network, missing, gated, malformed
         first_line = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise DataError(
             name,
-            "no such file or folder here, and the hub did not give a data set of this name "
-            f"({first_line[:300]}); check the spelling, or download the data and give its path",
+            f"the hub did not give this data set ({first_line[:300]}); download the data and give its path",
         ) from error
     tables: Tables = {}
     for key, rows in cast(dict[str, "Dataset"], loaded).items():

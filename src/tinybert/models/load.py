@@ -22,6 +22,7 @@ from transformers import (
 )
 from transformers.utils import logging as transformers_logging
 
+from tinybert.data.hub import hub_problem, nearest_here
 from tinybert.errors import ModelError
 from tinybert.models.head import set_labels
 
@@ -148,8 +149,12 @@ def _local(path: str | Path, *, need_weights: bool) -> Path | None:
     """Return the folder, or None for a hub name; say what is wrong with a folder."""
     folder = Path(path).expanduser()
     if not folder.is_dir():
-        if isinstance(path, Path) or str(path).startswith((".", "/", "~")) or str(path).count("/") > 1:
-            raise ModelError(str(path), "no such folder")
+        if folder.exists():
+            raise ModelError(str(path), "a file; give the folder of a run or of a checkpoint")
+        if isinstance(path, Path):
+            raise ModelError(str(path), f"no such file or folder{nearest_here(path)}")
+        if problem := hub_problem(path, "model"):
+            raise ModelError(path, problem)
         return None
     config_file = folder / "config.json"
     try:
@@ -169,6 +174,15 @@ def _local(path: str | Path, *, need_weights: bool) -> Path | None:
     return folder
 
 
+def _fix(error: Exception) -> str:
+    """Say what usually helps; a safetensors header that cannot be read is nearly always a cut copy."""
+    return (
+        "; the weights are cut short or damaged: copy them again"
+        if isinstance(error, SafetensorError)
+        else ""
+    )
+
+
 @contextmanager
 def _quietly(path: str | Path) -> Generator[None]:
     """Load without bars and reports on the terminal, and turn what goes wrong into a ModelError."""
@@ -180,8 +194,7 @@ def _quietly(path: str | Path) -> Generator[None]:
         yield
     except _UNREADABLE as error:
         lines = str(error).strip().splitlines() or [type(error).__name__]
-        where = "cannot be read" if Path(path).expanduser().is_dir() else "no such folder, and not on the hub"
-        raise ModelError(str(path), f"{where}: {lines[0]}") from error
+        raise ModelError(str(path), f"cannot be read: {lines[0]}{_fix(error)}") from error
     finally:
         transformers_logging.set_verbosity(level)
         if bars:

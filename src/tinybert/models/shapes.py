@@ -18,11 +18,6 @@ class Shape:
     num_attention_heads: int
     intermediate_size: int
 
-    @property
-    def head_size(self) -> int:
-        """Width of one attention head."""
-        return self.hidden_size // self.num_attention_heads
-
 
 # The heads of the narrow shapes are 26, 16 and 32 wide: a divisor of the usual 12 heads comes first,
 # so that each student head can start from one teacher head (see `tinybert.models.project`).

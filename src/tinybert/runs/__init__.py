@@ -4,7 +4,6 @@ from tinybert.runs.directory import (
     Json,
     Run,
     RunInProgress,
-    files_digest,
     finished_run,
     is_run,
     open_run,
@@ -12,12 +11,13 @@ from tinybert.runs.directory import (
     write_json,
     write_text,
 )
+from tinybert.runs.inputs import digest_input
 
 __all__ = [
     "Json",
     "Run",
     "RunInProgress",
-    "files_digest",
+    "digest_input",
     "finished_run",
     "is_run",
     "open_run",

@@ -7,13 +7,12 @@ final name is therefore always whole.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import platform
 import shutil
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -24,8 +23,16 @@ from tinybert.config import Recipe, dump_recipe, load_recipe
 from tinybert.errors import RunError, TinyBertError
 
 Json = dict[str, object]
+Inputs = Mapping[str, str]
 
-RECIPE, METRICS, LOG, REPORT = "recipe.yaml", "metrics.json", "log.jsonl", "report.md"
+NO_INPUTS: Inputs = {}
+RECIPE, INPUTS, METRICS, LOG, REPORT = (
+    "recipe.yaml",
+    "inputs.json",
+    "metrics.json",
+    "log.jsonl",
+    "report.md",
+)
 WORK = "work"
 PACKAGES = ("tinybert", "torch", "transformers", "datasets", "accelerate", "tokenizers", "numpy")
 
@@ -76,11 +83,13 @@ class RunInProgress:
     Args:
         out: The final place.
         recipe: What is done; a partial run of another recipe is refused.
+        inputs: What it is made from: name → digest. A partial run made from other inputs is refused.
     """
 
-    def __init__(self, out: Path, recipe: Recipe) -> None:
+    def __init__(self, out: Path, recipe: Recipe, inputs: Inputs = NO_INPUTS) -> None:
         self.out = out
         self.recipe = recipe
+        self.inputs = inputs
         self.path = partial_path(out)
         self.lock_file: TextIO | None = None
 
@@ -104,19 +113,21 @@ class RunInProgress:
             RunError: Something else is in the way.
         """
         if self.out.exists() and (not self.out.is_dir() or any(self.out.iterdir())):
-            raise RunError(str(self.out), "already exists; choose another --out, or delete it first")
+            other = _differences(self.out, self.recipe, self.inputs) if is_run(self.out) else []
+            made = f", made with {_other(other)}" if other else ""
+            raise RunError(str(self.out), f"already exists{made}; choose another --out, or delete it first")
         recipe_file = self.path / RECIPE
-        text = dump_recipe(self.recipe)
-        if recipe_file.exists() and recipe_file.read_text(encoding="utf-8") != text:
+        if recipe_file.exists() and (other := _differences(self.path, self.recipe, self.inputs)):
             raise RunError(
                 str(self.out),
-                f"an unfinished run with other settings is in {self.path}; give its command again to go on, "
+                f"an unfinished run with {_other(other)} is in {self.path}; give its command again to go on, "
                 "delete that folder, or choose another --out",
             )
         try:
             self.work.mkdir(parents=True, exist_ok=True)
             self._lock()
-            write_text(recipe_file, text)
+            write_json(self.path / INPUTS, self.inputs)
+            write_text(recipe_file, dump_recipe(self.recipe))
         except OSError as error:
             raise RunError(str(self.out), f"cannot write here: {error.strerror or error}") from error
 
@@ -171,11 +182,22 @@ class RunInProgress:
         return Run(self.out)
 
 
-def finished_run(out: Path, recipe: Recipe) -> Run | None:
-    """Return the run at ``out`` when it is finished and was made by exactly this recipe."""
-    if not is_run(out):
-        return None
-    return Run(out) if (out / RECIPE).read_text(encoding="utf-8") == dump_recipe(recipe) else None
+def finished_run(out: Path, recipe: Recipe, inputs: Inputs = NO_INPUTS) -> Run | None:
+    """Return the run at ``out`` when it is finished, by exactly this recipe, from exactly these inputs."""
+    return Run(out) if is_run(out) and not _differences(out, recipe, inputs) else None
+
+
+def _differences(folder: Path, recipe: Recipe, inputs: Inputs) -> list[str]:
+    """Return what a run on disk has other than this recipe and these inputs."""
+    file = folder / INPUTS
+    its = cast(Inputs, json.loads(file.read_text(encoding="utf-8"))) if file.exists() else NO_INPUTS
+    same = (folder / RECIPE).read_text(encoding="utf-8") == dump_recipe(recipe)
+    names = sorted({*its, *inputs})
+    return ([] if same else ["settings"]) + [name for name in names if its.get(name) != inputs.get(name)]
+
+
+def _other(names: list[str]) -> str:
+    return " and ".join(f"other {name}" for name in names)
 
 
 def environment() -> Json:
@@ -185,16 +207,6 @@ def environment() -> Json:
         "machine": platform.machine(),
         "num_cpus": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
     }
-
-
-def files_digest(paths: Iterator[Path] | list[Path]) -> str:
-    """Return one SHA-256 over the content of files, in the order given."""
-    digest = hashlib.sha256()
-    for path in paths:
-        with path.open("rb") as file:
-            while block := file.read(1 << 20):
-                digest.update(block)
-    return digest.hexdigest()
 
 
 def write_text(path: Path, text: str) -> None:

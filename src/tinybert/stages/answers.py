@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import torch
 from torch import nn
@@ -12,11 +10,9 @@ from tqdm.auto import tqdm
 from tinybert.config import Recipe
 from tinybert.data import cache_folder
 from tinybert.errors import RecipeError
-from tinybert.runs import files_digest
 from tinybert.stages.console import say
 from tinybert.stages.distillation import Distillation
 from tinybert.stages.objective import Teaching
-from tinybert.stages.plan import resolve_path
 from tinybert.stages.prepare import load_for_labels
 from tinybert.teachers import (
     ModelTeacher,
@@ -27,6 +23,7 @@ from tinybert.teachers import (
     make_room,
     read_soft_labels,
     store_key,
+    weights_digest,
 )
 
 
@@ -37,6 +34,7 @@ def answers(work: Distillation, teaching: Teaching) -> Teacher:
         return read_soft_labels(plan.teacher.path, work.data.splits["train"], work.data.labels)
     wanted = teaching.wanted()
     model = load_for_labels(plan.teacher.path, plan.task, work.data.labels, seed=0, new_head=False)
+    digest = f"{weights_digest(model)}|{work.data.labels.names}|{work.bf16}"
     if torch.cuda.is_available():
         nn.Module.to(model, "cuda")
     live = ModelTeacher(model, wanted, prefix=work.teacher_prefix, bf16=work.bf16)
@@ -49,8 +47,6 @@ def answers(work: Distillation, teaching: Teaching) -> Teacher:
     )
     needed = estimate_mb(lengths, shape, wanted)
     stores = cache_folder() / "teacher-stores"
-    weights = sorted(Path(resolve_path(plan.teacher.path)).glob("*.safetensors"))
-    digest = files_digest(weights) + f"|{work.data.labels.names}|{work.bf16}"
     folder = stores / store_key(digest, rows, wanted, prefix=work.teacher_prefix)
     if not make_room(stores, needed, recipe.teacher.store_budget_mb, keep=folder):
         return _live_instead(recipe, live, needed)

@@ -31,23 +31,16 @@ from tinybert.stages.start import Started, StartPlan, knows_task, load_start, sa
 from tinybert.train import check_trackers
 
 
-def distill(plan: DistillPlan, out: Path, source: object) -> Run:
-    """Carry a plan out and write a run.
+def distill(plan: DistillPlan, run: RunInProgress, source: object) -> Run:
+    """Carry a plan out, from rows to report; what is done already is not done again.
 
     Args:
         plan: Made by :func:`plan_distill`.
-        out: The run directory.
+        run: The run, begun.
         source: The rows: anything :func:`tinybert.data.load` reads.
     """
     recipe = plan.recipe
     check_trackers(recipe.train.trackers)
-    with RunInProgress(out, recipe) as run:
-        return carry_out(plan, run, source)
-
-
-def carry_out(plan: DistillPlan, run: RunInProgress, source: object) -> Run:
-    """Take a run from its rows to its report; what is done already is not done again."""
-    recipe = plan.recipe
     work = prepare(plan, run, source)
     findings = checks_before(plan, work.data, work.encoded.tokenizer)
     report_findings([finding for finding in findings if finding.check != "leakage"])  # said with the rows

@@ -49,21 +49,15 @@ def resolve_finetune(recipe: Recipe) -> Recipe:
     )
 
 
-def finetune(recipe: Recipe, out: Path, source: object) -> Run:
-    """Fine-tune ``recipe.model`` and write a run.
+def finetune(recipe: Recipe, run: RunInProgress, source: object) -> Run:
+    """Fine-tune ``recipe.model``: from rows to report; what is done already is not done again.
 
     Args:
         recipe: A resolved recipe.
-        out: The run directory.
+        run: The run, begun.
         source: The rows: anything :func:`tinybert.data.load` reads.
     """
     check_trackers(recipe.train.trackers)
-    with RunInProgress(out, recipe) as run:
-        return carry_out(recipe, run, source)
-
-
-def carry_out(recipe: Recipe, run: RunInProgress, source: object) -> Run:
-    """Take a run from its rows to its report; what is done already is not done again."""
     task = find_task(recipe)
     data = load_rows(source, recipe, task, work_dir=run.work / "rows", allow_unlabelled=False)
     for warning in data.warnings:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import warnings
+from functools import partial
 from pathlib import Path
 
 import datasets
@@ -11,7 +12,8 @@ import transformers
 
 from tinybert.config import Recipe, dump_recipe
 from tinybert.errors import RecipeError
-from tinybert.runs import Run, finished_run
+from tinybert.runs import Run, RunInProgress, digest_input, finished_run
+from tinybert.stages.console import say
 from tinybert.stages.distill import distill
 from tinybert.stages.finetune import finetune, resolve_finetune
 from tinybert.stages.plan import plan_distill
@@ -35,9 +37,18 @@ def run_recipe(recipe: Recipe, out: str | Path, *, source: object = None) -> Run
     place = Path(out)
     if recipe.stage == "finetune":
         resolved = resolve_finetune(recipe)
-        return finished_run(place, resolved) or finetune(resolved, place, rows)
-    plan = plan_distill(recipe)
-    return finished_run(place, plan.recipe) or distill(plan, place, rows)
+        inputs = {"data": digest_input(rows), "model": digest_input(resolved.model)}
+        carry_out = partial(finetune, resolved)
+    else:
+        plan = plan_distill(recipe)
+        resolved = plan.recipe
+        inputs = {"data": digest_input(rows), "teacher": digest_input(resolved.teacher.path)}
+        carry_out = partial(distill, plan)
+    if done := finished_run(place, resolved, inputs):
+        say(f"{place} is finished already, by this recipe and from this data: nothing to do")
+        return done
+    with RunInProgress(place, resolved, inputs) as run:
+        return carry_out(run, rows)
 
 
 def describe_plan(recipe: Recipe) -> str:

@@ -1,7 +1,7 @@
 """Who answers: a model, its stored answers, or a file of soft labels."""
 
-from tinybert.teachers.file import FileTeacher, is_soft_label_file, read_soft_labels, soft_label_names
-from tinybert.teachers.model import ModelTeacher, capture_wanted
+from tinybert.teachers.file import FileTeacher, is_soft_label_file, read_soft_labels
+from tinybert.teachers.model import ModelTeacher, capture_wanted, weights_digest
 from tinybert.teachers.store import TeacherShape, TeacherStore, estimate_mb, make_room, store_key
 from tinybert.teachers.teacher import Teacher, TeacherOutput, Wanted
 
@@ -18,6 +18,6 @@ __all__ = [
     "is_soft_label_file",
     "make_room",
     "read_soft_labels",
-    "soft_label_names",
     "store_key",
+    "weights_digest",
 ]

@@ -14,6 +14,7 @@ from datasets import Dataset
 from torch import Tensor
 
 from tinybert.data import LabelScheme
+from tinybert.data.hub import nearest_here
 from tinybert.errors import DataError
 from tinybert.teachers.teacher import TeacherOutput
 
@@ -26,8 +27,16 @@ Key = tuple[str, str | None]
 
 
 def is_soft_label_file(path: str) -> bool:
-    """True when a teacher's path names a file of answers, not a model."""
-    return path.endswith(SUFFIXES) and Path(path).is_file()
+    """True when a teacher's path names a file of answers, not a model.
+
+    Raises:
+        DataError: It names such a file, and there is none.
+    """
+    if not path.endswith(SUFFIXES) or Path(path).is_dir():
+        return False
+    if not Path(path).is_file():
+        raise DataError(path, f"no such file of soft labels{nearest_here(path)}")
+    return True
 
 
 class FileTeacher:
@@ -43,13 +52,6 @@ class FileTeacher:
     def answer(self, batch: dict[str, Tensor]) -> TeacherOutput:
         """Return the file's scores of the batch's rows."""
         return TeacherOutput(self.logits[batch["row"].cpu()].to(batch["row"].device))
-
-
-def soft_label_names(path: str) -> tuple[str, ...] | None:
-    """Return the label names of the file's first row, sorted; None for regression."""
-    _, record = next(_read(Path(path)), (0, None))
-    scores = record.get("scores") if isinstance(record, Mapping) else None
-    return tuple(sorted(scores)) if isinstance(scores, Mapping) else None
 
 
 def read_soft_labels(path: str, rows: Dataset, labels: LabelScheme) -> FileTeacher:

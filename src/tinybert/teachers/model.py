@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from contextlib import AbstractContextManager, nullcontext
 
 import torch
@@ -44,6 +45,19 @@ class ModelTeacher:
         with torch.autocast(device.type, enabled=False), self.capture as taken:
             logits = self.model(**inputs).logits
         return TeacherOutput(logits, taken.hidden, taken.scores, taken.vectors)
+
+
+def weights_digest(model: nn.Module) -> str:
+    """Return one SHA-256 over a model's weights: their names, dtypes, shapes and values.
+
+    Taken from the model in memory, so it holds for a hub name as for a folder, and for outputs put into
+    another order.
+    """
+    digest = hashlib.sha256()
+    for name, tensor in sorted(model.state_dict().items()):
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
+    return digest.hexdigest()
 
 
 def capture_wanted(model: PreTrainedModel, wanted: Wanted) -> AbstractContextManager[Captured]:

@@ -78,10 +78,19 @@ def test_task_heads_are_told_from_bare_encoders(checkpoint, bare):
 
 @pytest.mark.parametrize("load", [load_classifier, load_encoder, load_config, load_tokenizer])
 def test_a_missing_folder_is_named(load, tmp_path):
-    with pytest.raises(ModelError, match="no such folder"):
-        load(tmp_path / "nowhere")
-    with pytest.raises(ModelError, match="no such folder"):
-        load("./nowhere")
+    for name in (tmp_path / "nowhere", "./nowhere", "nowhere", "no/where"):
+        with pytest.raises(ModelError, match="no such file or folder"):
+            load(name)
+    (tmp_path / "file").touch()
+    with pytest.raises(ModelError, match="a file; give the folder"):
+        load(tmp_path / "file")
+
+
+def test_weights_cut_short_are_explained(checkpoint):
+    weights = checkpoint / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-100])
+    with pytest.raises(ModelError, match=r"cannot be read: .*; the weights are cut short or damaged: copy"):
+        load_classifier(checkpoint)
 
 
 def test_broken_checkpoints_are_explained(checkpoint):

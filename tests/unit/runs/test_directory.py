@@ -10,7 +10,7 @@ import pytest
 from tinybert.config import Recipe, build_recipe
 from tinybert.errors import DataError, RunError
 from tinybert.runs import RunInProgress, finished_run, is_run, open_run
-from tinybert.runs.directory import files_digest, partial_path, write_text
+from tinybert.runs.directory import partial_path, write_text
 
 RECIPE = Recipe()
 OTHER = build_recipe({}, ["train.seed=7"])
@@ -173,6 +173,21 @@ def test_open_run_says_what_is_there_instead(tmp_path: Path) -> None:
         open_run(tmp_path / "run")
 
 
+def test_a_run_made_from_other_data_is_another_run(tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    with pytest.raises(KeyboardInterrupt), RunInProgress(out, RECIPE, {"data": "a"}) as run:
+        run.step("one", lambda folder: {"folder": folder.name})
+        raise KeyboardInterrupt
+    with pytest.raises(RunError, match="an unfinished run with other data is in"):
+        RunInProgress(out, RECIPE, {"data": "b"}).begin()
+    with RunInProgress(out, RECIPE, {"data": "a"}) as run:
+        run.finish({})
+    assert finished_run(out, RECIPE, {"data": "a"}) == open_run(out)
+    assert finished_run(out, RECIPE, {"data": "b"}) is None
+    with pytest.raises(RunError, match="already exists, made with other settings and other data; choose"):
+        RunInProgress(out, OTHER, {"data": "b"}).begin()
+
+
 def test_a_finished_run_is_found_again_by_its_own_recipe_only(tmp_path: Path) -> None:
     out = tmp_path / "run"
     assert finished_run(out, RECIPE) is None
@@ -182,14 +197,3 @@ def test_a_finished_run_is_found_again_by_its_own_recipe_only(tmp_path: Path) ->
     assert finished_run(out, OTHER) is None
     with pytest.raises(RunError, match="already exists"):
         RunInProgress(out, OTHER).begin()
-
-
-def test_a_digest_is_of_the_content_in_order(tmp_path: Path) -> None:
-    one, two = tmp_path / "one", tmp_path / "two"
-    one.write_bytes(b"a" * (1 << 20) + b"b")
-    two.write_bytes(b"c")
-    both = files_digest([one, two])
-    assert both == files_digest(iter([one, two]))
-    assert both != files_digest([two, one])
-    one.write_bytes(b"a" * (1 << 20) + b"d")
-    assert both != files_digest([one, two])

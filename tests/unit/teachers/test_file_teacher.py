@@ -12,7 +12,7 @@ from datasets import Dataset
 
 from tinybert.data import LabelScheme
 from tinybert.errors import DataError
-from tinybert.teachers import is_soft_label_file, read_soft_labels, soft_label_names
+from tinybert.teachers import is_soft_label_file, read_soft_labels
 
 LABELS = LabelScheme("single", ("bad", "good"))
 TEXTS = ["a fine film", "dull", "ok"]
@@ -68,7 +68,6 @@ def test_multilabel_probabilities_become_logits_by_the_logit_function(tmp_path: 
 def test_regression_takes_a_score(tmp_path: Path) -> None:
     path = write(tmp_path / "a.jsonl", [{"text": text, "score": i / 2} for i, text in enumerate(TEXTS)])
     assert answers(path, LabelScheme("value", ())).tolist() == [[0.0], [0.5], [1.0]]
-    assert soft_label_names(path) is None
 
 
 def test_rows_are_looked_up_by_text_in_any_order(tmp_path: Path) -> None:
@@ -135,11 +134,12 @@ def test_a_damaged_parquet_file_is_said(tmp_path: Path) -> None:
         answers(str(path))
 
 
-def test_names_of_the_labels_come_from_the_file(tmp_path: Path) -> None:
-    assert soft_label_names(write(tmp_path / "a.jsonl", scored(PROBABILITIES))) == ("bad", "good")
+def test_a_missing_file_of_soft_labels_is_said(tmp_path: Path) -> None:
+    write(tmp_path / "answers.jsonl", scored(PROBABILITIES))
+    with pytest.raises(DataError, match=r"no such file of soft labels; did you mean 'answers.jsonl'\?"):
+        is_soft_label_file(str(tmp_path / "answer.jsonl"))
 
 
-def test_a_folder_or_a_missing_file_is_no_file_of_soft_labels(tmp_path: Path) -> None:
-    assert not is_soft_label_file(str(tmp_path / "none.jsonl"))
+def test_a_folder_is_no_file_of_soft_labels(tmp_path: Path) -> None:
     (tmp_path / "folder.jsonl").mkdir()
     assert not is_soft_label_file(str(tmp_path / "folder.jsonl"))

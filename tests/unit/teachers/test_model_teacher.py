@@ -5,7 +5,7 @@ import torch
 from tests import easy
 
 from tinybert.data import Collator
-from tinybert.teachers import ModelTeacher, Wanted
+from tinybert.teachers import ModelTeacher, Wanted, weights_digest
 
 
 @pytest.fixture(scope="module")
@@ -73,3 +73,13 @@ def test_bf16_weights_stay_bf16_even_under_autocast(batch: dict[str, torch.Tenso
     assert answer.hidden[1].dtype == torch.bfloat16
     exact = ModelTeacher(easy.seeded_classifier(), Wanted()).answer(batch).logits
     torch.testing.assert_close(answer.logits.float(), exact, atol=0.1, rtol=0.1)
+
+
+def test_the_digest_of_weights_changes_with_one_of_them() -> None:
+    model = easy.seeded_classifier()
+    before = weights_digest(model)
+    assert weights_digest(easy.seeded_classifier()) == before
+    with torch.no_grad():
+        model.classifier.bias[0] += 1e-3
+    assert weights_digest(model) != before
+    assert weights_digest(easy.seeded_classifier().to(torch.bfloat16)) != before

@@ -1,0 +1,69 @@
+"""Names on the model hub: asked once, quickly, so that a misspelt name is not retried for half a minute."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Literal
+
+from tinybert.lookup import nearest
+
+NAME = re.compile(r"^\w[\w.-]*(/[\w.-]+)?$")
+TIMEOUT_S = 10
+
+Kind = Literal["model", "dataset"]
+
+
+def hub_problem(name: str, kind: Kind) -> str | None:
+    """Say why a name cannot be loaded from the hub; None when it can, or when this machine keeps a copy.
+
+    Args:
+        name: ``name`` or ``owner/name``.
+        kind: What is looked for.
+    """
+    if not NAME.match(name):
+        return f"no such file or folder{nearest_here(name)}"
+    if is_kept(name, kind):
+        return None
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import HfHubHTTPError, RepositoryNotFoundError
+
+    api = HfApi()
+    ask = api.model_info if kind == "model" else api.dataset_info
+    try:
+        ask(name, timeout=TIMEOUT_S)
+    except RepositoryNotFoundError:
+        return f"no such file or folder here{nearest_here(name)}; nor a {kind} of this name on the hub"
+    except HfHubHTTPError:
+        return None  # the hub is there and knows more: loading will say what it wants
+    except Exception as error:  # each transport has its own: no network, no such host, offline mode
+        first_line = (str(error).strip() or type(error).__name__).splitlines()[0]
+        return (
+            f"no such file or folder here{nearest_here(name)}; nor can the hub be asked "
+            f"({first_line[:200]}): check the spelling, or download the {kind} and give its folder"
+        )
+    return None
+
+
+def nearest_here(name: str | Path) -> str:
+    """Return ``; did you mean …?`` for the closest name in the same folder, or an empty string."""
+    path = Path(name).expanduser()
+    return nearest(path.name, [each.name for each in path.parent.iterdir()]) if path.parent.is_dir() else ""
+
+
+def is_kept(name: str, kind: Kind) -> bool:
+    """Return whether an earlier download of this name lies in the library's own cache."""
+    if kind == "model":
+        from huggingface_hub import try_to_load_from_cache
+
+        return isinstance(try_to_load_from_cache(name, "config.json"), str)
+    import datasets
+
+    cache = Path(datasets.config.HF_DATASETS_CACHE)
+    wanted = _folded(name)
+    return cache.is_dir() and any(_folded(folder.name) == wanted for folder in cache.iterdir())
+
+
+def _folded(name: str) -> str:
+    """Return a name as comparable with its cache folder: ``Owner/MyData`` is kept in ``owner___my_data``."""
+    return re.sub(r"[/_]", "", name).lower()

@@ -1,0 +1,61 @@
+"""What a run was made from, as digests: the same command on changed data is another run."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain
+from pathlib import Path
+from typing import cast
+
+from tinybert.data import is_bundled
+from tinybert.data.readers import READERS
+
+BLOCK_BYTES = 1 << 20
+SUFFIXES = (*READERS, ".safetensors", ".txt")
+
+
+def digest_input(source: object) -> str:
+    """Return one SHA-256 of what a run reads: data, a model, or a file of soft labels.
+
+    A file or folder is read; Python rows are written as JSON. What has a pinned or a remote content (a
+    bundled name, a name on the hub) is known by that name.
+    """
+    digest = hashlib.sha256()
+    for block in _blocks(source):
+        digest.update(block)
+    return digest.hexdigest()
+
+
+def _blocks(source: object) -> Iterator[bytes]:
+    if not isinstance(source, str | Path):
+        return _row_blocks(source)
+    path = Path(source).expanduser()
+    if is_bundled(source) or not path.exists():
+        return iter([str(source).encode()])
+    files = [path] if path.is_file() else sorted(each for each in path.iterdir() if _is_read(each))
+    return chain.from_iterable(_file_blocks(file) for file in files)
+
+
+def _is_read(path: Path) -> bool:
+    return path.suffix.lower() in SUFFIXES and path.is_file()
+
+
+def _file_blocks(path: Path) -> Iterator[bytes]:
+    yield f"{path.name} {path.stat().st_size}".encode()
+    with path.open("rb") as file:
+        while block := file.read(BLOCK_BYTES):
+            yield block
+
+
+def _row_blocks(rows: object) -> Iterator[bytes]:
+    """A data set knows its own fingerprint; other rows are written out one by one."""
+    if hasattr(rows, "_fingerprint"):
+        yield str(rows._fingerprint).encode()  # pyright: ignore
+    elif isinstance(rows, Mapping):
+        for name, part in cast(Mapping[str, object], rows).items():
+            yield str(name).encode()
+            yield from _row_blocks(part)
+    elif isinstance(rows, Iterable):
+        yield from (json.dumps(row, default=str).encode() for row in cast(Iterable[object], rows))
