@@ -23,7 +23,7 @@ def predict(
         run: Run, checkpoint or hub name.
         texts: Texts to answer.
         text_pair: The second text, for a model of pairs; goes with each text.
-        input: A file of texts: .txt (one a line), .jsonl, .csv, .tsv or .parquet with a column text.
+        input: A file of texts: .txt (one a line), .jsonl, .csv, .tsv, .parquet or .json with a column text.
         output: Where answers of --input go: .jsonl, .csv or .tsv; standard output when not given.
         json: Print JSON lines; always when output is not a terminal.
     """

@@ -15,6 +15,19 @@ from tinybert.lookup import nearest
 
 Tree = dict[str, object]
 
+EXPECTED = {
+    "int_parsing": "a whole number",
+    "int_type": "a whole number",
+    "int_from_float": "a whole number",
+    "float_parsing": "a number",
+    "float_type": "a number",
+    "bool_parsing": "true or false",
+    "bool_type": "true or false",
+    "string_type": "text; quote it",
+    "list_type": "a list, such as [one, two]",
+}
+"""Kind of a value that was refused → what it must be, in plain words."""
+
 
 def load_recipe(path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
     """Read a YAML recipe and lay overrides over it.
@@ -104,7 +117,13 @@ def _explain(detail: dict[str, object]) -> str:
         return f"{path}: unknown key{nearest(location[-1], allowed)} (allowed: {', '.join(allowed)})"
     if path == "augment.copies":
         return f"{path} = {detail['input']!r}: augmentation does not exist yet; the only value is 0"
-    return f"{path} = {detail['input']!r}: {str(detail['msg']).lower()}"
+    if detail["type"] == "model_type":
+        section = _section_at(location)
+        keys = f", for example {location[-1]}.{next(iter(section.model_fields))}" if section else ""
+        return f"{path} = {detail['input']!r}: a section, not a value; set its keys{keys}"
+    expected = EXPECTED.get(str(detail["type"]))
+    problem = f"must be {expected}" if expected else str(detail["msg"]).lower().replace("input should", "must")
+    return f"{path} = {detail['input']!r}: {problem}"
 
 
 def _section_at(location: Sequence[str]) -> type[BaseModel] | None:

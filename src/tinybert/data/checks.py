@@ -83,6 +83,24 @@ def _names_or_none(raw: str, separator: str) -> list[str]:
         return []
 
 
+def numbers_as_classes(splits: Sequence[Split], scheme: LabelScheme) -> str | None:
+    """Say that a column of measured numbers was taken for classes: fractions, nearly each row its own."""
+    num_labelled = sum(int((split.codes[split.rows] >= 0).sum()) for split in splits)
+    if scheme.kind != "single" or 2 * scheme.num_labels <= num_labelled:
+        return None
+    try:
+        values = [float(name) for name in scheme.names]
+    except ValueError:
+        return None
+    if all(value.is_integer() for value in values):
+        return None
+    return (
+        f"the labels are numbers, {scheme.num_labels:,} different ones in {num_labelled:,} rows "
+        f"({', '.join(scheme.names[:3])}, …); for numbers set the task to regression (--task regression), "
+        "or name another column as the label"
+    )
+
+
 def refuse_unknown_labels(split: Split, scheme: LabelScheme, findings: Findings, *, owner: str) -> Split:
     """Set rows aside whose label the scheme does not know."""
     reasons: dict[int, str] = {}

@@ -222,8 +222,14 @@ def _label_scheme(splits: list[Split], request: _Request) -> LabelScheme:
 
 def _check(splits: list[Split], scheme: LabelScheme, request: _Request, findings: Findings) -> list[Split]:
     owner = "the model" if request.known is not None else "train"
+    if not any(len(split.rows) for split in splits) and not findings.bad_rows:
+        findings.problems.append("no rows: there is nothing below the header, or nothing at all")
+        return splits
     if scheme.kind != "value" and not scheme.names:
         findings.problems.append("no row has a label, and no teacher says which labels there are")
+        return splits
+    if problem := checks.numbers_as_classes(splits, scheme):
+        findings.problems.append(problem)
         return splits
     splits = [_spread_rows(split, request.settings) for split in splits]
     splits = [checks.refuse_unknown_labels(split, scheme, findings, owner=owner) for split in splits]

@@ -6,20 +6,23 @@ import csv
 import itertools
 import json
 import sys
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TextIO
 
-import pyarrow.parquet
 from tqdm.auto import tqdm
 
+from tinybert.data.findings import Unit
+from tinybert.data.hub import nearest_here
+from tinybert.data.readers import READERS, open_file
+from tinybert.data.text_files import Fault, RawRow, decoded_lines
 from tinybert.errors import DataError, RecipeError
 from tinybert.predict.predictor import WINDOW_ROWS, Predictor, TextRow
 from tinybert.tasks import Answer
 
-INPUTS = (".txt", ".jsonl", ".ndjson", ".csv", ".tsv", ".parquet")
+INPUTS = (".txt", *READERS)
 OUTPUTS = (".jsonl", ".ndjson", ".csv", ".tsv")
 
 Record = dict[str, object]
@@ -41,7 +44,8 @@ def predict_file(predictor: Predictor, source: Path, target: Path | None) -> Non
 
     Args:
         predictor: Who answers.
-        source: Text (one a line), JSON lines, CSV, TSV or Parquet; columns ``text`` and maybe ``text_pair``.
+        source: Text (one a line), or any file of rows that training reads; columns ``text`` and maybe
+            ``text_pair``.
         target: JSON lines, CSV or TSV; standard output when None.
 
     Raises:
@@ -52,15 +56,13 @@ def predict_file(predictor: Predictor, source: Path, target: Path | None) -> Non
             str(target),
             f"cannot write {target.suffix or 'a file without an ending'}; allowed: {', '.join(OUTPUTS)}",
         )
+    unit, rows = read_texts(source)
     with _whole(target) as file:
         write = _writer(file, target)
         with tqdm(unit="rows", disable=None, leave=False) as bar:
-            rows = read_texts(source)
-            first = 1
             while window := list(itertools.islice(rows, WINDOW_ROWS)):
-                _refuse_empty(window, source, first)
-                first += len(window)
-                for row, answer in zip(window, predictor([_row(record) for record in window]), strict=True):
+                records = _checked(window, unit, source)
+                for row, answer in zip(records, predictor([_row(record) for record in records]), strict=True):
                     write(row, answer)
                 bar.update(len(window))
 
@@ -84,47 +86,45 @@ def _whole(target: Path | None) -> Generator[TextIO]:
         partial.unlink(missing_ok=True)
 
 
-def read_texts(source: Path) -> Iterator[Record]:
-    """Yield records with ``text`` and, where there is one, ``text_pair``.
+def read_texts(source: Path) -> tuple[Unit, Iterator[RawRow | Fault]]:
+    """Open a file of texts, and say what its row numbers count.
 
     Raises:
-        DataError: The file is missing, of an unknown kind, not UTF-8, or has no column ``text``.
+        DataError: The file is missing, of an unknown kind, or cannot be read.
     """
-    if source.suffix not in INPUTS:
-        raise DataError(
-            str(source),
-            f"cannot read {source.suffix or 'a file without an ending'}; allowed: {', '.join(INPUTS)}",
-        )
-    try:
-        if source.suffix == ".parquet":
-            for batch in pyarrow.parquet.ParquetFile(source).iter_batches(batch_size=WINDOW_ROWS):
-                yield from batch.to_pylist()
-            return
-        with source.open(
-            encoding="utf-8-sig", newline="" if source.suffix in (".csv", ".tsv") else None
-        ) as file:
-            if source.suffix == ".txt":
-                yield from (Record(text=line.rstrip("\n")) for line in file)
-            elif source.suffix in (".csv", ".tsv"):
-                delimiter = "\t" if source.suffix == ".tsv" else ","
-                yield from (Record(row) for row in csv.DictReader(file, delimiter=delimiter))
-            else:
-                yield from (json.loads(line) for line in file if line.strip())
-    except (OSError, ValueError) as error:
-        raise DataError(str(source), f"cannot be read: {error}") from error
+    name = str(source)
+    if not source.is_file():
+        raise DataError(name, f"no such file{nearest_here(source)}")
+    if source.suffix.lower() == ".txt":
+        lines = decoded_lines(source, name)
+        return "line", ((number, Record(text=line.rstrip("\r\n"))) for number, line in enumerate(lines, 1))
+    if source.suffix.lower() not in READERS:
+        kind = source.suffix or "a file without an ending"
+        raise DataError(name, f"cannot read {kind}; allowed: {', '.join(INPUTS)}")
+    tables = open_file(source, name)
+    if list(tables) != [""]:
+        raise DataError(name, "holds splits; give one list of rows")
+    return tables[""].unit, tables[""].rows
 
 
-def _refuse_empty(window: Sequence[Record], source: Path, first: int) -> None:
-    problems: list[str] = []
-    for number, record in enumerate(window, first):
-        if not isinstance(record, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]
-            problems.append(f"row {number:,}: {record!r}; each row is an object with a field 'text'")
-        elif "text" not in record:
-            problems.append(f"row {number:,}: no field 'text' (it has: {', '.join(map(str, record))})")
-        elif not isinstance(record["text"], str) or not record["text"].strip():
-            problems.append(f"row {number:,}, text: {record['text']!r}; give a text that is not empty")
+def _checked(window: Sequence[RawRow | Fault], unit: Unit, source: Path) -> list[Record]:
+    """Return the rows, or name every one that has no text."""
+    problems = [problem for row in window if (problem := _problem(row, unit))]
     if problems:
         raise DataError(str(source), problems)
+    return [dict(row[1]) for row in window if not isinstance(row, Fault)]
+
+
+def _problem(row: RawRow | Fault, unit: Unit) -> str | None:
+    if isinstance(row, Fault):
+        return f"{unit} {row.number:,}: {row.why}"
+    number, record = row
+    if "text" not in record:
+        return f"{unit} {number:,}: no field 'text' (it has: {', '.join(map(str, record))})"
+    text = record["text"]
+    if not isinstance(text, str) or not text.strip():
+        return f"{unit} {number:,}, text: {text!r}; give a text that is not empty"
+    return None
 
 
 def _row(record: Record) -> TextRow:
@@ -135,7 +135,7 @@ def _row(record: Record) -> TextRow:
 def _writer(file: TextIO, target: Path | None) -> Callable[[Record, Answer], object]:
     if target is None or target.suffix in (".jsonl", ".ndjson"):
         return lambda row, answer: file.write(
-            json.dumps({**row, **asdict(answer)}, ensure_ascii=False) + "\n"
+            json.dumps({**row, **asdict(answer)}, ensure_ascii=False, default=str) + "\n"
         )
     table = csv.writer(file, delimiter="\t" if target.suffix == ".tsv" else ",")
     table.writerow(["text", "label", "score"])

@@ -21,7 +21,7 @@ from tinybert.losses import binary_cross_entropy, cross_entropy, mse
 from tinybert.metrics import classification_metrics, multilabel_metrics, regression_metrics
 from tinybert.models.inputs import model_inputs
 from tinybert.train.precision import choose_precision
-from tinybert.train.trainer import Batch, Settings, train
+from tinybert.train.trainer import Batch, Objective, Settings, train
 
 HardLoss = Callable[[Tensor, Tensor], Tensor]
 Metrics = Callable[[np.ndarray, np.ndarray], dict[str, float]]
@@ -69,11 +69,6 @@ def train_model(
     val_dataset.labels_scheme = scheme  # a label must mean the same output on both sides
     hard_loss, metrics, main_metric = _BY_KIND[scheme.kind]
     torch.manual_seed(seed)
-
-    def objective(model: nn.Module, batch: Batch) -> dict[str, Tensor]:
-        logits = model(**model_inputs(model, batch)).logits
-        return {"hard": hard_loss(logits, batch["labels"])}
-
     settings = Settings(
         num_epochs=epochs,
         learning_rate=learning_rate,
@@ -85,7 +80,7 @@ def train_model(
     with tempfile.TemporaryDirectory() as folder:
         trained = train(
             model,
-            objective,
+            _objective(hard_loss),
             train_rows=_as_rows(train_dataset),
             validation_rows=_as_rows(val_dataset),
             collator=train_dataset.collate,
@@ -95,6 +90,14 @@ def train_model(
             work_dir=Path(folder),
         )
     return trained.history
+
+
+def _objective(hard_loss: HardLoss) -> Objective:
+    def objective(model: nn.Module, batch: Batch) -> dict[str, Tensor]:
+        logits = model(**model_inputs(model, batch)).logits
+        return {"hard": hard_loss(logits, batch["labels"])}
+
+    return objective
 
 
 def _as_rows(dataset: TextDataset) -> Dataset:

@@ -19,7 +19,14 @@ import numpy as np
 import torch
 from datasets import Dataset
 from torch import Tensor, nn
-from transformers import EarlyStoppingCallback, PreTrainedModel, Trainer, TrainerCallback, TrainingArguments
+from transformers import (
+    EarlyStoppingCallback,
+    PreTrainedModel,
+    PrinterCallback,
+    Trainer,
+    TrainerCallback,
+    TrainingArguments,
+)
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR, EvalPrediction
 from transformers.utils import logging as transformers_logging
 
@@ -89,7 +96,7 @@ class ObjectiveTrainer(Trainer):
         self.hard_loss = hard_loss
         self.loss_is_scaled_for_ga = False
         self.term_sums: dict[str, Tensor] = {}
-        self.num_batches_seen = 0
+        self.num_rows_seen = 0
 
     def compute_loss(
         self,
@@ -100,11 +107,11 @@ class ObjectiveTrainer(Trainer):
     ) -> Tensor:
         """Add the objective's terms up and remember each for the log."""
         terms = self.objective(model, inputs)
+        num_rows = len(inputs["input_ids"])
         for name, term in terms.items():
-            self.term_sums[name] = (
-                self.term_sums.get(name, torch.zeros((), device=term.device)) + term.detach()
-            )
-        self.num_batches_seen += 1
+            so_far = self.term_sums.get(name, torch.zeros((), device=term.device))
+            self.term_sums[name] = so_far + num_rows * term.detach()
+        self.num_rows_seen += num_rows
         return torch.stack([term.float() for term in terms.values()]).sum()
 
     def prediction_step(
@@ -122,16 +129,17 @@ class ObjectiveTrainer(Trainer):
         return self.hard_loss(logits, labels).detach(), logits, labels
 
     def mean_terms(self) -> dict[str, float]:
-        """Return the mean of each term since the last call, and start anew."""
-        count = max(self.num_batches_seen, 1)
+        """Return each term's mean over the examples since the last call, and start anew."""
+        count = max(self.num_rows_seen, 1)
         means = {name: float(total) / count for name, total in self.term_sums.items()}
-        self.term_sums, self.num_batches_seen = {}, 0
+        self.term_sums, self.num_rows_seen = {}, 0
         return means
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
-        """Log as usual, with every term of the objective by name."""
+        """Log as usual, with every term of the objective by name, averaged over examples, not batches."""
         if "loss" in logs:
-            logs |= {f"loss/{name}": value for name, value in self.mean_terms().items()}
+            terms = self.mean_terms()
+            logs |= {"loss": sum(terms.values())} | {f"loss/{name}": value for name, value in terms.items()}
         super().log(logs, start_time)
 
     def _get_train_sampler(self, train_dataset: object = None) -> torch.utils.data.Sampler | None:
@@ -189,10 +197,6 @@ def train(
         work_dir: Where checkpoints go.
     """
     checkpoint = last_whole_checkpoint(work_dir)
-    lines = EpochLines(settings.main_metric)
-    callbacks: list[TrainerCallback] = [Progress(settings.name), lines, *settings.callbacks]
-    if settings.early_stopping_patience is not None:
-        callbacks.append(EarlyStoppingCallback(settings.early_stopping_patience))
 
     def score(prediction: EvalPrediction) -> dict[str, float]:
         return metrics(cast(np.ndarray, prediction.predictions), cast(np.ndarray, prediction.label_ids))
@@ -206,11 +210,9 @@ def train(
         eval_dataset=sorted_by_length(validation_rows),
         data_collator=collator,
         compute_metrics=score,
-        callbacks=callbacks,
+        callbacks=callbacks_of(settings),
     )
-    for callback in list(trainer.callback_handler.callbacks):
-        if type(callback).__name__ in ("ProgressCallback", "PrinterCallback"):
-            trainer.remove_callback(callback)
+    trainer.remove_callback(PrinterCallback)
     keep_freed_memory()
     transformers_logging.disable_progress_bar()
     with training_attention(model):
@@ -219,6 +221,18 @@ def train(
     key = f"val_{settings.main_metric}"
     best = max(history, key=lambda row: row.get(key, -math.inf)) if history else {}
     return Trained(history, outcome.global_step, float(outcome.metrics["train_runtime"]), best)
+
+
+def callbacks_of(settings: Settings) -> list[TrainerCallback]:
+    """Return what looks on: the bar, the epoch lines, early stopping where it is set, the caller's own."""
+    callbacks: list[TrainerCallback] = [
+        Progress(settings.name),
+        EpochLines(settings.main_metric),
+        *settings.callbacks,
+    ]
+    if settings.early_stopping_patience is not None:
+        callbacks.append(EarlyStoppingCallback(settings.early_stopping_patience))
+    return callbacks
 
 
 def training_arguments(settings: Settings, work_dir: Path, *, num_rows: int) -> TrainingArguments:

@@ -172,7 +172,14 @@ def test_unknown_format_and_empty_files(write: Write) -> None:
 
 def test_header_without_rows(write: Write) -> None:
     found = problems_of(write("reviews.csv", "text,label\n"))
-    assert any("no row has a label" in problem for problem in found)
+    assert found == ["no rows: there is nothing below the header, or nothing at all"]
+
+
+def test_measured_numbers_taken_for_classes() -> None:
+    rows = [{"text": f"film {i}", "label": i / 7} for i in range(60)]
+    only_problem([{**row, "label": f"{row['label']:.3f}"} for row in rows], "60 different ones in 60 rows")
+    stars = [{"text": f"film {i}", "label": f"{i % 5 / 2}"} for i in range(60)]
+    assert read(stars).labels.names == ("0.0", "0.5", "1.0", "1.5", "2.0")
 
 
 @pytest.mark.parametrize(

@@ -32,6 +32,8 @@ def write(path: Path, texts: list[str] = TEXTS, *, column: str = "text") -> Path
             table.writerows([[column, "id"], *([text, i] for i, text in enumerate(texts))])
     elif path.suffix == ".txt":
         path.write_text("\n".join(texts) + "\n")
+    elif path.suffix == ".json":
+        path.write_text(json.dumps([{column: text, "id": i} for i, text in enumerate(texts)]))
     else:
         path.write_text("".join(json.dumps({column: text, "id": i}) + "\n" for i, text in enumerate(texts)))
     return path
@@ -81,7 +83,7 @@ def test_an_empty_text_is_named_by_its_row_and_no_file_is_left_that_looks_whole(
     monkeypatch.setattr(files, "WINDOW_ROWS", 3)
     source = write(tmp_path / "texts.jsonl", [*TEXTS[:4], " ", *TEXTS[4:], ""])
     target = tmp_path / "answers.jsonl"
-    with pytest.raises(DataError, match=r"texts\.jsonl: row 5, text: ' '; give a text that is not empty"):
+    with pytest.raises(DataError, match=r"texts\.jsonl: line 5, text: ' '; give a text that is not empty"):
         predict_file(teacher, source, target)
     assert [path.name for path in tmp_path.iterdir()] == ["texts.jsonl"]
 
@@ -105,12 +107,14 @@ def test_an_existing_answer_file_survives_a_mistake(teacher: Predictor, tmp_path
 @pytest.mark.parametrize(
     ("name", "content", "part"),
     [
-        ("none.jsonl", None, "No such file"),
-        ("broken.jsonl", b'{"text": "a"\n', "cannot be read"),
-        ("latin.txt", b"na\xefve\n", "cannot be read"),
-        ("broken.parquet", b"PAR1", "cannot be read"),
+        ("none.jsonl", None, "no such file"),
+        ("broken.jsonl", b'{"text": "a"\n', "line 1: not valid JSON"),
+        ("latin.txt", b"good\nna\xefve\n", "line 2, byte 3 (0xef): the file is not UTF-8"),
+        ("broken.parquet", b"PAR1", "not a Parquet file"),
+        ("ragged.csv", b"text,id\ngood,1\nso, so,2\n", "line 3: 3 fields where the header has 2"),
+        ("splits.json", b'{"train": [{"text": "a"}]}', "holds splits"),
         ("texts.docx", b"", "cannot read .docx; allowed: .txt"),
-        ("number.jsonl", b"3\n", "row 1"),
+        ("number.jsonl", b"3\n", "line 1: not an object"),
     ],
 )
 def test_a_file_that_cannot_be_read_is_said(
