@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
 
-from cyclopts import Parameter
-
-from tinybert.cli.options import OnBadRow, carry_out, make_recipe
+from tinybert.cli.options import Reading, Showing, carry_out, make_recipe
 
 
 def distill(
@@ -15,15 +12,10 @@ def distill(
     *overrides: str,
     teacher: str,
     student: str | None = None,
-    task: str = "classification",
     out: Path | None = None,
-    text: str | None = None,
-    text_pair: str | None = None,
-    label: str | None = None,
-    on_bad_row: OnBadRow | None = None,
-    baseline: bool = True,
-    json: Annotated[bool, Parameter(negative=())] = False,
-    dry_run: Annotated[bool, Parameter(negative=())] = False,
+    baseline: bool | None = None,
+    reading: Reading = Reading(),
+    showing: Showing = Showing(),
 ) -> None:
     """Distil a teacher into a small student, with plain fine-tuning of the same shape beside it.
 
@@ -32,27 +24,18 @@ def distill(
         overrides: Settings as key.path=value.
         teacher: Run, checkpoint, bundled:minilm, hub name, or a file of soft labels.
         student: A named shape (6l-768d, 4l-384d, 3l-384d, 4l-312d, 4l-192d, 2l-128d) or a checkpoint.
-        task: classification, multilabel or regression.
         out: The run directory.
-        text: Column of the text.
-        text_pair: Column of the second text.
-        label: Column of the label.
-        on_bad_row: stop (list them all and exit) or skip (set them aside in bad_rows.jsonl).
-        baseline: Also train the fine-tune-only baseline.
-        json: Print metrics.json instead of the table.
-        dry_run: Print the plan and stop.
+        baseline: Also train the fine-tune-only baseline, as is the default.
+        reading: How the rows are read.
+        showing: What is printed.
     """
     recipe = make_recipe(
         "distill",
         data,
+        reading,
         overrides,
-        task=task,
-        text=text,
-        text_pair=text_pair,
-        label=label,
-        on_bad_row=on_bad_row,
         teacher={"path": teacher},
         student={"shape": student},
         baseline=baseline,
     )
-    carry_out(recipe, out, dry_run=dry_run, as_json=json)
+    carry_out(recipe, out, showing)

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
 
-from cyclopts import Parameter
-
-from tinybert.cli.options import OnBadRow, make_recipe
+from tinybert.cli.options import Flag, Reading, make_recipe
 
 SIGNS = {"ok": "✓", "warn": "!", "stop": "✗"}
 
@@ -17,12 +14,8 @@ def doctor(
     *overrides: str,
     teacher: str,
     student: str | None = None,
-    task: str = "classification",
-    text: str | None = None,
-    text_pair: str | None = None,
-    label: str | None = None,
-    on_bad_row: OnBadRow | None = None,
-    json: Annotated[bool, Parameter(negative=())] = False,
+    reading: Reading = Reading(),
+    json: Flag = False,
 ) -> None:
     """Check a distillation before it is trained; exits with 2 when something must be mended first.
 
@@ -31,12 +24,8 @@ def doctor(
         overrides: Settings as key.path=value.
         teacher: Run, checkpoint, bundled:minilm, hub name, or a file of soft labels.
         student: A named shape or a checkpoint.
-        task: classification, multilabel or regression.
-        text: Column of the text.
-        text_pair: Column of the second text.
-        label: Column of the label.
-        on_bad_row: stop or skip.
         json: Print JSON.
+        reading: How the rows are read.
     """
     import json as json_module
     import tempfile
@@ -49,16 +38,7 @@ def doctor(
 
     quiet_libraries()
     recipe = make_recipe(
-        "distill",
-        data,
-        overrides,
-        task=task,
-        text=text,
-        text_pair=text_pair,
-        label=label,
-        on_bad_row=on_bad_row,
-        teacher={"path": teacher},
-        student={"shape": student},
+        "distill", data, reading, overrides, teacher={"path": teacher}, student={"shape": student}
     )
     with tempfile.TemporaryDirectory() as folder:
         findings = examine(plan_distill(recipe), data, Path(folder))

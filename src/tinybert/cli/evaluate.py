@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from cyclopts import Parameter
-
-from tinybert.cli.options import OnBadRow
+from tinybert.cli.options import Flag, OnBadRow
 
 
 def evaluate(
@@ -18,7 +14,7 @@ def evaluate(
     text_pair: str | None = None,
     label: str | None = None,
     on_bad_row: OnBadRow = "stop",
-    json: Annotated[bool, Parameter(negative=())] = False,
+    json: Flag = False,
 ) -> None:
     """Score a run or a checkpoint on a split.
 

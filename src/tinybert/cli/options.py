@@ -4,33 +4,64 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from cyclopts import Parameter
 
 if TYPE_CHECKING:
     from tinybert.config import Recipe
 
 OnBadRow = Literal["stop", "skip"]
 Tree = dict[str, object]
+Flag = Annotated[bool, Parameter(negative=())]
 
 
-def make_recipe(
-    stage: str,
-    data: str | None,
-    overrides: Sequence[str],
-    *,
-    task: str,
-    text: str | None = None,
-    text_pair: str | None = None,
-    label: str | None = None,
-    on_bad_row: OnBadRow | None = None,
-    **rest: object,
-) -> Recipe:
-    """Lay options and overrides together; options left out keep the recipe's defaults."""
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Reading:
+    """How a command reads its rows.
+
+    Args:
+        task: classification, multilabel or regression.
+        text: Column of the text.
+        text_pair: Column of the second text.
+        label: Column of the label.
+        on_bad_row: stop (list them all and exit) or skip (set them aside in bad_rows.jsonl).
+    """
+
+    task: str | None = None
+    text: str | None = None
+    text_pair: str | None = None
+    label: str | None = None
+    on_bad_row: OnBadRow | None = None
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Showing:
+    """What a command that makes a run prints.
+
+    Args:
+        json: Print metrics.json instead of the table.
+        dry_run: Print the plan and stop.
+    """
+
+    json: Flag = False
+    dry_run: Flag = False
+
+
+def make_recipe(stage: str, data: str, reading: Reading, overrides: Sequence[str], **rest: object) -> Recipe:
+    """Lay options and overrides together; options left out keep the recipe's defaults.
+
+    Raises:
+        RecipeError: Any setting is wrong; all are listed.
+    """
     from tinybert.config import build_recipe
 
-    section = {"path": data, "text": text, "text_pair": text_pair, "label": label, "on_bad_row": on_bad_row}
-    tree: Tree = {"stage": stage, "task": task, "data": _given(section)}
+    section = {**asdict(reading), "path": data}
+    tree: Tree = {"stage": stage, "task": section.pop("task"), "data": _given(section)}
     for key, value in rest.items():
         tree[key] = _given(value) if isinstance(value, Mapping) else value
     return build_recipe(_given(tree), overrides, subject="command line")
@@ -40,21 +71,25 @@ def _given(section: Mapping[str, object]) -> Tree:
     return {key: value for key, value in section.items() if value is not None}
 
 
-def carry_out(recipe: Recipe, out: Path | None, *, dry_run: bool, as_json: bool) -> None:
-    """Run a recipe, or with ``dry_run`` only show its plan; then print the table or the metrics."""
+def carry_out(recipe: Recipe, out: Path | None, showing: Showing) -> None:
+    """Run a recipe, or only show its plan; then print the table or the metrics.
+
+    Raises:
+        TinyBertError: What is wrong, all at once, before anything is trained.
+    """
     from tinybert.errors import RecipeError
     from tinybert.stages.pipeline import describe_plan, quiet_libraries, run_recipe
 
-    if dry_run:
+    if showing.dry_run:
         quiet_libraries()
         print(describe_plan(recipe), end="")
         return
-    if out is None:
+    if out is None or not out.name:
         raise RecipeError(
             "command line", "--out is missing; give the run a folder, for example --out runs/first"
         )
     run = run_recipe(recipe, out)
-    if as_json:
+    if showing.json:
         print(json.dumps(run.metrics, indent=2, ensure_ascii=False))
     else:
         print_run(run.path, run.metrics)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
 
-from cyclopts import Parameter
+from tinybert.cli.options import Flag
 
 
 def predict(
@@ -15,7 +14,7 @@ def predict(
     text_pair: str | None = None,
     input: Path | None = None,
     output: Path | None = None,
-    json: Annotated[bool, Parameter(negative=())] = False,
+    json: Flag = False,
 ) -> None:
     """Answer texts with a run or a checkpoint.
 

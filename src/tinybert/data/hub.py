@@ -57,9 +57,9 @@ def is_kept(name: str, kind: Kind) -> bool:
         from huggingface_hub import try_to_load_from_cache
 
         return isinstance(try_to_load_from_cache(name, "config.json"), str)
-    import datasets
+    from datasets import config
 
-    cache = Path(datasets.config.HF_DATASETS_CACHE)
+    cache = Path(config.HF_DATASETS_CACHE)
     wanted = _folded(name)
     return cache.is_dir() and any(_folded(folder.name) == wanted for folder in cache.iterdir())
 

@@ -64,6 +64,21 @@ def test_history_names_every_term_and_they_add_up(tmp_path: Path) -> None:
         assert {"val_loss", "val_accuracy", "val_macro_f1", "grad_norm", "learning_rate"} <= row.keys()
 
 
+def test_the_training_loss_is_a_mean_over_rows(tmp_path: Path) -> None:
+    model = easy.seeded_classifier(num_hidden_layers=2)
+    for module in model.modules():
+        if isinstance(module, nn.Dropout):
+            module.p = 0.0
+    # batches of 16 and 4 rows, and a rate at which nothing moves
+    history = run(tmp_path, model=model, num_rows=20, num_epochs=1, learning_rate=1e-12).history
+    rows = easy.encode_rows(easy.make_splits(train=20, validation=40, test=0)["train"])
+    batch = Collator(easy.make_tokenizer())([rows[i] for i in range(20)])
+    with torch.no_grad():
+        loss = float(HARD(model(**model_inputs(model, batch)).logits, batch["labels"]))
+    assert history[0]["loss"] == pytest.approx(loss, abs=1e-5)
+    assert history[0]["loss/hard"] == pytest.approx(0.75 * loss, abs=1e-5)
+
+
 def test_validation_is_whole_and_its_loss_a_mean_over_rows(tmp_path: Path) -> None:
     model = easy.seeded_classifier(num_hidden_layers=2)
     # batches of 64 and 36 rows: a mean of the batches' means would be another number
