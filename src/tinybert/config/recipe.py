@@ -114,17 +114,21 @@ class TrainSection(Section):
     num_epochs: int | None = Field(default=None, ge=1, description="default: by the student's start")
     learning_rate: float | None = Field(default=None, gt=0, description="peak; default: by the start")
     batch_size: int = Field(default=32, ge=1, description="rows a step and device")
-    gradient_accumulation_steps: int = Field(default=1, ge=1)
-    weight_decay: float = Field(default=0.01, ge=0)
+    gradient_accumulation_steps: int = Field(default=1, ge=1, description="batches added up for one step")
+    weight_decay: float = Field(default=0.01, ge=0, description="of AdamW; not of biases and LayerNorms")
     warmup_ratio: float = Field(default=0.1, ge=0, lt=1, description="share of steps spent warming up")
-    schedule: Literal["linear", "cosine"] = "linear"
-    max_grad_norm: float = Field(default=1.0, gt=0)
+    schedule: Literal["linear", "cosine"] = Field(
+        default="linear", description="how the rate falls to zero after the warm-up"
+    )
+    max_grad_norm: float = Field(default=1.0, gt=0, description="longer gradients are clipped to it")
     early_stopping_patience: int | None = Field(default=None, ge=1, description="epochs without a better one")
     precision: Literal["auto", "fp32", "bf16"] = Field(
         default="auto", description="auto: bf16 where a quick measurement finds it faster"
     )
-    seed: int = Field(default=42, ge=0)
-    trackers: list[Literal["tensorboard", "wandb", "trackio"]] = Field(default_factory=list)
+    seed: int = Field(default=42, ge=0, description="of new heads, dropout and the order of the rows")
+    trackers: list[Literal["tensorboard", "wandb", "trackio"]] = Field(
+        default_factory=list, description="where epochs are also logged"
+    )
 
 
 class AugmentSection(Section):
@@ -136,7 +140,7 @@ class AugmentSection(Section):
 class Recipe(Section):
     """Everything one run does. Frozen; make a changed one with ``recipe.with_overrides``."""
 
-    stage: Literal["finetune", "distill"] = "distill"
+    stage: Literal["finetune", "distill"] = Field(default="distill", description="what the run does")
     task: str = Field(default="classification", description="classification, multilabel, regression")
     hard_loss: str = Field(
         default="auto", description="the task's own, or another it allows (mse for classification)"

@@ -48,6 +48,10 @@ def prepare_rows(plan: DistillPlan, source: object, folder: Path) -> tuple[TextD
 
     Returns:
         The rows, their encoding, and the prefix of the columns that the teacher reads.
+
+    Raises:
+        DataError: See :func:`tinybert.data.load`.
+        RecipeError: Positions are to be compared, and the tokenizers differ.
     """
     recipe = plan.recipe
     data = load_rows(source, recipe, plan.task, work_dir=folder / "rows", allow_unlabelled=True)

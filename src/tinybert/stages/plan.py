@@ -86,7 +86,11 @@ def resolve_path(name: str) -> str:
 
 
 def find_task(recipe: Recipe) -> Task:
-    """Return the recipe's task, and check its hard loss."""
+    """Return the recipe's task, and check its hard loss.
+
+    Raises:
+        RecipeError: The task is unknown, or does not allow this hard loss.
+    """
     task = find(TASKS, recipe.task, kind="task")
     allowed = ("auto", *task.hard_losses)
     if recipe.hard_loss not in allowed:
@@ -138,7 +142,13 @@ def plan_distill(recipe: Recipe) -> DistillPlan:
 
 
 def plan_teacher(recipe: Recipe) -> TeacherPlan:
-    """Say what kind of teacher stands at ``teacher.path``, reading configs only."""
+    """Say what kind of teacher stands at ``teacher.path``, reading configs only.
+
+    Raises:
+        ModelError: There is no such checkpoint.
+        DataError: There is no such file of soft labels.
+        RecipeError: It has no task head and may not be fine-tuned.
+    """
     path = str(recipe.teacher.path)
     if is_soft_label_file(path):
         pretrained = recipe.teacher.pretrained or DEFAULT_PRETRAINED
