@@ -95,7 +95,6 @@ class DistillSection(Section):
         lt=1,
         description="of the student's hidden states while it is taught; the teacher's is always off",
     )
-
     phases: Literal["joint", "two"] = Field(
         default="joint",
         description="joint: all losses at once; two: intermediate layers, then prediction",
@@ -114,20 +113,20 @@ class TrainSection(Section):
     num_epochs: int | None = Field(default=None, ge=1, description="default: by the student's start")
     learning_rate: float | None = Field(default=None, gt=0, description="peak; default: by the start")
     batch_size: int = Field(default=32, ge=1, description="rows a step and device")
-    gradient_accumulation_steps: int = Field(default=1, ge=1, description="batches added up for one step")
-    weight_decay: float = Field(default=0.01, ge=0, description="of AdamW; not of biases and LayerNorms")
+    gradient_accumulation_steps: int = Field(default=1, ge=1, description="batches that make one step")
+    weight_decay: float = Field(default=0.01, ge=0, description="of AdamW")
     warmup_ratio: float = Field(default=0.1, ge=0, lt=1, description="share of steps spent warming up")
     schedule: Literal["linear", "cosine"] = Field(
-        default="linear", description="how the rate falls to zero after the warm-up"
+        default="linear", description="how the rate falls after the warm-up"
     )
-    max_grad_norm: float = Field(default=1.0, gt=0, description="longer gradients are clipped to it")
+    max_grad_norm: float = Field(default=1.0, gt=0, description="gradients are clipped to this norm")
     early_stopping_patience: int | None = Field(default=None, ge=1, description="epochs without a better one")
     precision: Literal["auto", "fp32", "bf16"] = Field(
         default="auto", description="auto: bf16 where a quick measurement finds it faster"
     )
-    seed: int = Field(default=42, ge=0, description="of new heads, dropout and the order of the rows")
+    seed: int = Field(default=42, ge=0, description="of weights drawn at random, order and dropout")
     trackers: list[Literal["tensorboard", "wandb", "trackio"]] = Field(
-        default_factory=list, description="where epochs are also logged"
+        default_factory=list, description="where to log besides the run"
     )
 
 
@@ -146,7 +145,7 @@ class Recipe(Section):
         default="auto", description="the task's own, or another it allows (mse for classification)"
     )
     model: str | None = Field(
-        default=None, description="finetune: run, checkpoint, hub name, bundled:minilm or a shape"
+        default=None, description="finetune: run, checkpoint, hub name or bundled:minilm"
     )
     data: DataSection = DataSection()
     teacher: TeacherSection = TeacherSection()
