@@ -10,6 +10,7 @@ from transformers import PreTrainedConfig
 
 from tinybert.config import Recipe
 from tinybert.data import fetch, is_bundled
+from tinybert.data.hub import hub_problem
 from tinybert.errors import RecipeError, TinyBertError
 from tinybert.lookup import find, nearest
 from tinybert.models import (
@@ -177,7 +178,8 @@ def pretrained_of(path: str) -> str | None:
         origin = Run(folder.parent).recipe.teacher.path
     else:
         return None
-    return origin if origin and (is_bundled(origin) or Path(origin).exists()) else None
+    there = origin and (is_bundled(origin) or Path(origin).exists() or hub_problem(origin, "model") is None)
+    return origin if there else None
 
 
 def plan_config(name: str) -> PreTrainedConfig:

@@ -187,11 +187,18 @@ def test_a_plan_says_what_would_happen(tiny_teacher: Path) -> None:
     assert "num_epochs: 7" in describe_plan(fine_tuning)
 
 
-def test_the_teacher_kept_in_a_run_knows_its_pretrained_weights(tmp_path: Path, tiny_encoder: Path) -> None:
+def test_the_teacher_kept_in_a_run_knows_its_pretrained_weights(
+    tmp_path: Path, tiny_encoder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     run = tmp_path / "run"
     (run / "teacher").mkdir(parents=True)
     (run / "metrics.json").write_text("{}")
     recipe = build_recipe({"stage": "distill", "teacher": {"path": str(tiny_encoder)}})
     (run / "recipe.yaml").write_text(dump_recipe(recipe))
     assert pretrained_of(str(run / "teacher")) == str(tiny_encoder)
+    monkeypatch.setattr("tinybert.stages.plan.hub_problem", lambda *_: None)
+    (run / "recipe.yaml").write_text(dump_recipe(build_recipe({"teacher": {"path": "owner/encoder"}})))
+    assert pretrained_of(str(run / "teacher")) == "owner/encoder"
+    monkeypatch.setattr("tinybert.stages.plan.hub_problem", lambda *_: "not there")
+    assert pretrained_of(str(run / "teacher")) is None
     assert pretrained_of(str(tmp_path)) is None
