@@ -126,7 +126,7 @@ def plan_distill(recipe: Recipe) -> DistillPlan:
         shape,
         teacher.info,
         teacher_is_file=teacher.kind == "file",
-        from_checkpoint=start == "checkpoint",
+        cut_from_teacher=start in ("slice", "project"),
     )
     maps = start in ("slice", "project") or any(is_intermediate(name) for name in losses)
     layer_map = _plan_layer_map(recipe, shape, source, teacher) if maps else ()

@@ -19,7 +19,7 @@ def plan_losses(
     teacher: EncoderInfo | None,
     *,
     teacher_is_file: bool,
-    from_checkpoint: bool,
+    cut_from_teacher: bool,
 ) -> Weights:
     """Return loss name → weight, every "auto" decided.
 
@@ -29,13 +29,16 @@ def plan_losses(
         shape: The student's size.
         teacher: The teacher's size; None when its layers cannot be read.
         teacher_is_file: The teacher is a file of scores.
-        from_checkpoint: The student starts from a checkpoint of its own.
+        cut_from_teacher: The student starts from the teacher's weights (slice, project).
 
     Raises:
         RecipeError: Losses that are unknown or cannot be computed here; all are listed.
     """
     if recipe.distill.losses == "auto":
-        return _default_losses(recipe, task, shape, teacher, from_checkpoint=from_checkpoint)
+        losses = _default_losses(recipe, task, shape, teacher, cut_from_teacher=cut_from_teacher)
+        if problems := _phase_problems(recipe, losses, task):
+            raise RecipeError("recipe", problems)
+        return losses
     losses = dict(recipe.distill.losses)
     problems = [problem for name in losses for problem in _name_problems(name, task)]
     problems += [
@@ -52,13 +55,19 @@ def plan_losses(
 
 
 def _default_losses(
-    recipe: Recipe, task: Task, shape: Shape, teacher: EncoderInfo | None, *, from_checkpoint: bool
+    recipe: Recipe, task: Task, shape: Shape, teacher: EncoderInfo | None, *, cut_from_teacher: bool
 ) -> Weights:
+    """Prediction and labels; hidden states too where they can be followed at once, or have a phase of theirs.
+
+    A random start that must follow hidden states and answers together learns neither in a few epochs.
+    """
     soft = task.soft_losses[0]
-    if teacher is None or shape.num_hidden_layers > teacher.num_hidden_layers or from_checkpoint:
+    two = recipe.distill.phases == "two"
+    too_deep = teacher is None or shape.num_hidden_layers > teacher.num_hidden_layers
+    if too_deep or not (cut_from_teacher or two):
         return {soft: 1.0, HARD: 0.1}
     losses = {"hidden_state_mse": 1.0, soft: 1.0, HARD: 0.1}
-    if recipe.distill.phases == "two" and shape.num_attention_heads == teacher.num_attention_heads:
+    if two and teacher is not None and shape.num_attention_heads == teacher.num_attention_heads:
         losses["attention_score_mse"] = 1.0
     return losses
 

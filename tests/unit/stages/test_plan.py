@@ -44,7 +44,7 @@ def size(layers: int, width: int, heads: int, inner: int) -> list[str]:
         ((4, 32, 4, 64), "slice", (1, 2, 3, 4), 3),
         ((2, 16, 4, 32), "project", (2, 4), 4),
         ((2, 16, 2, 32), "project", (2, 4), 4),
-        ((2, 48, 4, 64), "random", (2, 4), 4),
+        ((2, 48, 4, 64), "random", (), 4),
         ((6, 32, 4, 64), "random", (), 4),
     ],
 )
@@ -86,6 +86,13 @@ def test_default_losses_match_hidden_states_predictions_and_labels(tiny_teacher:
     assert "attention_score_mse" in plan(tiny_teacher, "distill.phases=two").losses
     fewer_heads = plan(tiny_teacher, "distill.phases=two", student=size(2, 16, 2, 32))
     assert "attention_score_mse" not in fewer_heads.losses
+
+
+def test_a_random_start_follows_hidden_states_only_in_a_phase_of_their_own(tiny_teacher: Path) -> None:
+    assert plan(tiny_teacher, "student.start=random").losses == {"kl_divergence": 1.0, "hard": 0.1}
+    assert "hidden_state_mse" in plan(tiny_teacher, "student.start=random", "distill.phases=two").losses
+    with pytest.raises(RecipeError, match="'two' needs an intermediate loss"):
+        plan(tiny_teacher, "distill.phases=two", student=size(6, 32, 4, 64))
 
 
 def test_a_student_that_is_a_checkpoint_starts_from_it(tiny_teacher: Path, tiny_encoder: Path) -> None:
