@@ -19,9 +19,9 @@ Id2Label = Mapping[int, str] | Mapping[str, str] | None
 def label_order(id2label: Id2Label, names: Sequence[str]) -> list[int] | None:
     """Return, for each of the data's labels, the model's output that answers it; None when they do not match.
 
-    Names are compared without case. ``LABEL_0, LABEL_1, …``, the names transformers gives when nobody named
-    the labels, match whole-number labels 0, 1, … only: for names they would be a guess. No names means
-    regression: one output matches.
+    Names are compared as they are, then without case. ``LABEL_0, LABEL_1, …``, the names transformers gives
+    when nobody named the labels, match whole-number labels 0, 1, … only: for names they would be a guess.
+    No names means regression: one output matches.
 
     Example:
         >>> label_order({0: "POSITIVE", 1: "NEGATIVE"}, ["negative", "positive"])
@@ -31,7 +31,10 @@ def label_order(id2label: Id2Label, names: Sequence[str]) -> list[int] | None:
     """
     if not names:
         return [0] if len(id2label or ()) == 1 else None
-    theirs = [name.casefold() for name in output_names(id2label)]
+    given = output_names(id2label)
+    if sorted(given) == sorted(names):
+        return [given.index(name) for name in names]
+    theirs = [name.casefold() for name in given]
     wanted = [name.casefold() for name in names]
     if sorted(theirs) == sorted(wanted) and len(set(theirs)) == len(theirs):
         return [theirs.index(name) for name in wanted]

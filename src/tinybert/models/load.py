@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import cast
@@ -24,7 +24,7 @@ from transformers.utils import logging as transformers_logging
 
 from tinybert.data.hub import hub_problem, nearest_here
 from tinybert.errors import ModelError
-from tinybert.models.head import set_labels
+from tinybert.models.head import copy_head, set_labels
 
 TOKENIZER_FILES = (
     "tokenizer.json",
@@ -73,13 +73,15 @@ def load_classifier(
         id2label: Names of the classes; None keeps the checkpoint's.
         problem_type: As in transformers: single_label_classification, …; None keeps the checkpoint's.
         dtype: Of the weights in memory.
-        new_head: Draw a new head when the checkpoint's answers another number of classes.
+        new_head: Draw a new head although the checkpoint has one.
         seed: For the head, when the checkpoint has none.
 
     Raises:
-        ModelError: The checkpoint cannot be read, or its head has another number of classes.
+        ModelError: The checkpoint cannot be read, its weights are not those its config asks for, or its
+            head has another number of classes.
     """
     config = load_config(path)
+    had_head = has_task_head(config)
     given = config.num_labels if has_task_head(config) else num_labels
     if num_labels is not None and given != num_labels and not new_head:
         raise ModelError(
@@ -88,7 +90,16 @@ def load_classifier(
             "fine-tune it on this data first, or give the checkpoint it was fine-tuned from",
         )
     set_labels(config, num_labels=num_labels, id2label=id2label, problem_type=problem_type)
-    return _load(AutoModelForSequenceClassification, path, config, dtype=dtype, seed=seed)
+    wants_head = had_head and not new_head
+    model = _load(
+        AutoModelForSequenceClassification, path, config, dtype=dtype, seed=seed, wants_head=wants_head
+    )
+    if had_head and new_head:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            fresh = AutoModelForSequenceClassification.from_config(config, dtype=dtype)
+        copy_head(cast(PreTrainedModel, fresh), model)
+    return model
 
 
 def load_encoder(path: str | Path, *, dtype: torch.dtype = torch.float32, seed: int = 0) -> PreTrainedModel:
@@ -130,19 +141,54 @@ def _load(
     *,
     dtype: torch.dtype,
     seed: int,
+    wants_head: bool = False,
 ) -> PreTrainedModel:
     folder = _local(path, need_weights=True)
     with _quietly(path), torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        model = auto.from_pretrained(
+        model, info = auto.from_pretrained(
             folder or str(path),
             config=config,
             dtype=dtype,
             use_safetensors=True,
             trust_remote_code=False,
             ignore_mismatched_sizes=True,
+            output_loading_info=True,
         )
+    _check_weights(path, cast(PreTrainedModel, model), info, wants_head=wants_head)
     return cast(PreTrainedModel, model).eval()
+
+
+def _check_weights(
+    path: str | Path, model: PreTrainedModel, info: Mapping[str, Iterable[object]], *, wants_head: bool
+) -> None:
+    """Refuse a checkpoint whose weights are not those its config asks for: they would be drawn at random.
+
+    A head that is drawn anew may be missing or of another size, with the pooler that goes with it.
+    """
+    prefix = "" if model.base_model is model else model.base_model_prefix + "."
+
+    def is_needed(name: str) -> bool:
+        return wants_head or (name.startswith(prefix) and not name.startswith(prefix + "pooler."))
+
+    missing = [name for name in map(str, info["missing_keys"]) if is_needed(name)]
+    wrong = [
+        name for name in (str(cast(tuple[str], key)[0]) for key in info["mismatched_keys"]) if is_needed(name)
+    ]
+    problems = [
+        f"{what}: {', '.join(sorted(names)[:3])}{', …' if len(names) > 3 else ''} ({len(names)})"
+        for what, names in (
+            ("not there", missing),
+            ("of another size", wrong),
+            ("there, but of no use", [str(key) for key in info["unexpected_keys"]] if missing else []),
+        )
+        if names
+    ]
+    if problems:
+        fix = "mend config.json, or save the model once more with save_pretrained"
+        raise ModelError(
+            str(path), f"its weights are not those its config.json asks for: {'; '.join(problems)}; {fix}"
+        )
 
 
 def _local(path: str | Path, *, need_weights: bool) -> Path | None:

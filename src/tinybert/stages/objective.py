@@ -156,7 +156,7 @@ class DistillObjective:
         terms = {
             name: self._term(loss, reads, logits, taken, answer, mask) for name, loss, reads in self.losses
         }
-        if HARD in self.teaching.weights:
+        if HARD in self.teaching.weights and "labels" in batch:  # no row has one: nothing to add
             terms[HARD] = self.hard_loss(logits, batch["labels"])
         return {name: self.teaching.weights[name] * term for name, term in terms.items()}
 

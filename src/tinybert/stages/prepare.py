@@ -111,7 +111,7 @@ def load_for_labels(
     order = label_order(config.id2label, labels.names) if has_task_head(config) else None
     if order is None and has_task_head(config) and not new_head:
         raise ModelError(path, label_mismatch(config.id2label, labels.names))
-    model = load_classifier(local, new_head=new_head, seed=seed, **arguments)  # pyright: ignore[reportArgumentType]
+    model = load_classifier(local, new_head=new_head and order is None, seed=seed, **arguments)  # pyright: ignore[reportArgumentType]
     if order is not None:
         reorder_outputs(model, order, labels.names)
     return model

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from contextlib import AbstractContextManager, nullcontext
 
 import torch
@@ -12,6 +13,9 @@ from transformers import PreTrainedModel
 from tinybert.models.capture import Capture, Captured
 from tinybert.models.inputs import model_inputs
 from tinybert.teachers.teacher import TeacherOutput, Wanted
+
+NO_PART = ("_name_or_path", "transformers_version")
+"""Keys of a config that say where a model comes from, not what it answers."""
 
 
 class ModelTeacher:
@@ -47,13 +51,14 @@ class ModelTeacher:
         return TeacherOutput(logits, taken.hidden, taken.scores, taken.vectors)
 
 
-def weights_digest(model: nn.Module) -> str:
-    """Return one SHA-256 over a model's weights: their names, dtypes, shapes and values.
+def weights_digest(model: PreTrainedModel) -> str:
+    """Return one SHA-256 over what decides a model's answers: its config, and its weights by name.
 
     Taken from the model in memory, so it holds for a hub name as for a folder, and for outputs put into
     another order.
     """
-    digest = hashlib.sha256()
+    settings = {key: value for key, value in model.config.to_dict().items() if key not in NO_PART}
+    digest = hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode())
     for name, tensor in sorted(model.state_dict().items()):
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
         digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())

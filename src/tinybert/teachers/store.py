@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from datasets import Dataset
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -57,10 +57,14 @@ def estimate_mb(lengths: np.ndarray, shape: TeacherShape, wanted: Wanted) -> flo
 
 def store_key(weights_digest: str, rows: Dataset, wanted: Wanted, *, prefix: str = "") -> str:
     """Return the name of the folder that holds the answers to exactly this question."""
-    digest = hashlib.sha256(f"1|{weights_digest}|{wanted}".encode())
-    for chunk in rows.select_columns([prefix + "input_ids"]).with_format("arrow").iter(batch_size=4096):
-        for ids in chunk[0].to_pylist():
-            digest.update(np.asarray([len(ids), *ids], dtype=np.int32).tobytes())
+    digest = hashlib.sha256(f"2|{weights_digest}|{wanted}".encode())
+    columns = [
+        name for name in (prefix + "input_ids", prefix + "token_type_ids") if name in rows.column_names
+    ]
+    for chunk in rows.select_columns(columns).with_format("arrow").iter(batch_size=4096):
+        for column in chunk.columns:
+            for ids in column.to_pylist():
+                digest.update(np.asarray([len(ids), *ids], dtype=np.int32).tobytes())
     return digest.hexdigest()[:24]
 
 
@@ -101,7 +105,7 @@ class TeacherStore:
         os.utime(self.folder)  # used just now: make_room takes it last
         for number, start in enumerate(range(0, self.num_rows, SHARD_ROWS)):
             count = min(SHARD_ROWS, self.num_rows - start)
-            if not self._path(number).exists():
+            if not self._is_whole(number):
                 shard_rows = rows.select(range(start, start + count))
                 _write(self._path(number), _answer_shard(teacher, shard_rows, collator, prefix))
             on_rows(count)
@@ -124,6 +128,16 @@ class TeacherStore:
             padded = _pad_pairs([entry.scores for entry in entries if entry.scores is not None], length)
             output.scores = {layer: padded[:, i].to(device) for i, layer in enumerate(self.wanted.scores)}
         return output
+
+    def _is_whole(self, number: int) -> bool:
+        """Return whether a shard can be opened: its header says how long the file must be."""
+        if not self._path(number).exists():
+            return False
+        try:
+            with safe_open(self._path(number), "pt"):
+                return True
+        except SafetensorError:
+            return False
 
     def _path(self, number: int) -> Path:
         return self.folder / f"shard-{number:05d}.safetensors"

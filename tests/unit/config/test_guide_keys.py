@@ -24,7 +24,9 @@ def fields(section: BaseModel, prefix: str = "") -> Iterator[tuple[str, object, 
 
 
 def table(guide: Path) -> list[list[str]]:
-    text = guide.read_text(encoding="utf-8").split("<!-- recipe-keys -->")[1].split("<!-- /recipe-keys -->")[0]
+    text = (
+        guide.read_text(encoding="utf-8").split("<!-- recipe-keys -->")[1].split("<!-- /recipe-keys -->")[0]
+    )
     rows = [line.replace("\\|", "/").strip("| ").split(" | ") for line in text.strip().splitlines()]
     return rows[2:]
 

@@ -2,6 +2,7 @@ import json
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from tests.unit.models.tiny import batch, classifier
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
@@ -9,6 +10,7 @@ from transformers import PreTrainedTokenizerFast
 from tinybert.errors import ModelError
 from tinybert.models import has_task_head, load_classifier, load_config, load_encoder, load_tokenizer
 from tinybert.models.families import encoder
+from tinybert.models.label_order import label_order
 
 
 @pytest.fixture
@@ -93,6 +95,37 @@ def test_weights_cut_short_are_explained(checkpoint):
         load_classifier(checkpoint)
 
 
+@pytest.mark.parametrize(
+    ("rename", "problem"),
+    [
+        (lambda name: "module." + name, "not there: bert.embeddings"),
+        (lambda name: None if name.startswith("classifier.") else name, "not there: classifier.bias"),
+        (lambda name: None if ".layer.1." in name else name, "not there: bert.encoder.layer.1."),
+    ],
+)
+def test_weights_that_are_not_the_configs_are_refused(checkpoint, rename, problem):
+    file = checkpoint / "model.safetensors"
+    weights = {rename(name): tensor for name, tensor in load_file(file).items() if rename(name)}
+    save_file(weights, file, metadata={"format": "pt"})
+    with pytest.raises(ModelError, match=problem):
+        load_classifier(checkpoint)
+
+
+def test_another_vocabulary_than_the_weights_is_refused(checkpoint):
+    config = json.loads((checkpoint / "config.json").read_text())
+    (checkpoint / "config.json").write_text(json.dumps(config | {"vocab_size": config["vocab_size"] + 1}))
+    with pytest.raises(ModelError, match=r"of another size: bert\.embeddings\.word_embeddings\.weight"):
+        load_classifier(checkpoint)
+
+
+def test_a_new_head_is_new_also_where_it_has_the_same_size(checkpoint):
+    kept, new = load_classifier(checkpoint), load_classifier(checkpoint, new_head=True, seed=3)
+    assert not torch.equal(kept.classifier.weight, new.classifier.weight)
+    assert torch.equal(kept.bert.pooler.dense.weight, new.bert.pooler.dense.weight)
+    again = load_classifier(checkpoint, new_head=True, seed=3)
+    assert torch.equal(new.classifier.weight, again.classifier.weight)
+
+
 def test_broken_checkpoints_are_explained(checkpoint):
     weights = checkpoint / "model.safetensors"
     weights.rename(checkpoint / "pytorch_model.bin")
@@ -121,3 +154,8 @@ def test_padding_and_truncation_fixed_in_the_file_are_reset(checkpoint):
 def test_a_folder_without_a_tokenizer_is_refused_instead_of_an_empty_vocabulary(checkpoint):
     with pytest.raises(ModelError, match="no tokenizer here"):
         load_tokenizer(checkpoint)
+
+
+def test_labels_that_differ_only_in_case_keep_their_own_places():
+    assert label_order({0: "Yes", 1: "yes"}, ["yes", "Yes"]) == [1, 0]
+    assert label_order({0: "YES", 1: "NO"}, ["no", "yes"]) == [1, 0]

@@ -83,3 +83,12 @@ def test_the_digest_of_weights_changes_with_one_of_them() -> None:
         model.classifier.bias[0] += 1e-3
     assert weights_digest(model) != before
     assert weights_digest(easy.seeded_classifier().to(torch.bfloat16)) != before
+
+
+def test_the_digest_knows_the_config_but_not_the_folder() -> None:
+    model = easy.seeded_classifier()
+    before = weights_digest(model)
+    model.config.name_or_path = "elsewhere"
+    assert weights_digest(model) == before
+    model.config.hidden_act = "relu"
+    assert weights_digest(model) != before

@@ -196,3 +196,21 @@ def test_what_never_fits_deletes_nothing(tmp_path: Path) -> None:
 
 def test_no_stores_yet_is_room_enough(tmp_path: Path) -> None:
     assert make_room(tmp_path / "none", 5, 10, keep=tmp_path / "none" / "mine")
+
+
+def test_the_key_knows_which_text_a_token_belongs_to() -> None:
+    ids, one, two = [[2, 5, 3, 6, 3]], [[0, 0, 0, 0, 0]], [[0, 0, 0, 1, 1]]
+    single, pair = (Dataset.from_dict({"input_ids": ids, "token_type_ids": types}) for types in (one, two))
+    assert store_key("w", single, Wanted()) != store_key("w", pair, Wanted())
+
+
+def test_a_damaged_shard_is_asked_for_again(tmp_path: Path, rows: Dataset, collator: Collator) -> None:
+    stored = TeacherStore(tmp_path / "s", num_rows=NUM_ROWS, wanted=EVERYTHING)
+    stored.fill(live(), rows, collator)
+    shard = tmp_path / "s" / "shard-00001.safetensors"
+    whole = shard.read_bytes()
+    shard.write_bytes(whole[: len(whole) // 2])
+    teacher = Counting(live())
+    TeacherStore(tmp_path / "s", num_rows=NUM_ROWS, wanted=EVERYTHING).fill(teacher, rows, collator)
+    assert sorted(set(teacher.asked)) == list(range(8, 16))
+    assert len(shard.read_bytes()) == len(whole)
