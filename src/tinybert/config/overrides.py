@@ -109,7 +109,8 @@ def _number(value: object) -> object:
 
 
 def _explain(detail: dict[str, object]) -> str:
-    location = [str(part) for part in detail["loc"]] if isinstance(detail["loc"], tuple) else []
+    parts = detail["loc"] if isinstance(detail["loc"], tuple) else ()
+    location = [str(part) for part in parts if "[" not in str(part)]  # pydantic names the kind it tried
     path = ".".join(location)
     if detail["type"] == "extra_forbidden":
         section = _section_at(location[:-1])

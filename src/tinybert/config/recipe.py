@@ -17,7 +17,7 @@ StartName = Literal["auto", "random", "slice", "project", "checkpoint"]
 class Section(BaseModel):
     """A part of the recipe: frozen, and closed to keys it does not know."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class DataSection(Section):
@@ -124,7 +124,7 @@ class TrainSection(Section):
     precision: Literal["auto", "fp32", "bf16"] = Field(
         default="auto", description="auto: bf16 where a quick measurement finds it faster"
     )
-    seed: int = Field(default=42, ge=0, description="of weights drawn at random, order and dropout")
+    seed: int = Field(default=42, ge=0, lt=2**32, description="of weights drawn at random, order and dropout")
     trackers: list[Literal["tensorboard", "wandb", "trackio"]] = Field(
         default_factory=list, description="where to log besides the run"
     )

@@ -21,12 +21,16 @@ def hub_problem(name: str, kind: Kind) -> str | None:
         name: ``name`` or ``owner/name``.
         kind: What is looked for.
     """
-    if not NAME.match(name):
-        return f"no such file or folder{nearest_here(name)}"
-    if is_kept(name, kind):
-        return None
     from huggingface_hub import HfApi
-    from huggingface_hub.errors import HfHubHTTPError, RepositoryNotFoundError
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, RepositoryNotFoundError
+
+    try:
+        if not NAME.match(name):
+            return f"no such file or folder{nearest_here(name)}"
+        if is_kept(name, kind):
+            return None
+    except HFValidationError:
+        return f"no such file or folder{nearest_here(name)}"
 
     api = HfApi()
     ask = api.model_info if kind == "model" else api.dataset_info

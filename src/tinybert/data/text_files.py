@@ -213,6 +213,8 @@ def read_json_array(path: Path, name: str) -> Iterator[RawRow | Fault]:
     while not buffer.startswith("]", place):
         try:
             row, place = decode(buffer, place)
+        except RecursionError as error:
+            raise DataError(name, f"row {number:,}: nested too deeply") from error
         except json.JSONDecodeError as error:
             more = next(chunks, "") if _may_go_on(error, len(buffer)) else ""
             if not more:

@@ -32,7 +32,7 @@ def table_rows(metrics: Metrics) -> list[list[str]]:
 
 def _cells(row: Row, split: str, main: str, teacher: float | None) -> list[str]:
     score = _score(row, split, main)
-    share = f"{score / teacher:.1%}" if score is not None and teacher else "–"
+    share = f"{score / teacher:.1%}" if score is not None and teacher is not None and teacher > 0 else "–"
     seconds = row.get("train_seconds")
     return [
         "–" if score is None else f"{score:.4f}",

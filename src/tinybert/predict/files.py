@@ -56,6 +56,8 @@ def predict_file(predictor: Predictor, source: Path, target: Path | None) -> Non
             str(target),
             f"cannot write {target.suffix or 'a file without an ending'}; allowed: {', '.join(OUTPUTS)}",
         )
+    if target is not None and target.exists() and target.samefile(source):
+        raise DataError(str(target), "is the input itself; give the answers a file of their own")
     unit, rows = read_texts(source)
     with _whole(target) as file:
         write = _writer(file, target)

@@ -145,8 +145,7 @@ class RunInProgress:
 
     def _has_products(self) -> bool:
         """True when a step has left something that took time: a model, or checkpoints on the way to one."""
-        done = (mark.parent for mark in self.work.glob("*/done.json"))
-        return any(len(list(step.iterdir())) > 1 for step in done) or any(self.work.glob("*/checkpoints/*"))
+        return any(self.work.glob("*/model")) or any(self.work.glob("*/checkpoints/*"))
 
     @property
     def work(self) -> Path:

@@ -66,8 +66,9 @@ def examine(plan: DistillPlan, source: object, folder: Path) -> list[Finding]:
     """Do all checks, for the command ``tinybert doctor``; nothing is trained."""
     data, encoded, prefix = prepare_rows(plan, source, folder)
     findings = checks_before(plan, data, encoded.tokenizer)
-    if not any(finding.level == "stop" for finding in findings):
-        findings += checks_of_teacher(plan, data, encoded.validation, encoded.collator, prefix=prefix)
+    if any(finding.level == "stop" for finding in findings):
+        return findings
+    findings += checks_of_teacher(plan, data, encoded.validation, encoded.collator, prefix=prefix)
     return [*findings, check_time(plan, data, encoded.train, encoded.collator)]
 
 

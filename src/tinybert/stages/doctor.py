@@ -6,7 +6,7 @@ import shutil
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -20,7 +20,6 @@ from tinybert.errors import DoctorError
 from tinybert.models import load_config, random_start, student_config
 from tinybert.models.inputs import model_inputs
 from tinybert.models.label_order import label_mismatch, label_order
-from tinybert.runs import Json
 from tinybert.stages.console import say
 from tinybert.stages.objective import HardObjective, Teaching
 from tinybert.stages.plan import DistillPlan, resolve_path
@@ -190,7 +189,8 @@ def check_memory(plan: DistillPlan, data: TextData) -> Finding:
         else 12 * info.num_hidden_layers * info.hidden_size**2 + (info.vocab_size * info.hidden_size)
     )
     layers, width = plan.shape.num_hidden_layers, plan.shape.hidden_size
-    activations = plan.recipe.train.batch_size * plan.recipe.data.max_length * width * layers * 34 * 2
+    batch_size = min(plan.recipe.train.batch_size, len(data.splits["train"]))
+    activations = batch_size * plan.recipe.data.max_length * width * layers * 34 * 2
     needed = (parameters * BYTES_A_TRAINED_PARAMETER + teacher * 4 + activations) / 1e9
     free = psutil.virtual_memory().available / 1e9
     text = f"about {needed:.1f} GB at the longest batch, {free:.1f} GB free"
@@ -365,8 +365,3 @@ def median_seconds(run: Callable[[], object]) -> float:
         run()
         seconds.append(time.perf_counter() - start)
     return sorted(seconds)[TIMED_STEPS // 2]
-
-
-def as_json(findings: Sequence[Finding]) -> list[Json]:
-    """Return findings as plain data."""
-    return [asdict(finding) for finding in findings]

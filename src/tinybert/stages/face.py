@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from tinybert.config import DataSection, build_recipe
+from tinybert.errors import DataError
 from tinybert.predict import Predictor, TextRow
 from tinybert.runs import Json, Run
 from tinybert.stages.evaluation import evaluate_split
@@ -72,7 +73,13 @@ def evaluate(run: str | Path | Run, data: Rows, *, split: str = "test") -> Json:
 
 
 def predict(run: str | Path | Run, texts: Iterable[TextRow]) -> list[Answer]:
-    """Return one answer a text, in the order given."""
+    """Return one answer a text, in the order given.
+
+    Raises:
+        DataError: A text is empty, or one text stands where a list of texts is expected.
+    """
+    if isinstance(texts, str):
+        raise DataError("predict", "expected a list of texts; put the one text into brackets")
     return Predictor(_path(run))(texts)
 
 

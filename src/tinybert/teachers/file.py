@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-import pyarrow.parquet
 import torch
 from datasets import Dataset
 from torch import Tensor
 
 from tinybert.data import LabelScheme
+from tinybert.data.findings import Unit
 from tinybert.data.hub import nearest_here
+from tinybert.data.readers import open_file
+from tinybert.data.text_files import Fault, RawRow
 from tinybert.errors import DataError
 from tinybert.teachers.teacher import TeacherOutput
 
@@ -32,7 +33,7 @@ def is_soft_label_file(path: str) -> bool:
     Raises:
         DataError: It names such a file, and there is none.
     """
-    if not path.endswith(SUFFIXES) or Path(path).is_dir():
+    if not path.lower().endswith(SUFFIXES) or Path(path).is_dir():
         return False
     if not Path(path).is_file():
         raise DataError(path, f"no such file of soft labels{nearest_here(path)}")
@@ -57,7 +58,8 @@ class FileTeacher:
 def read_soft_labels(path: str, rows: Dataset, labels: LabelScheme) -> FileTeacher:
     """Match a file of answers to the training rows.
 
-    Scores that are all in [0, 1] and add up to 1 are probabilities and become logits by their logarithm;
+    Scores in [0, 1] that add up to 1, as far as two decimals can, are probabilities and become logits by
+    their logarithm;
     for multi-label, scores all in [0, 1] become logits by the logit function; others are logits already.
 
     Args:
@@ -67,42 +69,44 @@ def read_soft_labels(path: str, rows: Dataset, labels: LabelScheme) -> FileTeach
         labels: The label order.
 
     Raises:
-        DataError: A row is malformed, or training rows have no answer; all are listed.
+        DataError: A row is malformed, a text has two different answers, training rows have none (all are
+            listed), or only some rows are probabilities.
     """
     answers: dict[Key, list[float]] = {}
+    seen: set[Key] = set()
     problems: list[str] = []
-    for number, record in _read(Path(path)):
+    unit, table = _read(Path(path))
+    for row in table:
+        if isinstance(row, Fault):
+            problems.append(f"{unit} {row.number:,}: {row.why}")
+            continue
+        number, record = row
         try:
             key = _key(record)
-            answers[key] = _scores(record, labels)
+            seen.add(key)
+            scores = _scores(record, labels)
+            if answers.setdefault(key, scores) != scores:
+                raise ValueError(f"other scores than an earlier row has for the text {key[0][:60]!r}")
         except ValueError as error:
-            problems.append(f"row {number}: {error}; each row is {FORM}")
+            problems.append(f"{unit} {number:,}: {error}")
+    if problems:
+        problems.append(f"each row is {FORM}")
     pairs: Sequence[str | None] = (
         rows["text_pair"] if "text_pair" in rows.column_names else [None] * len(rows)
     )
     keys: list[Key] = list(zip(rows["text"], pairs, strict=True))
-    missing = [f"no scores for the training text {key[0][:60]!r}" for key in keys if key not in answers]
-    if problems or missing:
-        raise DataError(path, problems + missing)
-    table = np.asarray([answers[key] for key in keys], dtype=np.float64)
-    return FileTeacher(_to_logits(table, labels))
+    problems += [f"no scores for the training text {key[0][:60]!r}" for key in keys if key not in seen]
+    if problems:
+        raise DataError(path, problems)
+    return FileTeacher(_to_logits(np.asarray([answers[key] for key in keys], dtype=np.float64), labels, path))
 
 
-def _read(path: Path) -> Iterator[tuple[int, Mapping[str, object]]]:
-    """Yield (row number counted from 1, record)."""
-    try:
-        if path.suffix == ".parquet":
-            yield from enumerate(pyarrow.parquet.read_table(path).to_pylist(), 1)
-            return
-        text = path.read_text(encoding="utf-8-sig")
-        if path.suffix == ".json":
-            yield from enumerate(json.loads(text), 1)
-            return
-        for number, line in enumerate(text.splitlines(), 1):
-            if line.strip():
-                yield number, json.loads(line)
-    except (OSError, ValueError) as error:
-        raise DataError(str(path), f"cannot read these soft labels: {error}; each row is {FORM}") from error
+def _read(path: Path) -> tuple[Unit, Iterator[RawRow | Fault]]:
+    """Open the file; row numbers count from 1."""
+    tables = open_file(path, str(path))
+    if list(tables) != [""]:
+        raise DataError(str(path), f"holds splits; give one list of rows, each {FORM}")
+    return tables[""].unit, tables[""].rows
 
 
 def _key(record: Mapping[str, object]) -> Key:
@@ -132,12 +136,22 @@ def _finite(value: object, name: str) -> float:
     return float(value)
 
 
-def _to_logits(table: np.ndarray, labels: LabelScheme) -> np.ndarray:
-    """Turn probabilities into logits; leave logits as they are."""
+def _to_logits(table: np.ndarray, labels: LabelScheme, path: str) -> np.ndarray:
+    """Turn probabilities (N, C) into logits; leave logits as they are."""
     in_unit = bool(((table >= 0) & (table <= 1)).all())
-    clipped = np.clip(table, TINY, 1 - TINY)
-    if labels.kind == "single" and in_unit and np.allclose(table.sum(axis=1), 1, atol=1e-3):
-        return np.log(clipped)
     if labels.kind == "multi" and in_unit:
+        clipped = np.clip(table, TINY, 1 - TINY)
         return np.log(clipped) - np.log1p(-clipped)
-    return table
+    sums = table.sum(axis=1, keepdims=True)
+    # people round to two decimals, each score by up to half a hundredth
+    adds_up = np.abs(sums[:, 0] - 1) <= 0.005 * table.shape[1] + 1e-3
+    if labels.kind != "single" or not in_unit or not adds_up.any():
+        return table
+    if not adds_up.all():
+        odd = int((~adds_up).sum())
+        raise DataError(
+            path,
+            f"{odd:,} of {len(table):,} rows have scores that do not add up to 1 (the first to "
+            f"{sums[~adds_up][0, 0]:.3f}), the others do; give probabilities everywhere, or logits",
+        )
+    return np.log(np.clip(table / sums, TINY, 1))

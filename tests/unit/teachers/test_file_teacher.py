@@ -100,22 +100,19 @@ def test_all_bad_rows_and_all_missing_texts_are_listed(tmp_path: Path) -> None:
     with pytest.raises(DataError) as caught:
         answers(write(tmp_path / "a.jsonl", records))
     problems = caught.value.problems
-    assert [problem.split(":")[0] for problem in problems[:5]] == [f"row {i}" for i in range(1, 6)]
+    assert [problem.split(":")[0] for problem in problems[:5]] == [f"line {i}" for i in range(1, 6)]
     assert "scores must name exactly the labels ['bad', 'good']; got ['bad', 'god']" in problems[0]
     assert "text is 3, not a string" in problems[1]
     assert "no scores" in problems[2]
     assert "bad = 'high' is not a finite number" in problems[3]
-    assert '{"text": "…", "scores"' in problems[0]
-    assert problems[5:] == (
-        "no scores for the training text 'a fine film'",
-        "no scores for the training text 'dull'",
-    )
+    assert '{"text": "…", "scores"' in problems[5]
+    assert problems[6:] == ("no scores for the training text 'dull'",)
 
 
 def test_a_line_that_is_no_json_is_said(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     path.write_text('{"text": "a"\n')
-    with pytest.raises(DataError, match="cannot read these soft labels"):
+    with pytest.raises(DataError, match="line 1: not valid JSON"):
         answers(str(path))
 
 
@@ -123,14 +120,14 @@ def test_a_line_that_is_no_json_is_said(tmp_path: Path) -> None:
 def test_a_line_that_is_no_row_is_said(tmp_path: Path, record: str) -> None:
     path = tmp_path / "a.jsonl"
     path.write_text(record + "\n")
-    with pytest.raises(DataError, match="row 1"):
+    with pytest.raises(DataError, match="line 1: not an object"):
         answers(str(path))
 
 
 def test_a_damaged_parquet_file_is_said(tmp_path: Path) -> None:
     path = tmp_path / "a.parquet"
     path.write_bytes(b"PAR1 and no more")
-    with pytest.raises(DataError, match="cannot read these soft labels"):
+    with pytest.raises(DataError, match="not a Parquet file"):
         answers(str(path))
 
 
@@ -143,3 +140,31 @@ def test_a_missing_file_of_soft_labels_is_said(tmp_path: Path) -> None:
 def test_a_folder_is_no_file_of_soft_labels(tmp_path: Path) -> None:
     (tmp_path / "folder.jsonl").mkdir()
     assert not is_soft_label_file(str(tmp_path / "folder.jsonl"))
+
+
+def test_a_text_with_two_different_answers_is_refused(tmp_path: Path) -> None:
+    records = [*scored(PROBABILITIES), *scored(PROBABILITIES), *scored([PROBABILITIES[2]] * 3)]
+    with pytest.raises(DataError, match="line 7: other scores than an earlier row has for the text"):
+        answers(write(tmp_path / "a.jsonl", records))
+
+
+def test_probabilities_rounded_to_two_decimals_stay_probabilities(tmp_path: Path) -> None:
+    names = ("a", "b", "c")
+    rounded = dict(zip(names, (0.33, 0.33, 0.33), strict=True))
+    sure = dict(zip(names, (0.9, 0.05, 0.05), strict=True))
+    given = answers(write(tmp_path / "a.jsonl", scored([rounded, sure, sure])), LabelScheme("single", names))
+    np.testing.assert_allclose(given[1].exp().numpy(), [0.9, 0.05, 0.05], rtol=1e-5)
+    np.testing.assert_allclose(given[0].exp().numpy(), [1 / 3] * 3, rtol=1e-5)
+
+
+def test_probabilities_mixed_with_something_else_are_refused(tmp_path: Path) -> None:
+    mixed = [{"bad": 0.1, "good": 0.9}, {"bad": 0.4, "good": 0.9}, {"bad": 0.5, "good": 0.5}]
+    with pytest.raises(DataError, match="1 of 3 rows have scores that do not add up to 1"):
+        answers(write(tmp_path / "a.jsonl", scored(mixed)))
+
+
+def test_a_line_separator_inside_a_text_does_not_end_its_row(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    rows = [{"text": text + "\u2028", "scores": PROBABILITIES[0]} for text in TEXTS]
+    path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
+    answers(str(path), rows=Dataset.from_dict({"text": [row["text"] for row in rows]}))
