@@ -2,7 +2,7 @@
 
 from tinybert.models.capture import Capture, Captured, capture
 from tinybert.models.families import EncoderInfo, describe
-from tinybert.models.initialise import random_start, slice_start, student_config
+from tinybert.models.initialise import num_positions, random_start, slice_start, student_config
 from tinybert.models.layer_maps import resolve_layer_map
 from tinybert.models.load import has_task_head, load_classifier, load_config, load_encoder, load_tokenizer
 from tinybert.models.project import ProjectedStart, project_start
@@ -21,6 +21,7 @@ __all__ = [
     "load_config",
     "load_encoder",
     "load_tokenizer",
+    "num_positions",
     "project_start",
     "random_start",
     "resolve_layer_map",

@@ -110,6 +110,12 @@ def _bert_config(teacher_config: PreTrainedConfig, shape: Shape) -> BertConfig:
     )
 
 
+def num_positions(config: PreTrainedConfig) -> int | None:
+    """Return how many tokens a row may have; None where the model has no table of positions."""
+    size = getattr(config, "max_position_embeddings", None)
+    return None if size is None or size < 1 else size - first_position(config)
+
+
 def first_position(config: PreTrainedConfig) -> int:
     """Return the row of the position table that the first token reads: behind the padding's in RoBERTa."""
     if config.model_type in ("roberta", "xlm-roberta", "camembert"):

@@ -18,7 +18,7 @@ from torch import nn
 
 from tinybert.data import LabelScheme, encode, pad
 from tinybert.errors import DataError, ModelError
-from tinybert.models import has_task_head, load_classifier, load_config, load_tokenizer
+from tinybert.models import has_task_head, load_classifier, load_config, load_tokenizer, num_positions
 from tinybert.models.inputs import model_inputs
 from tinybert.models.label_order import label_mismatch, label_order, output_names, reorder_outputs
 from tinybert.runs import open_run, partial_path
@@ -74,7 +74,8 @@ class Predictor:
         if torch.cuda.is_available():
             nn.Module.to(self.model, "cuda")
         self.batch_size = batch_size
-        self.max_length = max_length or min(self.tokenizer.model_max_length, config.max_position_embeddings)
+        limits = (self.tokenizer.model_max_length, num_positions(config))
+        self.max_length = max_length or min(limit for limit in limits if limit is not None)
         self.task: Task = task_of_config(self.model.config)
         if labels is not None:
             order = label_order(config.id2label, labels.names)

@@ -46,7 +46,13 @@ class Run:
     @property
     def metrics(self) -> Json:
         """The content of ``metrics.json``."""
-        return cast(Json, json.loads((self.path / METRICS).read_text(encoding="utf-8")))
+        return read_json(self.path / METRICS)
+
+    @property
+    def inputs(self) -> Inputs:
+        """The content of ``inputs.json``: name → digest."""
+        file = self.path / INPUTS
+        return cast(Inputs, read_json(file)) if file.exists() else NO_INPUTS
 
     @property
     def recipe(self) -> Recipe:
@@ -188,8 +194,7 @@ def finished_run(out: Path, recipe: Recipe, inputs: Inputs = NO_INPUTS) -> Run |
 
 def _differences(folder: Path, recipe: Recipe, inputs: Inputs) -> list[str]:
     """Return what a run on disk has other than this recipe and these inputs."""
-    file = folder / INPUTS
-    its = cast(Inputs, json.loads(file.read_text(encoding="utf-8"))) if file.exists() else NO_INPUTS
+    its = Run(folder).inputs
     same = (folder / RECIPE).read_text(encoding="utf-8") == dump_recipe(recipe)
     names = sorted({*its, *inputs})
     return ([] if same else ["settings"]) + [name for name in names if its.get(name) != inputs.get(name)]
@@ -206,6 +211,18 @@ def environment() -> Json:
         "machine": platform.machine(),
         "num_cpus": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
     }
+
+
+def read_json(path: Path) -> Json:
+    """Read a JSON object of a run.
+
+    Raises:
+        RunError: It is damaged.
+    """
+    try:
+        return cast(Json, json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError) as error:
+        raise RunError(str(path), f"damaged ({error}); delete the run, or choose another --out") from error
 
 
 def write_text(path: Path, text: str) -> None:

@@ -12,12 +12,12 @@ from tinybert.data import TextData
 from tinybert.errors import RecipeError
 from tinybert.models import load_tokenizer
 from tinybert.runs import RunInProgress
-from tinybert.stages.console import say
 from tinybert.stages.doctor import same_tokenizer
 from tinybert.stages.finetune import measured_bf16
 from tinybert.stages.objective import is_intermediate
 from tinybert.stages.plan import DistillPlan, resolve_path
 from tinybert.stages.prepare import Encoded, encode_rows, labelled_only, load_rows
+from tinybert.teachers import read_soft_labels
 
 
 @dataclass(frozen=True)
@@ -55,8 +55,8 @@ def prepare_rows(plan: DistillPlan, source: object, folder: Path) -> tuple[TextD
     """
     recipe = plan.recipe
     data = load_rows(source, recipe, plan.task, work_dir=folder / "rows", allow_unlabelled=True)
-    for warning in data.warnings:
-        say(f"warning: {warning}")
+    if plan.teacher.kind == "file":
+        read_soft_labels(plan.teacher.path, data.splits["train"], data.labels)  # what is wrong, is said now
     tokenizer = load_tokenizer(resolve_path(plan.source))
     teacher_tokenizer = None
     if plan.teacher.kind != "file" and plan.source != plan.teacher.path:

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 
 from tinybert.config import DataSection
 from tinybert.data import load
+from tinybert.data.sources import SPLIT_ORDER
+from tinybert.errors import RecipeError
 from tinybert.evaluate import text_rows
+from tinybert.lookup import nearest
 from tinybert.predict import Predictor
-from tinybert.runs import Json
+from tinybert.runs import Json, Run, digest_input, is_run
 
 
 def evaluate_split(run: str, source: object, *, split: str, settings: DataSection) -> Json:
-    """Return a model's metrics on one split; a single file is scored whole.
+    """Return a model's metrics on one split.
+
+    A single file is scored whole, unless the run was trained on this very file: then it is split as it was
+    for training, so that no row is scored that the model has seen.
 
     Args:
         run: Run, checkpoint or hub name.
@@ -21,17 +29,26 @@ def evaluate_split(run: str, source: object, *, split: str, settings: DataSectio
         settings: Columns and what to do with bad rows.
 
     Raises:
+        RecipeError: There is no such split.
         DataError: The split is missing, or rows are bad, or a label is one the model does not know.
         ModelError: The checkpoint cannot be used.
     """
+    if split not in SPLIT_ORDER:
+        allowed = ", ".join(SPLIT_ORDER)
+        raise RecipeError("split", f"{split!r}: unknown{nearest(split, SPLIT_ORDER)} (allowed: {allowed})")
     predictor = Predictor(run)
     data = load(
         source,  # pyright: ignore[reportArgumentType]
         settings=settings,
         label_kind=predictor.task.label_kind,
-        need=(split,),
+        need=("train", split) if _was_trained_on(run, source) else (split,),
         known_labels=predictor.labels,
     )
     rows = data.splits[split]
     scores = predictor.task.metrics(predictor.logits(text_rows(rows)), np.asarray(rows["label"]))
     return {"split": split, "num_rows": len(rows), "num_rows_refused": len(data.bad_rows), **scores}
+
+
+def _was_trained_on(run: str, source: object) -> bool:
+    folder = Path(run)
+    return is_run(folder) and Run(folder).inputs.get("data") == digest_input(source)

@@ -11,11 +11,10 @@ from tinybert.data import TextData
 from tinybert.errors import RecipeError
 from tinybert.models import load_tokenizer
 from tinybert.runs import Json, Run, RunInProgress
-from tinybert.stages.console import say
 from tinybert.stages.finish import finish_run, score_models
 from tinybert.stages.fit import MODEL, fit, settings_of
 from tinybert.stages.objective import HardObjective
-from tinybert.stages.plan import find_task, resolve_path
+from tinybert.stages.plan import check_length, find_task, refuse_unread, resolve_path
 from tinybert.stages.prepare import Encoded, encode_rows, load_for_labels, load_rows
 from tinybert.tasks import Task
 from tinybert.train import check_trackers, choose_precision
@@ -34,6 +33,7 @@ def resolve_finetune(recipe: Recipe) -> Recipe:
         raise RecipeError(
             "recipe", "model is missing; give --model a checkpoint, a run, bundled:minilm or a hub name"
         )
+    refuse_unread(recipe, ["teacher", "student", "distill", "baseline"])
     task = find_task(recipe)
     train = recipe.train
     return recipe.model_copy(
@@ -58,10 +58,9 @@ def finetune(recipe: Recipe, run: RunInProgress, source: object) -> Run:
         source: The rows: anything :func:`tinybert.data.load` reads.
     """
     check_trackers(recipe.train.trackers)
+    check_length(recipe, str(recipe.model))
     task = find_task(recipe)
     data = load_rows(source, recipe, task, work_dir=run.work / "rows", allow_unlabelled=False)
-    for warning in data.warnings:
-        say(f"warning: {warning}")
     assert recipe.model is not None
     tokenizer = load_tokenizer(resolve_path(recipe.model))
     encoded = encode_rows(data, tokenizer, max_length=recipe.data.max_length, folder=run.work / "encoded")

@@ -83,6 +83,7 @@ def finish_run(
         name: cast(list[dict[str, float]], facts["history"]) for name, facts in facts_by_name.items()
     }
     split, rows = evaluation_split(data)
+    _, precision = run.step("precision", lambda _: {"precision": run.recipe.train.precision})
     metrics = {
         "stage": run.recipe.stage,
         "task": task.name,
@@ -93,6 +94,7 @@ def finish_run(
         "num_train_rows": len(data.splits["train"]),
         "labels": list(data.labels.names),
         "seed": run.recipe.train.seed,
+        "precision": precision["precision"],
         **metrics,
         "notes": [*notes, *data.warnings, *_bad_row_notes(data)],
     }

@@ -42,7 +42,9 @@ def run_recipe(recipe: Recipe, out: str | Path, *, source: object = None) -> Run
     else:
         plan = plan_distill(recipe)
         resolved = plan.recipe
-        inputs = {"data": digest_input(rows), "teacher": digest_input(resolved.teacher.path)}
+        inputs = {"data": digest_input(rows)} | {
+            name: digest_input(path) for name, path in plan.models().items()
+        }
         carry_out = partial(distill, plan)
     if done := finished_run(place, resolved, inputs):
         say(f"{place} is finished already, by this recipe and from this data: nothing to do")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -19,6 +20,7 @@ from tinybert.models import (
     describe,
     has_task_head,
     load_config,
+    num_positions,
     resolve_layer_map,
     resolve_shape,
 )
@@ -80,6 +82,15 @@ class DistillPlan:
         assert isinstance(self.recipe.distill.losses, dict)
         return self.recipe.distill.losses
 
+    def models(self) -> dict[str, str]:
+        """Return what the run reads besides its rows: name → path."""
+        paths = {"teacher": self.teacher.path}
+        if self.start == "checkpoint":
+            paths["student"] = self.source
+        if self.recipe.baseline and self.teacher.pretrained is not None:
+            paths["pretrained"] = self.teacher.pretrained
+        return paths
+
 
 def resolve_path(name: str) -> str:
     """Return the folder of a bundled source; any other name is returned as it is."""
@@ -116,9 +127,12 @@ def plan_distill(recipe: Recipe) -> DistillPlan:
             "teacher.path is missing; give --teacher a run, a checkpoint, bundled:minilm, "
             "a hub name or a file of soft labels",
         )
+    refuse_unread(recipe, ["model"])
     task = find_task(recipe)
     teacher = plan_teacher(recipe)
     start, source = _plan_start(recipe, teacher)
+    for path in {source} if teacher.kind == "file" else {source, teacher.path}:
+        check_length(recipe, path)
     shape = _plan_shape(recipe, start)
     losses = plan_losses(
         recipe,
@@ -182,6 +196,44 @@ def pretrained_of(path: str) -> str | None:
     return origin if there else None
 
 
+def check_length(recipe: Recipe, path: str) -> None:
+    """Refuse rows longer than a model has positions: it would fail at the first one, maybe hours later.
+
+    Raises:
+        RecipeError: ``data.max_length`` is more than the model can read.
+    """
+    limit = num_positions(plan_config(path))
+    if limit is not None and recipe.data.max_length > limit:
+        raise RecipeError(
+            "recipe",
+            f"data.max_length = {recipe.data.max_length}: {path} has {limit} positions; "
+            f"set data.max_length={limit} or less",
+        )
+
+
+def refuse_unread(recipe: Recipe, keys: Sequence[str]) -> None:
+    """Refuse settings that this stage never reads: silence would look like obedience.
+
+    Args:
+        recipe: As the user gave it.
+        keys: Names of the recipe's sections and fields that are not read.
+
+    Raises:
+        RecipeError: One of them is not at its default; all are listed.
+    """
+    given, default = recipe.model_dump(include=set(keys)), Recipe().model_dump(include=set(keys))
+    changed = [
+        f"{key}.{leaf}" if leaf else key
+        for key in keys
+        for leaf in (given[key] if isinstance(given[key], dict) else [""])
+        if (given[key][leaf] != default[key][leaf] if leaf else given[key] != default[key])
+    ]
+    if changed:
+        raise RecipeError(
+            "recipe", [f"{name}: not read by stage {recipe.stage}; leave it out" for name in changed]
+        )
+
+
 def plan_config(name: str) -> PreTrainedConfig:
     """Return a checkpoint's config by any of its names."""
     return load_config(resolve_path(name))
@@ -191,8 +243,13 @@ def _plan_start(recipe: Recipe, teacher: TeacherPlan) -> tuple[Start, str]:
     """Return how the student starts and from what. For a random start the source gives the vocabulary."""
     student = recipe.student
     source = teacher.path if teacher.kind != "file" else str(teacher.pretrained)
-    if student.shape not in SHAPES and not _has_own_numbers(recipe):
+    if student.shape not in SHAPES:
         _check_is_checkpoint(student.shape)
+        if numbers := [name for name, value in _own_numbers(recipe).items() if value is not None]:
+            raise RecipeError(
+                "recipe",
+                [f"student.{name}: {student.shape} is a checkpoint and has its own" for name in numbers],
+            )
         if student.start not in ("auto", "checkpoint"):
             raise RecipeError(
                 "recipe",
@@ -224,14 +281,14 @@ def _natural_start(shape: Shape, info: EncoderInfo) -> Start:
     return "project" if info.model_type in PROJECTABLE else "random"
 
 
-def _has_own_numbers(recipe: Recipe) -> bool:
+def _own_numbers(recipe: Recipe) -> dict[str, int | None]:
     student = recipe.student
-    return None not in (
-        student.num_hidden_layers,
-        student.hidden_size,
-        student.num_attention_heads,
-        student.intermediate_size,
-    )
+    return {
+        "num_hidden_layers": student.num_hidden_layers,
+        "hidden_size": student.hidden_size,
+        "num_attention_heads": student.num_attention_heads,
+        "intermediate_size": student.intermediate_size,
+    }
 
 
 def _check_is_checkpoint(name: str) -> None:
@@ -253,13 +310,7 @@ def _plan_shape(recipe: Recipe, start: Start) -> Shape:
         return Shape(
             info.num_hidden_layers, info.hidden_size, info.num_attention_heads, info.intermediate_size
         )
-    numbers = {
-        "num_hidden_layers": student.num_hidden_layers,
-        "hidden_size": student.hidden_size,
-        "num_attention_heads": student.num_attention_heads,
-        "intermediate_size": student.intermediate_size,
-    }
-    return resolve_shape(student.shape if student.shape in SHAPES else None, numbers)
+    return resolve_shape(student.shape, _own_numbers(recipe))
 
 
 def _plan_layer_map(recipe: Recipe, shape: Shape, source: str, teacher: TeacherPlan) -> tuple[int, ...]:

@@ -14,6 +14,7 @@ from tinybert.data import Collator, LabelScheme, TextData, encode_split, load
 from tinybert.errors import ModelError
 from tinybert.models import has_task_head, load_classifier, load_config
 from tinybert.models.label_order import label_mismatch, label_order, reorder_outputs
+from tinybert.stages.console import say
 from tinybert.stages.plan import resolve_path
 from tinybert.tasks import Task
 
@@ -31,18 +32,23 @@ class Encoded:
 def load_rows(
     source: object, recipe: Recipe, task: Task, *, work_dir: Path, allow_unlabelled: bool
 ) -> TextData:
-    """Read and check a stage's rows; every bad one is named at once.
+    """Read and check a stage's rows; every bad one is named at once, what is odd is said.
 
     Raises:
         DataError: See :func:`tinybert.data.load`.
     """
-    return load(
+    data = load(
         source,  # pyright: ignore[reportArgumentType]
         settings=recipe.data,
         label_kind=task.label_kind,
         allow_unlabelled=allow_unlabelled,
         work_dir=work_dir,
     )
+    for warning in data.warnings:
+        say(f"warning: {warning}")
+    if data.bad_rows:
+        say(f"warning: {len(data.bad_rows):,} bad rows are set aside, in bad_rows.jsonl of the run")
+    return data
 
 
 def encode_rows(

@@ -15,8 +15,10 @@ import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import numpy as np
+import pyarrow as pa
 import torch
 from datasets import Dataset
 from safetensors import SafetensorError, safe_open
@@ -62,7 +64,7 @@ def store_key(weights_digest: str, rows: Dataset, wanted: Wanted, *, prefix: str
         name for name in (prefix + "input_ids", prefix + "token_type_ids") if name in rows.column_names
     ]
     for chunk in rows.select_columns(columns).with_format("arrow").iter(batch_size=4096):
-        for column in chunk.columns:
+        for column in cast(pa.Table, chunk).columns:
             for ids in column.to_pylist():
                 digest.update(np.asarray([len(ids), *ids], dtype=np.int32).tobytes())
     return digest.hexdigest()[:24]

@@ -9,7 +9,7 @@ from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from tinybert.errors import MissingExtraError
+from tinybert.errors import MissingExtraError, RecipeError
 
 FOLDERS = {"tensorboard": "TENSORBOARD_LOGGING_DIR", "wandb": "WANDB_DIR", "trackio": "TRACKIO_DIR"}
 """Tracker → the environment variable that says where it writes; a value the user set is kept."""
@@ -34,6 +34,9 @@ def tracked(trackers: Sequence[str], folder: Path, name: str) -> Generator[None]
         trackers: Names.
         folder: The run's folder.
         name: The training, one curve each.
+
+    Raises:
+        RecipeError: Weights & Biases cannot be used as it is set up.
     """
     before = {FOLDERS[tracker]: os.environ.get(FOLDERS[tracker]) for tracker in trackers}
     for tracker in trackers:
@@ -41,6 +44,12 @@ def tracked(trackers: Sequence[str], folder: Path, name: str) -> Generator[None]
         os.environ.setdefault(FOLDERS[tracker], str(place.resolve()))
     try:
         yield
+    except Exception as error:
+        if type(error).__module__.partition(".")[0] != "wandb":
+            raise
+        raise RecipeError(
+            "train.trackers", f"wandb: {error}; log in with `wandb login`, or set WANDB_MODE=offline"
+        ) from error
     finally:
         for tracker in trackers:
             if tracker in ("wandb", "trackio") and tracker in sys.modules:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import math
 import shutil
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -37,6 +38,8 @@ from tinybert.train.memory import keep_freed_memory
 from tinybert.train.progress import EpochLines, Progress
 
 Batch = dict[str, Tensor]
+
+KEPT = ("grad_norm", "learning_rate", "seconds")
 
 
 class Objective(Protocol):
@@ -97,6 +100,13 @@ class ObjectiveTrainer(Trainer):
         self.loss_is_scaled_for_ga = False
         self.term_sums: dict[str, Tensor] = {}
         self.num_rows_seen = 0
+        self.began = time.perf_counter()
+        self.num_entries_before = 0
+
+    def seconds_before(self) -> float:
+        """Return what earlier processes took to come to the checkpoint this one began from."""
+        entries = self.state.log_history[: self.num_entries_before]
+        return max((entry.get("seconds", 0.0) for entry in entries), default=0.0)
 
     def compute_loss(
         self,
@@ -138,6 +148,7 @@ class ObjectiveTrainer(Trainer):
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """Log as usual, with every term of the objective by name, averaged over examples, not batches."""
         if "loss" in logs:
+            logs["seconds"] = self.seconds_before() + time.perf_counter() - self.began
             terms = self.mean_terms()
             logs |= {"loss": sum(terms.values())} | {f"loss/{name}": value for name, value in terms.items()}
         super().log(logs, start_time)
@@ -215,12 +226,14 @@ def train(
     trainer.remove_callback(PrinterCallback)
     keep_freed_memory()
     transformers_logging.disable_progress_bar()
+    trainer.num_entries_before = num_log_entries(checkpoint)
     with training_attention(model):
         outcome = trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     history = epoch_rows(trainer.state.log_history)
     key = f"val_{settings.main_metric}"
     best = max(history, key=lambda row: row.get(key, -math.inf)) if history else {}
-    return Trained(history, outcome.global_step, float(outcome.metrics["train_runtime"]), best)
+    seconds = trainer.seconds_before() + float(outcome.metrics["train_runtime"])
+    return Trained(history, outcome.global_step, seconds, best)
 
 
 def callbacks_of(settings: Settings) -> list[TrainerCallback]:
@@ -289,6 +302,14 @@ def last_whole_checkpoint(work_dir: Path) -> Path | None:
     return whole
 
 
+def num_log_entries(checkpoint: Path | None) -> int:
+    """Return how many entries the log of a checkpoint holds; none where training begins anew."""
+    if checkpoint is None:
+        return 0
+    state = json.loads((checkpoint / "trainer_state.json").read_text(encoding="utf-8"))
+    return len(state["log_history"])
+
+
 def epoch_rows(log_history: list[dict[str, float]]) -> list[dict[str, float]]:
     """Join the trainer's log entries into one row an epoch: loss and terms, then validation metrics."""
     rows: dict[float, dict[str, float]] = {}
@@ -297,6 +318,6 @@ def epoch_rows(log_history: list[dict[str, float]]) -> list[dict[str, float]]:
         for name, value in entry.items():
             if name.startswith("eval_") and not name.endswith(("_runtime", "_per_second")):
                 row["val_" + name.removeprefix("eval_")] = value
-            elif name == "loss" or name.startswith("loss/") or name in ("grad_norm", "learning_rate"):
+            elif name == "loss" or name.startswith("loss/") or name in KEPT:
                 row[name] = value
     return [row for row in rows.values() if "loss" in row]
