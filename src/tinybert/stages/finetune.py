@@ -14,7 +14,7 @@ from tinybert.runs import Json, Run, RunInProgress
 from tinybert.stages.finish import finish_run, score_models
 from tinybert.stages.fit import MODEL, fit, settings_of
 from tinybert.stages.objective import HardObjective
-from tinybert.stages.plan import check_length, find_task, refuse_unread, resolve_path
+from tinybert.stages.plan import find_task, fit_length, refuse_unread, resolve_path
 from tinybert.stages.prepare import Encoded, encode_rows, load_for_labels, load_rows
 from tinybert.tasks import Task
 from tinybert.train import check_trackers, choose_precision
@@ -27,7 +27,8 @@ def resolve_finetune(recipe: Recipe) -> Recipe:
     """Return the recipe with every "auto" decided.
 
     Raises:
-        RecipeError: ``model`` is missing, or the hard loss is not the task's.
+        RecipeError: ``model`` is missing, the hard loss is not the task's, or a setting is not read here.
+        ModelError: There is no such model.
     """
     if recipe.model is None:
         raise RecipeError(
@@ -35,6 +36,7 @@ def resolve_finetune(recipe: Recipe) -> Recipe:
         )
     refuse_unread(recipe, ["teacher", "student", "distill", "baseline"])
     task = find_task(recipe)
+    recipe = fit_length(recipe, [recipe.model])
     train = recipe.train
     return recipe.model_copy(
         update={
@@ -58,7 +60,6 @@ def finetune(recipe: Recipe, run: RunInProgress, source: object) -> Run:
         source: The rows: anything :func:`tinybert.data.load` reads.
     """
     check_trackers(recipe.train.trackers)
-    check_length(recipe, str(recipe.model))
     task = find_task(recipe)
     data = load_rows(source, recipe, task, work_dir=run.work / "rows", allow_unlabelled=False)
     assert recipe.model is not None

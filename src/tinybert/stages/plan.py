@@ -131,8 +131,7 @@ def plan_distill(recipe: Recipe) -> DistillPlan:
     task = find_task(recipe)
     teacher = plan_teacher(recipe)
     start, source = _plan_start(recipe, teacher)
-    for path in {source} if teacher.kind == "file" else {source, teacher.path}:
-        check_length(recipe, path)
+    recipe = fit_length(recipe, [source] if teacher.kind == "file" else [source, teacher.path])
     shape = _plan_shape(recipe, start)
     losses = plan_losses(
         recipe,
@@ -196,19 +195,26 @@ def pretrained_of(path: str) -> str | None:
     return origin if there else None
 
 
-def check_length(recipe: Recipe, path: str) -> None:
-    """Refuse rows longer than a model has positions: it would fail at the first one, maybe hours later.
+def fit_length(recipe: Recipe, paths: Sequence[str]) -> Recipe:
+    """Return the recipe with rows no longer than the models have positions.
+
+    A longer row would fail when it comes, maybe hours later. The default gives way; a length that was asked
+    for is refused.
 
     Raises:
-        RecipeError: ``data.max_length`` is more than the model can read.
+        RecipeError: ``data.max_length`` was set to more than a model can read.
     """
-    limit = num_positions(plan_config(path))
-    if limit is not None and recipe.data.max_length > limit:
+    limits = {path: limit for path in paths if (limit := num_positions(plan_config(path))) is not None}
+    path = min(limits, key=lambda path: limits[path], default="")
+    given = recipe.data.max_length
+    if not limits or given <= limits[path]:
+        return recipe
+    if "max_length" in recipe.data.model_fields_set:
         raise RecipeError(
             "recipe",
-            f"data.max_length = {recipe.data.max_length}: {path} has {limit} positions; "
-            f"set data.max_length={limit} or less",
+            f"data.max_length = {given}: {path} has {limits[path]} positions; set {limits[path]} or less",
         )
+    return recipe.model_copy(update={"data": recipe.data.model_copy(update={"max_length": limits[path]})})
 
 
 def refuse_unread(recipe: Recipe, keys: Sequence[str]) -> None:
