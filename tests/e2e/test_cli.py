@@ -158,6 +158,23 @@ def test_evaluate_agrees_with_the_run(
     assert "accuracy" in capsys.readouterr().out
 
 
+def test_the_file_a_run_was_trained_on_is_scored_on_its_held_out_rows(
+    tmp_path: Path, tiny_encoder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = easy.write_rows(tmp_path / "rows.jsonl", easy.make_rows(120))
+    call("finetune", file, "--model", tiny_encoder, "--out", tmp_path / "run", *easy.FAST)
+    trained = metrics_of(tmp_path / "run")
+    capsys.readouterr()
+    call("evaluate", tmp_path / "run", file, "--json")
+    scores = json.loads(capsys.readouterr().out)
+    assert scores["num_rows"] == trained["num_rows_scored"] < 40
+    assert scores["accuracy"] == pytest.approx(trained["model"]["test"]["accuracy"])
+    said = refused(capsys, "evaluate", tmp_path / "run", file, "--split", "tets")
+    assert "'tets': unknown; did you mean 'test'?" in said
+    (tmp_path / "run" / "inputs.json").write_text("{")
+    assert "inputs.json: damaged" in refused(capsys, "evaluate", tmp_path / "run", file)
+
+
 def test_predict_piped_gives_one_json_line_a_text(
     distilled: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -130,6 +130,14 @@ def test_a_file_that_cannot_be_read_is_said(
     assert not (tmp_path / "out.jsonl").exists()
 
 
+def test_the_input_is_never_written_over(teacher: Predictor, tmp_path: Path) -> None:
+    source = write(tmp_path / "texts.csv")
+    before = source.read_bytes()
+    with pytest.raises(DataError, match="is the input itself"):
+        predict_file(teacher, source, source)
+    assert source.read_bytes() == before
+
+
 def test_an_unknown_kind_of_answer_file_is_refused_before_any_work(
     teacher: Predictor, tmp_path: Path
 ) -> None:

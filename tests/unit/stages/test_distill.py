@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +13,7 @@ from tests import easy
 from transformers import AutoModelForSequenceClassification
 
 from tinybert.config import Recipe, build_recipe
-from tinybert.errors import RecipeError
+from tinybert.errors import DataError, RecipeError
 from tinybert.runs import Run, RunInProgress
 from tinybert.stages import baseline as baseline_module
 from tinybert.stages import distill as distill_module
@@ -230,6 +231,38 @@ def test_different_tokenizers_leave_only_prediction(tmp_path: Path, tiny_teacher
             "distill.losses={hidden_state_mse: 1, hard: 1}",
             student=[],
         )
+
+
+def test_multilabel_rows_may_all_be_unlabelled(tmp_path: Path, tiny_teacher: Path) -> None:
+    from transformers import AutoConfig  # a teacher of two independent labels
+
+    teacher = tmp_path / "teacher"
+    shutil.copytree(tiny_teacher, teacher)
+    config = AutoConfig.from_pretrained(teacher)
+    config.update({"problem_type": "multi_label_classification"})
+    config.save_pretrained(teacher)
+    splits = {
+        name: [{"text": row["text"], "label": None if name == "train" else [row["label"]]} for row in rows]
+        for name, rows in easy.make_splits().items()
+    }
+    tree = {"task": "multilabel", "teacher": {"path": str(teacher)}, "baseline": False}
+    recipe = build_recipe(tree, [*easy.TINY_STUDENT, *easy.FAST])
+    made = run_recipe(recipe, tmp_path / "run", source=splits)
+    assert made.metrics["student"]["test"]["micro_f1"] > 0.5
+
+
+def test_soft_labels_that_are_mended_go_on(tmp_path: Path, tiny_encoder: Path) -> None:
+    splits = easy.make_splits()
+    rows = [
+        {"text": row["text"], "scores": {name: 0.9 if name == row["label"] else 0.1 for name in easy.LABELS}}
+        for row in splits["train"]
+    ]
+    file = easy.write_rows(tmp_path / "soft.jsonl", rows[1:])
+    settings = (f"teacher.pretrained={tiny_encoder}", "baseline=false")
+    with pytest.raises(DataError, match="no scores for the training text"):
+        run(tmp_path, file, *settings, splits=splits)
+    easy.write_rows(file, rows)
+    assert run(tmp_path, file, *settings, splits=splits).metrics["student"]
 
 
 def test_soft_labels_teach(tmp_path: Path, tiny_encoder: Path) -> None:

@@ -9,7 +9,7 @@ from tinybert.config import build_recipe, dump_recipe
 from tinybert.errors import ModelError, RecipeError
 from tinybert.stages.finetune import resolve_finetune
 from tinybert.stages.pipeline import describe_plan, run_recipe
-from tinybert.stages.plan import DistillPlan, find_task, plan_distill, pretrained_of
+from tinybert.stages.plan import DistillPlan, find_task, plan_config, plan_distill, pretrained_of
 
 
 def plan(
@@ -190,7 +190,7 @@ def test_a_plan_says_what_would_happen(tiny_teacher: Path) -> None:
     assert "start: project" in text
     assert "# student layers 1–2 ← teacher layers [2, 4]" in text
     assert "kl_divergence: 1.0" in text
-    fine_tuning = build_recipe({"stage": "finetune", "model": "m"}, ["train.num_epochs=7"])
+    fine_tuning = build_recipe({"stage": "finetune", "model": str(tiny_teacher)}, ["train.num_epochs=7"])
     assert "num_epochs: 7" in describe_plan(fine_tuning)
 
 
@@ -209,3 +209,42 @@ def test_the_teacher_kept_in_a_run_knows_its_pretrained_weights(
     monkeypatch.setattr("tinybert.stages.plan.hub_problem", lambda *_: "not there")
     assert pretrained_of(str(run / "teacher")) is None
     assert pretrained_of(str(tmp_path)) is None
+
+
+def test_rows_are_no_longer_than_the_models_positions(tiny_teacher: Path) -> None:
+    limit = plan_config(str(tiny_teacher)).max_position_embeddings
+    assert limit < 128
+    assert plan(tiny_teacher).recipe.data.max_length == limit
+    assert plan(tiny_teacher, f"data.max_length={limit - 8}").recipe.data.max_length == limit - 8
+    with pytest.raises(RecipeError, match=rf"max_length = 100: .* has {limit} positions; set {limit} or"):
+        plan(tiny_teacher, "data.max_length=100")
+    recipe = build_recipe({"stage": "finetune", "model": str(tiny_teacher), "data": {"max_length": 100}})
+    with pytest.raises(RecipeError, match="positions"):
+        resolve_finetune(recipe)
+
+
+def test_settings_that_a_stage_does_not_read_are_refused(tiny_teacher: Path) -> None:
+    with pytest.raises(RecipeError, match="model: not read by stage distill"):
+        plan(tiny_teacher, "model=nowhere")
+    tree = {"stage": "finetune", "model": str(tiny_teacher)}
+    with pytest.raises(RecipeError) as caught:
+        resolve_finetune(
+            build_recipe(tree, ["distill.temperature=9", "student.shape=4l-312d", "baseline=no"])
+        )
+    names = [problem.split(":")[0] for problem in caught.value.problems]
+    assert names == ["student.shape", "distill.temperature", "baseline"]
+
+
+def test_a_checkpoint_keeps_its_own_numbers(tiny_teacher: Path, tiny_encoder: Path) -> None:
+    with pytest.raises(RecipeError, match=r"student\.num_hidden_layers: .* is a checkpoint and has its own"):
+        plan(tiny_teacher, student=[f"student.shape={tiny_encoder}", "student.num_hidden_layers=1"])
+
+
+def test_a_run_is_made_of_every_model_it_reads(tiny_teacher: Path, tiny_encoder: Path) -> None:
+    made = plan(tiny_teacher, f"teacher.pretrained={tiny_encoder}", student=[f"student.shape={tiny_encoder}"])
+    assert made.models() == {
+        "teacher": str(tiny_teacher),
+        "student": str(tiny_encoder),
+        "pretrained": str(tiny_encoder),
+    }
+    assert plan(tiny_teacher, "baseline=false").models() == {"teacher": str(tiny_teacher)}

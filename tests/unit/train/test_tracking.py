@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tinybert.errors import MissingExtraError
+from tinybert.errors import MissingExtraError, RecipeError
 from tinybert.train import check_trackers, tracked
 
 
@@ -38,3 +38,14 @@ def test_a_place_that_the_user_set_is_kept(tmp_path: Path, monkeypatch: pytest.M
     with tracked(["tensorboard"], tmp_path, "student"):
         assert os.environ["TENSORBOARD_LOGGING_DIR"] == "/mine"
     assert os.environ["TENSORBOARD_LOGGING_DIR"] == "/mine"
+
+
+def test_weights_and_biases_that_is_not_set_up_is_said(tmp_path: Path) -> None:
+    problem = type("UsageError", (Exception,), {"__module__": "wandb.errors"})
+    with (
+        pytest.raises(RecipeError, match="wandb: no API key; log in"),
+        tracked(["wandb"], tmp_path, "student"),
+    ):
+        raise problem("no API key")
+    with pytest.raises(ValueError, match="another"), tracked(["wandb"], tmp_path, "student"):
+        raise ValueError("another")

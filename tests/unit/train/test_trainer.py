@@ -128,7 +128,8 @@ def test_max_steps_overrides_epochs(tmp_path: Path) -> None:
 def test_the_seed_decides_the_order_and_dropout(tmp_path: Path) -> None:
     def history(name: str, seed: int) -> list[dict[str, float]]:
         torch.manual_seed(seed)
-        return run(tmp_path / name, num_epochs=1, seed=seed).history
+        rows = run(tmp_path / name, num_epochs=1, seed=seed).history
+        return [{key: value for key, value in row.items() if key != "seconds"} for row in rows]
 
     first = history("a", 1)
     assert history("b", 1) == first
@@ -156,6 +157,25 @@ def test_a_checkpoint_that_was_cut_short_is_removed(tmp_path: Path, damage: str)
         newest.write_text('{"global_st')
     assert last_whole_checkpoint(tmp_path) == tmp_path / "checkpoint-9"
     assert not newest.parent.exists()
+
+
+def test_seconds_count_what_earlier_processes_took(tmp_path: Path) -> None:
+    class Killed(TrainerCallback):
+        def on_epoch_begin(self, args, state, control, **kwargs):  # type: ignore[no-untyped-def]
+            if state.global_step:
+                raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, num_epochs=2, callbacks=(Killed(),))
+    state_file = next(tmp_path.glob("checkpoint-*")) / "trainer_state.json"
+    state = json.loads(state_file.read_text())
+    entry = next(entry for entry in state["log_history"] if "seconds" in entry)
+    assert 0 < entry["seconds"] < 60
+    entry["seconds"] += 1000
+    state_file.write_text(json.dumps(state))
+    trained = run(tmp_path, num_epochs=2)
+    assert 1000 < trained.seconds < 1100
+    assert trained.history[1]["seconds"] > 1000
 
 
 def test_no_checkpoint_means_from_the_start(tmp_path: Path) -> None:
