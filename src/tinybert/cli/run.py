@@ -18,9 +18,11 @@ def run(
     Args:
         recipe: A YAML file; keys left out keep their defaults.
         overrides: Settings as key.path=value.
-        out: The run directory; runs/NAME of the recipe file when not given.
+        out: The run directory; runs/NAME of the recipe file when not given; needed for RUN/recipe.yaml.
         showing: What is printed.
     """
     from tinybert.config import load_recipe
 
-    carry_out(load_recipe(recipe, overrides), out or Path("runs") / recipe.stem, showing)
+    # every run keeps its recipe as recipe.yaml: to repeat one needs a name of its own
+    place = out or (None if recipe.name == "recipe.yaml" else Path("runs") / recipe.stem)
+    carry_out(load_recipe(recipe, overrides), place, showing)

@@ -27,7 +27,11 @@ class DataSection(Section):
     text: str | None = Field(default=None, description="column of the text; detected when not given")
     text_pair: str | None = Field(default=None, description="column of the second text of a pair")
     label: str | None = Field(default=None, description="column of the label; detected when not given")
-    max_length: int = Field(default=128, ge=4, description="longest row in tokens; the rest is cut")
+    max_length: int = Field(
+        default=128,
+        ge=4,
+        description="longest row in tokens; the rest is cut. By default less where a model reads less",
+    )
     max_train_rows: int | None = Field(
         default=None, ge=1, description="train on N rows spread over the split"
     )
