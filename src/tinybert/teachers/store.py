@@ -12,6 +12,8 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import sys
+import weakref
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +31,7 @@ from tinybert.teachers.teacher import Teacher, TeacherOutput, Wanted
 
 SHARD_ROWS = 1024
 BATCH_ROWS = 32
+LOCK = "lock"
 STORED_DTYPE = torch.float16
 
 Shard = dict[str, Tensor]
@@ -104,6 +107,7 @@ class TeacherStore:
             on_rows: Called with the number of rows just answered, for a progress bar.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
+        _hold(self)
         os.utime(self.folder)  # used just now: make_room takes it last
         for number, start in enumerate(range(0, self.num_rows, SHARD_ROWS)):
             count = min(SHARD_ROWS, self.num_rows - start)
@@ -179,15 +183,46 @@ class _Entry:
 
 
 def make_room(stores: Path, needed_mb: float, budget_mb: float, *, keep: Path) -> bool:
-    """Delete the stores longest unused until a new one fits the budget; False when it never can."""
+    """Delete the stores longest unused until a new one fits the budget; False when it cannot.
+
+    A store that another process reads is left alone.
+    """
     if needed_mb > budget_mb:
         return False
     others = [path for path in stores.glob("*") if path.is_dir() and path != keep]
     others.sort(key=lambda path: path.stat().st_mtime)
     used = {path: sum(file.stat().st_size for file in path.glob("*")) / 1e6 for path in others}
-    while others and sum(used[path] for path in others) + needed_mb > budget_mb:
-        shutil.rmtree(others.pop(0), ignore_errors=True)
-    return True
+    for path in others:
+        if sum(used.values()) + needed_mb <= budget_mb:
+            break
+        if not _is_held(path):
+            shutil.rmtree(path, ignore_errors=True)
+            del used[path]
+    return sum(used.values()) + needed_mb <= budget_mb
+
+
+def _hold(store: TeacherStore) -> None:
+    """Keep others from deleting a store for as long as this object lives (where there are file locks)."""
+    if sys.platform == "win32":
+        return
+    import fcntl
+
+    file = os.open(store.folder / LOCK, os.O_CREAT | os.O_RDWR)
+    weakref.finalize(store, os.close, file)
+    fcntl.flock(file, fcntl.LOCK_SH)
+
+
+def _is_held(folder: Path) -> bool:
+    if sys.platform == "win32" or not (folder / LOCK).exists():
+        return False
+    import fcntl
+
+    with (folder / LOCK).open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            return True
+    return False
 
 
 def _answer_shard(

@@ -214,3 +214,13 @@ def test_a_damaged_shard_is_asked_for_again(tmp_path: Path, rows: Dataset, colla
     TeacherStore(tmp_path / "s", num_rows=NUM_ROWS, wanted=EVERYTHING).fill(teacher, rows, collator)
     assert sorted(set(teacher.asked)) == list(range(8, 16))
     assert len(shard.read_bytes()) == len(whole)
+
+
+def test_a_store_that_is_being_read_is_not_deleted(tmp_path: Path, rows: Dataset, collator: Collator) -> None:
+    stored = TeacherStore(tmp_path / "read", num_rows=NUM_ROWS, wanted=EVERYTHING)
+    stored.fill(live(), rows, collator)
+    assert not make_room(tmp_path, 1, 1, keep=tmp_path / "new")
+    assert (tmp_path / "read" / "shard-00000.safetensors").exists()
+    del stored
+    assert make_room(tmp_path, 1, 1, keep=tmp_path / "new")
+    assert not (tmp_path / "read").exists()
