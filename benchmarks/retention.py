@@ -20,12 +20,13 @@ from pathlib import Path
 import tinybert
 
 SEEDS = (42, 43, 44)
+HALF = ("student.hidden_size=64", "student.intermediate_size=256")
 HARD_ONLY = ("distill.losses.hard=1",)
 
 
 @dataclass(frozen=True)
 class Job:
-    """One distillation: its run is named by what it is."""
+    """One distillation, its run named by what it is; ``shape`` is the named one that overrides change."""
 
     dataset: str
     student: str
@@ -35,6 +36,7 @@ class Job:
     overrides: tuple[str, ...] = ()
     teacher_overrides: tuple[str, ...] = ()
     baseline: bool = True
+    shape: str | None = None
 
     @property
     def name(self) -> str:
@@ -51,6 +53,7 @@ def suites() -> dict[str, list[Job]]:
         Job(sst2, "4l-312d", variant="random", overrides=("student.start=random",), baseline=False),
     ]
     shapes = [Job(sst2, shape, seed) for seed in SEEDS for shape in ("4l-192d", "2l-128d")]
+    shapes.append(Job(sst2, "2l-64d", shape="2l-128d", overrides=HALF))
     datasets = [
         Job("mrpc", "4l-384d"),
         Job("rte", "4l-384d"),
@@ -79,7 +82,7 @@ def carry_out(job: Job, data: Path, out: Path) -> None:
         f"train.seed={job.seed}",
         *job.overrides,
         teacher=teacher,
-        student=job.student,
+        student=job.shape or job.student,
         task=job.task,
         baseline=job.baseline,
         out=out / job.name,
