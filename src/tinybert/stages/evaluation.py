@@ -50,5 +50,8 @@ def evaluate_split(run: str, source: object, *, split: str, settings: DataSectio
 
 
 def _was_trained_on(run: str, source: object) -> bool:
+    """Say whether a file, or rows, are those of the run's training; a folder has its splits anyway."""
     folder = Path(run)
+    if isinstance(source, str | Path) and not Path(source).expanduser().is_file():
+        return False
     return is_run(folder) and Run(folder).inputs.get("data") == digest_input(source)
