@@ -62,7 +62,19 @@ def suites() -> dict[str, list[Job]]:
         Job("banking77", "4l-384d", teacher_overrides=("train.num_epochs=8", "train.learning_rate=1e-4")),
         Job("waimai_10k_zh", "4l-384d"),
     ]
-    return {"sst2": main, "start": start, "shapes": shapes, "datasets": datasets}
+    rate = ("train.learning_rate=1e-4",)
+    conll = [
+        Job("conll2003", shape, seed, task="ner", teacher_overrides=rate)
+        for seed in SEEDS
+        for shape in ("4l-384d", "4l-312d")
+    ]
+    cluener = [Job("cluener2020_zh", "4l-384d", task="ner", teacher_overrides=rate)]
+    few = (*rate, "train.batch_size=16", "train.num_epochs=4")  # 3,500 questions make few steps
+    squad = [
+        Job("squad11", "4l-384d", seed, task="qa", overrides=few[1:], teacher_overrides=few) for seed in SEEDS
+    ]
+    tokens = {"conll": conll, "cluener": cluener, "squad": squad}
+    return {"sst2": main, "start": start, "shapes": shapes, "datasets": datasets, **tokens}
 
 
 def carry_out(job: Job, data: Path, out: Path) -> None:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
 
 from tinybert.cli.options import Flag
 
@@ -11,32 +14,37 @@ from tinybert.cli.options import Flag
 def predict(
     run: str,
     *texts: str,
-    text_pair: str | None = None,
+    text_pair: Annotated[str | None, Parameter(name=["--text-pair", "--context"])] = None,
+    context_file: Path | None = None,
     input: Path | None = None,
     output: Path | None = None,
     json: Flag = False,
 ) -> None:
-    """Answer texts with a run or a checkpoint.
+    """Answer texts, or questions over a text, with a run or a checkpoint.
 
     Args:
         run: Run, checkpoint or hub name.
-        texts: Texts to answer.
-        text_pair: The second text, for a model of pairs; goes with each text.
-        input: A file of texts: .txt (one a line), .jsonl, .csv, .tsv, .parquet or .json with a column text.
+        texts: Texts to answer, or questions.
+        text_pair: The second text, for a model of pairs, or the text that questions are asked of.
+        context_file: A text file of any length that questions are asked of.
+        input: A file: .txt (one text a line), .jsonl, .csv, .tsv, .parquet, .json or .conll with the columns
+            text (or tokens; or question and context).
         output: Where answers of --input go: .jsonl, .csv or .tsv; standard output when not given.
         json: Print JSON lines; always when output is not a terminal.
     """
-    import json as json_module
-    from dataclasses import asdict
-
+    from tinybert.cli.show import show_answer
     from tinybert.errors import RecipeError
     from tinybert.predict import Predictor
-    from tinybert.predict.files import predict_file, rows_of_words
+    from tinybert.predict.files import as_json, predict_file, read_context, rows_of_words
     from tinybert.stages.pipeline import quiet_libraries
 
     quiet_libraries()
     if output is not None and input is None:
         raise RecipeError("predict", "--output goes with --input FILE; texts are answered on standard output")
+    if context_file is not None:
+        if text_pair is not None:
+            raise RecipeError("predict", "give either --context or --context-file")
+        text_pair = read_context(context_file)
     words = rows_of_words(texts, text_pair=text_pair, has_file=input is not None)
     predictor = Predictor(run)
     if input is not None:
@@ -44,9 +52,6 @@ def predict(
         return
     for text, answer in zip(texts, predictor(words), strict=True):
         if json or not sys.stdout.isatty():
-            print(json_module.dumps({"text": text, **asdict(answer)}, ensure_ascii=False))
-        elif answer.label is None:
-            print(f"{answer.score:.4f}\t{text}")
+            print(as_json({predictor.asked: text}, answer))
         else:
-            label = ", ".join(answer.label) if isinstance(answer.label, list) else answer.label
-            print(f"{label}\t{answer.score:.1%}\t{text}")
+            print(show_answer(text, answer))

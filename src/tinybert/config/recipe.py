@@ -27,10 +27,14 @@ class DataSection(Section):
     text: str | None = Field(default=None, description="column of the text; detected when not given")
     text_pair: str | None = Field(default=None, description="column of the second text of a pair")
     label: str | None = Field(default=None, description="column of the label; detected when not given")
-    max_length: int = Field(
-        default=128,
+    max_length: int | None = Field(
+        default=None,
         ge=4,
-        description="longest row in tokens; the rest is cut. By default less where a model reads less",
+        description="longest row in tokens, 128 by default and 384 for qa, or less where a model reads less; "
+        "ner and qa read longer rows in windows, else the rest is cut",
+    )
+    label_pieces: Literal["first", "all"] = Field(
+        default="first", description="ner: which pieces of a word are taught its tag"
     )
     max_train_rows: int | None = Field(
         default=None, ge=1, description="train on N rows spread over the split"
@@ -39,8 +43,15 @@ class DataSection(Section):
         default="stop",
         description="stop: list all bad rows and exit; skip: set them aside in bad_rows.jsonl",
     )
-    max_leakage: float = Field(
-        default=0.01, ge=0, le=1, description="share of test rows that may also stand in train before we stop"
+    on_orphan_tag: Literal["repair", "refuse"] = Field(
+        default="repair", description="ner: an I- tag without its B- begins an entity, or is a bad row"
+    )
+    max_leakage: float | None = Field(
+        default=None,
+        ge=0,
+        le=1,
+        description="share of test rows that may also stand in train before we stop: 0.01, and 0.05 for ner, "
+        "where short lines recur",
     )
 
 
@@ -144,7 +155,7 @@ class Recipe(Section):
     """Everything one run does. Frozen; make a changed one with ``recipe.with_overrides``."""
 
     stage: Literal["finetune", "distill"] = Field(default="distill", description="what the run does")
-    task: str = Field(default="classification", description="classification, multilabel, regression")
+    task: str = Field(default="classification", description="classification, multilabel, regression, ner, qa")
     hard_loss: str = Field(
         default="auto", description="the task's own, or another it allows (mse for classification)"
     )

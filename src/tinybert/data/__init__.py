@@ -10,7 +10,17 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from tinybert.data.bundled import cache_folder, fetch, is_bundled
-from tinybert.data.encode import Truncation, count_truncated, encode, encode_split, pad, tokenise
+from tinybert.data.encode import (
+    WINDOWED,
+    Form,
+    Truncation,
+    count_truncated,
+    encode,
+    encode_columns,
+    encode_split,
+    pad,
+    tokenise,
+)
 from tinybert.data.findings import BadRow
 from tinybert.data.labels import LabelKind, LabelScheme
 from tinybert.data.sources import TextData, load
@@ -21,8 +31,10 @@ if TYPE_CHECKING:
     from tinybert.data.torch_dataset import TextDataset
 
 __all__ = [
+    "WINDOWED",
     "BadRow",
     "Collator",
+    "Form",
     "LabelKind",
     "LabelScheme",
     "LengthGroupedSampler",
@@ -32,6 +44,7 @@ __all__ = [
     "cache_folder",
     "count_truncated",
     "encode",
+    "encode_columns",
     "encode_split",
     "fetch",
     "is_bundled",

@@ -71,7 +71,9 @@ def code_labels(part: Part, kind: LabelKind) -> tuple[NDArray[np.int64] | NDArra
 
 def names_in(raw_labels: Sequence[str], kind: LabelKind, separator: str) -> list[frozenset[str]]:
     """Return the label names in each label as written."""
-    if kind != "multi":
+    if kind == "span":
+        return [frozenset() for _ in raw_labels]
+    if kind == "single":
         return [frozenset([raw]) for raw in raw_labels]
     return [frozenset(_names_or_none(raw, separator)) for raw in raw_labels]
 
@@ -204,11 +206,3 @@ def check_variety(train: Split, kind: LabelKind, findings: Findings) -> None:
             f"train: {len(present):,} different labels in {num_labelled:,} rows; is data.label the right "
             "column? for numbers set task=regression"
         )
-
-
-def label_matrix(raw_labels: Sequence[str], scheme: LabelScheme) -> NDArray[np.float32] | NDArray[np.int64]:
-    """Convert each label as written: classes (K,) int64, several labels (K, C) float32."""
-    converted = [scheme.convert(raw) for raw in raw_labels]
-    if scheme.kind == "single":
-        return np.array(converted, dtype=np.int64)
-    return np.array(converted, dtype=np.float32).reshape(len(raw_labels), len(scheme.names))

@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from tinybert.data.encode import pad
+from tinybert.data.encode import IGNORED_CLASS, pad
+from tinybert.data.windows import PLACES
 from tinybert.errors import DataError
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 TEACHER = "teacher_"
-TOKEN_COLUMNS = ("input_ids", "token_type_ids")
+TOKEN_COLUMNS = ("input_ids", "token_type_ids", "words", *PLACES)
 
 
 class Collator:
@@ -24,25 +25,24 @@ class Collator:
     Args:
         tokenizer: The student's: it says what fills empty positions.
         teacher_tokenizer: The teacher's, when the rows carry ``teacher_input_ids`` too.
-        pad_to_multiple_of: Round the length up to a multiple.
     """
 
     def __init__(
         self,
         tokenizer: PreTrainedTokenizerBase,
         teacher_tokenizer: PreTrainedTokenizerBase | None = None,
-        pad_to_multiple_of: int | None = None,
     ) -> None:
         self.tokenizer = tokenizer
         self.teacher_tokenizer = teacher_tokenizer
-        self.pad_to_multiple_of = pad_to_multiple_of
 
     def __call__(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, Tensor]:
         """Return the batch.
 
         Returns:
             ``input_ids``, ``attention_mask`` and perhaps ``token_type_ids``, int64 (B, L); ``labels`` int64
-            (B,) or float32 (B,) or (B, C); ``row`` int64 (B,); and ``teacher_*`` likewise (B, L_teacher).
+            (B,) or float32 (B,) or (B, C), for tags int64 (B, L), for answers int64 (B, 2); ``row`` int64
+            (B,); where the rows have them, ``words``, ``piece_starts`` and ``piece_ends`` (B, L), -1 at
+            padding; and ``teacher_*`` likewise (B, L_teacher).
 
         Raises:
             DataError: The rows carry a teacher's tokens and no teacher's tokenizer was given.
@@ -65,10 +65,13 @@ class Collator:
         padding = tokenizer.pad_token_id
         if not isinstance(padding, int):
             raise DataError("tokenizer", "has no padding token; set tokenizer.pad_token")
-        padded = pad(bare, pad_token_id=padding, pad_to_multiple_of=self.pad_to_multiple_of)
+        padded = pad(bare, pad_token_id=padding)
         return {prefix + key: tensor for key, tensor in padded.items()}
 
 
 def _label_tensor(labels: list[Any]) -> Tensor:
+    if isinstance(labels[0], list) and len({len(label) for label in labels}) > 1:  # a tag a token
+        longest = max(map(len, labels))
+        labels = [label + [IGNORED_CLASS] * (longest - len(label)) for label in labels]
     tensor = torch.tensor(labels)
     return tensor.float() if tensor.is_floating_point() else tensor.long()

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tinybert.config import DataSection
+from tinybert.data.labels import LabelKind
 from tinybert.lookup import nearest
 
 # the first name wins outright; two of the others together are ambiguous
@@ -18,6 +19,20 @@ LABEL_NAMES = (
     *("label", "labels", "intent", "category", "class", "target", "score", "sentiment", "rating", "stars"),
     *("emotion", "topic", "similarity", "tags"),
 )
+
+TOKEN_NAMES = ("tokens", "words", *TEXT_NAMES)
+TAG_NAMES = ("tags", "ner_tags", "spans", "entities", "label", "labels", "ner")
+CONTEXT_NAMES = ("context", "passage", "paragraph", "document", "text", "text_pair")
+ANSWER_NAMES = ("answers", "answer", "label")
+
+# kind of label → names of the text, the second text and the label
+_KNOWN: dict[LabelKind, tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]] = {
+    "single": (TEXT_NAMES, PAIR_NAMES, LABEL_NAMES),
+    "multi": (TEXT_NAMES, PAIR_NAMES, LABEL_NAMES),
+    "value": (TEXT_NAMES, PAIR_NAMES, LABEL_NAMES),
+    "tags": (TOKEN_NAMES, (), TAG_NAMES),
+    "span": (("question", "query"), CONTEXT_NAMES, ANSWER_NAMES),
+}
 
 
 @dataclass(frozen=True)
@@ -38,7 +53,7 @@ class _Wish:
 
 
 def find_columns(
-    present: Sequence[str], settings: DataSection, *, label_required: bool
+    present: Sequence[str], settings: DataSection, *, label_required: bool, kind: LabelKind = "single"
 ) -> tuple[Columns | None, list[str]]:
     """Choose the columns; return them (None when the text or a needed label is not found) and the problems.
 
@@ -50,11 +65,16 @@ def find_columns(
         Columns(text='Sentence', text_pair=None, label='label')
     """
     problems: list[str] = []
-    text = _find(_Wish("data.text", settings.text, TEXT_NAMES, "text"), present, problems, required=True)
-    pair_names = () if settings.text else PAIR_NAMES
-    pair_wish = _Wish("data.text_pair", settings.text_pair, pair_names, "second text")
-    pair = _find(pair_wish, present, problems, required=False)
-    label_wish = _Wish("data.label", settings.label, LABEL_NAMES, "label")
+    texts, pairs, labels = _KNOWN[kind]
+    is_question = kind == "span"
+    text_wish = _Wish("data.text", settings.text, texts, "question" if is_question else "text")
+    text = _find(text_wish, present, problems, required=True)
+    pair_names = () if settings.text and not is_question else pairs
+    pair_wish = _Wish(
+        "data.text_pair", settings.text_pair, pair_names, "context" if is_question else "second text"
+    )
+    pair = _find(pair_wish, present, problems, required=is_question)
+    label_wish = _Wish("data.label", settings.label, labels, "label")
     label = _find(label_wish, present, problems, required=label_required)
     chosen = [name for name in (text, pair, label) if name is not None]
     problems += [f"column {name!r} cannot be two things" for name in set(chosen) if chosen.count(name) > 1]

@@ -19,7 +19,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+import numpy as np
+
 from tinybert.data.arrow import temporary_folder, write_rows
+from tinybert.data.labels import LabelKind
+from tinybert.data.windows import (
+    PLACES,
+    Columns,
+    answer_pieces,
+    encode_same_windows,
+    encode_whole,
+    encode_windows,
+    tags_of_pieces,
+    words_of_pieces,
+)
 from tinybert.errors import DataError
 
 if TYPE_CHECKING:
@@ -31,6 +44,26 @@ if TYPE_CHECKING:
 ROWS_AT_ONCE = 2000
 MAX_ROWS_SAMPLED = 10_000
 IGNORED_CLASS = -100
+WINDOWED: tuple[LabelKind, ...] = ("tags", "span")
+"""Kinds of label that belong to places in the text: a long row is read in windows, nothing is cut."""
+
+
+@dataclass(frozen=True)
+class Form:
+    """What an encoded row is.
+
+    Attributes:
+        kind: Of the label: it says whether a row is a whole text or a window.
+        every_piece: For tags, teach every piece of a word, not only the first.
+        places: Keep the place of every piece in the text; windows always have them.
+    """
+
+    kind: LabelKind = "single"
+    every_piece: bool = False
+    places: bool = False
+
+
+WHOLE = Form()
 
 
 @dataclass(frozen=True)
@@ -98,18 +131,16 @@ def pad(
     rows: Sequence[Mapping[str, Sequence[int]]],
     *,
     pad_token_id: int,
-    pad_to_multiple_of: int | None = None,
 ) -> dict[str, Tensor]:
     """Step 3: make the rows of one batch as long as its longest.
 
     Args:
         rows: Each with ``input_ids`` (L_row,) and perhaps ``token_type_ids`` (L_row,).
         pad_token_id: What fills the empty positions of ``input_ids``.
-        pad_to_multiple_of: Round the length up to a multiple, for kernels that like it.
 
     Returns:
         int64 tensors (B, L): ``input_ids``, ``attention_mask`` (1 where a token is real), and
-        ``token_type_ids`` when the rows have them.
+        ``token_type_ids``, ``words``, ``piece_starts`` and ``piece_ends`` when the rows have them.
 
     Example:
         >>> pad([{"input_ids": [5, 6]}, {"input_ids": [7]}], pad_token_id=0)["attention_mask"].tolist()
@@ -118,9 +149,7 @@ def pad(
     import torch
 
     longest = max(len(row["input_ids"]) for row in rows)
-    if pad_to_multiple_of:
-        longest = math.ceil(longest / pad_to_multiple_of) * pad_to_multiple_of
-    fills = {"input_ids": pad_token_id, "token_type_ids": 0}
+    fills = {"input_ids": pad_token_id, "token_type_ids": 0, "words": -1, **dict.fromkeys(PLACES, -1)}
     batch = {
         key: torch.tensor([[*row[key], *[fill] * (longest - len(row[key]))] for row in rows])
         for key, fill in fills.items()
@@ -136,32 +165,39 @@ def encode_split(
     tokenizer: PreTrainedTokenizerBase,
     *,
     max_length: int,
+    form: Form = WHOLE,
     prefix: str = "",
+    like: Dataset | None = None,
     cache_dir: str | Path | None = None,
 ) -> Dataset:
     """Encode a whole split into a memory-mapped data set.
 
     Args:
-        dataset: With ``text``, perhaps ``text_pair`` and ``label``, as :func:`tinybert.data.load` has.
+        dataset: As :func:`tinybert.data.load` has it.
         tokenizer: A fast tokenizer.
         max_length: Longest row in tokens.
+        form: What an encoded row is: a whole text, or a window of one.
         prefix: ``"teacher_"`` for the columns of a teacher with another tokenizer; then only the token
-            columns are written, to be laid beside the student's.
+            columns and their places are written, to be laid beside the student's.
+        like: The student's windows, which the teacher is to read.
         cache_dir: Keep the result here, named by its content, and find it again; else in a temporary folder
             that disappears when Python exits.
 
     Returns:
-        ``input_ids``, ``token_type_ids`` when the tokenizer gives them, and without a prefix ``length``
-        (tokens), ``row`` (index within the split) and ``labels``. An unlabelled row has -100 (a class), NaN
-        (a number) or a row of NaN (several classes); a multi-label split without any label has no ``labels``.
+        ``input_ids``, ``token_type_ids`` when the tokenizer gives them, with places ``piece_starts`` and
+        ``piece_ends`` (see :mod:`tinybert.data.windows`), and without a prefix ``length`` (tokens), ``row``
+        (index of the encoded row), for windows ``example`` (index within the split), for tags ``words``, and
+        ``labels``. An unlabelled row has -100 (a class, a tag, a place), NaN (a number) or a row of NaN
+        (several classes); a multi-label split without any label has no ``labels``.
     """
     from datasets import Dataset
 
     folder = temporary_folder() if cache_dir is None else Path(cache_dir)
-    file = folder / f"encoded-{_key(dataset, tokenizer, max_length, prefix)}.arrow"
+    file = folder / f"encoded-{_key(dataset, tokenizer, max_length, form, prefix, like)}.arrow"
     if not file.is_file():
-        schema = _schema(dataset, tokenizer, prefix)
-        write_rows(file, schema, _encoded_batches(dataset, tokenizer, max_length, schema, prefix))
+        schema = _schema(dataset, tokenizer, form, prefix)
+        batches = _encoded_batches(dataset, tokenizer, max_length, form, schema, prefix, like)
+        write_rows(file, schema, batches)
     return Dataset.from_file(str(file))
 
 
@@ -182,32 +218,86 @@ def count_truncated(dataset: Dataset, tokenizer: PreTrainedTokenizerBase, *, max
 
 
 def _encoded_batches(
-    dataset: Dataset, tokenizer: PreTrainedTokenizerBase, max_length: int, schema: pa.Schema, prefix: str
+    dataset: Dataset,
+    tokenizer: PreTrainedTokenizerBase,
+    max_length: int,
+    form: Form,
+    schema: pa.Schema,
+    prefix: str,
+    like: Dataset | None,
 ) -> Iterator[dict[str, Sequence[Any]]]:
-    num_labels = _num_labels(dataset)
+    num_labels = _num_labels(dataset) if form.kind not in WINDOWED else None
+    examples = None if like is None else np.asarray(like["example"])
+    num_rows = 0
     for start in range(0, len(dataset), ROWS_AT_ONCE):
         batch = dataset[start : start + ROWS_AT_ONCE]
-        found = encode(tokenizer, batch["text"], batch.get("text_pair"), max_length=max_length)
+        if like is not None and examples is not None:
+            first, last = np.searchsorted(examples, [start, start + ROWS_AT_ONCE]).tolist()
+            windows = like[first:last]
+            windows["example"] = [example - start for example in windows["example"]]
+            found = encode_same_windows(tokenizer, batch, windows, max_length=max_length)
+        else:
+            found = encode_columns(tokenizer, batch, form, max_length=max_length)
         columns: dict[str, Sequence[Any]] = {prefix + key: value for key, value in found.items()}
         if not prefix:
             columns["length"] = [len(ids) for ids in found["input_ids"]]
-            columns["row"] = range(start, start + len(columns["length"]))
-        if "labels" in schema.names:
+            columns["row"] = range(num_rows, num_rows + len(columns["length"]))
+            num_rows += len(columns["length"])
+        if "example" in columns:
+            columns["example"] = [start + example for example in found["example"]]
+        if "labels" in schema.names and "labels" not in columns:
             empty = _empty_label(schema, num_labels)
             columns["labels"] = [empty if label is None else label for label in batch["label"]]
-        yield columns
+        yield {name: columns[name] for name in schema.names}
 
 
-def _schema(dataset: Dataset, tokenizer: PreTrainedTokenizerBase, prefix: str) -> pa.Schema:
+def encode_columns(
+    tokenizer: PreTrainedTokenizerBase, batch: Mapping[str, Sequence[Any]], form: Form, *, max_length: int
+) -> Columns:
+    """Encode some rows: step 2 for a whole text, or for the windows of a long one.
+
+    Args:
+        tokenizer: A fast tokenizer.
+        batch: ``text``, ``text_pair``, ``word_starts``, ``word_ends``, ``label``: those there are.
+        form: What an encoded row is.
+        max_length: Longest row in tokens.
+
+    Returns:
+        The token columns, and for windows ``example``, ``words`` (tags) and ``labels`` (where there are any).
+    """
+    texts, pairs = batch["text"], batch.get("text_pair")
+    if form.kind not in WINDOWED:
+        encoder = encode_whole if form.places else encode
+        return cast(Columns, encoder(tokenizer, texts, pairs, max_length=max_length))
+    found = encode_windows(tokenizer, texts, pairs, max_length=max_length)
+    labels = batch.get("label")
+    if form.kind == "tags":
+        found["words"] = words_of_pieces(found, batch, every_piece=form.every_piece)
+    if labels is not None and form.kind == "tags":
+        found["labels"] = tags_of_pieces(found["words"], [labels[row] or [] for row in found["example"]])
+    elif labels is not None:
+        found["labels"] = answer_pieces(found, batch, labels)
+    return found
+
+
+def _schema(dataset: Dataset, tokenizer: PreTrainedTokenizerBase, form: Form, prefix: str) -> pa.Schema:
     import pyarrow as pa
 
-    columns = list(encode(tokenizer, ["a"], max_length=8))
-    fields = [pa.field(prefix + column, pa.list_(pa.int32())) for column in columns]
-    if not prefix:
-        fields += [pa.field("length", pa.int32()), pa.field("row", pa.int64())]
-    if not prefix and "label" in dataset.column_names:
+    tokens = list(encode(tokenizer, ["a"], max_length=8))
+    tokens += list(PLACES) if form.places or form.kind in WINDOWED else []
+    fields = [pa.field(prefix + name, pa.list_(pa.int32())) for name in tokens]
+    if prefix:
+        return pa.schema(fields)
+    fields += [pa.field("length", pa.int32()), pa.field("row", pa.int64())]
+    if form.kind in WINDOWED:
+        fields.append(pa.field("example", pa.int64()))
+    if form.kind == "tags":
+        fields.append(pa.field("words", pa.list_(pa.int32())))
+    if "label" in dataset.column_names:
         kind = dataset.features.arrow_schema.field("label").type
-        if not pa.types.is_list(kind) or _num_labels(dataset) is not None:
+        if form.kind in WINDOWED:
+            fields.append(pa.field("labels", pa.list_(pa.int64())))
+        elif not pa.types.is_list(kind) or _num_labels(dataset) is not None:
             fields.append(pa.field("labels", kind))
     return pa.schema(fields)
 
@@ -234,13 +324,23 @@ def _num_labels(dataset: Dataset) -> int | None:
     return None
 
 
-def _key(dataset: Dataset, tokenizer: PreTrainedTokenizerBase, max_length: int, prefix: str) -> str:
+def _key(
+    dataset: Dataset,
+    tokenizer: PreTrainedTokenizerBase,
+    max_length: int,
+    form: Form,
+    prefix: str,
+    like: Dataset | None,
+) -> str:
     """Name an encoded split by what went into it."""
     backend = getattr(tokenizer, "backend_tokenizer", None)
     if backend is None:
         raise DataError("tokenizer", "only fast tokenizers are supported; load it with AutoTokenizer")
     encode(tokenizer, ["a"], max_length=max_length)  # sets truncation and padding: part of what is hashed
-    digest = hashlib.blake2b(f"{max_length} {prefix} {backend.to_str()}".encode(), digest_size=12)
-    for start in range(0, len(dataset), ROWS_AT_ONCE):
-        digest.update(repr(dataset[start : start + ROWS_AT_ONCE]).encode("utf-8", "surrogatepass"))
+    digest = hashlib.blake2b(f"{max_length} {form} {prefix} {backend.to_str()}".encode(), digest_size=12)
+    places = None if like is None else like.select_columns(["example", *PLACES])
+    for rows in (dataset, places):
+        for start in range(0, 0 if rows is None else len(rows), ROWS_AT_ONCE):
+            assert rows is not None
+            digest.update(repr(rows[start : start + ROWS_AT_ONCE]).encode("utf-8", "surrogatepass"))
     return digest.hexdigest()

@@ -12,9 +12,14 @@ from typing import Literal, cast
 from tinybert.errors import DataError
 from tinybert.lookup import nearest
 
-LabelKind = Literal["single", "multi", "value"]
+LabelKind = Literal["single", "multi", "value", "tags", "span"]
 SEPARATORS = ("|", ";", ",")
 MAX_NAMES_SHOWN = 20
+SPAN_NAMES = ("start", "end")
+"""The two outputs of a model that answers questions, for every token."""
+
+
+Label = int | float | list[float] | list[int] | list[list[int]]
 
 
 @dataclass(frozen=True)
@@ -22,8 +27,10 @@ class LabelScheme:
     """The labels of a task, in the order of the model's outputs.
 
     Attributes:
-        kind: ``single`` (one of the names), ``multi`` (any of the names), ``value`` (a number).
-        names: Sorted (whole numbers by size); empty for ``value``. Saved through the model's ``id2label``.
+        kind: ``single`` (one of the names), ``multi`` (any of the names), ``value`` (a number), ``tags`` (one
+            BIO tag a word), ``span`` (where an answer begins and ends).
+        names: Sorted (whole numbers by size); empty for ``value``. Tags stand as O, B-X, I-X, B-Y, I-Y, …: an
+            odd number begins an entity and the next goes on with it. Saved through the model's ``id2label``.
         separator: What parts several labels written in one cell, such as ``angry|sad``.
     """
 
@@ -42,9 +49,11 @@ class LabelScheme:
         Raises:
             DataError: A label is nested, or a number with a fraction where a class is expected.
         """
-        if kind == "value":
-            return cls(kind)
+        if kind in ("value", "span"):
+            return cls(kind, SPAN_NAMES if kind == "span" else ())
         raw = list(raw_labels)
+        if kind == "tags":
+            return cls(kind, tag_names(_names_in(raw, "multi", "|")))
         separator = find_separator(raw) if kind == "multi" else "|"
         return cls(kind, sort_names(_names_in(raw, kind, separator)), separator)
 
@@ -69,7 +78,7 @@ class LabelScheme:
         """Name → output index; empty for ``value``."""
         return {name: index for index, name in enumerate(self.names)}
 
-    def convert(self, raw: object) -> int | list[float] | float:
+    def convert(self, raw: object) -> Label:
         """Turn one label as written into what the model is trained on.
 
         Example:
@@ -89,9 +98,13 @@ class LabelScheme:
         except ValueError as error:
             raise DataError("label", str(error)) from error
 
-    def _convert(self, raw: object) -> int | list[float] | float:
+    def _convert(self, raw: object) -> Label:
         if self.kind == "value":
             return parse_value(raw)
+        if self.kind == "span":
+            return cast("list[list[int]]", json.loads(str(raw)))
+        if self.kind == "tags":
+            return [self._index(name) for name in split_labels(raw, self.separator)]
         if self.kind == "single":
             return self._index(label_name(raw))
         chosen = {self._index(name) for name in split_labels(raw, self.separator)}
@@ -198,6 +211,17 @@ def sort_names(names: Iterable[str]) -> tuple[str, ...]:
     if all(name.removeprefix("-").isascii() and name.removeprefix("-").isdigit() for name in unique):
         return tuple(sorted(unique, key=lambda name: (int(name), name)))
     return tuple(sorted(unique))
+
+
+def tag_names(tags: Iterable[str]) -> tuple[str, ...]:
+    """Return the tags that a model of these tags needs: O, and for each type B- and I-.
+
+    Example:
+        >>> tag_names(["B-PER", "O", "B-LOC"])
+        ('O', 'B-LOC', 'I-LOC', 'B-PER', 'I-PER')
+    """
+    kinds = sorted({tag[2:] for tag in tags if tag != "O"})
+    return ("O", *(f"{letter}-{kind}" for kind in kinds for letter in "BI"))
 
 
 def _names_in(raw_labels: Sequence[object], kind: LabelKind, separator: str) -> set[str]:

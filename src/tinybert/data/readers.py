@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -14,6 +14,7 @@ from tinybert.data.text_files import (
     Fault,
     RawRow,
     decoded_lines,
+    read_columns,
     read_csv,
     read_json_array,
     read_json_lines,
@@ -117,6 +118,12 @@ def from_dataset(dataset: Dataset, name: str) -> Table:
     return Table(name, "row", dataset.column_names, _numbered(rows), _class_names(schema))
 
 
+def relaid(table: Table, layout: Callable[[Iterator[RawRow | Fault]], Iterator[RawRow | Fault]]) -> Table:
+    """Return a table whose rows went through a layout; its columns are those of the first rows after it."""
+    changed = _peeked(table.file, table.unit, layout(table.rows))
+    return replace(changed, class_names=table.class_names)
+
+
 def _open_delimited(path: Path, name: str, read: Callable[..., Any]) -> dict[str, Table]:
     columns, rows = read(path, name)
     return {"": Table(name, "line", columns, rows)}
@@ -151,6 +158,8 @@ def _open_json(path: Path, name: str) -> dict[str, Table]:
     if isinstance(tree, Mapping):
         splits = cast(Mapping[str, object], tree)
         has_splits = any(key.lower() in SPLIT_NAMES for key in splits)
+        if isinstance(splits.get("data"), list) and not has_splits:  # SQuAD as published
+            return {"": _peeked(name, "row", _numbered(cast("list[object]", splits["data"])))}
         return from_splits(splits, name) if has_splits else _single(splits, name)
     raise DataError(name, "expected a list of objects, or an object of split → list of objects")
 
@@ -214,6 +223,11 @@ def _peeked(name: str, unit: Unit, rows: Iterator[RawRow | Fault]) -> Table:
     return Table(name, unit, list(columns), chain(head, rows))
 
 
+def _open_columns(path: Path, name: str) -> dict[str, Table]:
+    """A file of columns, one token a line: CoNLL and its kin."""
+    return {"": Table(name, "line", ["tokens", "tags"], read_columns(path, name))}
+
+
 READERS: dict[str, Callable[[Path, str], dict[str, Table]]] = {
     ".csv": _open_csv,
     ".tsv": _open_tsv,
@@ -221,4 +235,8 @@ READERS: dict[str, Callable[[Path, str], dict[str, Table]]] = {
     ".ndjson": _open_json_lines,
     ".json": _open_json,
     ".parquet": _open_parquet,
+    ".conll": _open_columns,
+    ".bio": _open_columns,
+    ".iob": _open_columns,
+    ".iob2": _open_columns,
 }

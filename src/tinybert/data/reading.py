@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -16,8 +16,10 @@ from numpy.typing import NDArray
 
 from tinybert.data.arrow import write_rows
 from tinybert.data.columns import Columns
+from tinybert.data.entities import FieldError, TagCount, as_json, read_entities
 from tinybert.data.findings import BadRow, Findings, TooManyBadRowsError, Unit
 from tinybert.data.labels import LabelKind, kind_of, label_name, parse_value, plain
+from tinybert.data.questions import QuestionRow, read_answers
 from tinybert.data.readers import Table
 from tinybert.data.text_files import Fault, RawRow
 from tinybert.errors import DataError
@@ -42,7 +44,8 @@ class Part:
     """The good rows of one split, on disk, and what is kept of each in memory (21 bytes and the label).
 
     Attributes:
-        file: Arrow stream with ``text``, perhaps ``text_pair``, and the raw ``label``.
+        file: Arrow stream with ``text``, perhaps ``text_pair`` or ``word_starts`` and ``word_ends``, and the
+            raw ``label``.
         origins: The tables the rows came from: their names and what their row numbers count.
         hashes: uint64 (N,), of the text or both texts of a pair.
         numbers: int64 (N,), row numbers in their tables.
@@ -114,16 +117,19 @@ class RowReader:
         label_kind: What a label is.
         unlabelled: Whether a row may lack its label.
         findings: Where bad rows go.
+        refuse_orphans: Refuse an I- tag without its B-.
     """
 
     label_kind: LabelKind
     unlabelled: bool
     findings: Findings
+    refuse_orphans: bool = False
 
     def read(self, chosen: Sequence[Chosen], file: Path, *, is_pair: bool) -> Part:
         """Read tables one after another into one Arrow file."""
         memory = _Memory(bytearray(), array("q"), array("H"))
-        write_rows(file, self._schema(is_pair=is_pair), self._batches(chosen, memory))
+        schema = self._schema(is_pair=is_pair)
+        write_rows(file, schema, self._batches(chosen, memory, schema.names))
         return Part(
             file=file,
             origins=[(each.table.file, each.table.unit) for each in chosen],
@@ -136,13 +142,19 @@ class RowReader:
         import pyarrow as pa
 
         label = pa.float64() if self.label_kind == "value" else pa.string()
-        names = ["text", "text_pair"] if is_pair else ["text"]
-        return pa.schema([*((name, pa.string()) for name in names), ("label", label)])
+        fields = [pa.field("text", pa.string())]
+        if is_pair:
+            fields.append(pa.field("text_pair", pa.string()))
+        if self.label_kind == "tags":
+            fields += [pa.field(name, pa.list_(pa.int32())) for name in ("word_starts", "word_ends")]
+        return pa.schema([*fields, pa.field("label", label)])
 
-    def _batches(self, chosen: Sequence[Chosen], memory: _Memory) -> Iterator[dict[str, list[object]]]:
+    def _batches(
+        self, chosen: Sequence[Chosen], memory: _Memory, names: Sequence[str]
+    ) -> Iterator[dict[str, list[object]]]:
         for index, each in enumerate(chosen):
             try:
-                for batch in self._table_batches(each, memory):
+                for batch in self._table_batches(each, memory, names):
                     memory.tables.extend([index] * len(batch["text"]))
                     yield batch
             except DataError as error:
@@ -150,11 +162,13 @@ class RowReader:
             except TooManyBadRowsError:
                 return
 
-    def _table_batches(self, chosen: Chosen, memory: _Memory) -> Iterator[dict[str, list[object]]]:
-        names = ["text", "text_pair", "label"] if chosen.columns.text_pair else ["text", "label"]
+    def _table_batches(
+        self, chosen: Chosen, memory: _Memory, names: Sequence[str]
+    ) -> Iterator[dict[str, list[object]]]:
         good: list[_GoodRow] = []
+        count = TagCount()
         for row in chosen.table.rows:
-            checked = self._check(row, chosen)
+            checked = self._check(row, chosen, count)
             if checked is not None:
                 good.append(checked)
             if len(good) == ROWS_AT_ONCE:
@@ -162,14 +176,24 @@ class RowReader:
                 good = []
         if good:
             yield memory.keep(names, good)
+        if told := count.describe(chosen.table.file, chosen.table.unit):
+            self.findings.warnings.append(told)
 
-    def _check(self, row: RawRow | Fault, chosen: Chosen) -> _GoodRow | None:
+    def _check(self, row: RawRow | Fault, chosen: Chosen, count: TagCount) -> _GoodRow | None:
         """Return a good row; note a bad one."""
         table, columns = chosen.table, chosen.columns
         if isinstance(row, Fault):
             self._note_fault(row, table)
             return None
         number, raw = row
+        try:
+            if self.label_kind == "tags":
+                return self._entities(number, raw, chosen, count)
+            if self.label_kind == "span":
+                return self._question(number, raw, columns)
+        except FieldError as error:
+            self.findings.add_bad_row(BadRow(table.file, number, error.field, str(error), raw, table.unit))
+            return None
         column = columns.text
         try:
             texts = [_text(raw.get(column))]
@@ -183,6 +207,31 @@ class RowReader:
             self.findings.add_bad_row(BadRow(table.file, number, column, str(error), raw, table.unit))
             return None
         return number, digest, (*texts, label)
+
+    def _entities(self, number: int, raw: Mapping[str, object], chosen: Chosen, count: TagCount) -> _GoodRow:
+        columns, column = chosen.columns, chosen.columns.label or "tags"
+        row = read_entities(
+            raw,
+            columns,
+            class_names=chosen.table.class_names.get(column),
+            count=count,
+            number=number,
+            refuse_orphans=self.refuse_orphans,
+        )
+        if row.tags is None and not self.unlabelled:
+            raise FieldError(column, NO_LABEL + NO_LABEL_FIX["tags"])
+        _refuse(columns.text, row.text)
+        return number, hash_texts([row.text]), (row.text, row.starts, row.ends, as_json(row.tags))
+
+    def _question(self, number: int, raw: Mapping[str, object], columns: Columns) -> _GoodRow:
+        assert columns.text_pair is not None
+        question = _refuse(columns.text, raw.get(columns.text))
+        context = _refuse(columns.text_pair, raw.get(columns.text_pair))
+        column = columns.label or "answers"
+        row = QuestionRow(question, context, read_answers(raw, context, column))
+        if row.answers is None and not self.unlabelled:
+            raise FieldError(column, NO_LABEL + NO_LABEL_FIX["span"])
+        return number, hash_texts([question, context]), (question, context, row.label)
 
     def _note_fault(self, fault: Fault, table: Table) -> None:
         row = BadRow(table.file, fault.number, "", fault.why, fault.raw, table.unit)
@@ -199,16 +248,19 @@ class RowReader:
         if _is_missing(raw):
             if self.unlabelled:
                 return None
-            raise ValueError(f"no label{NO_LABEL_FIX[self.label_kind]}")
+            raise ValueError(NO_LABEL + NO_LABEL_FIX[self.label_kind])
         if self.label_kind == "value":
             return parse_value(raw)
         return label_name(raw) if self.label_kind == "single" else _several(raw)
 
 
+NO_LABEL = "no label"
 NO_LABEL_FIX: dict[LabelKind, str] = {
     "single": "; give the row one, or remove the row",
     "multi": "; give the row one, or write [] when none applies",
     "value": "; give the row a number, or remove the row",
+    "tags": "; give each token a tag (O for none), or the row its spans ([] for none), or remove the row",
+    "span": "; give the row its answers ([] where the text holds none), or remove the row",
 }
 
 
@@ -223,6 +275,20 @@ def hash_texts(texts: Sequence[str]) -> bytes:
     except UnicodeEncodeError as error:
         raise ValueError("half of a surrogate pair (a broken emoji?); remove it") from error
     return hashlib.blake2b(joined, digest_size=8).digest()
+
+
+def _refuse(column: str, raw: object) -> str:
+    """Return a text that can be used.
+
+    Raises:
+        FieldError: It cannot.
+    """
+    try:
+        text = _text(raw)
+        hash_texts([text])
+    except ValueError as error:
+        raise FieldError(column, str(error)) from error
+    return text
 
 
 def _text(raw: object) -> str:

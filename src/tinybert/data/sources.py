@@ -16,9 +16,12 @@ from tinybert.data import checks
 from tinybert.data.arrow import temporary_folder, write_batches
 from tinybert.data.checks import Split
 from tinybert.data.columns import find_columns
+from tinybert.data.entities import exported_rows
 from tinybert.data.findings import BadRow, Findings
-from tinybert.data.labels import LabelKind, LabelScheme, find_separator
+from tinybert.data.labels import Label, LabelKind, LabelScheme, find_separator
 from tinybert.data.locate import Source, Tables, locate, name_source
+from tinybert.data.questions import nested_rows
+from tinybert.data.readers import relaid
 from tinybert.data.reading import Chosen, RowReader
 from tinybert.data.splitting import keep_rare_labels_in_train, split_by_hash
 
@@ -26,6 +29,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from datasets import Dataset
 
+LAYOUTS = {"tags": exported_rows, "span": nested_rows}
+"""What turns other programs' exports into rows, by kind of label."""
 WHOLE = ""  # the split of a table that is not split yet
 SPLIT_ORDER = ("train", "validation", "test")
 
@@ -37,7 +42,9 @@ class TextData:
     Attributes:
         splits: ``train``, ``validation``, ``test`` (those there are), each a memory-mapped data set with
             ``text``, ``text_pair`` for pairs, and ``label``: int (one class), list of 0.0 and 1.0 (several),
-            or float (a number); None where unlabelled.
+            or float (a number); None where unlabelled. For named entities also ``word_starts`` and
+            ``word_ends`` in characters, and a label is one tag number a word. For questions ``text`` is the
+            question, ``text_pair`` the text it is asked of, and a label is a list of (start, end) in it.
         labels: The labels in the order of the model's outputs.
         bad_rows: Rows that were set aside (``data.on_bad_row=skip``).
         warnings: What is odd but does not stop.
@@ -87,7 +94,8 @@ def load(
     Args:
         source: A path, a name, a list of rows, or a mapping of split to rows.
         settings: Columns, limits and what to do with bad rows. ``settings.path`` is not read.
-        label_kind: ``single`` (one class), ``multi`` (several), ``value`` (a number).
+        label_kind: ``single`` (one class), ``multi`` (several), ``value`` (a number), ``tags`` (named
+            entities), ``span`` (questions with answers).
         need: Splits that must be there. Without ``train`` nothing else is opened.
         allow_unlabelled: Training rows may lack a label.
         known_labels: Those of a model that is to be used on this data; else they come from train.
@@ -101,6 +109,10 @@ def load(
     request = _Request(settings, label_kind, need, allow_unlabelled, known_labels)
     findings = Findings(skip=settings.on_bad_row == "skip")
     tables = _usable(locate(source, need, findings.warnings), request, findings)
+    if label_kind in LAYOUTS:
+        tables = {
+            split: [relaid(table, LAYOUTS[label_kind]) for table in parts] for split, parts in tables.items()
+        }
     chosen, is_pair = _choose_columns(tables, request, findings)
     findings.stop_if_any(subject)
     home = temporary_folder() if work_dir is None else work_dir
@@ -144,7 +156,9 @@ def _choose_columns(
             if not table.columns:
                 findings.problems.append(f"{table.file}: no row in it; at least one is needed")
                 continue
-            columns, problems = find_columns(table.columns, request.settings, label_required=not may_lack)
+            columns, problems = find_columns(
+                table.columns, request.settings, label_required=not may_lack, kind=request.kind
+            )
             findings.problems += [f"{table.file}: {problem}" for problem in problems]
             if columns is not None:
                 chosen.setdefault(split, []).append(Chosen(table, columns))
@@ -165,7 +179,9 @@ def _read(
     splits: list[Split] = []
     for name, tables in chosen.items():
         may_lack = request.allow_unlabelled and name in (WHOLE, "train")
-        reader = RowReader(request.kind, may_lack, findings)
+        reader = RowReader(
+            request.kind, may_lack, findings, refuse_orphans=request.settings.on_orphan_tag == "refuse"
+        )
         part = reader.read(tables, scratch / f"{name or 'whole'}.arrow", is_pair=is_pair)
         codes, raw_labels = checks.code_labels(part, request.kind)
         splits.append(Split(name, part, np.arange(len(codes)), codes, raw_labels))
@@ -225,6 +241,9 @@ def _check(splits: list[Split], scheme: LabelScheme, request: _Request, findings
     if not any(len(split.rows) for split in splits) and not findings.bad_rows:
         findings.problems.append("no rows: there is nothing below the header, or nothing at all")
         return splits
+    if scheme.kind == "tags" and len(scheme.names) == 1:
+        findings.problems.append("no row has an entity: every tag is O, or no row is labelled")
+        return splits
     if scheme.kind != "value" and not scheme.names:
         findings.problems.append("no row has a label, and no teacher says which labels there are")
         return splits
@@ -235,7 +254,8 @@ def _check(splits: list[Split], scheme: LabelScheme, request: _Request, findings
     splits = [checks.refuse_unknown_labels(split, scheme, findings, owner=owner) for split in splits]
     train = next((split for split in splits if split.name == "train"), None)
     if train is not None:
-        limits = {"validation": None, "test": request.settings.max_leakage}
+        allowed = request.settings.max_leakage
+        limits = {"validation": None, "test": default_leakage(request.kind) if allowed is None else allowed}
         splits = [
             checks.check_leakage(train, split, findings, max_leakage=limits[split.name])
             if split.name in limits and len(split.rows)
@@ -250,6 +270,11 @@ def _check(splits: list[Split], scheme: LabelScheme, request: _Request, findings
         wanted = dict.fromkeys([*(split.name for split in splits), *request.need])
         findings.problems += [_empty(name) for name in wanted if name not in filled]
     return splits
+
+
+def default_leakage(kind: LabelKind) -> float:
+    """Return ``data.max_leakage`` where it is not set: short lines of news recur, whole questions do not."""
+    return 0.05 if kind == "tags" else 0.01
 
 
 def _empty(name: str) -> str:
@@ -270,7 +295,13 @@ def _write(split: Split, scheme: LabelScheme, file: Path) -> Dataset:
     import pyarrow as pa
     from datasets import Dataset
 
-    kinds = {"single": pa.int64(), "multi": pa.list_(pa.float32()), "value": pa.float64()}
+    kinds = {
+        "single": pa.int64(),
+        "multi": pa.list_(pa.float32()),
+        "value": pa.float64(),
+        "tags": pa.list_(pa.int64()),
+        "span": pa.list_(pa.list_(pa.int64())),
+    }
     texts = split.part.rows.schema
     last = len(texts.names) - 1
     schema = texts.set(last, pa.field("label", kinds[scheme.kind]))
@@ -281,36 +312,28 @@ def _write(split: Split, scheme: LabelScheme, file: Path) -> Dataset:
 def _labelled_batches(split: Split, scheme: LabelScheme, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
     import pyarrow as pa
 
-    matrix = None if scheme.kind == "value" else _matrix(split, scheme)
+    table = None if scheme.kind == "value" else _converted(split, scheme)
     start = 0
     for batch in split.part.take(split.rows):
         rows = split.rows[start : start + batch.num_rows]
-        labels = _label_array(split.codes[rows], matrix, schema.field("label").type)
+        labels = _label_array(split.codes[rows], table, schema.field("label").type)
         yield pa.record_batch([*batch.columns[:-1], labels], schema=schema)
         start += batch.num_rows
 
 
-def _matrix(split: Split, scheme: LabelScheme) -> NDArray[np.float32] | NDArray[np.int64]:
+def _converted(split: Split, scheme: LabelScheme) -> list[Label | None]:
     """Convert only the labels that are still in the split; the others may be unknown."""
     known = set(split.labels_present())
-    stand_in = next(iter(known), None)
-    if stand_in is None:
-        return np.zeros((1, max(1, scheme.num_labels)), dtype=np.float32)
-    return checks.label_matrix([raw if raw in known else stand_in for raw in split.raw_labels], scheme)
+    return [scheme.convert(raw) if raw in known else None for raw in split.raw_labels]
 
 
 def _label_array(
     codes: NDArray[np.int64] | NDArray[np.float64],
-    matrix: NDArray[np.float32] | NDArray[np.int64] | None,
+    table: Sequence[Label | None] | None,
     kind: pa.DataType,
 ) -> pa.Array:
     import pyarrow as pa
 
-    if matrix is None:
+    if table is None:
         return pa.array(codes, type=kind, mask=np.isnan(codes))
-    missing = codes < 0
-    chosen = matrix[np.maximum(codes, 0).astype(np.int64)]
-    if not pa.types.is_list(kind):
-        return pa.array(chosen.reshape(len(codes), -1)[:, 0].astype(np.int64), type=kind, mask=missing)
-    values = [None if gone else row for gone, row in zip(missing.tolist(), chosen.tolist(), strict=True)]
-    return pa.array(values, type=kind)
+    return pa.array([None if code < 0 else table[int(code)] for code in codes.tolist()], type=kind)

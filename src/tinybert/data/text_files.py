@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import cast
 
@@ -226,6 +227,32 @@ def read_json_array(path: Path, name: str) -> Iterator[RawRow | Fault]:
         place = _after_gap(buffer, place)
     if buffer[place + 1 :].strip() or "".join(chunks).strip():
         raise DataError(name, f"there is text after the end of the list (row {number - 1:,})")
+
+
+def read_columns(path: Path, name: str) -> Iterator[RawRow | Fault]:
+    """Yield the sentences of a file of columns: the token first, the tag last, a blank line between.
+
+    Columns are parted by tabs, or else by spaces. Lines of ``-DOCSTART-`` and comments (``# …`` before a
+    sentence) are no tokens. A sentence's number is that of its first line.
+    """
+    tokens: list[str] = []
+    tags: list[str] = []
+    first, wrong = 0, ""
+    for number, line in enumerate(chain(decoded_lines(path, name), [""]), start=1):
+        text = line.rstrip("\r\n")
+        fields = text.split("\t") if "\t" in text else text.split()
+        if not text.strip() or fields[0] == "-DOCSTART-":
+            if wrong:
+                yield Fault(first, wrong, {"tokens": tokens})
+            elif tokens:
+                yield first, {"tokens": tokens, "tags": tags}
+            tokens, tags, wrong = [], [], ""
+        elif tokens or wrong or not (fields[0].startswith("#") and len(fields) != 2):
+            first = first if tokens or wrong else number
+            if len(fields) < 2:
+                wrong = wrong or f"line {number:,} is {text[:60]!r}: a token and its tag are expected"
+            tokens.append(fields[0])
+            tags.append(fields[-1].strip())
 
 
 def _after_gap(buffer: str, place: int) -> int:

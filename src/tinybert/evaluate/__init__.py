@@ -2,15 +2,15 @@
 
 from tinybert.evaluate.learning_curve import draw_learning_curve
 from tinybert.evaluate.report import plain_table, table_rows, write_report
-from tinybert.evaluate.scores import latencies_ms, retention, score_checkpoint, text_rows
+from tinybert.evaluate.scores import gold_labels, latencies_ms, retention, score_checkpoint
 
 __all__ = [
     "draw_learning_curve",
+    "gold_labels",
     "latencies_ms",
     "plain_table",
     "retention",
     "score_checkpoint",
     "table_rows",
-    "text_rows",
     "write_report",
 ]

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 from datasets import Dataset
 
-from tinybert.data import LabelScheme
-from tinybert.predict import Predictor, TextRow
+from tinybert.data import WINDOWED, LabelKind, LabelScheme
+from tinybert.predict import Predictor
 
 Scores = dict[str, object]
 
@@ -26,7 +26,7 @@ def score_checkpoint(
 
     Args:
         path: A run or checkpoint.
-        rows: ``text``, ``text_pair``?, ``label``.
+        rows: A split, as :func:`tinybert.data.load` has it.
         labels: The label order of ``rows``.
         max_length: Longest row in tokens.
         split: The key the metrics get: ``test``, or ``validation`` where there is no test split.
@@ -36,25 +36,22 @@ def score_checkpoint(
         the split.
     """
     predictor = Predictor(path, max_length=max_length, labels=labels)
-    texts = text_rows(rows)
     start = time.perf_counter()
-    logits = predictor.logits(texts)
+    outputs = predictor.outputs(rows)
     seconds = time.perf_counter() - start
-    gold = np.asarray(rows["label"])
     num_parameters = sum(parameter.numel() for parameter in predictor.model.parameters())
     return {
-        split: predictor.task.metrics(logits, gold),
+        split: predictor.task.metrics(outputs, gold_labels(rows, labels.kind)),
         "num_parameters": num_parameters,
         "size_mb": round(num_parameters * 4 / 1e6, 1),
         "predict_seconds": round(seconds, 3),
     }
 
 
-def text_rows(rows: Dataset) -> list[TextRow]:
-    """Return a split's texts, or pairs of texts."""
-    if "text_pair" in rows.column_names:
-        return list(zip(rows["text"], rows["text_pair"], strict=True))
-    return list(rows["text"])
+def gold_labels(rows: Dataset, kind: LabelKind) -> np.ndarray | list[object]:
+    """Return a split's labels: an array where a text has one, a list where labels belong to places in it."""
+    labels = list(rows["label"])
+    return labels if kind in WINDOWED else np.asarray(labels)
 
 
 def latencies_ms(paths: Mapping[str, str | Path], rows: Dataset, *, max_length: int) -> dict[str, float]:
@@ -68,14 +65,16 @@ def latencies_ms(paths: Mapping[str, str | Path], rows: Dataset, *, max_length: 
         max_length: Longest row in tokens.
     """
     predictors = {name: Predictor(path, max_length=max_length) for name, path in paths.items()}
-    texts = text_rows(rows.select(range(0, len(rows), max(1, len(rows) // LATENCY_ROWS))))
+    chosen = list(range(0, len(rows), max(1, len(rows) // LATENCY_ROWS)))
+    names = [name for name in rows.column_names if name != "label"]
     seconds: dict[str, list[float]] = {name: [] for name in predictors}
-    for row in [*texts[:WARMUP_ROWS], *texts]:
+    for index in [*chosen[:WARMUP_ROWS], *chosen]:
+        row = rows.select_columns(names)[index : index + 1]
         for name, predictor in predictors.items():
             start = time.perf_counter()
-            predictor.logits([row])
+            predictor.chunk_outputs(row)
             seconds[name].append(time.perf_counter() - start)
-    warm = min(WARMUP_ROWS, len(texts))
+    warm = min(WARMUP_ROWS, len(chosen))
     return {name: round(1000 * statistics.median(taken[warm:]), 2) for name, taken in seconds.items()}
 
 

@@ -1,15 +1,55 @@
-"""What lies outside the encoder: the labels in the config, and the layers from hidden state to answer."""
+"""What lies outside the encoder: the kind of head, the labels in the config, the layers up to the answer."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import cast
+from typing import Literal, cast
 
 from torch import nn
-from transformers import PreTrainedConfig, PreTrainedModel
+from transformers import (
+    AutoModelForQuestionAnswering,
+    AutoModelForSequenceClassification,
+    AutoModelForTokenClassification,
+    PreTrainedConfig,
+    PreTrainedModel,
+)
+from transformers.models.auto.auto_factory import _BaseAutoModelClass  # pyright: ignore[reportPrivateUsage]
 
 from tinybert.errors import ModelError
 from tinybert.models.families import encoder
+
+HeadKind = Literal["sequence", "token", "question"]
+"""One answer a text, one a token, or the first and the last token of one."""
+
+CLASSES: dict[HeadKind, str] = {
+    "sequence": "ForSequenceClassification",
+    "token": "ForTokenClassification",
+    "question": "ForQuestionAnswering",
+}
+"""Head → how the names of such classes of transformers end."""
+
+
+AUTO: dict[HeadKind, type[_BaseAutoModelClass]] = {
+    "sequence": AutoModelForSequenceClassification,
+    "token": AutoModelForTokenClassification,
+    "question": AutoModelForQuestionAnswering,
+}
+
+
+def head_kind(config: PreTrainedConfig) -> HeadKind | None:
+    """Return the head that a config names, or None for a bare encoder or a head that is no task's here."""
+    names = config.architectures or [""]
+    return next((kind for kind, ending in CLASSES.items() if names[0].endswith(ending)), None)
+
+
+def set_head(config: PreTrainedConfig, kind: HeadKind) -> None:
+    """Write into a config which head its model has."""
+    config.architectures = [CLASSES[kind]]
+
+
+def auto_class(config: PreTrainedConfig) -> type[_BaseAutoModelClass]:
+    """Return the auto class of a config's head; that of sequences where it names none."""
+    return AUTO[head_kind(config) or "sequence"]
 
 
 def set_labels(
@@ -63,7 +103,7 @@ def pooler_layer(model: PreTrainedModel) -> nn.Linear | None:
 
 def answer_layer(model: PreTrainedModel) -> nn.Linear | None:
     """Return the linear layer that gives the logits, or None in a bare encoder."""
-    classifier = cast("nn.Module | None", getattr(model, "classifier", None))
+    classifier = cast("nn.Module | None", getattr(model, "classifier", getattr(model, "qa_outputs", None)))
     if classifier is None or isinstance(classifier, nn.Linear):
         return classifier
     return cast(nn.Linear, classifier.get_submodule("out_proj"))

@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from typing import TypeVar, cast
 
 import torch
-from transformers import AutoModelForSequenceClassification, BertConfig, PreTrainedConfig, PreTrainedModel
+from transformers import BertConfig, PreTrainedConfig, PreTrainedModel
 
 from tinybert.errors import ModelError
 from tinybert.models.families import describe, encoder, layers
-from tinybert.models.head import copy_head, set_labels
+from tinybert.models.head import HeadKind, auto_class, copy_head, set_head, set_labels
 from tinybert.models.shapes import Shape, shape_problems
 
 T = TypeVar("T", str, float)
@@ -24,6 +24,7 @@ def student_config(
     num_labels: int,
     id2label: Mapping[int, str] | None = None,
     problem_type: str | None = None,
+    head: HeadKind = "sequence",
     same_family: bool = False,
 ) -> PreTrainedConfig:
     """Make the config of a student that reads the teacher's tokens.
@@ -34,6 +35,7 @@ def student_config(
         num_labels: Classes; 1 for regression.
         id2label: Names of the classes.
         problem_type: As in transformers.
+        head: What the student answers.
         same_family: Take the teacher's own class, as a slice of it needs; else the student is a BERT.
 
     Raises:
@@ -44,14 +46,18 @@ def student_config(
         raise ModelError("student shape", problems)
     config = _slice_config(teacher_config, shape) if same_family else _bert_config(teacher_config, shape)
     set_labels(config, num_labels=num_labels, id2label=id2label, problem_type=problem_type)
+    set_head(config, head)
     return config
 
 
 def random_start(config: PreTrainedConfig, *, seed: int) -> PreTrainedModel:
-    """Return a classifier of this config with freshly drawn weights, in fp32; no global seed is touched."""
+    """Return a model of this config, with the head it names, and freshly drawn weights in fp32.
+
+    No global seed is touched.
+    """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        model = AutoModelForSequenceClassification.from_config(config, dtype=torch.float32)
+        model = auto_class(config).from_config(config, dtype=torch.float32)
     return cast(PreTrainedModel, model).eval()
 
 

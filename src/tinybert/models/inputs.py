@@ -1,4 +1,4 @@
-"""From a batch to what a model's forward takes."""
+"""From a batch to what a model's forward takes, and from what it gives to scores."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import inspect
 from collections.abc import Mapping
 from typing import cast
 
+import torch
 from torch import Tensor, nn
 
 TEXT_INPUTS = ("input_ids", "attention_mask", "token_type_ids")
@@ -22,6 +23,18 @@ def model_inputs(model: nn.Module, batch: Mapping[str, Tensor], *, prefix: str =
     """
     names = _forward_names(type(unwrap(model)))
     return {name: batch[prefix + name] for name in TEXT_INPUTS if prefix + name in batch and name in names}
+
+
+def logits_of(output: Mapping[str, Tensor]) -> Tensor:
+    """Return a model's scores: (B, C) a text, (B, L, C) a token, (B, L, 2) where answers begin and end."""
+    if "start_logits" in output:
+        return torch.stack([output["start_logits"], output["end_logits"]], dim=-1)
+    return output["logits"]
+
+
+def run_model(model: nn.Module, batch: Mapping[str, Tensor], *, prefix: str = "") -> Tensor:
+    """Return a model's scores of a batch; see :func:`model_inputs` and :func:`logits_of`."""
+    return logits_of(model(**model_inputs(model, batch, prefix=prefix)))
 
 
 def unwrap(model: nn.Module) -> nn.Module:

@@ -13,18 +13,18 @@ from safetensors import SafetensorError
 from transformers import (
     AutoConfig,
     AutoModel,
-    AutoModelForSequenceClassification,
     AutoTokenizer,
     PreTrainedConfig,
     PreTrainedModel,
     PreTrainedTokenizerBase,
     PreTrainedTokenizerFast,
 )
+from transformers.models.auto.auto_factory import _BaseAutoModelClass  # pyright: ignore[reportPrivateUsage]
 from transformers.utils import logging as transformers_logging
 
 from tinybert.data.hub import hub_problem, nearest_here
 from tinybert.errors import ModelError
-from tinybert.models.head import copy_head, set_labels
+from tinybert.models.head import HeadKind, auto_class, copy_head, head_kind, set_head, set_labels
 
 TOKENIZER_FILES = (
     "tokenizer.json",
@@ -48,11 +48,11 @@ def load_config(path: str | Path) -> PreTrainedConfig:
         return AutoConfig.from_pretrained(folder or str(path), trust_remote_code=False)
 
 
-def has_task_head(source: str | Path | PreTrainedConfig) -> bool:
-    """Say whether a checkpoint was saved with a sequence-classification head."""
+def has_task_head(source: str | Path | PreTrainedConfig, head: HeadKind | None = None) -> bool:
+    """Say whether a checkpoint was saved with a task's head, or with this one."""
     config = source if isinstance(source, PreTrainedConfig) else load_config(source)
-    names = config.architectures or []
-    return bool(names) and names[0].endswith("ForSequenceClassification")
+    kind = head_kind(config)
+    return kind is not None and (head is None or kind == head)
 
 
 def load_classifier(
@@ -61,17 +61,20 @@ def load_classifier(
     num_labels: int | None = None,
     id2label: Mapping[int, str] | None = None,
     problem_type: str | None = None,
+    head: HeadKind | None = None,
     dtype: torch.dtype = torch.float32,
     new_head: bool = False,
     seed: int = 0,
 ) -> PreTrainedModel:
-    """Load a checkpoint as a sequence classifier, in evaluation mode.
+    """Load a checkpoint with a task's head, in evaluation mode.
 
     Args:
         path: Folder or hub name.
         num_labels: Classes (1 for regression); None keeps the checkpoint's.
         id2label: Names of the classes; None keeps the checkpoint's.
         problem_type: As in transformers: single_label_classification, …; None keeps the checkpoint's.
+        head: What it answers; None keeps the checkpoint's, or takes one answer a text. A checkpoint with
+            another head gets a new one.
         dtype: Of the weights in memory.
         new_head: Draw a new head although the checkpoint has one.
         seed: For the head, when the checkpoint has none.
@@ -81,8 +84,8 @@ def load_classifier(
             head has another number of classes.
     """
     config = load_config(path)
-    had_head = has_task_head(config)
-    given = config.num_labels if has_task_head(config) else num_labels
+    before, had_head = head_kind(config), has_task_head(config, head)
+    given = config.num_labels if had_head else num_labels
     if num_labels is not None and given != num_labels and not new_head:
         raise ModelError(
             str(path),
@@ -90,14 +93,13 @@ def load_classifier(
             "fine-tune it on this data first, or give the checkpoint it was fine-tuned from",
         )
     set_labels(config, num_labels=num_labels, id2label=id2label, problem_type=problem_type)
+    set_head(config, head or head_kind(config) or "sequence")
     wants_head = had_head and not new_head
-    model = _load(
-        AutoModelForSequenceClassification, path, config, dtype=dtype, seed=seed, wants_head=wants_head
-    )
-    if had_head and new_head:
+    model = _load(auto_class(config), path, config, dtype=dtype, seed=seed, wants_head=wants_head)
+    if before is not None and not wants_head:  # its own head must not pass for the new one
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            fresh = AutoModelForSequenceClassification.from_config(config, dtype=dtype)
+            fresh = auto_class(config).from_config(config, dtype=dtype)
         copy_head(cast(PreTrainedModel, fresh), model)
     return model
 
@@ -135,7 +137,7 @@ def load_tokenizer(path: str | Path) -> PreTrainedTokenizerBase:
 
 
 def _load(
-    auto: type[AutoModel] | type[AutoModelForSequenceClassification],
+    auto: type[_BaseAutoModelClass],
     path: str | Path,
     config: PreTrainedConfig,
     *,

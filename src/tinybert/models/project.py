@@ -38,9 +38,9 @@ from tinybert.errors import ModelError
 from tinybert.models.capture import Capture
 from tinybert.models.families import EncoderInfo, blocks, describe, embeddings, encoder
 from tinybert.models.flat import run_block
-from tinybert.models.head import answer_layer, pooler_layer
+from tinybert.models.head import answer_layer, head_kind, pooler_layer
 from tinybert.models.initialise import first_position, random_start
-from tinybert.models.inputs import model_inputs
+from tinybert.models.inputs import logits_of, model_inputs
 from tinybert.models.layer_fit import LayerFit
 from tinybert.models.refit import refit_linear, refit_norm
 
@@ -52,7 +52,7 @@ class ProjectedStart:
     """A student and the way back to its teacher.
 
     Attributes:
-        student: A `BertForSequenceClassification` in evaluation mode, fp32, on the teacher's device.
+        student: A BERT with the head its config names, in evaluation mode, fp32, on the teacher's device.
         projection: (D, S), orthonormal columns: student hidden ≈ teacher hidden @ projection, so the map of a
             hidden loss from student to teacher starts at its transpose.
     """
@@ -70,7 +70,7 @@ class _Calibration:
         masks: (B, L) per batch, true at real tokens.
         hidden: Index → hidden states at the real tokens (N, D).
         first: Last hidden state of each row's first token (B, D), of all rows.
-        logits: (B, C) of all rows; None from a bare encoder.
+        logits: (B, C) of all rows, or (N, C) where every token is answered; None from a bare encoder.
     """
 
     batches: list[dict[str, Tensor]] = field(default_factory=list[dict[str, Tensor]])
@@ -119,8 +119,11 @@ def project_start(
             theirs = run_block(blocks(teacher)[layer - 1], seen.hidden[layer - 1], seen.masks)
             fit = LayerFit(blocks(teacher)[layer - 1], blocks(student)[index], theirs, basis_DS)
             hidden_NS = fit.run(hidden_NS, seen.masks)
-        first_BS = hidden_NS[_first_tokens(seen.masks)]
-        _start_head(teacher, student, seen, basis_DS, first_BS, keep_head=keep_head)
+        if head_kind(config) == "sequence":
+            first_BS = hidden_NS[_first_tokens(seen.masks)]
+            _start_head(teacher, student, seen, basis_DS, first_BS, keep_head=keep_head)
+        elif keep_head:
+            _start_token_head(teacher, student, seen, basis_DS, hidden_NS)
     finally:
         teacher.train(training)
     return ProjectedStart(student, basis_DS)
@@ -180,7 +183,9 @@ def _calibrate(
         for index in wanted:
             flat[index].append(taken.hidden[index][mask])
         first.append(taken.hidden[last][:, 0])
-        logits += [output.logits] if "logits" in output else []
+        if answer_layer(teacher) is not None:
+            scores = logits_of(output)
+            logits.append(scores[mask] if scores.dim() == 3 else scores)
         seen.batches.append(inputs)
         seen.masks.append(mask)
     if not seen.batches:
@@ -263,3 +268,18 @@ def _start_head(
         classifier = cast(nn.Linear, answer_layer(student))
         pooled_BS = torch.tanh(pooler(first_BS))
         refit_linear(classifier, pooled_BS, seen.logits, start_OI=answer.weight[:, kept_S])
+
+
+def _start_token_head(
+    teacher: PreTrainedModel,
+    student: PreTrainedModel,
+    seen: _Calibration,
+    basis_DS: Tensor,
+    hidden_NS: Tensor,
+) -> None:
+    """Fit the layer that answers every token to the teacher's answers."""
+    answer, own = answer_layer(teacher), answer_layer(student)
+    assert answer is not None
+    assert own is not None
+    assert seen.logits is not None
+    refit_linear(own, hidden_NS, seen.logits, start_OI=answer.weight @ basis_DS)

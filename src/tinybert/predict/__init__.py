@@ -1,5 +1,6 @@
 """Prediction with a checkpoint."""
 
-from tinybert.predict.predictor import Predictor, TextRow
+from tinybert.predict.predictor import Predictor
+from tinybert.predict.rows import TextRow
 
 __all__ = ["Predictor", "TextRow"]

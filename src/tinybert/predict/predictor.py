@@ -1,49 +1,44 @@
 """From texts to answers, with a checkpoint in torch.
 
-Rows are taken in windows, grouped by length, run, and given back in their own order. What a task makes of
-the scores stands in the task; this file only brings scores.
+Rows are taken in chunks, encoded, grouped by length, run, and given back in their own order. What a task
+makes of the scores stands in the task; this file only brings scores.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Literal, cast
+from typing import Any, Literal, cast
 
 import numpy as np
 import torch
+from datasets import Dataset
 from torch import nn
 
-from tinybert.data import LabelScheme, encode, pad
-from tinybert.errors import DataError, ModelError
+from tinybert.data import Form, LabelScheme, encode_columns, pad
+from tinybert.errors import ModelError
 from tinybert.models import has_task_head, load_classifier, load_config, load_tokenizer, num_positions
-from tinybert.models.inputs import model_inputs
+from tinybert.models.inputs import run_model
 from tinybert.models.label_order import label_mismatch, label_order, output_names, reorder_outputs
+from tinybert.predict.rows import TextRow, columns_of, names_of
 from tinybert.runs import open_run, partial_path
-from tinybert.tasks import Answer, Task, task_of_config
+from tinybert.tasks import AnyAnswer, Outputs, Task, task_of_config
 
-TextRow = str | tuple[str, str] | Mapping[str, str]
+CHUNK_ROWS = 2048
+SETTINGS = ("null_threshold",)
+"""Keys of a config that say how scores become answers."""
 
-WINDOW_ROWS = 4096
-
-
-@dataclass(frozen=True)
-class Texts:
-    """Rows as two columns."""
-
-    texts: list[str]
-    pairs: list[str] | None
+Columns = Mapping[str, Sequence[Any]]
 
 
 class Predictor:
-    """Answers texts with a run or any sequence-classification checkpoint.
+    """Answers texts with a run or any checkpoint that has a task's head.
 
     Args:
         path: A run of ours, a checkpoint folder, or a hub name.
         batch_size: Rows a forward.
-        max_length: Longest row in tokens; by default what the model was trained with.
+        max_length: Longest row or window in tokens; by default what the model was trained with.
         precision: Number format of the weights.
         labels: Answer in this label order; by default in the checkpoint's own.
 
@@ -74,73 +69,76 @@ class Predictor:
         if torch.cuda.is_available():
             nn.Module.to(self.model, "cuda")
         self.batch_size = batch_size
-        limits = (self.tokenizer.model_max_length, num_positions(config))
-        self.max_length = max_length or min(limit for limit in limits if limit is not None)
         self.task: Task = task_of_config(self.model.config)
+        limits = (self.tokenizer.model_max_length, num_positions(config))
+        longest = min(limit for limit in limits if limit is not None)
+        if self.task.head == "question" and not isinstance(
+            self.tokenizer.init_kwargs.get("model_max_length"), int
+        ):
+            longest = min(longest, self.task.max_length)
+        self.max_length = max_length or longest
+        self.settings = {name: float(getattr(config, name)) for name in SETTINGS if hasattr(config, name)}
         if labels is not None:
             order = label_order(config.id2label, labels.names)
             if order is None:
                 raise ModelError(str(path), label_mismatch(config.id2label, labels.names))
             reorder_outputs(self.model, order, labels.names)
-        names = output_names(self.model.config.id2label)
-        self.labels = LabelScheme(
-            self.task.label_kind, () if self.task.label_kind == "value" else tuple(names)
-        )
+        self.labels = labels or self._own_labels()
 
-    def __call__(self, rows: Iterable[TextRow]) -> list[Answer]:
+    def _own_labels(self) -> LabelScheme:
+        kind = self.task.label_kind
+        if kind in ("value", "span"):
+            return LabelScheme.of([], kind)
+        return LabelScheme(kind, tuple(output_names(self.model.config.id2label)))
+
+    @property
+    def asked(self) -> str:
+        """What the texts that are answered are called: text or question."""
+        return names_of(self.task).text[0]
+
+    def __call__(self, rows: Iterable[TextRow]) -> list[AnyAnswer]:
         """Return one answer a row, in the order given."""
         return list(self.stream(rows))
 
-    def stream(self, rows: Iterable[TextRow]) -> Iterator[Answer]:
-        """Yield one answer a row, in the order given, holding one window of rows in memory."""
+    def stream(self, rows: Iterable[TextRow]) -> Iterator[AnyAnswer]:
+        """Yield one answer a row, in the order given, holding one chunk of rows in memory."""
         iterator = iter(rows)
-        while window := list(itertools.islice(iterator, WINDOW_ROWS)):
-            yield from self.task.decode(self.logits(window), self.labels)
+        while chunk := list(itertools.islice(iterator, CHUNK_ROWS)):
+            yield from self.task.decode(self.chunk_outputs(columns_of(chunk, self.task)), self.labels)
 
-    def logits(self, rows: list[TextRow]) -> np.ndarray:
-        """Return the scores (N, C) of rows, in their order."""
-        columns = as_columns(rows)
-        encoded = encode(self.tokenizer, columns.texts, columns.pairs, max_length=self.max_length)
-        lengths = np.asarray([len(ids) for ids in encoded["input_ids"]])
+    def outputs(self, rows: Dataset) -> Outputs:
+        """Return what the task reads from the scores of a split, a chunk of rows at a time."""
+        names = [name for name in rows.column_names if name != "label"]
+        chunks = [
+            self.chunk_outputs(rows.select_columns(names)[start : start + CHUNK_ROWS])
+            for start in range(0, len(rows), CHUNK_ROWS)
+        ]
+        if chunks and isinstance(chunks[0], np.ndarray):
+            return np.concatenate(cast("list[np.ndarray]", chunks))
+        return [output for chunk in chunks for output in chunk]
+
+    def logits(self, rows: Sequence[TextRow]) -> np.ndarray:
+        """Return the scores (N, C) of whole texts, in their order."""
+        return cast(np.ndarray, self.chunk_outputs(columns_of(rows, self.task)))
+
+    def chunk_outputs(self, rows: Columns) -> Outputs:
+        """Return what the task reads from the scores of some rows, in their order."""
+        features = encode_columns(
+            self.tokenizer, rows, Form(self.task.label_kind), max_length=self.max_length
+        )
+        lengths = np.asarray([len(ids) for ids in features["input_ids"]])
         order = np.argsort(lengths, kind="stable")
-        logits = np.zeros((len(rows), cast(int, self.model.config.num_labels)), dtype=np.float32)
+        scores: list[np.ndarray] = [np.empty(0)] * len(order)
+        tokens = {name: features[name] for name in ("input_ids", "token_type_ids") if name in features}
         for start in range(0, len(order), self.batch_size):
-            indices = order[start : start + self.batch_size]
-            rows_now = [{name: column[i] for name, column in encoded.items()} for i in indices]
-            logits[indices] = self._forward(rows_now)
-        return logits
+            indices = order[start : start + self.batch_size].tolist()
+            batch = self._forward([{name: column[i] for name, column in tokens.items()} for i in indices])
+            for i, part in zip(indices, batch, strict=True):
+                scores[i] = part if part.ndim == 1 else part[: lengths[i]]
+        return self.task.gather(scores, features, rows, labels=self.labels, settings=self.settings)
 
     @torch.inference_mode()
     def _forward(self, encoded: list[dict[str, list[int]]]) -> np.ndarray:
         batch = pad(encoded, pad_token_id=cast(int, self.tokenizer.pad_token_id or 0))
         batch = {name: tensor.to(self.model.device) for name, tensor in batch.items()}
-        return self.model(**model_inputs(self.model, batch)).logits.float().cpu().numpy()
-
-
-def as_columns(rows: list[TextRow]) -> Texts:
-    """Turn strings, pairs or mappings with ``text`` (and ``text_pair``) into columns.
-
-    Raises:
-        DataError: A row is of another form, is empty, or only some rows are pairs; all are listed.
-    """
-    texts: list[str] = []
-    pairs: list[str | None] = []
-    problems: list[str] = []
-    for number, row in enumerate(rows, 1):
-        text, pair = _text_and_pair(row)
-        if not isinstance(text, str) or not text.strip():
-            problems.append(f"row {number}, text: {text!r}; give a text that is not empty")
-        texts.append(str(text))
-        pairs.append(pair)
-    given = [pair for pair in pairs if pair is not None]
-    if given and len(given) != len(pairs):
-        problems.append("some rows have a text_pair and some have none; give it for all or for none")
-    if problems:
-        raise DataError("texts to predict", problems)
-    return Texts(texts, given or None)
-
-
-def _text_and_pair(row: TextRow) -> tuple[object, str | None]:
-    if isinstance(row, Mapping):
-        return row.get("text"), row.get("text_pair")
-    return (row[0], row[1]) if isinstance(row, tuple) else (row, None)
+        return run_model(self.model, batch).float().cpu().numpy()

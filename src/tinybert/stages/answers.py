@@ -8,7 +8,7 @@ from torch import nn
 from tqdm.auto import tqdm
 
 from tinybert.config import Recipe
-from tinybert.data import cache_folder
+from tinybert.data import WINDOWED, cache_folder
 from tinybert.errors import RecipeError
 from tinybert.stages.console import say
 from tinybert.stages.distillation import Distillation
@@ -16,6 +16,7 @@ from tinybert.stages.objective import Teaching
 from tinybert.stages.prepare import load_for_labels
 from tinybert.teachers import (
     ModelTeacher,
+    PooledTeacher,
     Teacher,
     TeacherShape,
     TeacherStore,
@@ -28,6 +29,15 @@ from tinybert.teachers import (
 
 
 def answers(work: Distillation, teaching: Teaching) -> Teacher:
+    """Return who answers, laid over the student's pieces where the teacher reads with another tokenizer."""
+    teacher = own_answers(work, teaching)
+    per_piece = work.plan.task.label_kind in WINDOWED or not teaching.wanted().logits_only
+    if work.teacher_prefix and per_piece:
+        return PooledTeacher(teacher, prefix=work.teacher_prefix)
+    return teacher
+
+
+def own_answers(work: Distillation, teaching: Teaching) -> Teacher:
     """Return who answers: the file, the store where it fits its budget, or the live model."""
     plan, recipe, rows = work.plan, work.recipe, work.encoded.train
     if plan.teacher.kind == "file":
@@ -43,7 +53,10 @@ def answers(work: Distillation, teaching: Teaching) -> Teacher:
     lengths = np.asarray([len(ids) for ids in rows[work.teacher_prefix + "input_ids"]])
     info = plan.teacher.info
     shape = TeacherShape(
-        work.data.labels.num_labels, info.hidden_size if info else 0, info.num_attention_heads if info else 0
+        work.data.labels.num_labels,
+        info.hidden_size if info else 0,
+        info.num_attention_heads if info else 0,
+        every_token=plan.task.label_kind in WINDOWED,
     )
     needed = estimate_mb(lengths, shape, wanted)
     stores = cache_folder() / "teacher-stores"

@@ -35,7 +35,7 @@ def fine_tune_only(work: Distillation, student_facts: Json) -> tuple[Path, Json,
         ).model
         steps = int(cast(int, student_facts["num_steps"]))
         settings = settings_of(recipe, plan.task, name="fine_tune_only", bf16=work.bf16, max_steps=steps)
-        objective = HardObjective(plan.task.hard_losses[recipe.hard_loss])
+        objective = HardObjective(plan.task.hard_losses[recipe.hard_loss], plan.task.rows)
         return fit(
             folder,
             model,
@@ -43,6 +43,7 @@ def fine_tune_only(work: Distillation, student_facts: Json) -> tuple[Path, Json,
             encoded=work.encoded,
             train_rows=rows,
             task=plan.task,
+            labels=work.data.labels,
             hard_loss=recipe.hard_loss,
             settings=settings,
         )

@@ -47,16 +47,7 @@ def distill(plan: DistillPlan, run: RunInProgress, source: object) -> Run:
     plan, teacher_facts = settle_teacher(work)
     work = replace(work, plan=plan)
     if plan.teacher.kind != "file":
-        report_findings(
-            checks_of_teacher(
-                plan,
-                work.data,
-                work.encoded.validation,
-                work.encoded.collator,
-                prefix=work.teacher_prefix,
-                trained_here=teacher_facts is not None,
-            )
-        )
+        report_findings(checks_of_teacher(plan, work.data, trained_here=teacher_facts is not None))
     student, student_facts = teach(work)
     baseline = fine_tune_only(work, student_facts) if recipe.baseline else None
     return conclude(work, teacher_facts, student, student_facts, baseline)
@@ -64,11 +55,11 @@ def distill(plan: DistillPlan, run: RunInProgress, source: object) -> Run:
 
 def examine(plan: DistillPlan, source: object, folder: Path) -> list[Finding]:
     """Do all checks, for the command ``tinybert doctor``; nothing is trained."""
-    data, encoded, prefix = prepare_rows(plan, source, folder)
+    data, encoded, _ = prepare_rows(plan, source, folder)
     findings = checks_before(plan, data, encoded.tokenizer)
     if any(finding.level == "stop" for finding in findings):
         return findings
-    findings += checks_of_teacher(plan, data, encoded.validation, encoded.collator, prefix=prefix)
+    findings += checks_of_teacher(plan, data)
     return [*findings, check_time(plan, data, encoded.train, encoded.collator)]
 
 
@@ -103,7 +94,8 @@ def settle_teacher(work: Distillation) -> tuple[DistillPlan, Json | None]:
 def teach(work: Distillation) -> tuple[Path, Json]:
     """Start the student and take it through its phases."""
     plan, recipe, run = work.plan, work.recipe, work.run
-    keep_head = plan.teacher.kind != "file" and plan.start in ("slice", "project") and knows_task(plan.source)
+    cut = plan.teacher.kind != "file" and plan.start in ("slice", "project")
+    keep_head = cut and knows_task(plan.source, plan.task)
     start = StartPlan(plan.start, plan.source, plan.shape, plan.layer_map, keep_head)
 
     def make_start(folder: Path) -> Json:
@@ -172,6 +164,7 @@ def teach_phase(work: Distillation, phase: Phase, begin: Path, folder: Path) -> 
         hard_loss=plan.task.hard_losses[recipe.hard_loss],
         teacher_hidden_size=info.hidden_size if info else plan.shape.hidden_size,
         projection_start=begun.projection,
+        rows=plan.task.rows,
     )
     settings = settings_of(
         recipe,
@@ -188,6 +181,7 @@ def teach_phase(work: Distillation, phase: Phase, begin: Path, folder: Path) -> 
         encoded=work.encoded,
         train_rows=work.encoded.train,
         task=plan.task,
+        labels=work.data.labels,
         hard_loss=recipe.hard_loss,
         settings=settings,
     )

@@ -14,7 +14,6 @@ from tinybert.models import load_tokenizer
 from tinybert.runs import RunInProgress
 from tinybert.stages.doctor import same_tokenizer
 from tinybert.stages.finetune import measured_bf16
-from tinybert.stages.objective import is_intermediate
 from tinybert.stages.plan import DistillPlan, resolve_path
 from tinybert.stages.prepare import Encoded, encode_rows, labelled_only, load_rows
 from tinybert.teachers import read_soft_labels
@@ -51,7 +50,6 @@ def prepare_rows(plan: DistillPlan, source: object, folder: Path) -> tuple[TextD
 
     Raises:
         DataError: See :func:`tinybert.data.load`.
-        RecipeError: Positions are to be compared, and the tokenizers differ.
     """
     recipe = plan.recipe
     data = load_rows(source, recipe, plan.task, work_dir=folder / "rows", allow_unlabelled=True)
@@ -62,16 +60,10 @@ def prepare_rows(plan: DistillPlan, source: object, folder: Path) -> tuple[TextD
     if plan.teacher.kind != "file" and plan.source != plan.teacher.path:
         other = load_tokenizer(resolve_path(plan.teacher.path))
         teacher_tokenizer = None if same_tokenizer(tokenizer, other) else other
-    if teacher_tokenizer is not None and any(is_intermediate(name) for name in plan.losses):
-        raise RecipeError(
-            "recipe",
-            "distill.losses: student and teacher have different tokenizers, so their "
-            "positions do not match; keep only prediction losses and hard",
-        )
     encoded = encode_rows(
         data,
         tokenizer,
-        max_length=recipe.data.max_length,
+        section=recipe.data,
         folder=folder / "encoded",
         teacher_tokenizer=teacher_tokenizer,
     )

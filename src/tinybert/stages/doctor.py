@@ -15,15 +15,26 @@ import torch
 from datasets import Dataset
 from transformers import PreTrainedTokenizerBase
 
-from tinybert.data import Collator, TextData, cache_folder, count_truncated, encode_split, sorted_by_length
+from tinybert.data import (
+    WINDOWED,
+    Collator,
+    Form,
+    TextData,
+    cache_folder,
+    count_truncated,
+    encode_split,
+    sorted_by_length,
+)
 from tinybert.errors import DoctorError
+from tinybert.evaluate import gold_labels
 from tinybert.models import load_config, random_start, student_config
 from tinybert.models.inputs import model_inputs
 from tinybert.models.label_order import label_mismatch, label_order
+from tinybert.predict import Predictor
 from tinybert.stages.console import say
-from tinybert.stages.objective import HardObjective, Teaching
+from tinybert.stages.objective import HARD, HardObjective, Teaching, is_intermediate
 from tinybert.stages.plan import DistillPlan, resolve_path
-from tinybert.stages.prepare import label_arguments, load_for_labels
+from tinybert.stages.prepare import label_arguments
 from tinybert.teachers import TeacherShape, estimate_mb
 
 Level = Literal["ok", "warn", "stop"]
@@ -116,10 +127,17 @@ def check_tokenizers(plan: DistillPlan, tokenizer: PreTrainedTokenizerBase) -> F
 
     if same_tokenizer(tokenizer, load_tokenizer(resolve_path(plan.teacher.path))):
         return Finding("ok", "tokenizers", "the same on both sides")
+    per_piece = plan.task.label_kind in WINDOWED
+    exact = [name for name in plan.losses if name == HARD or not (per_piece or is_intermediate(name))]
+    pooled = [name for name in plan.losses if name not in exact]
+    text = "different: each side reads with its own"
+    if not pooled:
+        return Finding("ok", "tokenizers", f"{text}; all losses are exact ({', '.join(exact)})")
     return Finding(
         "warn",
         "tokenizers",
-        "different: the student learns from predictions only, each side reading with its own tokenizer",
+        f"{text}; exact: {', '.join(exact) or 'none'}; approximate: {', '.join(pooled)} (the "
+        "teacher's pieces over one of the student's are averaged, weighted by the characters they share)",
     )
 
 
@@ -140,14 +158,17 @@ def check_layers(plan: DistillPlan) -> Finding:
 
 
 def check_truncation(plan: DistillPlan, data: TextData, tokenizer: PreTrainedTokenizerBase) -> Finding:
-    """Count the rows that ``data.max_length`` cuts."""
-    limit = plan.recipe.data.max_length
+    """Count the rows that ``data.max_length`` cuts, or makes windows of."""
+    limit = longest_row(plan)
     cut = count_truncated(data.splits["train"], tokenizer, max_length=limit)
     share = cut.rows / max(cut.sampled, 1)
     if cut.rows == 0:
         return Finding("ok", "lengths", f"the longest row has {cut.longest} tokens, the limit is {limit}")
+    longer = f"{cut.rows:,} of {cut.sampled:,} train rows ({share:.1%}) are longer than {limit} tokens"
+    if plan.task.label_kind in WINDOWED:
+        return Finding("ok", "lengths", f"{longer} and are read in windows; the longest has {cut.longest}")
     text = (
-        f"{cut.rows:,} of {cut.sampled:,} train rows ({share:.1%}) are longer than {limit} tokens and lose "
+        f"{longer} and lose "
         f"{cut.tokens_cut / cut.rows:.0f} on average; the longest has {cut.longest}; raise data.max_length "
         "to keep them"
     )
@@ -155,15 +176,20 @@ def check_truncation(plan: DistillPlan, data: TextData, tokenizer: PreTrainedTok
 
 
 def check_balance(data: TextData) -> Finding:
-    """Compare the most frequent label with the rarest."""
-    if data.labels.kind != "single":
+    """Compare the most frequent label, or type of entity, with the rarest."""
+    kind, names = data.labels.kind, data.labels.names
+    if kind not in ("single", "tags"):
         return Finding("ok", "balance", "not a question for this task")
-    counts = Counter(label for label in data.splits["train"]["label"] if label is not None)
+    given = (label for label in data.splits["train"]["label"] if label is not None)
+    if kind == "single":
+        counts, unit = Counter(names[label] for label in given), "train rows"
+    else:
+        counts = Counter(names[tag][2:] for tags in given for tag in tags if tag % 2)
+        unit = "entities in train"
     if not counts:
         return Finding("ok", "balance", "no train row has a label: the teacher labels them")
     (top, most), (low, least) = counts.most_common()[0], counts.most_common()[-1]
-    names = data.labels.names
-    text = f"{names[top]!r} has {most:,} train rows, {names[low]!r} has {least:,}"
+    text = f"{top!r} has {most:,} {unit}, {low!r} has {least:,}"
     if least < RARE_LABEL_ROWS or most / least > IMBALANCE:
         return Finding("warn", "balance", f"{text}; judge by macro_f1 too, or label more of the rare ones")
     return Finding("ok", "balance", text)
@@ -190,7 +216,7 @@ def check_memory(plan: DistillPlan, data: TextData) -> Finding:
     )
     layers, width = plan.shape.num_hidden_layers, plan.shape.hidden_size
     batch_size = min(plan.recipe.train.batch_size, len(data.splits["train"]))
-    activations = batch_size * plan.recipe.data.max_length * width * layers * 34 * 2
+    activations = batch_size * longest_row(plan) * width * layers * 34 * 2
     needed = (parameters * BYTES_A_TRAINED_PARAMETER + teacher * 4 + activations) / 1e9
     free = psutil.virtual_memory().available / 1e9
     text = f"about {needed:.1f} GB at the longest batch, {free:.1f} GB free"
@@ -199,6 +225,12 @@ def check_memory(plan: DistillPlan, data: TextData) -> Finding:
             "stop", "memory", f"{text}; lower train.batch_size or data.max_length, or take a smaller shape"
         )
     return Finding("ok", "memory", text)
+
+
+def longest_row(plan: DistillPlan) -> int:
+    """Return the longest row or window in tokens."""
+    assert plan.recipe.data.max_length is not None
+    return plan.recipe.data.max_length
 
 
 def num_parameters(plan: DistillPlan, data: TextData) -> int:
@@ -239,21 +271,20 @@ def store_estimate(plan: DistillPlan, data: TextData, tokenizer: PreTrainedToken
     if info is None:
         return 4 * data.labels.num_labels * len(train) / 1e6
     sample = train.select(range(min(2000, len(train))))
-    lengths = np.asarray(encode_split(sample, tokenizer, max_length=plan.recipe.data.max_length)["length"])
+    form = Form(data.labels.kind)
+    encoded = encode_split(sample, tokenizer, max_length=longest_row(plan), form=form)
+    lengths = np.asarray(encoded["length"])
     wanted = Teaching(plan.losses, plan.layer_map).wanted()
-    shape = TeacherShape(data.labels.num_labels, info.hidden_size, info.num_attention_heads)
+    shape = TeacherShape(
+        data.labels.num_labels,
+        info.hidden_size,
+        info.num_attention_heads,
+        every_token=form.kind in WINDOWED,
+    )
     return estimate_mb(lengths, shape, wanted) * len(train) / len(sample)
 
 
-def checks_of_teacher(
-    plan: DistillPlan,
-    data: TextData,
-    validation: Dataset,
-    collator: Collator,
-    *,
-    prefix: str = "",
-    trained_here: bool = False,
-) -> list[Finding]:
+def checks_of_teacher(plan: DistillPlan, data: TextData, *, trained_here: bool = False) -> list[Finding]:
     """Check what needs the teacher's weights: that it knows the task.
 
     A teacher that somebody brought and that does not is a mistake, and stops. One that was fine-tuned in this
@@ -263,7 +294,7 @@ def checks_of_teacher(
         return [Finding("ok", "teacher", "has no task head: it is fine-tuned on the train rows first")]
     if plan.teacher.kind == "file":
         return [Finding("ok", "teacher", "a file of scores")]
-    score, floor = teacher_score(plan, data, validation, collator, prefix=prefix)
+    score, floor = teacher_score(plan, data)
     metric = plan.task.main_metric
     text = (
         f"validation {metric} {score:.4f}, {floor:.4f} for {'the majority class' if floor else 'a constant'}"
@@ -284,32 +315,16 @@ def checks_of_teacher(
     return [Finding("ok", "teacher", text)]
 
 
-def teacher_score(
-    plan: DistillPlan, data: TextData, validation: Dataset, collator: Collator, *, prefix: str
-) -> tuple[float, float]:
+def teacher_score(plan: DistillPlan, data: TextData) -> tuple[float, float]:
     """Return the teacher's score on at most 500 validation rows, and that of always saying the same."""
-    from tinybert.models import load_tokenizer
-
-    rows = validation
-    if prefix:
-        rows = encode_split(
-            data.splits["validation"],
-            load_tokenizer(resolve_path(plan.teacher.path)),
-            max_length=plan.recipe.data.max_length,
-        )
-        collator = Collator(load_tokenizer(resolve_path(plan.teacher.path)))
-    rows = sorted_by_length(rows.shuffle(seed=0).select(range(min(MAX_ROWS_SCORED, len(rows)))))
-    model = load_for_labels(plan.teacher.path, plan.task, data.labels, seed=0, new_head=False)
-    logits: list[np.ndarray] = []
-    with torch.inference_mode():
-        for start in range(0, len(rows), 32):
-            batch = collator([rows[i] for i in range(start, min(start + 32, len(rows)))])
-            logits.append(model(**model_inputs(model, batch)).logits.float().numpy())
-    gold = np.asarray(rows["labels"])
-    score = plan.task.metrics(np.concatenate(logits), gold)[plan.task.main_metric]
+    rows = data.splits["validation"].shuffle(seed=0)
+    rows = rows.select(range(min(MAX_ROWS_SCORED, len(rows))))
+    teacher = Predictor(resolve_path(plan.teacher.path), max_length=longest_row(plan), labels=data.labels)
+    gold = gold_labels(rows, data.labels.kind)
+    score = plan.task.metrics(teacher.outputs(rows), gold)[plan.task.main_metric]
     if plan.task.label_kind != "single":
         return score, 0.0
-    return score, float(np.bincount(gold).max() / len(gold))
+    return score, float(np.bincount(np.asarray(gold)).max() / len(rows))
 
 
 def check_time(plan: DistillPlan, data: TextData, train: Dataset, collator: Collator) -> Finding:
@@ -326,7 +341,7 @@ def check_time(plan: DistillPlan, data: TextData, train: Dataset, collator: Coll
     )
     student = random_start(config, seed=0).train()
     optimizer = torch.optim.AdamW(student.parameters(), lr=1e-5)
-    objective = HardObjective(plan.task.hard_losses[plan.recipe.hard_loss])
+    objective = HardObjective(plan.task.hard_losses[plan.recipe.hard_loss], plan.task.rows)
 
     def step() -> None:
         torch.stack(list(objective(student, batch).values())).sum().backward()

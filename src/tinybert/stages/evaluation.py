@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
-
 from tinybert.config import DataSection
 from tinybert.data import load
 from tinybert.data.sources import SPLIT_ORDER
 from tinybert.errors import RecipeError
-from tinybert.evaluate import text_rows
+from tinybert.evaluate import gold_labels
 from tinybert.lookup import nearest
 from tinybert.predict import Predictor
 from tinybert.runs import Json, Run, digest_input, is_run
@@ -45,7 +43,7 @@ def evaluate_split(run: str, source: object, *, split: str, settings: DataSectio
         known_labels=predictor.labels,
     )
     rows = data.splits[split]
-    scores = predictor.task.metrics(predictor.logits(text_rows(rows)), np.asarray(rows["label"]))
+    scores = predictor.task.metrics(predictor.outputs(rows), gold_labels(rows, predictor.task.label_kind))
     return {"split": split, "num_rows": len(rows), "num_rows_refused": len(data.bad_rows), **scores}
 
 

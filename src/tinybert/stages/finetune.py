@@ -36,7 +36,7 @@ def resolve_finetune(recipe: Recipe) -> Recipe:
         )
     refuse_unread(recipe, ["teacher", "student", "distill", "baseline"])
     task = find_task(recipe)
-    recipe = fit_length(recipe, [recipe.model])
+    recipe = fit_length(recipe, task, [recipe.model])
     train = recipe.train
     return recipe.model_copy(
         update={
@@ -64,7 +64,7 @@ def finetune(recipe: Recipe, run: RunInProgress, source: object) -> Run:
     data = load_rows(source, recipe, task, work_dir=run.work / "rows", allow_unlabelled=False)
     assert recipe.model is not None
     tokenizer = load_tokenizer(resolve_path(recipe.model))
-    encoded = encode_rows(data, tokenizer, max_length=recipe.data.max_length, folder=run.work / "encoded")
+    encoded = encode_rows(data, tokenizer, section=recipe.data, folder=run.work / "encoded")
     bf16 = measured_bf16(run, recipe)
     folder, facts = run.step(
         "model",
@@ -113,10 +113,11 @@ def fine_tune_step(
     return fit(
         folder,
         model,
-        HardObjective(task.hard_losses[recipe.hard_loss]),
+        HardObjective(task.hard_losses[recipe.hard_loss], task.rows),
         encoded=encoded,
         train_rows=train_rows,
         task=task,
+        labels=data.labels,
         hard_loss=recipe.hard_loss,
         settings=settings,
     )

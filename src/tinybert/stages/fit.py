@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import torch
 from datasets import Dataset
 from torch import nn
@@ -12,6 +15,9 @@ from transformers import PreTrainedModel
 from transformers.trainer_utils import set_seed
 
 from tinybert.config import Recipe
+from tinybert.data import WINDOWED, LabelScheme
+from tinybert.data.windows import PLACES
+from tinybert.predict import Predictor
 from tinybert.runs import Json
 from tinybert.stages.objective import remove_projections
 from tinybert.stages.prepare import Encoded
@@ -61,6 +67,7 @@ def fit(
     encoded: Encoded,
     train_rows: Dataset,
     task: Task,
+    labels: LabelScheme,
     hard_loss: str,
     settings: Settings,
 ) -> Json:
@@ -76,13 +83,14 @@ def fit(
             train_rows=train_rows,
             validation_rows=encoded.validation,
             collator=encoded.collator,
-            hard_loss=task.hard_losses[hard_loss],
-            metrics=task.metrics,
+            hard_loss=task.hard_loss(hard_loss),
+            metrics=validation_metrics(task, encoded, labels),
             settings=settings,
             work_dir=folder / "checkpoints",
         )
     remove_projections(model)
     save_checkpoint(model, encoded, folder / MODEL)
+    settle(folder / MODEL, task, encoded.validation_rows, labels)
     shutil.rmtree(folder / "checkpoints", ignore_errors=True)
     return {
         "history": trained.history,
@@ -90,6 +98,40 @@ def fit(
         "train_seconds": round(trained.seconds, 1),
         "best": trained.best,
     }
+
+
+def validation_metrics(
+    task: Task, encoded: Encoded, labels: LabelScheme
+) -> Callable[[np.ndarray, np.ndarray], dict[str, float]]:
+    """Return what scores the validation rows after an epoch.
+
+    Windows are put together before they are scored, so that a long text counts as one.
+    """
+    if labels.kind not in WINDOWED:
+        return task.metrics
+    rows = encoded.validation_rows[:]
+    columns = [name for name in ("example", "words", *PLACES) if name in encoded.validation.column_names]
+    features = encoded.validation.select_columns(columns)[:]
+    lengths = [len(places) for places in features["piece_starts"]]
+
+    def score(padded: np.ndarray, _: np.ndarray) -> dict[str, float]:
+        scores = [part[:length] for part, length in zip(padded, lengths, strict=True)]
+        outputs = task.gather(scores, features, rows, labels=labels, settings={})
+        outputs, _ = task.settle(outputs, rows["label"])
+        return task.metrics(outputs, rows["label"])
+
+    return score
+
+
+def settle(folder: Path, task: Task, rows: Dataset, labels: LabelScheme) -> None:
+    """Choose a model's thresholds on the validation rows and write them into its config."""
+    if labels.kind != "span" or all(rows["label"]):
+        return
+    predictor = Predictor(folder, labels=labels)
+    _, chosen = task.settle(predictor.outputs(rows), rows["label"])
+    file = folder / "config.json"
+    config = json.loads(file.read_text(encoding="utf-8"))
+    file.write_text(json.dumps({**config, **chosen}, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def save_checkpoint(model: PreTrainedModel, encoded: Encoded, folder: Path) -> None:

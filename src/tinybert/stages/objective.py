@@ -16,10 +16,12 @@ from tinybert.lookup import find
 from tinybert.losses import BUILTIN as LOSSES
 from tinybert.losses import Loss
 from tinybert.models.capture import Captured
-from tinybert.models.inputs import model_inputs
+from tinybert.models.inputs import run_model
+from tinybert.tasks.task import as_they_are
 from tinybert.teachers import Teacher, TeacherOutput, Wanted, capture_wanted
 
 HardLoss = Callable[[Tensor, Tensor], Tensor]
+Rows = Callable[[Tensor, Mapping[str, Tensor]], tuple[Tensor, Tensor | None]]
 
 HARD = "hard"
 
@@ -62,15 +64,17 @@ class HardObjective:
     """Learn from the labels alone.
 
     Args:
-        hard_loss: ``(logits (B, C), labels) -> ()``.
+        hard_loss: ``(rows, labels) -> ()``.
+        rows: As of a :class:`tinybert.tasks.Task`: the scores of a batch as losses read them.
     """
 
-    def __init__(self, hard_loss: HardLoss) -> None:
+    def __init__(self, hard_loss: HardLoss, rows: Rows = as_they_are) -> None:
         self.hard_loss = hard_loss
+        self.rows = rows
 
     def __call__(self, model: nn.Module, batch: dict[str, Tensor]) -> dict[str, Tensor]:
         """Return the one term, ``hard``."""
-        return {HARD: self.hard_loss(model(**model_inputs(model, batch)).logits, batch["labels"])}
+        return {HARD: self.hard_loss(self.rows(run_model(model, batch), batch)[0], batch["labels"])}
 
 
 @dataclass(frozen=True)
@@ -123,6 +127,7 @@ class DistillObjective:
         hard_loss: The task's loss on labels.
         teacher_hidden_size: The teacher's width.
         projection_start: (D_teacher, D_student) the start of every projection, transposed; else random.
+        rows: As of a :class:`tinybert.tasks.Task`: the scores of a batch as losses read them.
     """
 
     def __init__(
@@ -134,8 +139,10 @@ class DistillObjective:
         hard_loss: HardLoss,
         teacher_hidden_size: int,
         projection_start: Tensor | None = None,
+        rows: Rows = as_they_are,
     ) -> None:
         self.teacher = teacher
+        self.rows = rows
         self.teaching = teaching
         self.hard_loss = hard_loss
         self.losses = teaching.losses()
@@ -151,22 +158,35 @@ class DistillObjective:
         """Return the weighted terms by name."""
         answer = self.teacher.answer(batch)
         with self.capture as taken:
-            logits = model(**model_inputs(model, batch)).logits
+            logits = run_model(model, batch)
         mask = batch["attention_mask"].bool()
+        if answer.covered is not None:
+            mask = mask & answer.covered
+        rows, taught = self.rows(logits, batch)
         terms = {
-            name: self._term(loss, reads, logits, taken, answer, mask) for name, loss, reads in self.losses
+            name: _between(loss, *self._taught(rows, taught, answer, batch), self.teaching.temperature)
+            if reads == "logits"
+            else self._term(loss, reads, taken, answer, mask)
+            for name, loss, reads in self.losses
         }
         if HARD in self.teaching.weights and "labels" in batch:  # no row has one: nothing to add
-            terms[HARD] = self.hard_loss(logits, batch["labels"])
+            terms[HARD] = self.hard_loss(rows, batch["labels"])
         return {name: self.teaching.weights[name] * term for name, term in terms.items()}
 
-    def _term(
-        self, loss: Loss, reads: str, logits: Tensor, taken: Captured, answer: TeacherOutput, mask: Tensor
-    ) -> Tensor:
-        """Return one loss, summed over the layers it compares."""
+    def _taught(
+        self, rows: Tensor, taught: Tensor | None, answer: TeacherOutput, batch: dict[str, Tensor]
+    ) -> tuple[Tensor, Tensor]:
+        """Return the student's rows and the teacher's, those that count."""
+        theirs, _ = self.rows(answer.logits, batch)
+        if taught is None:
+            return rows, theirs
+        if answer.covered is not None:
+            taught = taught & answer.covered
+        return rows[taught], theirs[taught]
+
+    def _term(self, loss: Loss, reads: str, taken: Captured, answer: TeacherOutput, mask: Tensor) -> Tensor:
+        """Return one loss on layers, summed over those it compares."""
         layers = list(enumerate(self.teaching.layer_map, 1))
-        if reads == "logits":
-            return loss(logits, answer.logits, **_accepted(loss, temperature=self.teaching.temperature))
         if reads == "hidden":
             pairs = [(0, 0), *layers]
             return _total(
@@ -203,6 +223,11 @@ def _projections(count: int, width: int, teacher_width: int, start: Tensor | Non
             for module in modules:
                 cast(nn.Linear, module).weight.copy_(start)
     return modules
+
+
+def _between(loss: Loss, student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
+    """Return a loss on answers."""
+    return loss(student, teacher, **_accepted(loss, temperature=temperature))
 
 
 def _total(terms: Iterable[Tensor]) -> Tensor:

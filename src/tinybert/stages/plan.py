@@ -10,7 +10,7 @@ from typing import Literal
 from transformers import PreTrainedConfig
 
 from tinybert.config import Recipe
-from tinybert.data import fetch, is_bundled
+from tinybert.data import WINDOWED, fetch, is_bundled
 from tinybert.data.hub import hub_problem
 from tinybert.errors import RecipeError, TinyBertError
 from tinybert.lookup import find, nearest
@@ -37,6 +37,7 @@ Start = Literal["random", "slice", "project", "checkpoint"]
 
 DEFAULT_PRETRAINED = "bundled:minilm"
 KEPT_TEACHER = "teacher"
+MIN_WINDOW = 16
 PROJECTABLE = ("bert", "roberta", "xlm-roberta", "camembert", "distilbert")
 
 
@@ -129,9 +130,9 @@ def plan_distill(recipe: Recipe) -> DistillPlan:
         )
     refuse_unread(recipe, ["model"])
     task = find_task(recipe)
-    teacher = plan_teacher(recipe)
+    teacher = plan_teacher(recipe, task)
     start, source = _plan_start(recipe, teacher)
-    recipe = fit_length(recipe, [source] if teacher.kind == "file" else [source, teacher.path])
+    recipe = fit_length(recipe, task, [source] if teacher.kind == "file" else [source, teacher.path])
     shape = _plan_shape(recipe, start)
     losses = plan_losses(
         recipe,
@@ -155,7 +156,7 @@ def plan_distill(recipe: Recipe) -> DistillPlan:
     return DistillPlan(resolved, task, teacher, shape, start, source, layer_map)
 
 
-def plan_teacher(recipe: Recipe) -> TeacherPlan:
+def plan_teacher(recipe: Recipe, task: Task) -> TeacherPlan:
     """Say what kind of teacher stands at ``teacher.path``, reading configs only.
 
     Raises:
@@ -165,12 +166,18 @@ def plan_teacher(recipe: Recipe) -> TeacherPlan:
     """
     path = str(recipe.teacher.path)
     if is_soft_label_file(path):
+        if task.label_kind in WINDOWED:
+            raise RecipeError(
+                "recipe",
+                f"teacher.path = {path}: a file of soft labels says nothing of single tokens, which "
+                f"{task.name} learns from; give a model",
+            )
         pretrained = recipe.teacher.pretrained or DEFAULT_PRETRAINED
         return TeacherPlan("file", path, pretrained, None)
     local = resolve_path(path)
     config = load_config(local)
     info = describe(config) if config.model_type in FAMILIES else None
-    if has_task_head(config):
+    if has_task_head(config, task.head):
         return TeacherPlan("classifier", path, recipe.teacher.pretrained or pretrained_of(local), info)
     if recipe.teacher.fine_tune == "never":
         raise RecipeError(
@@ -195,8 +202,8 @@ def pretrained_of(path: str) -> str | None:
     return origin if there else None
 
 
-def fit_length(recipe: Recipe, paths: Sequence[str]) -> Recipe:
-    """Return the recipe with rows no longer than the models have positions.
+def fit_length(recipe: Recipe, task: Task, paths: Sequence[str]) -> Recipe:
+    """Return the recipe with the task's longest row, but no longer than the models have positions.
 
     A longer row would fail when it comes, maybe hours later. The default gives way; a length that was asked
     for is refused.
@@ -207,14 +214,17 @@ def fit_length(recipe: Recipe, paths: Sequence[str]) -> Recipe:
     limits = {path: limit for path in paths if (limit := num_positions(plan_config(path))) is not None}
     path = min(limits, key=lambda path: limits[path], default="")
     given = recipe.data.max_length
-    if not limits or given <= limits[path]:
-        return recipe
-    if "max_length" in recipe.data.model_fields_set:
+    if given is not None and limits and given > limits[path]:
         raise RecipeError(
             "recipe",
             f"data.max_length = {given}: {path} has {limits[path]} positions; set {limits[path]} or less",
         )
-    return recipe.model_copy(update={"data": recipe.data.model_copy(update={"max_length": limits[path]})})
+    if given is not None and given < MIN_WINDOW and task.label_kind in WINDOWED:
+        raise RecipeError(
+            "recipe", f"data.max_length = {given}: a window of {task.name} has at least {MIN_WINDOW} tokens"
+        )
+    chosen = given or min([task.max_length, *limits.values()])
+    return recipe.model_copy(update={"data": recipe.data.model_copy(update={"max_length": chosen})})
 
 
 def refuse_unread(recipe: Recipe, keys: Sequence[str]) -> None:

@@ -5,12 +5,22 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
+import numpy as np
 from datasets import Dataset, concatenate_datasets
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from tinybert.config import Recipe
-from tinybert.data import Collator, LabelScheme, TextData, encode_split, load
+from tinybert.config import DataSection, Recipe
+from tinybert.data import (
+    WINDOWED,
+    Collator,
+    Form,
+    LabelScheme,
+    TextData,
+    encode_split,
+    load,
+    sorted_by_length,
+)
+from tinybert.data.windows import IGNORED
 from tinybert.errors import ModelError
 from tinybert.models import has_task_head, load_classifier, load_config
 from tinybert.models.label_order import label_mismatch, label_order, reorder_outputs
@@ -21,10 +31,11 @@ from tinybert.tasks import Task
 
 @dataclass(frozen=True)
 class Encoded:
-    """A task's rows as one tokenizer reads them."""
+    """A task's rows as one tokenizer reads them; ``validation_rows`` as they were read from the file."""
 
     train: Dataset
     validation: Dataset
+    validation_rows: Dataset
     collator: Collator
     tokenizer: PreTrainedTokenizerBase
 
@@ -55,42 +66,60 @@ def encode_rows(
     data: TextData,
     tokenizer: PreTrainedTokenizerBase,
     *,
-    max_length: int,
+    section: DataSection,
     folder: Path,
     teacher_tokenizer: PreTrainedTokenizerBase | None = None,
-    teacher_max_length: int | None = None,
 ) -> Encoded:
     """Encode the train and validation splits, with the teacher's own tokens beside where they differ."""
-    train = encode_split(data.splits["train"], tokenizer, max_length=max_length, cache_dir=folder)
+    assert section.max_length is not None
+    max_length = section.max_length
+    kind = data.labels.kind
+    form = Form(kind, every_piece=section.label_pieces == "all", places=teacher_tokenizer is not None)
+    train = encode_split(data.splits["train"], tokenizer, max_length=max_length, form=form, cache_dir=folder)
     if teacher_tokenizer is not None:
         own = encode_split(
             data.splits["train"],
             teacher_tokenizer,
-            max_length=teacher_max_length or max_length,
+            max_length=max_length,
+            form=form,
             prefix="teacher_",
+            like=train if kind in WINDOWED else None,
             cache_dir=folder,
         )
         train = concatenate_datasets([train, own], axis=1)
-    validation = encode_split(data.splits["validation"], tokenizer, max_length=max_length, cache_dir=folder)
+    validation = encode_split(
+        data.splits["validation"],
+        tokenizer,
+        max_length=max_length,
+        form=Form(kind, every_piece=form.every_piece),
+        cache_dir=folder,
+    )
     collator = Collator(tokenizer, teacher_tokenizer=teacher_tokenizer)
     tokenizer.model_max_length = max_length
-    return Encoded(train, validation, collator, tokenizer)
+    return Encoded(train, sorted_by_length(validation), data.splits["validation"], collator, tokenizer)
 
 
 def labelled_only(rows: Dataset, task: Task) -> Dataset:
     """Return the encoded rows that have a label."""
     if "labels" not in rows.column_names:
         return rows.select([])
-    labels = torch.as_tensor(rows["labels"], dtype=torch.float32)
-    known = labels != -100 if task.label_kind == "single" else ~labels.isnan()
-    keep = known.flatten(1).all(dim=1) if known.dim() > 1 else known
-    return rows if bool(keep.all()) else rows.select(keep.nonzero().flatten().tolist())
+    if task.label_kind in WINDOWED:
+        keep = np.array([max(labels, default=IGNORED) > IGNORED for labels in rows["labels"]])
+    else:
+        labels = np.asarray(rows["labels"], dtype=np.float32).reshape(len(rows), -1)
+        keep = (labels != IGNORED).all(1) if task.label_kind == "single" else ~np.isnan(labels).any(1)
+    return rows if bool(keep.all()) else rows.select(np.flatnonzero(keep))
 
 
 def label_arguments(task: Task, labels: LabelScheme) -> dict[str, object]:
     """Return what a model's config must say of the labels."""
     id2label = labels.id2label or {0: "value"}
-    return {"num_labels": len(id2label), "id2label": id2label, "problem_type": task.problem_type}
+    return {
+        "num_labels": len(id2label),
+        "id2label": id2label,
+        "problem_type": task.problem_type,
+        "head": task.head,
+    }
 
 
 def load_for_labels(
@@ -114,8 +143,9 @@ def load_for_labels(
     local = resolve_path(path)
     config = load_config(local)
     arguments = label_arguments(task, labels)
-    order = label_order(config.id2label, labels.names) if has_task_head(config) else None
-    if order is None and has_task_head(config) and not new_head:
+    has_head = has_task_head(config, task.head)
+    order = label_order(config.id2label, labels.names) if has_head else None
+    if order is None and has_head and not new_head:
         raise ModelError(path, label_mismatch(config.id2label, labels.names))
     model = load_classifier(local, new_head=new_head and order is None, seed=seed, **arguments)  # pyright: ignore[reportArgumentType]
     if order is not None:

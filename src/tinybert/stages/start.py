@@ -125,6 +125,6 @@ def load_start(folder: Path) -> Started:
     return Started(load_classifier(folder, dtype=torch.float32), projection)
 
 
-def knows_task(path: str) -> bool:
-    """True when a checkpoint comes with a task head."""
-    return has_task_head(load_config(resolve_path(path)))
+def knows_task(path: str, task: Task) -> bool:
+    """True when a checkpoint comes with this task's head."""
+    return has_task_head(load_config(resolve_path(path)), task.head)

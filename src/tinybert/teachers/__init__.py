@@ -2,12 +2,14 @@
 
 from tinybert.teachers.file import FileTeacher, is_soft_label_file, read_soft_labels
 from tinybert.teachers.model import ModelTeacher, capture_wanted, weights_digest
+from tinybert.teachers.pooled import PooledTeacher
 from tinybert.teachers.store import TeacherShape, TeacherStore, estimate_mb, make_room, store_key
 from tinybert.teachers.teacher import Teacher, TeacherOutput, Wanted
 
 __all__ = [
     "FileTeacher",
     "ModelTeacher",
+    "PooledTeacher",
     "Teacher",
     "TeacherOutput",
     "TeacherShape",

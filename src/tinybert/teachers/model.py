@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from tinybert.models.capture import Capture, Captured
-from tinybert.models.inputs import model_inputs
+from tinybert.models.inputs import logits_of, model_inputs
 from tinybert.teachers.teacher import TeacherOutput, Wanted
 
 NO_PART = ("_name_or_path", "transformers_version")
@@ -47,7 +47,7 @@ class ModelTeacher:
             for name, value in model_inputs(self.model, batch, prefix=self.prefix).items()
         }
         with torch.autocast(device.type, enabled=False), self.capture as taken:
-            logits = self.model(**inputs).logits
+            logits = logits_of(self.model(**inputs))
         return TeacherOutput(logits, taken.hidden, taken.scores, taken.vectors)
 
 

@@ -44,6 +44,7 @@ class TeacherShape:
     num_labels: int
     hidden_size: int
     num_attention_heads: int
+    every_token: bool = False
 
 
 def estimate_mb(lengths: np.ndarray, shape: TeacherShape, wanted: Wanted) -> float:
@@ -57,7 +58,8 @@ def estimate_mb(lengths: np.ndarray, shape: TeacherShape, wanted: Wanted) -> flo
     tokens, pairs = float(lengths.sum()), float((lengths.astype(np.float64) ** 2).sum())
     per_token = (len(wanted.hidden) + 3 * len(wanted.vectors)) * shape.hidden_size
     per_pair = len(wanted.scores) * shape.num_attention_heads
-    return (4 * shape.num_labels * len(lengths) + 2 * (tokens * per_token + pairs * per_pair)) / 1e6
+    num_answers = tokens if shape.every_token else len(lengths)
+    return (4 * shape.num_labels * num_answers + 2 * (tokens * per_token + pairs * per_pair)) / 1e6
 
 
 def store_key(weights_digest: str, rows: Dataset, wanted: Wanted, *, prefix: str = "") -> str:
@@ -121,7 +123,9 @@ class TeacherStore:
         device = batch["row"].device
         entries = [self._entry(row) for row in batch["row"].tolist()]
         length = max(entry.length for entry in entries)
-        output = TeacherOutput(torch.stack([entry.logits for entry in entries]).to(device))
+        logits = [entry.logits for entry in entries]
+        answers = _pad_tokens(logits, length) if logits[0].dim() == 2 else torch.stack(logits)
+        output = TeacherOutput(answers.to(device))
         if self.wanted.hidden:
             padded = _pad_tokens([entry.hidden for entry in entries if entry.hidden is not None], length)
             output.hidden = {index: padded[:, :, i].to(device) for i, index in enumerate(self.wanted.hidden)}
@@ -165,7 +169,7 @@ class TeacherStore:
             scores = flat.view(length, length, *flat.shape[1:])
         hidden, vectors = shard.get("hidden"), shard.get("vectors")
         return _Entry(
-            logits=shard["logits"][i],
+            logits=shard["logits"][i] if "logits" in shard else shard["token_logits"][token : token + length],
             length=length,
             hidden=None if hidden is None else hidden[token : token + length],
             vectors=None if vectors is None else vectors[token : token + length],
@@ -175,7 +179,7 @@ class TeacherStore:
 
 @dataclass(frozen=True)
 class _Entry:
-    logits: Tensor  # (C,)
+    logits: Tensor  # (C,) or (L, C)
     length: int
     hidden: Tensor | None  # (L, K, D)
     vectors: Tensor | None  # (L, K, 3, H, d)
@@ -242,8 +246,10 @@ def _answer_shard(
         for i, entry in zip(indices, _split(teacher.answer(batch), lengths[indices]), strict=True):
             pieces[int(i)] = entry
     entries = [pieces[i] for i in range(len(rows))]
+    logits = [entry.logits for entry in entries]
+    per_token = logits[0].dim() == 2
     shard: Shard = {
-        "logits": torch.stack([entry.logits for entry in entries]),
+        "token_logits" if per_token else "logits": torch.cat(logits) if per_token else torch.stack(logits),
         "length": torch.tensor(lengths, dtype=torch.int64),
         "token_start": torch.tensor(np.concatenate([[0], np.cumsum(lengths)[:-1]]), dtype=torch.int64),
         "pair_start": torch.tensor(np.concatenate([[0], np.cumsum(lengths**2)[:-1]]), dtype=torch.int64),
@@ -269,7 +275,7 @@ def _split(output: TeacherOutput, lengths: np.ndarray) -> Iterator[_Entry]:
         vectors = _stored(torch.stack(layers, dim=1)).permute(0, 4, 1, 2, 3, 5)  # (B, L, K, 3, H, d)
     for i, length in enumerate(lengths.tolist()):
         yield _Entry(
-            logits=logits[i],
+            logits=logits[i] if logits.dim() == 2 else logits[i, :length],
             length=length,
             hidden=None if hidden is None else hidden[i, :length],
             vectors=None if vectors is None else vectors[i, :length],

@@ -30,16 +30,18 @@ class TeacherOutput:
     """A teacher's answer to one batch, padded like the batch.
 
     Attributes:
-        logits: (B, C).
+        logits: (B, C) a text, or (B, L, C) a token.
         hidden: index → (B, L, D).
         scores: layer → (B, H, L, L), pre-softmax.
         vectors: layer → (queries, keys, values), each (B, H, L, d).
+        covered: (B, L), true at the tokens that this is an answer to; None for all.
     """
 
     logits: Tensor
     hidden: dict[int, Tensor] = field(default_factory=dict)
     scores: dict[int, Tensor] = field(default_factory=dict)
     vectors: dict[int, tuple[Tensor, Tensor, Tensor]] = field(default_factory=dict)
+    covered: Tensor | None = None
 
 
 class Teacher(Protocol):

@@ -15,11 +15,11 @@ from datasets import Dataset
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from tinybert.data import TextDataset
+from tinybert.data import TextDataset, sorted_by_length
 from tinybert.errors import DataError
 from tinybert.losses import binary_cross_entropy, cross_entropy, mse
 from tinybert.metrics import classification_metrics, multilabel_metrics, regression_metrics
-from tinybert.models.inputs import model_inputs
+from tinybert.models.inputs import run_model
 from tinybert.train.precision import choose_precision
 from tinybert.train.trainer import Batch, Objective, Settings, train
 
@@ -82,9 +82,9 @@ def train_model(
             model,
             _objective(hard_loss),
             train_rows=_as_rows(train_dataset),
-            validation_rows=_as_rows(val_dataset),
+            validation_rows=sorted_by_length(_as_rows(val_dataset)),
             collator=train_dataset.collate,
-            hard_loss=hard_loss,
+            hard_loss=lambda logits, batch: hard_loss(logits, batch["labels"]),
             metrics=metrics,
             settings=settings,
             work_dir=Path(folder),
@@ -94,8 +94,7 @@ def train_model(
 
 def _objective(hard_loss: HardLoss) -> Objective:
     def objective(model: nn.Module, batch: Batch) -> dict[str, Tensor]:
-        logits = model(**model_inputs(model, batch)).logits
-        return {"hard": hard_loss(logits, batch["labels"])}
+        return {"hard": hard_loss(run_model(model, batch), batch["labels"])}
 
     return objective
 

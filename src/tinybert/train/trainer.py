@@ -31,13 +31,14 @@ from transformers import (
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR, EvalPrediction
 from transformers.utils import logging as transformers_logging
 
-from tinybert.data import LengthGroupedSampler, sorted_by_length
+from tinybert.data import LengthGroupedSampler
 from tinybert.models.attention import training_attention
-from tinybert.models.inputs import model_inputs
+from tinybert.models.inputs import run_model
 from tinybert.train.memory import keep_freed_memory
 from tinybert.train.progress import EpochLines, Progress
 
 Batch = dict[str, Tensor]
+BatchLoss = Callable[[Tensor, Batch], Tensor]
 
 KEPT = ("grad_norm", "learning_rate", "seconds")
 
@@ -81,7 +82,7 @@ class ObjectiveTrainer(Trainer):
 
     Args:
         objective: Named weighted terms of one batch.
-        hard_loss: ``(logits (N, C), labels (N,)) -> ()`` for the loss of the validation rows.
+        hard_loss: ``(scores of a batch, batch) -> ()`` for the loss of the validation rows.
         args: The usual training arguments.
     """
 
@@ -89,7 +90,7 @@ class ObjectiveTrainer(Trainer):
         self,
         objective: Objective,
         *,
-        hard_loss: Callable[[Tensor, Tensor], Tensor],
+        hard_loss: BatchLoss,
         model: PreTrainedModel,
         args: TrainingArguments,
         **kwargs: object,
@@ -134,9 +135,8 @@ class ObjectiveTrainer(Trainer):
         """Return (hard loss, logits, labels) of one batch of validation rows; the teacher is not asked."""
         inputs = cast(Batch, self._prepare_inputs(inputs))
         with torch.no_grad(), self.compute_loss_context_manager():
-            logits = model(**model_inputs(model, inputs)).logits.float()
-        labels = inputs["labels"]
-        return self.hard_loss(logits, labels).detach(), logits, labels
+            logits = run_model(model, inputs).float()
+        return self.hard_loss(logits, inputs).detach(), logits, inputs["labels"]
 
     def mean_terms(self) -> dict[str, float]:
         """Return each term's mean over the examples since the last call, and start anew."""
@@ -187,7 +187,7 @@ def train(
     train_rows: Dataset,
     validation_rows: Dataset,
     collator: Callable[[list[dict[str, object]]], Batch],
-    hard_loss: Callable[[Tensor, Tensor], Tensor],
+    hard_loss: BatchLoss,
     metrics: Callable[[np.ndarray, np.ndarray], dict[str, float]],
     settings: Settings,
     work_dir: Path,
@@ -200,10 +200,11 @@ def train(
         model: The model; its extra submodules (a distillation projection) are trained and checkpointed too.
         objective: Named weighted terms of one batch.
         train_rows: Encoded rows with ``length``.
-        validation_rows: Encoded rows with ``labels``; scored whole after each epoch.
+        validation_rows: Encoded rows with ``labels``; scored whole after each epoch, in this order: sort them
+            by length.
         collator: Rows to a padded batch.
-        hard_loss: Loss of the validation rows.
-        metrics: ``(logits (N, C), gold) -> {name: value}``.
+        hard_loss: ``(scores of a batch, batch) -> ()``, the loss of the validation rows.
+        metrics: ``(scores, gold) -> {name: value}``, scores (N, C), or (N, L, C) filled up with -100.
         settings: Every number decided.
         work_dir: Where checkpoints go.
     """
@@ -218,7 +219,7 @@ def train(
         model=model,
         args=training_arguments(settings, work_dir, num_rows=len(train_rows)),
         train_dataset=train_rows,
-        eval_dataset=sorted_by_length(validation_rows),
+        eval_dataset=validation_rows,
         data_collator=collator,
         compute_metrics=score,
         callbacks=callbacks_of(settings),

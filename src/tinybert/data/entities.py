@@ -1,0 +1,438 @@
+"""Rows of named entities, however they were written → a text, its words and one BIO tag a word.
+
+Known forms: ``tokens`` and ``tags``; a text with character spans; the JSON exports of Label Studio and
+spaCy; files of columns (CoNLL). Tags may be BIO, IOB1, BIOES, BILOU or BMES: all say where an entity begins
+and goes on, and become BIO (also called IOB2).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Protocol, cast
+
+import regex
+
+from tinybert.data.labels import kind_of, plain
+from tinybert.data.text_files import Fault, RawRow
+
+OUTSIDE = "O"
+TAG = regex.compile(r"([BIESLUM])[-_](.+)", regex.DOTALL)
+BEGINS, ENDS = "BSU", "ESLU"
+
+_CJK = r"\p{Han}\p{Hiragana}\p{Katakana}"
+_LETTER = rf"[[\p{{L}}\p{{M}}\p{{N}}_]--[{_CJK}]]"
+WORD = regex.compile(
+    rf"[{_CJK}]\p{{M}}*"
+    r"|['’]s\b"  # Germany's: two words
+    r"|(?:\p{Lu}\.){2,}"  # U.S.
+    r"|\b\p{Lu}\.(?=\s+\p{Lu})"  # J. Smith
+    rf"|{_LETTER}+(?:(?:['’](?!s\b)|[.&@\-]|(?<=\p{{N}})[,:/](?=\p{{N}})){_LETTER}+)*"
+    r"|\S",
+    regex.V1,
+)
+CJK_WORD = regex.compile(rf"[{_CJK}]", regex.V1)
+
+
+class FieldError(ValueError):
+    """What is wrong with one field of a row.
+
+    Args:
+        field: The column.
+        message: What is wrong, what is allowed and the fix.
+    """
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(message)
+        self.field = field
+
+
+@dataclass(frozen=True)
+class EntityRow:
+    """A text cut into words.
+
+    Attributes:
+        text: The whole text, untouched.
+        starts: Where each word begins, in characters.
+        ends: Where each word ends.
+        tags: One BIO tag a word; None where the row is not labelled.
+    """
+
+    text: str
+    starts: list[int]
+    ends: list[int]
+    tags: list[str] | None
+
+
+@dataclass
+class TagCount:
+    """Entities seen, and those that begin with a tag that should only go on.
+
+    Attributes:
+        num_entities: All.
+        num_orphans: Those without their B-.
+        rows: Where the first orphans stand.
+    """
+
+    num_entities: int = 0
+    num_orphans: int = 0
+    rows: list[int] = field(default_factory=list[int])
+
+    def describe(self, file: str, unit: str) -> str | None:
+        """Say how orphans were read: all of them mean IOB1, a few are mistakes."""
+        if not self.num_orphans:
+            return None
+        share = f"{self.num_orphans:,} of {self.num_entities:,} entities begin with I- and no B- before it"
+        if 2 * self.num_orphans > self.num_entities:
+            return f"{file}: {share}: read as IOB1"
+        places = ", ".join(f"{row:,}" for row in self.rows[:5])
+        return (
+            f"{file}: {share}: repaired (the first stand in {unit}s {places}); "
+            "data.on_orphan_tag=refuse stops instead"
+        )
+
+
+class EntityColumns(Protocol):
+    """Where a row's text or tokens stand, and its tags or spans."""
+
+    @property
+    def text(self) -> str:
+        """The column of the text or the tokens."""
+        ...
+
+    @property
+    def label(self) -> str | None:
+        """The column of the tags or the spans."""
+        ...
+
+
+def segment(text: str) -> tuple[list[int], list[int]]:
+    """Cut a text into words; return where they begin and end.
+
+    A word is a run of letters and digits with what holds it together (``U.S.``, ``AT&T``, ``1,000``), one
+    Chinese character or Japanese letter, or one mark of punctuation; every visible character is in one.
+
+    Example:
+        >>> starts, ends = segment("Mr Li visits the U.S.")
+        >>> [(start, end) for start, end in zip(starts, ends)][-1]
+        (17, 21)
+    """
+    spans = [match.span() for match in WORD.finditer(text)]
+    return [start for start, _ in spans], [end for _, end in spans]
+
+
+def join_words(words: Sequence[str]) -> EntityRow:
+    """Write words as one text: spaces between them, but none where Chinese was cut into characters.
+
+    Example:
+        >>> join_words(["北", "京", "2", "0"]).text, join_words(["in", "New", "York"]).text
+        ('北京20', 'in New York')
+    """
+    by_character = all(len(word) == 1 for word in words) and any(CJK_WORD.match(word) for word in words)
+    parts: list[str] = []
+    starts: list[int] = []
+    ends: list[int] = []
+    place = 0
+    for index, word in enumerate(words):
+        glued = by_character or (index and CJK_WORD.match(words[index - 1][-1]) and CJK_WORD.match(word))
+        if index and not glued:
+            parts.append(" ")
+            place += 1
+        parts.append(word)
+        starts.append(place)
+        place += len(word)
+        ends.append(place)
+    return EntityRow("".join(parts), starts, ends, None)
+
+
+def read_entities(
+    raw: Mapping[str, object],
+    columns: EntityColumns,
+    *,
+    class_names: Sequence[str] | None,
+    count: TagCount,
+    number: int,
+    refuse_orphans: bool,
+) -> EntityRow:
+    """Read one row.
+
+    Args:
+        raw: The row as it stands in the file.
+        columns: Where text or tokens, and tags or spans stand.
+        class_names: What whole-number tags stand for.
+        count: Is told of the row's entities.
+        number: The row's, for ``count``.
+        refuse_orphans: Refuse a tag that goes on with an entity that has not begun.
+
+    Raises:
+        FieldError: The row cannot be used.
+    """
+    value = plain(raw.get(columns.text))
+    label = raw.get(columns.label) if columns.label else None
+    column = columns.label or "tags"
+    if isinstance(value, str) and not isinstance(label, str):
+        starts, ends = segment(_visible(value, columns.text))
+        row = EntityRow(value, starts, ends, None)
+        return row if label is None else _with_spans(row, label, column, count)
+    words = value.split() if isinstance(value, str) else _words(value, columns.text)
+    row = join_words(words)
+    if isinstance(value, str):  # words in one cell, parted by spaces
+        row = _located(_visible(value, columns.text), words)
+    tags = label.split() if isinstance(label, str) else label
+    if tags is None:
+        return row
+    names = _tag_names(tags, class_names, column)
+    if len(names) != len(words):
+        raise FieldError(column, f"{len(names)} tags for {len(words)} tokens; give each token one tag")
+    bio, num_orphans = to_bio(names, column)
+    if num_orphans and refuse_orphans:
+        raise FieldError(column, _orphan_message(names))
+    _note(count, bio, num_orphans, number)
+    return EntityRow(row.text, row.starts, row.ends, bio)
+
+
+def to_bio(tags: Sequence[str], column: str = "tags") -> tuple[list[str], int]:
+    """Return the tags as BIO, and how many entities began with a tag that should only go on.
+
+    Raises:
+        FieldError: A tag is of no known form.
+
+    Example:
+        >>> to_bio(["S-LOC", "O", "B-PER", "E-PER"])
+        (['B-LOC', 'O', 'B-PER', 'I-PER'], 0)
+        >>> to_bio(["I-PER", "I-PER", "B-PER"])
+        (['B-PER', 'I-PER', 'B-PER'], 1)
+    """
+    bio: list[str] = []
+    open_type: str | None = None
+    num_orphans = 0
+    for tag in tags:
+        match = TAG.fullmatch(tag)
+        if match is None and tag != OUTSIDE:
+            raise FieldError(
+                column,
+                f"tag {tag!r}: a tag is O, or a letter (B, I; E, S; L, U), a hyphen and a type: B-PER, I-PER",
+            )
+        if match is None:
+            bio.append(OUTSIDE)
+            open_type = None
+            continue
+        letter, kind = str(match[1]), str(match[2])
+        goes_on = letter not in BEGINS and open_type == kind
+        num_orphans += letter not in BEGINS and not goes_on
+        bio.append(f"{'I' if goes_on else 'B'}-{kind}")
+        open_type = None if letter in ENDS else kind
+    return bio, num_orphans
+
+
+def as_json(tags: Sequence[str] | None) -> str | None:
+    """Return tags as they are kept between the two passes of reading."""
+    return None if tags is None else json.dumps(tags, ensure_ascii=False)
+
+
+def exported_rows(rows: Iterable[RawRow | Fault]) -> Iterator[RawRow | Fault]:
+    """Lay the rows of Label Studio's and spaCy's exports out as ``text`` and ``spans``; others stay."""
+    for row in rows:
+        if isinstance(row, Fault):
+            yield _pair_row(row)
+            continue
+        number, raw = row
+        if isinstance(raw.get("paragraphs"), list):
+            yield from ((number, part) for part in _spacy_sentences(raw))
+        else:
+            yield number, _flat_row(raw)
+
+
+def _pair_row(fault: Fault) -> RawRow | Fault:
+    """Read spaCy's older form, ``["text", {"entities": [[0, 5, "PER"]]}]``."""
+    pair = fault.raw.get("")
+    if isinstance(pair, list) and len(pair) == 2 and isinstance(pair[0], str) and isinstance(pair[1], dict):
+        return fault.number, {"text": pair[0], "spans": pair[1].get("entities")}
+    return fault
+
+
+def _flat_row(raw: Mapping[str, object]) -> Mapping[str, object]:
+    data = raw.get("data")
+    if isinstance(data, Mapping) and "annotations" in raw:  # Label Studio, JSON
+        return {"text": _studio_text(cast(Mapping[str, object], data)), "spans": _studio_spans(raw)}
+    if isinstance(raw.get("text"), str) and "ents" in raw:  # spaCy, Doc.to_json
+        return {"text": raw["text"], "spans": raw["ents"]}
+    return raw
+
+
+def _studio_text(data: Mapping[str, object]) -> object:
+    texts = [value for value in data.values() if isinstance(value, str)]
+    return data.get("text", texts[0] if len(texts) == 1 else None)
+
+
+def _studio_spans(raw: Mapping[str, object]) -> list[object] | None:
+    """Return the spans of the first annotation that was not cancelled; None where nobody annotated."""
+    given = cast("list[Mapping[str, object]]", raw.get("annotations") or [])
+    kept = [each for each in given if not each.get("was_cancelled")]
+    if not kept:
+        return None
+    results = cast("list[Mapping[str, object]]", kept[0].get("result") or [])
+    return [result["value"] for result in results if isinstance(result.get("value"), Mapping)]
+
+
+def _spacy_sentences(raw: Mapping[str, object]) -> Iterator[Mapping[str, object]]:
+    for paragraph in cast("list[Mapping[str, object]]", raw["paragraphs"]):
+        for sentence in cast("list[Mapping[str, object]]", paragraph.get("sentences") or []):
+            tokens = cast("list[Mapping[str, object]]", sentence.get("tokens") or [])
+            tags = [token.get("ner", "O") for token in tokens]
+            yield {"tokens": [token.get("orth") for token in tokens], "tags": tags}
+
+
+def _visible(text: str, column: str) -> str:
+    if not text.strip():
+        raise FieldError(column, "empty; a text with at least one visible character is needed")
+    return text
+
+
+def _words(value: object, column: str) -> list[str]:
+    if value is None:
+        raise FieldError(column, "missing; a text or a list of tokens is needed")
+    if not isinstance(value, list):
+        raise FieldError(column, f"a {kind_of(value)} where a text or a list of tokens is expected")
+    words = cast("list[object]", value)
+    if not words:
+        raise FieldError(column, "no tokens; remove the row")
+    for place, word in enumerate(words):
+        if not isinstance(word, str) or not word.strip():
+            raise FieldError(
+                column, f"token {place + 1} is {word!r}; a token is a text with visible characters"
+            )
+    return [cast(str, word).strip() for word in words]
+
+
+def _located(text: str, words: Sequence[str]) -> EntityRow:
+    starts: list[int] = []
+    place = 0
+    for word in words:
+        place = text.index(word, place)
+        starts.append(place)
+        place += len(word)
+    return EntityRow(
+        text, starts, [start + len(word) for start, word in zip(starts, words, strict=True)], None
+    )
+
+
+def _tag_names(tags: object, class_names: Sequence[str] | None, column: str) -> list[str]:
+    if not isinstance(tags, list):
+        raise FieldError(column, f"a {kind_of(tags)} where a list of tags is expected")
+    names: list[str] = []
+    for tag in cast("list[object]", tags):
+        if isinstance(tag, int) and class_names and 0 <= tag < len(class_names):
+            names.append(class_names[tag])
+        elif isinstance(tag, str):
+            names.append(tag.strip() or OUTSIDE)
+        else:
+            raise FieldError(column, f"tag {tag!r}; write its name, such as B-PER")
+    return names
+
+
+def _orphan_message(tags: Sequence[str]) -> str:
+    open_type = None
+    for place, tag in enumerate(tags):
+        match = TAG.fullmatch(tag)
+        if match and match[1] not in BEGINS and match[2] != open_type:
+            return f"tag {place + 1} is {tag!r} without a B-{match[2]} before it; write B-{match[2]}"
+        open_type = match[2] if match and match[1] not in ENDS else None
+    raise AssertionError("an orphan was counted")
+
+
+def _note(count: TagCount, bio: Sequence[str], num_orphans: int, number: int) -> None:
+    count.num_entities += sum(tag.startswith("B-") for tag in bio)
+    if num_orphans:
+        count.num_orphans += num_orphans
+        if len(count.rows) < 5:
+            count.rows.append(number)
+
+
+@dataclass(frozen=True)
+class Span:
+    """An entity by its characters."""
+
+    start: int
+    end: int
+    kind: str
+
+
+def _with_spans(row: EntityRow, label: object, column: str, count: TagCount) -> EntityRow:
+    """Tag the words that spans cover; a word that a span cuts becomes two."""
+    spans = sorted(_spans(label, row.text, column), key=lambda span: span.start)
+    for one, other in pairwise(spans):
+        if other.start < one.end:
+            raise FieldError(
+                column,
+                f"{row.text[one.start : one.end]!r} ({one.kind}, {one.start}–{one.end}) and "
+                f"{row.text[other.start : other.end]!r} ({other.kind}, {other.start}–{other.end}) overlap; "
+                "keep one: a word has one tag",
+            )
+    starts, ends = _cut_words(row, spans)
+    tags = [OUTSIDE] * len(starts)
+    place = 0
+    for span in spans:
+        while starts[place] < span.start:
+            place += 1
+        tags[place] = f"B-{span.kind}"
+        place += 1
+        while place < len(starts) and starts[place] < span.end:
+            tags[place] = f"I-{span.kind}"
+            place += 1
+    count.num_entities += len(spans)
+    return EntityRow(row.text, starts, ends, tags)
+
+
+def _cut_words(row: EntityRow, spans: Sequence[Span]) -> tuple[list[int], list[int]]:
+    borders = sorted({border for span in spans for border in (span.start, span.end)})
+    starts: list[int] = []
+    ends: list[int] = []
+    for start, end in zip(row.starts, row.ends, strict=True):
+        cuts = [start, *(border for border in borders if start < border < end), end]
+        starts += cuts[:-1]
+        ends += cuts[1:]
+    return starts, ends
+
+
+def _spans(label: object, text: str, column: str) -> list[Span]:
+    if not isinstance(label, list):
+        raise FieldError(
+            column, f"a {kind_of(label)} where a list of spans is expected: {{start, end, label}} each"
+        )
+    return [_span(each, text, column) for each in cast("list[object]", label)]
+
+
+def _span(raw: object, text: str, column: str) -> Span:
+    """Read one span, without white space at its ends."""
+    start, end, kind = _span_parts(raw)
+    if (
+        not isinstance(start, int)
+        or not isinstance(end, int)
+        or not isinstance(kind, str)
+        or not kind.strip()
+    ):
+        raise FieldError(column, f"span {raw!r:.80}: expected whole numbers start and end, and a label")
+    if not 0 <= start < end <= len(text):
+        raise FieldError(
+            column, f"span {start}–{end} ({kind}) does not lie in the text of {len(text):,} characters"
+        )
+    inside = text[start:end]
+    start, end = start + len(inside) - len(inside.lstrip()), end - len(inside) + len(inside.rstrip())
+    if start >= end:
+        raise FieldError(column, f"the span at {start} ({kind}) holds white space only")
+    return Span(start, end, kind.strip())
+
+
+def _span_parts(raw: object) -> tuple[object, object, object]:
+    if isinstance(raw, list | tuple) and len(cast("list[object]", raw)) == 3:
+        start, end, kind = cast("list[object]", raw)
+        return start, end, kind
+    if isinstance(raw, Mapping):
+        spot = cast(Mapping[str, object], raw)
+        labels = spot.get("labels")
+        kind = cast("list[object]", labels)[0] if isinstance(labels, list) and labels else spot.get("label")
+        return spot.get("start"), spot.get("end"), kind
+    return None, None, None

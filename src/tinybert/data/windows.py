@@ -1,0 +1,290 @@
+"""Texts of any length → windows that a model can read, with the place of every piece in the text.
+
+A *piece* is what a tokenizer cuts; a *window* is a stretch of pieces between special tokens. Neighbouring
+windows overlap, so that each word stands somewhere with words around it.
+
+The place of a piece is counted in characters from the beginning of the row: of the text, or of the question,
+then one character, then the context. Special tokens, and padding, have the place -1. Two tokenizers cut the
+same characters differently: the places say which pieces of one lie over which of the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from tokenizers import Encoding
+    from transformers import PreTrainedTokenizerBase
+
+Columns = dict[str, list[Any]]
+
+NOWHERE = -1
+IGNORED = -100
+OVERLAP = 3  # neighbouring windows share a third of their length
+PLACES = ("piece_starts", "piece_ends")
+
+
+def encode_windows(
+    tokenizer: PreTrainedTokenizerBase,
+    texts: Sequence[str],
+    contexts: Sequence[str] | None = None,
+    *,
+    max_length: int,
+) -> Columns:
+    """Cut rows into windows of at most ``max_length`` pieces.
+
+    With contexts a row is a question (``texts``) and its context: the question stands in every window, cut to
+    a third of it, and the context is what the windows move over.
+
+    Returns:
+        One entry a window: ``input_ids``, ``token_type_ids`` where the tokenizer gives them, ``piece_starts``
+        and ``piece_ends``, and ``example``, the row it belongs to. Windows of a row stand together, in order.
+    """
+    shifts = None
+    if contexts is not None:
+        shifts = [len(text) + 1 for text in texts]
+        texts = [_cut(tokenizer, text, max_length // OVERLAP) for text in texts]
+    return _encoded(tokenizer, texts, contexts, shifts, max_length=max_length, overlap=max_length // OVERLAP)
+
+
+def encode_whole(
+    tokenizer: PreTrainedTokenizerBase,
+    texts: Sequence[str],
+    pairs: Sequence[str] | None = None,
+    *,
+    max_length: int,
+) -> Columns:
+    """Encode texts or pairs, one row each, with the place of every piece; what is too long is cut.
+
+    Returns:
+        As :func:`encode_windows`, without ``example``.
+    """
+    shifts = None if pairs is None else [len(text) + 1 for text in texts]
+    found = _encoded(tokenizer, texts, pairs, shifts, max_length=max_length, truncation="longest_first")
+    del found["example"]
+    return found
+
+
+def encode_same_windows(
+    tokenizer: PreTrainedTokenizerBase,
+    rows: Mapping[str, Sequence[Any]],
+    windows: Mapping[str, Sequence[Any]],
+    *,
+    max_length: int,
+) -> Columns:
+    """Let another tokenizer read exactly the characters of given windows.
+
+    Args:
+        tokenizer: The other one.
+        rows: ``text``, and ``text_pair`` where a row is a question and its context.
+        windows: Of these rows, as :func:`encode_windows` cut them; ``example`` counts from 0.
+        max_length: What does not fit is cut off.
+
+    Returns:
+        One entry a window, without ``example``.
+    """
+    chosen = [int(row) for row in windows["example"]]
+    contexts = rows.get("text_pair")
+    texts = [rows["text"][row] for row in chosen]
+    starts = [0] * len(chosen) if contexts is None else [len(text) + 1 for text in texts]
+    bodies = texts if contexts is None else [contexts[row] for row in chosen]
+    ranges = [
+        _range(windows["piece_starts"][index], windows["piece_ends"][index], start)
+        for index, start in enumerate(starts)
+    ]
+    slices = [body[first:last] for body, (first, last) in zip(bodies, ranges, strict=True)]
+    shifts = [start + first for start, (first, _) in zip(starts, ranges, strict=True)]
+    if contexts is None:
+        found = _encoded(tokenizer, slices, None, shifts, max_length=max_length)
+    else:
+        texts = [_cut(tokenizer, text, max_length // OVERLAP) for text in texts]
+        found = _encoded(tokenizer, texts, slices, shifts, max_length=max_length)
+    del found["example"]
+    return found
+
+
+def words_of_pieces(
+    windows: Mapping[str, Sequence[Any]], rows: Mapping[str, Sequence[Any]], *, every_piece: bool = False
+) -> list[list[int]]:
+    """Say for every piece whose word it begins; -1 for special tokens and for pieces that go on with a word.
+
+    Args:
+        windows: As from :func:`encode_windows`.
+        rows: ``word_starts`` and ``word_ends`` of each example.
+        every_piece: Name the word of each piece, also of those that go on with it.
+    """
+    words: list[list[int]] = []
+    before = -1
+    for index, example in enumerate(windows["example"]):
+        starts = np.asarray(windows["piece_starts"][index])
+        ends = np.asarray(windows["piece_ends"][index])
+        word_starts, word_ends = (np.asarray(rows[name][example]) for name in ("word_starts", "word_ends"))
+        found = _covering(starts, ends, word_starts, word_ends)
+        if not every_piece:
+            found = _first_pieces(found, starts, word_starts, goes_on=example == before)
+        words.append(found.tolist())
+        before = example
+    return words
+
+
+def tags_of_pieces(words: Sequence[Sequence[int]], tags: Sequence[Sequence[int]]) -> list[list[int]]:
+    """Give each piece the tag of its word; a piece that goes on with a word, that of going on.
+
+    Args:
+        words: For each window the word of each piece, -1 for none.
+        tags: For each window the tag numbers of its row's words, in the order of
+            :class:`tinybert.data.LabelScheme`; empty where the row is not labelled.
+
+    Returns:
+        Tag numbers, -100 where there is none.
+    """
+    labels: list[list[int]] = []
+    for of_pieces, of_words in zip(words, tags, strict=True):
+        row = [IGNORED] * len(of_pieces)
+        before = NOWHERE
+        for place, word in enumerate(of_pieces if of_words else ()):
+            if word >= 0:
+                tag = of_words[word]
+                row[place] = tag + 1 if word == before and tag % 2 else tag
+                before = word
+        labels.append(row)
+    return labels
+
+
+def answer_pieces(
+    windows: Mapping[str, Sequence[Any]],
+    rows: Mapping[str, Sequence[Any]],
+    answers: Sequence[Sequence[Sequence[int]] | None],
+) -> list[list[int]]:
+    """Return the first and the last piece of each window's answer.
+
+    The first answer that lies in the window as a whole counts. Where none does, or there is none, both are 0,
+    the place of the first special token; where the row is not labelled, both are -100.
+
+    Source: BERT, arXiv:1810.04805, section 4.3.
+    """
+    labels: list[list[int]] = []
+    for index, example in enumerate(windows["example"]):
+        given = answers[example]
+        if given is None:
+            labels.append([IGNORED, IGNORED])
+            continue
+        starts = np.asarray(windows["piece_starts"][index])
+        ends = np.asarray(windows["piece_ends"][index])
+        shift = len(rows["text"][example]) + 1
+        labels.append(
+            _first_inside(starts, ends, [(start + shift, end + shift) for start, end in given], shift)
+        )
+    return labels
+
+
+def _first_inside(
+    starts: NDArray[np.int64], ends: NDArray[np.int64], answers: Sequence[tuple[int, int]], shift: int
+) -> list[int]:
+    context = np.flatnonzero(starts >= shift)
+    for start, end in answers:
+        if len(context) and starts[context[0]] <= start and end <= ends[context[-1]]:
+            touching = context[(starts[context] < end) & (ends[context] > start)]
+            if len(touching):
+                return [int(touching[0]), int(touching[-1])]
+    return [0, 0]
+
+
+def _encoded(
+    tokenizer: PreTrainedTokenizerBase,
+    texts: Sequence[str],
+    contexts: Sequence[str] | None,
+    shifts: Sequence[int] | None,
+    *,
+    max_length: int,
+    overlap: int | None = None,
+    truncation: str | None = None,
+) -> Columns:
+    """Encode rows; ``shifts`` says where the text, or the context of a question, begins."""
+    columns: Columns = {"input_ids": [], "piece_starts": [], "piece_ends": [], "example": []}
+    if not texts:
+        return columns
+    in_windows: dict[str, Any] = (
+        {} if overlap is None else {"stride": overlap, "return_overflowing_tokens": True}
+    )
+    found = tokenizer(
+        list(texts),
+        None if contexts is None else list(contexts),
+        truncation=truncation or ("only_first" if contexts is None else "only_second"),
+        max_length=max_length,
+        padding=False,
+        return_attention_mask=False,
+        verbose=False,
+        **in_windows,
+    )
+    encodings = cast("list[Encoding]", found.encodings)
+    columns["example"] = list(found.get("overflow_to_sample_mapping") or range(len(encodings)))
+    body = 0 if contexts is None else 1
+    for encoding, example in zip(encodings, columns["example"], strict=True):
+        shift = shifts[example] if shifts else 0
+        starts, ends = _places(encoding, body, shift)
+        columns["input_ids"].append(encoding.ids)
+        columns["piece_starts"].append(starts)
+        columns["piece_ends"].append(ends)
+    if "token_type_ids" in found:
+        columns["token_type_ids"] = [encoding.type_ids for encoding in encodings]
+    return columns
+
+
+def _places(encoding: Encoding, body: int, shift: int) -> tuple[list[int], list[int]]:
+    starts: list[int] = []
+    ends: list[int] = []
+    for (start, end), part in zip(encoding.offsets, encoding.sequence_ids, strict=True):
+        moved = shift if part == body else 0
+        starts.append(NOWHERE if part is None else start + moved)
+        ends.append(NOWHERE if part is None else end + moved)
+    return starts, ends
+
+
+def _cut(tokenizer: PreTrainedTokenizerBase, text: str, num_pieces: int) -> str:
+    """Return a text cut to a number of pieces; a piece has a character at least."""
+    if len(text) <= num_pieces:
+        return text
+    found = tokenizer(
+        text, add_special_tokens=False, truncation=True, max_length=num_pieces, return_offsets_mapping=True
+    )
+    return text[: found["offset_mapping"][-1][1]] if found["offset_mapping"] else text
+
+
+def _range(starts: Sequence[int], ends: Sequence[int], shift: int) -> tuple[int, int]:
+    """Return the first and the last character of a window, counted in its text or context."""
+    inside = [(start, end) for start, end in zip(starts, ends, strict=True) if start >= shift]
+    return (min(s for s, _ in inside) - shift, max(e for _, e in inside) - shift) if inside else (0, 0)
+
+
+def _covering(
+    starts: NDArray[np.int64],
+    ends: NDArray[np.int64],
+    word_starts: NDArray[np.int64],
+    word_ends: NDArray[np.int64],
+) -> NDArray[np.int64]:
+    """Return the first word that each piece lies over, -1 for none."""
+    found = np.searchsorted(word_ends, starts, side="right")
+    inside = (starts >= 0) & (found < len(word_starts))
+    inside[inside] = word_starts[found[inside]] < ends[inside]
+    return np.where(inside, found, NOWHERE)
+
+
+def _first_pieces(
+    words: NDArray[np.int64], starts: NDArray[np.int64], word_starts: NDArray[np.int64], *, goes_on: bool
+) -> NDArray[np.int64]:
+    """Keep the first piece of each word; a window that goes on may begin in the middle of one."""
+    inside = np.flatnonzero(words >= 0)
+    kept = words.copy()
+    if not len(inside):
+        return kept
+    own = words[inside]
+    again = np.concatenate([[False], own[1:] == own[:-1]])
+    if goes_on and starts[inside[0]] > word_starts[own[0]]:
+        again |= own == own[0]
+    kept[inside[again]] = NOWHERE
+    return kept

@@ -1,0 +1,121 @@
+"""What may be asked: a text, two texts, words, a question and its context → the columns that are encoded."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+from tinybert.data.entities import FieldError, join_words, segment
+from tinybert.errors import DataError
+from tinybert.tasks import Task
+
+TextRow = str | tuple[str, str] | Sequence[str] | Mapping[str, object]
+"""A text; a pair, or a question and its context; words; or any of these by the names of its columns."""
+
+SUBJECT = "texts to predict"
+EMPTY = "give a text that is not empty"
+
+
+@dataclass(frozen=True)
+class Names:
+    """How a task's columns may be called, the usual name first."""
+
+    text: tuple[str, ...]
+    pair: tuple[str, ...]
+
+
+NAMES = {
+    "qa": Names(("question", "text"), ("context", "text_pair")),
+    "ner": Names(("text", "tokens", "words"), ()),
+}
+PLAIN = Names(("text",), ("text_pair",))
+
+
+def columns_of(rows: Sequence[TextRow], task: Task) -> dict[str, list[Any]]:
+    """Return rows as the columns that a task's rows have.
+
+    Raises:
+        DataError: A row is of another form or empty, or only some rows are pairs; all are listed.
+    """
+    problems: list[str] = []
+    columns = _entity_columns(rows, problems) if task.label_kind == "tags" else _texts(rows, task, problems)
+    if problems:
+        raise DataError(SUBJECT, problems)
+    return columns
+
+
+def names_of(task: Task) -> Names:
+    """Return how a task's columns may be called."""
+    return NAMES.get(task.name, PLAIN)
+
+
+def _texts(rows: Sequence[TextRow], task: Task, problems: list[str]) -> dict[str, list[Any]]:
+    texts: list[object] = []
+    pairs: list[object] = []
+    names, need_pair = names_of(task), task.label_kind == "span"
+    for number, row in enumerate(rows, 1):
+        text, pair = _text_and_pair(row, names)
+        for name, value in ((names.text[0], text), (names.pair[0], pair)):
+            if not _is_text(value) and (name == names.text[0] or need_pair):
+                problems.append(f"row {number}, {name}: {value!r:.60}; {EMPTY}")
+        texts.append(text)
+        pairs.append(pair)
+    given = [pair for pair in pairs if pair is not None]
+    if given and len(given) != len(pairs) and not need_pair:
+        problems.append("some rows have a text_pair and some have none; give it for all or for none")
+    return {"text": texts, "text_pair": pairs} if given else {"text": texts}
+
+
+def _entity_columns(rows: Sequence[TextRow], problems: list[str]) -> dict[str, list[Any]]:
+    columns: dict[str, list[Any]] = {"text": [], "word_starts": [], "word_ends": []}
+    for number, row in enumerate(rows, 1):
+        try:
+            text, starts, ends = words_of(row)
+        except FieldError as error:
+            problems.append(f"row {number}, {error.field}: {error}")
+            continue
+        for name, value in zip(columns, (text, starts, ends), strict=True):
+            columns[name].append(value)
+    return columns
+
+
+def words_of(row: TextRow) -> tuple[str, list[int], list[int]]:
+    """Return a text and where its words begin and end; words that are given stay as they are.
+
+    Raises:
+        FieldError: It is no text.
+    """
+    value: object = row
+    if isinstance(row, Mapping):
+        found = next((name for name in NAMES["ner"].text if name in row), None)
+        value = row[found] if found else None
+        if found and isinstance(row.get("word_starts"), list):
+            return (
+                cast(str, value),
+                cast("list[int]", row["word_starts"]),
+                cast("list[int]", row["word_ends"]),
+            )
+    if isinstance(value, str):
+        if not _is_text(value):
+            raise FieldError("text", f"{value!r:.60}; {EMPTY}")
+        return value, *segment(value)
+    words = list(cast("Sequence[object]", value)) if isinstance(value, list | tuple) else []
+    if not words or not all(_is_text(word) for word in words):
+        raise FieldError("tokens", f"{value!r:.60}; give a text, or a list of words that are not empty")
+    joined = join_words([cast(str, word).strip() for word in words])
+    return joined.text, joined.starts, joined.ends
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) and bool(value.strip())
+
+
+def _text_and_pair(row: TextRow, names: Names) -> tuple[object, object]:
+    if isinstance(row, Mapping):
+        return _first(row, names.text), _first(row, names.pair)
+    return (row[0], row[1]) if isinstance(row, tuple) and len(row) == 2 else (row, None)
+
+
+def _first(row: Mapping[str, object], names: Sequence[str]) -> object:
+    return next((row[name] for name in names if name in row), None)

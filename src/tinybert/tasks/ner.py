@@ -1,0 +1,191 @@
+"""Named entities: one BIO tag a word. Legend: B windows, L pieces, T words of all rows end to end, C tags."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING, cast
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from tinybert.errors import DataError
+from tinybert.losses import cross_entropy
+from tinybert.metrics.entities import entity_metrics
+from tinybert.tasks.tags import best_tags, entities_of
+from tinybert.tasks.task import (
+    Batch,
+    Columns,
+    Entities,
+    Entity,
+    Outputs,
+    Settings,
+    Task,
+    require_finite,
+)
+
+if TYPE_CHECKING:
+    from tinybert.data import LabelScheme
+
+
+@dataclass(frozen=True)
+class WordScores:
+    """The words of one text and the scores of their tags.
+
+    Attributes:
+        text: The text.
+        starts: Where its W words begin, in characters.
+        ends: Where they end.
+        scores: (W, C).
+        names: The C tags.
+    """
+
+    text: str
+    starts: Sequence[int]
+    ends: Sequence[int]
+    scores: NDArray[np.float32]
+    names: tuple[str, ...]
+
+
+def rows(logits: Tensor, batch: Batch) -> tuple[Tensor, Tensor | None]:
+    """Return (B, L, C), and true at the pieces that stand for a word: no padding, no continuation."""
+    return logits, batch["words"] >= 0
+
+
+def gather(
+    scores: Sequence[np.ndarray], features: Columns, rows: Columns, *, labels: LabelScheme, settings: Settings
+) -> Outputs:
+    """Put the windows of each text together: a word has the scores of its first piece.
+
+    Where windows overlap, those of the window in which the word stands farthest from the edge.
+    """
+    counts = [len(starts) for starts in rows["word_starts"]]
+    offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+    num_tags = labels.num_labels
+    by_word = np.zeros((int(offsets[-1]), num_tags), dtype=np.float32)
+    heard = np.zeros(len(by_word), dtype=bool)
+    if len(scores):
+        targets, places, order = _word_places(features, offsets)
+        by_word[targets[order]] = np.concatenate(scores)[places[order]]
+        heard[targets] = True
+    for word in np.flatnonzero(~heard).tolist():
+        by_word[word] = _unheard(word, offsets, scores, features, rows, num_tags)
+    return [
+        WordScores(text, starts, ends, by_word[offsets[row] : offsets[row + 1]], labels.names)
+        for row, (text, starts, ends) in enumerate(
+            zip(rows["text"], rows["word_starts"], rows["word_ends"], strict=True)
+        )
+    ]
+
+
+def _word_places(
+    features: Columns, offsets: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Return for each named piece its word and its place among all pieces, and the order of rising trust."""
+    lengths = np.array([len(words) for words in features["words"]])
+    words = np.concatenate([np.asarray(words) for words in features["words"]])
+    window = np.repeat(np.arange(len(lengths)), lengths)
+    inside = np.arange(len(words)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+    goes_on = np.concatenate([[False], (words[1:] == words[:-1]) & (window[1:] == window[:-1])])
+    places = np.flatnonzero((words >= 0) & ~goes_on)
+    targets = offsets[np.asarray(features["example"])[window[places]]] + words[places]
+    from_edge = np.minimum(inside, np.repeat(lengths, lengths) - 1 - inside)[places]
+    return targets, places, np.argsort(from_edge, kind="stable")
+
+
+def _unheard(
+    word: int,
+    offsets: NDArray[np.int64],
+    scores: Sequence[np.ndarray],
+    features: Columns,
+    rows: Columns,
+    num_tags: int,
+) -> NDArray[np.float32]:
+    """Return the scores of a word that begins no piece: of the piece over it, or "no entity begins here"."""
+    row = int(np.searchsorted(offsets, word, side="right")) - 1
+    start = rows["word_starts"][row][word - int(offsets[row])]
+    for window in np.flatnonzero(np.asarray(features["example"]) == row).tolist():
+        starts = np.asarray(features["piece_starts"][window])
+        over = np.flatnonzero(
+            (starts >= 0) & (starts <= start) & (np.asarray(features["piece_ends"][window]) > start)
+        )
+        if len(over):
+            return scores[window][over[0]]
+    # O, or what goes on with an entity: tags that begin one have odd numbers
+    return np.where(np.arange(num_tags) % 2, -1e4, -np.minimum(np.arange(num_tags), 1)).astype(np.float32)
+
+
+def tag_rows(outputs: Sequence[WordScores]) -> list[tuple[list[str], NDArray[np.float64]]]:
+    """Return each text's legal tags, and the probability of each."""
+    if not outputs:
+        return []
+    logits = require_finite(np.concatenate([row.scores for row in outputs]))
+    shifted = logits - logits.max(-1, keepdims=True, initial=0)
+    logs = shifted - np.log(np.exp(shifted).sum(-1, keepdims=True))
+    offsets = np.concatenate([[0], np.cumsum([len(row.scores) for row in outputs])]).astype(np.int64)
+    names = outputs[0].names
+    tags = best_tags(logs, offsets, names)
+    sure = np.exp(logs[np.arange(len(tags)), tags])
+    return [
+        ([names[tag] for tag in tags[first:last].tolist()], sure[first:last])
+        for first, last in pairwise(offsets.tolist())
+    ]
+
+
+def decode(outputs: Outputs, labels: LabelScheme) -> list[Entities]:
+    """Return the entities of each text.
+
+    Args:
+        outputs: As from :func:`gather`.
+        labels: The tags, O first.
+
+    Raises:
+        ModelError: A score is NaN or infinite.
+    """
+    given = cast("Sequence[WordScores]", outputs)
+    return [
+        Entities(row.text, _entities(row, tags, sure))
+        for row, (tags, sure) in zip(given, tag_rows(given), strict=True)
+    ]
+
+
+def _entities(row: WordScores, tags: Sequence[str], sure: NDArray[np.float64]) -> list[Entity]:
+    found: list[Entity] = []
+    for first, behind, kind in entities_of(tags):
+        start, end = int(row.starts[first]), int(row.ends[behind - 1])
+        found.append(Entity(row.text[start:end], start, end, kind, float(sure[first:behind].mean())))
+    return found
+
+
+def metrics(outputs: Outputs, gold: Sequence[Sequence[int] | None]) -> dict[str, float]:
+    """Score texts against their gold tags; None is not labelled.
+
+    Precision, recall and F1 of whole entities, over all and by type, and of overlap in part.
+
+    Raises:
+        ModelError: A score is NaN or infinite.
+        DataError: No text is labelled.
+    """
+    rows = cast("Sequence[WordScores]", outputs)
+    pairs = [(row, tags) for row, tags in zip(rows, gold, strict=True) if tags is not None]
+    if not pairs:
+        raise DataError("metrics", f"none of {len(gold):,} rows has a gold label")
+    found = [entities_of(tags) for tags, _ in tag_rows([row for row, _ in pairs])]
+    wanted = [entities_of([row.names[tag] for tag in tags]) for row, tags in pairs]
+    return entity_metrics(found, wanted, kinds=sorted({name[2:] for name in pairs[0][0].names} - {""}))
+
+
+NER = Task(
+    name="ner",
+    label_kind="tags",
+    head="token",
+    main_metric="f1",
+    hard_losses={"cross_entropy": cross_entropy},
+    soft_losses=("kl_divergence", "soft_cross_entropy", "mse_logits"),
+    rows=rows,
+    gather=gather,
+    decode=decode,
+    metrics=metrics,
+)
