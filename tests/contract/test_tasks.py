@@ -8,34 +8,109 @@ import torch
 import transformers
 
 from tinybert.data import LabelScheme
+from tinybert.data.labels import SPAN_NAMES
 from tinybert.errors import DataError, ModelError
 from tinybert.losses import BUILTIN as LOSSES
-from tinybert.tasks import BUILTIN, Answer
+from tinybert.models.head import AUTO
+from tinybert.tasks import BUILTIN, Answer, Entities, FoundAnswer
 
 EVERY = pytest.mark.parametrize("name", BUILTIN)
-NAMES = ("bad", "fair", "good")
-RAW_LABELS = {"single": list(NAMES), "multi": [["bad"], ["fair", "good"], []], "value": [0.5, -1.0, 2.0]}
+NAMES = {
+    "single": ("bad", "fair", "good"),
+    "multi": ("bad", "fair", "good"),
+    "value": (),
+    "tags": ("O", "B-LOC", "I-LOC"),
+    "span": SPAN_NAMES,
+}
+GOLD = {
+    "single": [0, 1, 2],
+    "multi": [[1.0, 0.0, 0.0], [0.0, 1.0, 1.0], [0.0, 0.0, 0.0]],
+    "value": [0.5, -1.0, 2.0],
+    "tags": [[1, 2, 0], [0, 1, 1], [0, 0, 0]],
+    "span": [[[0, 3]], [[2, 3]], [[4, 5]]],
+}
+DECODED = {
+    "single": ["bad", "fair", "good"],
+    "multi": [["bad"], ["fair", "good"], []],
+    "value": [None, None, None],
+    "tags": [[(0, 3)], [(2, 3), (4, 5)], []],
+    "span": [(0, 3), (2, 3), (4, 5)],
+}
+# three texts of three words of one letter; a window is a special token, the words, a special token
+PLACES = {"tags": 0, "span": 2}  # a question of one letter and a separator stand before the context
+WORDS = [-1, 0, 1, 2, -1]
 
 
-def scheme_of(task) -> LabelScheme:
-    return LabelScheme(task.label_kind, () if task.label_kind == "value" else NAMES)
+def scheme_of(task):
+    return LabelScheme(task.label_kind, NAMES[task.label_kind])
 
 
-def gold_of(task) -> np.ndarray:
-    return np.array([scheme_of(task).convert(raw) for raw in RAW_LABELS[task.label_kind]])
+def gold_of(task):
+    gold = GOLD[task.label_kind]
+    return gold if task.label_kind in PLACES else np.array(gold)
 
 
-def right_logits(task, size: float = 9.0) -> np.ndarray:
-    """Logits of a model that is right and sure of it."""
-    gold = gold_of(task)
+def unlabelled(task):
+    if task.label_kind in PLACES:
+        return [None] * 3
+    return np.full_like(gold_of(task), -100 if task.label_kind == "single" else np.nan)
+
+
+def right_scores(task, size=9.0):
+    """Scores of a model that is right and sure of it: (3, C), or (3, L, C)."""
+    gold = GOLD[task.label_kind]
     if task.label_kind == "value":
-        return gold[:, None]
-    return size * (2 * (np.eye(len(NAMES))[gold] if task.label_kind == "single" else gold) - 1)
+        return np.array(gold)[:, None]
+    if task.label_kind == "tags":
+        return size * (2 * np.eye(3)[[[0, *tags, 0] for tags in gold]] - 1)
+    if task.label_kind == "span":
+        scores = np.zeros((3, 5, 2))
+        for row, [(start, end)] in enumerate(gold):
+            scores[row, 1 + start // 2, 0] = scores[row, 1 + (end - 1) // 2, 1] = size
+        return scores
+    return size * (2 * (np.eye(3)[gold] if task.label_kind == "single" else np.array(gold)) - 1)
 
 
-def unlabelled(task) -> np.ndarray:
-    gold = gold_of(task)
-    return np.full_like(gold, -100 if task.label_kind == "single" else np.nan)
+def rows_of(task, count=3):
+    if task.label_kind == "tags":
+        return {
+            "text": ["a b c"] * count,
+            "word_starts": [[0, 2, 4]] * count,
+            "word_ends": [[1, 3, 5]] * count,
+        }
+    return {"text": ["?"] * count, "text_pair": ["a b c"] * count}
+
+
+def features_of(task, count=3):
+    shift = PLACES.get(task.label_kind, 0)
+    places = [0 + shift, 2 + shift, 4 + shift]
+    return {
+        "example": list(range(count)),
+        "words": [WORDS] * count,
+        "piece_starts": [[-1, *places, -1]] * count,
+        "piece_ends": [[-1, *(place + 1 for place in places), -1]] * count,
+    }
+
+
+def outputs_of(task, scores):
+    count = len(scores)
+    return task.gather(
+        list(scores), features_of(task, count), rows_of(task, count), labels=scheme_of(task), settings={}
+    )
+
+
+def batch_of(task):
+    mask = torch.ones(3, 5, dtype=torch.int64)
+    labels = gold_of(task)
+    if task.label_kind == "tags":
+        labels = [[-100, *tags, -100] for tags in labels]
+    if task.label_kind == "span":
+        labels = [[1 + start // 2, 1 + (end - 1) // 2] for [(start, end)] in labels]
+    return {
+        "labels": torch.tensor(np.array(labels)),
+        "words": torch.tensor([WORDS] * 3),
+        "attention_mask": mask,
+    }
 
 
 @EVERY
@@ -49,70 +124,88 @@ def test_it_is_frozen_and_known_by_its_name(name):
 @EVERY
 def test_transformers_knows_what_it_names(name):
     task = BUILTIN[name]
-    assert hasattr(transformers, task.auto_model)
-    assert transformers.BertConfig(problem_type=task.problem_type).problem_type == task.problem_type
+    assert task.head in AUTO
+    if task.problem_type is not None:
+        assert transformers.BertConfig(problem_type=task.problem_type).problem_type == task.problem_type
 
 
-def test_no_two_tasks_claim_one_problem_type():
-    types = [task.problem_type for task in BUILTIN.values()]
-    assert len(set(types)) == len(types)
+def test_no_two_tasks_claim_one_head_and_problem_type():
+    claims = [(task.head, task.problem_type) for task in BUILTIN.values()]
+    assert len(set(claims)) == len(claims)
 
 
 @EVERY
-def test_its_losses_on_logits_are_in_the_table(name):
+def test_its_losses_on_answers_are_in_the_table(name):
     task = BUILTIN[name]
     assert task.soft_losses
     assert set(task.soft_losses) <= set(LOSSES)
-    student = torch.tensor(right_logits(task))
+    student = torch.tensor(right_scores(task))
+    rows, mask = task.rows(student, batch_of(task))
+    teacher, _ = task.rows(student.flip(0), batch_of(task))
     for soft in task.soft_losses:
-        assert LOSSES[soft](student, student + torch.tensor([[1.0], [2.0], [3.0]])).isfinite()
+        same = LOSSES[soft](rows, rows, mask=mask)
+        assert LOSSES[soft](rows, teacher, mask=mask) > same
 
 
 @EVERY
 def test_its_hard_losses_prefer_the_right_answer(name):
     task = BUILTIN[name]
-    labels, right = torch.tensor(gold_of(task)), torch.tensor(right_logits(task, size=0.5))
+    right = torch.tensor(right_scores(task, size=0.5))
     assert task.hard_losses
-    for loss in task.hard_losses.values():
+    for key, loss in task.hard_losses.items():
         assert loss in LOSSES.values()
-        assert loss(right, labels) < loss(right.flip(0), labels)
+        hard = task.hard_loss(key)
+        assert hard(right, batch_of(task)) < hard(right.flip(0), batch_of(task))
 
 
 @EVERY
 def test_its_hard_losses_leave_unlabelled_rows_out(name):
     task = BUILTIN[name]
-    gold, logits = gold_of(task), right_logits(task)
-    twice = torch.tensor(np.concatenate([gold, unlabelled(task)]))
-    for loss in task.hard_losses.values():
-        alone = loss(torch.tensor(logits), torch.tensor(gold))
-        joined = loss(torch.tensor(np.concatenate([logits, logits[::-1]])), twice)
-        torch.testing.assert_close(joined, alone)
+    scores, batch = torch.tensor(right_scores(task)), batch_of(task)
+    nothing = float("nan") if batch["labels"].is_floating_point() else -100
+    twice = {key: torch.cat([value, value]) for key, value in batch.items()}
+    twice["labels"] = torch.cat([batch["labels"], torch.full_like(batch["labels"], nothing)])
+    for key in task.hard_losses:
+        joined = task.hard_loss(key)(torch.cat([scores, scores.flip(0)]), twice)
+        torch.testing.assert_close(joined, task.hard_loss(key)(scores, batch))
 
 
 @EVERY
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_decode_gives_one_answer_a_row(name, dtype):
     task = BUILTIN[name]
-    answers = task.decode(right_logits(task).astype(dtype), scheme_of(task))
-    expected = {"single": RAW_LABELS["single"], "multi": RAW_LABELS["multi"], "value": [None] * 3}
-    assert [answer.label for answer in answers] == expected[task.label_kind]
+    scheme = scheme_of(task)
+    answers = task.decode(outputs_of(task, right_scores(task).astype(dtype)), scheme)
+    assert [said(answer) for answer in answers] == DECODED[task.label_kind]
     for answer in answers:
-        assert isinstance(answer, Answer)
-        assert tuple(answer.scores) == scheme_of(task).names
-        assert type(answer.score) is float
-        assert all(type(score) is float and 0 <= score <= 1 for score in answer.scores.values())
+        if isinstance(answer, Answer):
+            assert tuple(answer.scores) == scheme.names
+            assert type(answer.score) is float
+            assert all(type(score) is float and 0 <= score <= 1 for score in answer.scores.values())
+
+
+def said(answer):
+    if isinstance(answer, Entities):
+        assert all(entity.text == answer.text[entity.start : entity.end] for entity in answer.entities)
+        assert all(0 < entity.score <= 1 for entity in answer.entities)
+        return [(entity.start, entity.end) for entity in answer.entities]
+    if isinstance(answer, FoundAnswer):
+        assert answer.answer == "a b c"[answer.start : answer.end]
+        assert sum(span.score for span in answer.n_best) == pytest.approx(1)
+        return (answer.start, answer.end)
+    return answer.label
 
 
 @EVERY
 def test_decode_of_no_rows_is_no_answers(name):
     task = BUILTIN[name]
-    assert task.decode(right_logits(task)[:0], scheme_of(task)) == []
+    assert list(task.decode(outputs_of(task, right_scores(task)[:0]), scheme_of(task))) == []
 
 
 @EVERY
 def test_metrics_of_right_answers_are_perfect(name):
     task = BUILTIN[name]
-    scores = task.metrics(right_logits(task), gold_of(task))
+    scores = task.metrics(outputs_of(task, right_scores(task)), gold_of(task))
     assert scores[task.main_metric] == pytest.approx(1.0)
     assert all(type(score) is float for score in scores.values())
 
@@ -120,33 +213,49 @@ def test_metrics_of_right_answers_are_perfect(name):
 @EVERY
 def test_the_main_metric_falls_with_a_wrong_answer(name):
     task = BUILTIN[name]
-    wrong = right_logits(task)
+    wrong = right_scores(task)
     wrong[0] = -wrong[0] - 3
-    assert task.metrics(wrong, gold_of(task))[task.main_metric] < 0.99
+    assert task.metrics(outputs_of(task, wrong), gold_of(task))[task.main_metric] < 0.99
 
 
 @EVERY
 def test_metrics_leave_unlabelled_rows_out(name):
     task = BUILTIN[name]
-    gold, logits = gold_of(task), right_logits(task)
-    joined = np.concatenate([gold, unlabelled(task)])
-    scores = task.metrics(np.concatenate([logits, -logits]), joined)
-    assert scores == pytest.approx(task.metrics(logits, gold))
+    gold, scores = gold_of(task), right_scores(task)
+    windowed = task.label_kind in PLACES
+    joined = [*gold, *unlabelled(task)] if windowed else np.concatenate([gold, unlabelled(task)])
+    found = task.metrics(outputs_of(task, np.concatenate([scores, -scores])), joined)
+    assert found == pytest.approx(task.metrics(outputs_of(task, scores), gold))
 
 
 @EVERY
 def test_metrics_of_an_unlabelled_split_are_refused(name):
     task = BUILTIN[name]
     with pytest.raises(DataError, match="none of 3 rows has a gold label"):
-        task.metrics(right_logits(task), unlabelled(task))
+        task.metrics(outputs_of(task, right_scores(task)), unlabelled(task))
 
 
 @EVERY
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
-def test_logits_that_are_no_numbers_are_never_an_answer(name, bad):
+def test_scores_that_are_no_numbers_are_never_an_answer(name, bad):
     task = BUILTIN[name]
-    logits = right_logits(task)
-    logits[1, 0] = bad
-    for call in (lambda: task.decode(logits, scheme_of(task)), lambda: task.metrics(logits, gold_of(task))):
-        with pytest.raises(ModelError, match="1 of 3 rows are NaN or infinite: the training diverged"):
+    scores = right_scores(task)
+    scores[1, 1 if task.label_kind in PLACES else 0] = bad
+
+    def decode():
+        return task.decode(outputs_of(task, scores), scheme_of(task))
+
+    def measure():
+        return task.metrics(outputs_of(task, scores), gold_of(task))
+
+    for call in (decode, measure):
+        with pytest.raises(ModelError, match="NaN or infinite: the training diverged"):
             call()
+
+
+@EVERY
+def test_what_is_settled_changes_no_right_answer(name):
+    task = BUILTIN[name]
+    outputs, chosen = task.settle(outputs_of(task, right_scores(task)), gold_of(task))
+    assert chosen == {}  # every question has an answer, and no other task has a threshold
+    assert task.metrics(outputs, gold_of(task))[task.main_metric] == pytest.approx(1.0)

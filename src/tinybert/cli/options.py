@@ -24,10 +24,10 @@ class Reading:
     """How a command reads its rows.
 
     Args:
-        task: classification, multilabel or regression.
-        text: Column of the text.
-        text_pair: Column of the second text.
-        label: Column of the label.
+        task: classification, multilabel, regression, ner or qa.
+        text: Column of the text, the tokens or the question.
+        text_pair: Column of the second text, or of the context of a question.
+        label: Column of the label, the tags, the spans or the answers.
         on_bad_row: stop (list them all and exit) or skip (set them aside in bad_rows.jsonl).
     """
 

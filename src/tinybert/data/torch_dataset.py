@@ -9,7 +9,7 @@ from torch.utils.data import Dataset
 
 from tinybert.data.collate import Collator
 from tinybert.data.encode import encode
-from tinybert.data.labels import LabelKind, LabelScheme, plain
+from tinybert.data.labels import Label, LabelKind, LabelScheme, plain
 from tinybert.errors import DataError
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ class Item(TypedDict, total=False):
     token_type_ids: list[int]
     length: int
     row: int
-    labels: int | float | list[float]
+    labels: Label
 
 
 class TextDataset(Dataset[Item]):

@@ -11,7 +11,7 @@ from tinybert.predict import Predictor, TextRow
 from tinybert.runs import Json, Run
 from tinybert.stages.evaluation import evaluate_split
 from tinybert.stages.pipeline import run_recipe
-from tinybert.tasks import Answer
+from tinybert.tasks import AnyAnswer
 
 Rows = str | Path | Sequence[Mapping[str, object]] | Mapping[str, Sequence[Mapping[str, object]]]
 
@@ -26,7 +26,7 @@ def finetune(
         overrides: Settings as on the command line: ``"train.num_epochs=3"``.
         model: Checkpoint, run, hub name or ``bundled:minilm``.
         out: The run directory.
-        task: classification, multilabel or regression.
+        task: classification, multilabel, regression, ner or qa.
 
     Returns:
         The run: ``run.metrics``, ``run.path``.
@@ -51,7 +51,7 @@ def distill(
         teacher: Run, checkpoint, hub name, ``bundled:minilm`` or a file of soft labels.
         out: The run directory.
         student: A named shape or a checkpoint.
-        task: classification, multilabel or regression.
+        task: classification, multilabel, regression, ner or qa.
         baseline: Also train the fine-tune-only baseline.
 
     Returns:
@@ -72,8 +72,13 @@ def evaluate(run: str | Path | Run, data: Rows, *, split: str = "test") -> Json:
     return evaluate_split(_path(run), data, split=split, settings=DataSection())
 
 
-def predict(run: str | Path | Run, texts: Iterable[TextRow]) -> list[Answer]:
+def predict(run: str | Path | Run, texts: Iterable[TextRow]) -> list[AnyAnswer]:
     """Return one answer a text, in the order given.
+
+    Args:
+        run: Run, checkpoint or hub name.
+        texts: Texts or pairs; for named entities texts or lists of words; for questions
+            ``(question, context)``, or mappings with these names.
 
     Raises:
         DataError: A text is empty, or one text stands where a list of texts is expected.

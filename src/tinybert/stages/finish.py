@@ -32,6 +32,7 @@ def score_models(
     """
     split, rows = labelled_evaluation_split(data)
     max_length = run.recipe.data.max_length
+    assert max_length is not None
     scored: dict[str, Json] = {}
     for name, (path, facts) in models.items():
         _, scores = run.step(

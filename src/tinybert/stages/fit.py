@@ -117,8 +117,8 @@ def validation_metrics(
     def score(padded: np.ndarray, _: np.ndarray) -> dict[str, float]:
         scores = [part[:length] for part, length in zip(padded, lengths, strict=True)]
         outputs = task.gather(scores, features, rows, labels=labels, settings={})
-        outputs, _ = task.settle(outputs, rows["label"])
-        return task.metrics(outputs, rows["label"])
+        settled, _ = task.settle(outputs, rows["label"])
+        return task.metrics(settled, rows["label"])
 
     return score
 

@@ -7,7 +7,7 @@ import pytest
 from tests import easy
 
 from tinybert.data import LabelScheme
-from tinybert.evaluate import latencies_ms, score_checkpoint, text_rows
+from tinybert.evaluate import latencies_ms, score_checkpoint
 from tinybert.evaluate import scores as scores_module
 
 LABELS = LabelScheme("single", easy.LABELS)
@@ -29,14 +29,6 @@ def test_a_permuted_checkpoint_scores_the_same(tmp_path: Path, tiny_teacher: Pat
     assert one["test"] == other["test"]
 
 
-def test_pairs_are_scored_as_pairs() -> None:
-    rows = easy.make_dataset(easy.make_rows(2))
-    assert text_rows(rows) == list(rows["text"])
-    assert text_rows(rows.add_column("text_pair", ["x", "y"])) == list(
-        zip(rows["text"], ["x", "y"], strict=True)
-    )
-
-
 def test_latency_is_of_one_row_a_call_and_the_models_take_turns(monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[tuple[str, int]] = []
 
@@ -44,9 +36,9 @@ def test_latency_is_of_one_row_a_call_and_the_models_take_turns(monkeypatch: pyt
         def __init__(self, path: str, *, max_length: int) -> None:
             self.path = path
 
-        def logits(self, rows: list[str]) -> np.ndarray:
-            calls.append((self.path, len(rows)))
-            return np.zeros((len(rows), 2))
+        def chunk_outputs(self, rows: dict[str, list[str]]) -> np.ndarray:
+            calls.append((self.path, len(rows["text"])))
+            return np.zeros((len(rows["text"]), 2))
 
     monkeypatch.setattr(scores_module, "Predictor", Counting)
     rows = easy.make_dataset(easy.make_rows(40))

@@ -40,14 +40,14 @@ def test_how_rows_are_cut_into_windows_changes_nothing(
     teacher: Predictor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = teacher(TEXTS)
-    monkeypatch.setattr(predictor, "WINDOW_ROWS", 5)
+    monkeypatch.setattr(predictor, "CHUNK_ROWS", 5)
     for one, other in zip(teacher(iter(TEXTS)), whole, strict=True):
         assert one.label == other.label
         assert one.score == pytest.approx(other.score, abs=1e-5)
 
 
 def test_a_stream_is_read_a_window_at_a_time(teacher: Predictor, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(predictor, "WINDOW_ROWS", 5)
+    monkeypatch.setattr(predictor, "CHUNK_ROWS", 5)
     source = iter(TEXTS)
     next(teacher.stream(source))
     assert list(source) == TEXTS[5:]

@@ -208,7 +208,9 @@ def test_the_baseline_has_as_many_steps_as_the_student(
     assert seen == {"intermediate": 6, "student": 12, "fine_tune_only": 18}
 
 
-def test_different_tokenizers_leave_only_prediction(tmp_path: Path, tiny_teacher: Path) -> None:
+def test_a_teacher_with_another_tokenizer_teaches_answers_and_layers(
+    tmp_path: Path, tiny_teacher: Path
+) -> None:
     student = easy.save_encoder(tmp_path / "other", words=list(reversed(easy.WORDS)), num_hidden_layers=2)
     made = run(
         tmp_path,
@@ -223,14 +225,18 @@ def test_different_tokenizers_leave_only_prediction(tmp_path: Path, tiny_teacher
     )
     assert made.metrics["teacher"]["test"]["accuracy"] > 0.9
     assert made.metrics["student"]["test"]["accuracy"] > 0.8
-    with pytest.raises(RecipeError, match="different tokenizers, so their positions do not match"):
-        run(
-            tmp_path / "b",
-            tiny_teacher,
-            f"student.shape={student}",
-            "distill.losses={hidden_state_mse: 1, hard: 1}",
-            student=[],
-        )
+    layers = run(
+        tmp_path / "b",
+        tiny_teacher,
+        f"student.shape={student}",
+        "train.num_epochs=4",
+        "train.learning_rate=3e-3",
+        "distill.losses={hidden_state_mse: 1, attention_score_mse: 0.1, kl_divergence: 1}",
+        "baseline=false",
+        student=[],
+        splits=easy.make_splits(train=240),
+    )
+    assert layers.metrics["student"]["test"]["accuracy"] > 0.8
 
 
 def test_multilabel_rows_may_all_be_unlabelled(tmp_path: Path, tiny_teacher: Path) -> None:

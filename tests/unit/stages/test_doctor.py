@@ -78,10 +78,8 @@ def test_a_teacher_trained_here_that_learned_little_is_a_warning(tmp_path: Path,
     raw = easy.save_teacher(tmp_path / "raw", num_steps=0)
     recipe = build_recipe({"teacher": {"path": str(raw)}}, easy.TINY_STUDENT)
     made = plan_distill(recipe)
-    data, encoded, prefix = prepare_rows(made, easy.make_splits(), tmp_path / "work")
-    (finding,) = doctor.checks_of_teacher(
-        made, data, encoded.validation, encoded.collator, prefix=prefix, trained_here=True
-    )
+    data, _, _ = prepare_rows(made, easy.make_splits(), tmp_path / "work")
+    (finding,) = doctor.checks_of_teacher(made, data, trained_here=True)
     assert finding.level == "warn"
 
 
@@ -99,9 +97,14 @@ def other_tokenizer(folder: Path) -> Path:
 def test_different_tokenizers_are_said(tmp_path: Path, tiny_teacher: Path) -> None:
     student = other_tokenizer(tmp_path / "other")
     found = findings(tmp_path, tiny_teacher, f"student.shape={student}", student=[])
-    assert found["tokenizers"].level == "warn"
-    assert "predictions only, each side reading with its own tokenizer" in found["tokenizers"].message
+    assert found["tokenizers"].level == "ok"
+    assert "each side reads with its own; all losses are exact (kl_divergence" in found["tokenizers"].message
     assert found["teacher"].level == "ok"  # the teacher read its own tokens
+    layers = "distill.losses={hidden_state_mse: 1, kl_divergence: 1, hard: 0.1}"
+    found = findings(tmp_path / "b", tiny_teacher, f"student.shape={student}", layers, student=[])
+    assert found["tokenizers"].level == "warn"
+    message = found["tokenizers"].message
+    assert "exact: kl_divergence, hard; approximate: hidden_state_mse" in message
 
 
 def test_the_same_words_are_the_same_tokenizer(tmp_path: Path) -> None:

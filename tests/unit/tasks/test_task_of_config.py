@@ -2,12 +2,15 @@ import pytest
 from transformers import BertConfig
 
 from tinybert.errors import ModelError
+from tinybert.models.head import set_head
 from tinybert.tasks import BUILTIN, task_of_config
 
 
 @pytest.mark.parametrize("name", BUILTIN)
-def test_a_saved_problem_type_names_the_task(name):
-    assert task_of_config(BertConfig(problem_type=BUILTIN[name].problem_type)).name == name
+def test_a_saved_head_and_problem_type_name_the_task(name):
+    config = BertConfig(problem_type=BUILTIN[name].problem_type)
+    set_head(config, BUILTIN[name].head)
+    assert task_of_config(config).name == name
 
 
 @pytest.mark.parametrize(

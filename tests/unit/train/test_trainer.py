@@ -47,7 +47,7 @@ def run(
         train_rows=easy.encode_rows(splits["train"]),
         validation_rows=easy.encode_rows(splits["validation"]),
         collator=Collator(easy.make_tokenizer()),
-        hard_loss=HARD,
+        hard_loss=lambda logits, batch: HARD(logits, batch["labels"]),
         metrics=CLASSIFICATION.metrics,
         settings=Settings(**values),
         work_dir=folder,
