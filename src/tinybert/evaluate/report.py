@@ -91,11 +91,30 @@ def report_markdown(metrics: Metrics, *, recipe_text: str) -> str:
         kept,
         markdown_table(table_rows(metrics)),
         _explanation(metrics),
+        _by_type(metrics),
         "## Learning curve\n\n![loss and validation score by epoch](learning_curve.png)",
         "## What to know\n\n" + "\n".join(notes) if notes else "",
         f"## Recipe\n\n```yaml\n{recipe_text}```",
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _by_type(metrics: Metrics) -> str:
+    """Return a table of the student's F1 by type of entity, beside the other models'."""
+    split = str(metrics["split"])
+    models = {
+        title: cast(Mapping[str, Mapping[str, float]], metrics[name])[split]
+        for name, title in TITLES.items()
+        if isinstance(metrics.get(name), Mapping)
+    }
+    first: Mapping[str, float] = next(iter(models.values()), {})
+    kinds = [key.partition("/")[2] for key in first if key.startswith("f1/")]
+    if not kinds:
+        return ""
+    rows = [["type", *models]]
+    rows += [[kind, *(f"{scores[f'f1/{kind}']:.4f}" for scores in models.values())] for kind in kinds]
+    rows.append(["overlap in part", *(f"{scores['partial_f1']:.4f}" for scores in models.values())])
+    return f"## F1 by type\n\n{markdown_table(rows)}"
 
 
 def _explanation(metrics: Metrics) -> str:

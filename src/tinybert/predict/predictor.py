@@ -21,11 +21,12 @@ from tinybert.errors import ModelError
 from tinybert.models import has_task_head, load_classifier, load_config, load_tokenizer, num_positions
 from tinybert.models.inputs import run_model
 from tinybert.models.label_order import label_mismatch, label_order, output_names, reorder_outputs
+from tinybert.models.memory import give_back_memory
 from tinybert.predict.rows import TextRow, columns_of, names_of
 from tinybert.runs import open_run, partial_path
 from tinybert.tasks import AnyAnswer, Outputs, Task, task_of_config
 
-CHUNK_ROWS = 2048
+CHUNK_ROWS = 1024
 SETTINGS = ("null_threshold",)
 """Keys of a config that say how scores become answers."""
 
@@ -105,14 +106,15 @@ class Predictor:
         iterator = iter(rows)
         while chunk := list(itertools.islice(iterator, CHUNK_ROWS)):
             yield from self.task.decode(self.chunk_outputs(columns_of(chunk, self.task)), self.labels)
+            give_back_memory()
 
     def outputs(self, rows: Dataset) -> Outputs:
         """Return what the task reads from the scores of a split, a chunk of rows at a time."""
         names = [name for name in rows.column_names if name != "label"]
-        chunks = [
-            self.chunk_outputs(rows.select_columns(names)[start : start + CHUNK_ROWS])
-            for start in range(0, len(rows), CHUNK_ROWS)
-        ]
+        chunks: list[Outputs] = []
+        for start in range(0, len(rows), CHUNK_ROWS):
+            chunks.append(self.chunk_outputs(rows.select_columns(names)[start : start + CHUNK_ROWS]))
+            give_back_memory()
         if chunks and isinstance(chunks[0], np.ndarray):
             return np.concatenate(cast("list[np.ndarray]", chunks))
         return [output for chunk in chunks for output in chunk]
@@ -127,7 +129,7 @@ class Predictor:
             self.tokenizer, rows, Form(self.task.label_kind), max_length=self.max_length
         )
         lengths = np.asarray([len(ids) for ids in features["input_ids"]])
-        order = np.argsort(lengths, kind="stable")
+        order = np.argsort(-lengths, kind="stable")  # the longest first: what it frees serves the others
         scores: list[np.ndarray] = [np.empty(0)] * len(order)
         tokens = {name: features[name] for name in ("input_ids", "token_type_ids") if name in features}
         for start in range(0, len(order), self.batch_size):

@@ -150,7 +150,7 @@ def plan_distill(recipe: Recipe) -> DistillPlan:
             "hard_loss": next(iter(task.hard_losses)) if recipe.hard_loss == "auto" else recipe.hard_loss,
             "student": recipe.student.model_copy(update={"start": start}),
             "distill": recipe.distill.model_copy(update={"losses": losses}),
-            "train": recipe.train.model_copy(update=_train_defaults(recipe, start)),
+            "train": recipe.train.model_copy(update=_train_defaults(recipe, start, task)),
         }
     )
     return DistillPlan(resolved, task, teacher, shape, start, source, layer_map)
@@ -361,9 +361,14 @@ def _check_start(start: Start, shape: Shape, source: str) -> None:
         raise RecipeError("recipe", wrong)
 
 
-def _train_defaults(recipe: Recipe, start: Start) -> dict[str, object]:
-    """Epochs and rate by the start: weights that already fit together need less of both."""
+def _train_defaults(recipe: Recipe, start: Start, task: Task) -> dict[str, object]:
+    """Epochs and rate by the start: weights that already fit together need less of both.
+
+    Tags and answers go on rising for longer than a label of the whole text.
+    """
     num_epochs, learning_rate = DEFAULT_TRAINING[start]
+    if task.label_kind in WINDOWED:
+        num_epochs += EPOCHS_MORE
     return {
         "num_epochs": recipe.train.num_epochs or num_epochs,
         "learning_rate": recipe.train.learning_rate or learning_rate,
@@ -377,3 +382,6 @@ DEFAULT_TRAINING: dict[Start, tuple[int, float]] = {
     "random": (4, 1e-4),
 }
 """Start → epochs and peak learning rate."""
+
+EPOCHS_MORE = 2
+"""That many epochs more where single tokens are answered."""

@@ -8,6 +8,8 @@ import time
 from tqdm.auto import tqdm
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
+from tinybert.models.memory import give_back_memory
+
 SHARE_NAMES = frozenset({"accuracy", "f1", "macro_f1", "micro_f1"})
 
 
@@ -105,3 +107,13 @@ class Progress(TrainerCallback):
         """Close the bar."""
         if self.bar is not None:
             self.bar.close()
+
+
+class GiveBack(TrainerCallback):
+    """Gives memory back after each epoch."""
+
+    def on_epoch_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: object
+    ) -> None:
+        """Give back what the epoch's steps left."""
+        give_back_memory()

@@ -34,8 +34,8 @@ from transformers.utils import logging as transformers_logging
 from tinybert.data import LengthGroupedSampler
 from tinybert.models.attention import training_attention
 from tinybert.models.inputs import run_model
-from tinybert.train.memory import keep_freed_memory
-from tinybert.train.progress import EpochLines, Progress
+from tinybert.models.memory import keep_freed_memory
+from tinybert.train.progress import EpochLines, GiveBack, Progress
 
 Batch = dict[str, Tensor]
 BatchLoss = Callable[[Tensor, Batch], Tensor]
@@ -242,6 +242,7 @@ def callbacks_of(settings: Settings) -> list[TrainerCallback]:
     callbacks: list[TrainerCallback] = [
         Progress(settings.name),
         EpochLines(settings.main_metric),
+        GiveBack(),
         *settings.callbacks,
     ]
     if settings.early_stopping_patience is not None:
