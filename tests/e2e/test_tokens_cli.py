@@ -152,7 +152,8 @@ def test_where_questions_have_no_answer_the_run_keeps_a_threshold(
 def test_runs_load_where_tinybert_was_never_imported(entity_run: Path, question_run: Path) -> None:
     code = (
         "import sys, torch\n"
-        "from transformers import AutoModelForQuestionAnswering, AutoModelForTokenClassification, AutoTokenizer\n"
+        "from transformers import AutoModelForQuestionAnswering, AutoModelForTokenClassification\n"
+        "from transformers import AutoTokenizer\n"
         "ner = AutoModelForTokenClassification.from_pretrained(sys.argv[1])\n"
         "batch = AutoTokenizer.from_pretrained(sys.argv[1])('bab mister ada bel', return_tensors='pt')\n"
         "print([ner.config.id2label[i] for i in ner(**batch).logits.argmax(-1)[0].tolist()][3])\n"
@@ -187,14 +188,14 @@ def test_entities_are_printed_as_json_with_their_places(
 
 
 def test_questions_are_asked_of_a_context_or_of_a_file(
-    question_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     context = "bab colour red bel animal fox bin food rice"
     (tmp_path / "book.txt").write_text(context)
     said: list[list[dict[str, object]]] = []
     for words in (["--context", context], ["--context-file", tmp_path / "book.txt"]):
         capsys.readouterr()
-        call("predict", question_run, "which colour", "who animal", *words)
+        call("predict", home / "qa-teacher", "which colour", "who animal", *words)
         said.append([json.loads(line) for line in capsys.readouterr().out.splitlines()])
     assert said[0] == said[1]
     for answer, question in zip(said[0], ("which colour", "who animal"), strict=True):

@@ -79,7 +79,6 @@ def test_a_stretch_in_two_windows_is_one_answer_with_its_better_score() -> None:
     scores = quiet(features)
     both = set(features["piece_starts"][0]) & set(features["piece_starts"][1])
     place = max(both) - 13
-    end = place + len(tokens.easy.NOISE[0]) + 0
     end = place + len(context[place:].split()[0])
     assert point(features, scores[:1], place, end, 3.0, shift=13) == 1
     starts, ends = features["piece_starts"][1], features["piece_ends"][1]
@@ -160,7 +159,7 @@ def test_the_best_stretch_is_the_best_of_all_where_few_compete(length: int, seed
         if 0 <= end - start < MAX_ANSWER_PIECES
     ]
     assert len(found) <= NUM_BEST
-    assert set((start, end) for start, end, _ in found) <= set(every)
+    assert {(start, end) for start, end, _ in found} <= set(every)
     assert bool(found) == bool(every)
     for start, end, score in found:
         assert score == pytest.approx(scores[start, 0] + scores[end, 1])
