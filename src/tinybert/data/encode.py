@@ -272,9 +272,11 @@ def encode_columns(
     found = encode_windows(tokenizer, texts, pairs, max_length=max_length)
     labels = batch.get("label")
     if form.kind == "tags":
-        found["words"] = words_of_pieces(found, batch, every_piece=form.every_piece)
-    if labels is not None and form.kind == "tags":
-        found["labels"] = tags_of_pieces(found["words"], [labels[row] or [] for row in found["example"]])
+        firsts = words_of_pieces(found, batch)
+        found["words"] = words_of_pieces(found, batch, every_piece=True) if form.every_piece else firsts
+        if labels is not None:
+            tags = [labels[row] or [] for row in found["example"]]
+            found["labels"] = tags_of_pieces(found["words"], tags, firsts)
     elif labels is not None:
         found["labels"] = answer_pieces(found, batch, labels)
     return found

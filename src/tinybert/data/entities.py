@@ -172,7 +172,7 @@ def read_entities(
     value = plain(raw.get(columns.text))
     label = raw.get(columns.label) if columns.label else None
     column = columns.label or "tags"
-    if isinstance(value, str) and not isinstance(label, str):
+    if isinstance(value, str) and not _are_tags(label):
         starts, ends = segment(_visible(value, columns.text))
         row = EntityRow(value, starts, ends, None)
         return row if label is None else _with_spans(row, label, column, count)
@@ -191,6 +191,13 @@ def read_entities(
         raise FieldError(column, _orphan_message(names))
     _note(count, bio, num_orphans, number)
     return EntityRow(row.text, row.starts, row.ends, bio)
+
+
+def _are_tags(label: object) -> bool:
+    """Return whether a label has a tag a word, and no spans."""
+    if isinstance(label, list):
+        return bool(label) and all(isinstance(each, str) for each in cast("list[object]", label))
+    return isinstance(label, str)
 
 
 def to_bio(tags: Sequence[str], column: str = "tags") -> tuple[list[str], int]:
@@ -274,7 +281,8 @@ def _studio_spans(raw: Mapping[str, object]) -> list[object] | None:
     if not kept:
         return None
     results = cast("list[Mapping[str, object]]", kept[0].get("result") or [])
-    return [result["value"] for result in results if isinstance(result.get("value"), Mapping)]
+    values = [cast(Mapping[str, object], result.get("value") or {}) for result in results]
+    return [value for value in values if "labels" in value]
 
 
 def _spacy_sentences(raw: Mapping[str, object]) -> Iterator[Mapping[str, object]]:

@@ -233,26 +233,34 @@ def read_columns(path: Path, name: str) -> Iterator[RawRow | Fault]:
     """Yield the sentences of a file of columns: the token first, the tag last, a blank line between.
 
     Columns are parted by tabs, or else by spaces. Lines of ``-DOCSTART-`` and comments (``# …`` before a
-    sentence) are no tokens. A sentence's number is that of its first line.
+    sentence, in another number of columns or as ``# key = value``) are no tokens. A sentence's number is that
+    of its first line.
     """
     tokens: list[str] = []
     tags: list[str] = []
-    first, wrong = 0, ""
+    first, wrong, width = 0, "", 2
     for number, line in enumerate(chain(decoded_lines(path, name), [""]), start=1):
         text = line.rstrip("\r\n")
-        fields = text.split("\t") if "\t" in text else text.split()
+        fields = text.split("\t") if "\t" in text else [field for field in text.split(" ") if field]
         if not text.strip() or fields[0] == "-DOCSTART-":
             if wrong:
                 yield Fault(first, wrong, {"tokens": tokens})
             elif tokens:
                 yield first, {"tokens": tokens, "tags": tags}
             tokens, tags, wrong = [], [], ""
-        elif tokens or wrong or not (fields[0].startswith("#") and len(fields) != 2):
-            first = first if tokens or wrong else number
+        elif tokens or wrong or not _is_comment(fields, width):
+            first, width = first if tokens or wrong else number, len(fields)
             if len(fields) < 2:
                 wrong = wrong or f"line {number:,} is {text[:60]!r}: a token and its tag are expected"
             tokens.append(fields[0])
             tags.append(fields[-1].strip())
+
+
+def _is_comment(fields: list[str], width: int) -> bool:
+    """Return whether a line before a sentence is no token of ``width`` columns."""
+    if not fields[0].startswith("#"):
+        return False
+    return len(fields) not in (2, width) or (fields[0] == "#" and fields[2:3] == ["="])
 
 
 def _after_gap(buffer: str, place: int) -> int:

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from tinybert.errors import DataError
+
 if TYPE_CHECKING:
     from tokenizers import Encoding
     from transformers import PreTrainedTokenizerBase
@@ -24,6 +26,7 @@ Columns = dict[str, list[Any]]
 
 NOWHERE = -1
 IGNORED = -100
+MIN_WINDOW = 16
 OVERLAP = 3  # neighbouring windows share a third of their length
 PLACES = ("piece_starts", "piece_ends")
 
@@ -43,12 +46,19 @@ def encode_windows(
     Returns:
         One entry a window: ``input_ids``, ``token_type_ids`` where the tokenizer gives them, ``piece_starts``
         and ``piece_ends``, and ``example``, the row it belongs to. Windows of a row stand together, in order.
+
+    Raises:
+        DataError: So few pieces leave no room for a window to move.
     """
     shifts = None
+    overlap = max_length // OVERLAP
+    room = max_length - tokenizer.num_special_tokens_to_add(pair=contexts is not None)
+    if room <= (1 if contexts is None else 2) * overlap:
+        raise DataError("data.max_length", f"{max_length} tokens make no window; {MIN_WINDOW} always do")
     if contexts is not None:
         shifts = [len(text) + 1 for text in texts]
-        texts = [_cut(tokenizer, text, max_length // OVERLAP) for text in texts]
-    return _encoded(tokenizer, texts, contexts, shifts, max_length=max_length, overlap=max_length // OVERLAP)
+        texts = [_cut(tokenizer, text, overlap) for text in texts]
+    return _encoded(tokenizer, texts, contexts, shifts, max_length=max_length, overlap=overlap)
 
 
 def encode_whole(
@@ -119,10 +129,14 @@ def words_of_pieces(
     """
     words: list[list[int]] = []
     before = -1
+    word_starts = word_ends = np.zeros(0, dtype=np.int64)
     for index, example in enumerate(windows["example"]):
         starts = np.asarray(windows["piece_starts"][index])
         ends = np.asarray(windows["piece_ends"][index])
-        word_starts, word_ends = (np.asarray(rows[name][example]) for name in ("word_starts", "word_ends"))
+        if example != before:
+            word_starts, word_ends = (
+                np.asarray(rows[name][example], dtype=np.int64) for name in ("word_starts", "word_ends")
+            )
         found = _covering(starts, ends, word_starts, word_ends)
         if not every_piece:
             found = _first_pieces(found, starts, word_starts, goes_on=example == before)
@@ -131,11 +145,14 @@ def words_of_pieces(
     return words
 
 
-def tags_of_pieces(words: Sequence[Sequence[int]], tags: Sequence[Sequence[int]]) -> list[list[int]]:
+def tags_of_pieces(
+    words: Sequence[Sequence[int]], tags: Sequence[Sequence[int]], firsts: Sequence[Sequence[int]]
+) -> list[list[int]]:
     """Give each piece the tag of its word; a piece that goes on with a word, that of going on.
 
     Args:
         words: For each window the word of each piece, -1 for none.
+        firsts: The same, but -1 also for pieces that go on with a word.
         tags: For each window the tag numbers of its row's words, in the order of
             :class:`tinybert.data.LabelScheme`; empty where the row is not labelled.
 
@@ -143,14 +160,12 @@ def tags_of_pieces(words: Sequence[Sequence[int]], tags: Sequence[Sequence[int]]
         Tag numbers, -100 where there is none.
     """
     labels: list[list[int]] = []
-    for of_pieces, of_words in zip(words, tags, strict=True):
+    for of_pieces, of_words, begins in zip(words, tags, firsts, strict=True):
         row = [IGNORED] * len(of_pieces)
-        before = NOWHERE
         for place, word in enumerate(of_pieces if of_words else ()):
             if word >= 0:
                 tag = of_words[word]
-                row[place] = tag + 1 if word == before and tag % 2 else tag
-                before = word
+                row[place] = tag + 1 if begins[place] < 0 and tag % 2 else tag
         labels.append(row)
     return labels
 
@@ -246,13 +261,17 @@ def _places(encoding: Encoding, body: int, shift: int) -> tuple[list[int], list[
 
 
 def _cut(tokenizer: PreTrainedTokenizerBase, text: str, num_pieces: int) -> str:
-    """Return a text cut to a number of pieces; a piece has a character at least."""
-    if len(text) <= num_pieces:
-        return text
+    """Return a text cut to a number of pieces, before the character that the first piece too many is of."""
     found = tokenizer(
-        text, add_special_tokens=False, truncation=True, max_length=num_pieces, return_offsets_mapping=True
+        text,
+        add_special_tokens=False,
+        truncation=False,
+        padding=False,
+        return_offsets_mapping=True,
+        verbose=False,
     )
-    return text[: found["offset_mapping"][-1][1]] if found["offset_mapping"] else text
+    places = found["offset_mapping"]
+    return text if len(places) <= num_pieces else text[: places[num_pieces][0]].rstrip()
 
 
 def _range(starts: Sequence[int], ends: Sequence[int], shift: int) -> tuple[int, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import string
 from collections import Counter
 from collections.abc import Sequence
@@ -9,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 import regex
 
-ARTICLES = regex.compile(r"\b(a|an|the)\b")
+ARTICLES = re.compile(r"\b(a|an|the)\b")  # regex draws the borders of words elsewhere
 PUNCTUATION = str.maketrans("", "", string.punctuation)
 CJK = regex.compile(r"([\p{Han}\p{Hiragana}\p{Katakana}])")
 
@@ -31,7 +32,7 @@ def normalise_answer(text: str) -> list[str]:
 
 def exact_match(answer: str, gold: Sequence[str]) -> float:
     """Return 1 when the answer is one of the gold answers, which are [""] where there is none."""
-    return float(any(normalise_answer(answer) == normalise_answer(each) for each in gold or [""]))
+    return float(any(normalise_answer(answer) == words for words in _gold_words(gold)))
 
 
 def answer_f1(answer: str, gold: Sequence[str]) -> float:
@@ -41,7 +42,12 @@ def answer_f1(answer: str, gold: Sequence[str]) -> float:
         >>> answer_f1("the old fox", ["fox"])
         0.6666666666666666
     """
-    return max(_f1(normalise_answer(answer), normalise_answer(each)) for each in gold or [""])
+    return max(_f1(normalise_answer(answer), words) for words in _gold_words(gold))
+
+
+def _gold_words(gold: Sequence[str]) -> list[list[str]]:
+    """Return the words of each gold answer that has any; of none, the empty answer."""
+    return [words for each in gold if (words := normalise_answer(each))] or [[]]
 
 
 def _f1(ours: list[str], theirs: list[str]) -> float:
@@ -95,7 +101,8 @@ def best_threshold(
     sorted_margins = np.asarray(margins, dtype=np.float64)[order]
     gains = np.where(np.asarray(answerable), np.asarray(f1_if_answered), -1.0)[order]
     totals = np.concatenate([[0.0], np.cumsum(gains)])  # answering the k lowest margins
-    best = int(totals.argmax())
+    apart = np.concatenate([[True], np.diff(sorted_margins) > 0, [True]])  # equal margins stay together
+    best = int(np.where(apart, totals, -np.inf).argmax())
     if best == 0:
         return float(sorted_margins[0] - 1)
     if best == len(sorted_margins):

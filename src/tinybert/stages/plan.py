@@ -12,6 +12,7 @@ from transformers import PreTrainedConfig
 from tinybert.config import Recipe
 from tinybert.data import WINDOWED, fetch, is_bundled
 from tinybert.data.hub import hub_problem
+from tinybert.data.windows import MIN_WINDOW
 from tinybert.errors import RecipeError, TinyBertError
 from tinybert.lookup import find, nearest
 from tinybert.models import (
@@ -37,7 +38,6 @@ Start = Literal["random", "slice", "project", "checkpoint"]
 
 DEFAULT_PRETRAINED = "bundled:minilm"
 KEPT_TEACHER = "teacher"
-MIN_WINDOW = 16
 PROJECTABLE = ("bert", "roberta", "xlm-roberta", "camembert", "distilbert")
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from tinybert.data.windows import PLACES
 from tinybert.errors import DataError
 from tinybert.losses import cross_entropy
 from tinybert.metrics.entities import entity_metrics
@@ -70,8 +71,9 @@ def gather(
         targets, places, order = _word_places(features, offsets)
         by_word[targets[order]] = np.concatenate(scores)[places[order]]
         heard[targets] = True
-    for word in np.flatnonzero(~heard).tolist():
-        by_word[word] = _unheard(word, offsets, scores, features, rows, num_tags)
+    unheard = np.flatnonzero(~heard)
+    if len(unheard):
+        _fill_unheard(by_word, unheard, offsets, scores, features, rows)
     return [
         WordScores(text, starts, ends, by_word[offsets[row] : offsets[row + 1]], labels.names)
         for row, (text, starts, ends) in enumerate(
@@ -95,26 +97,31 @@ def _word_places(
     return targets, places, np.argsort(from_edge, kind="stable")
 
 
-def _unheard(
-    word: int,
+def _fill_unheard(
+    by_word: NDArray[np.float32],
+    unheard: NDArray[np.int64],
     offsets: NDArray[np.int64],
     scores: Sequence[np.ndarray],
     features: Columns,
     rows: Columns,
-    num_tags: int,
-) -> NDArray[np.float32]:
-    """Return the scores of a word that begins no piece: of the piece over it, or "no entity begins here"."""
-    row = int(np.searchsorted(offsets, word, side="right")) - 1
-    start = rows["word_starts"][row][word - int(offsets[row])]
-    for window in np.flatnonzero(np.asarray(features["example"]) == row).tolist():
-        starts = np.asarray(features["piece_starts"][window])
-        over = np.flatnonzero(
-            (starts >= 0) & (starts <= start) & (np.asarray(features["piece_ends"][window]) > start)
-        )
-        if len(over):
-            return scores[window][over[0]]
+) -> None:
+    """Give words that begin no piece the scores of the piece over them, or "no entity begins here"."""
+    tags = np.arange(by_word.shape[1])
     # O, or what goes on with an entity: tags that begin one have odd numbers
-    return np.where(np.arange(num_tags) % 2, -1e4, -np.minimum(np.arange(num_tags), 1)).astype(np.float32)
+    by_word[unheard] = np.where(tags % 2, -1e4, -np.minimum(tags, 1))
+    row_of_word = np.searchsorted(offsets, unheard, side="right") - 1
+    concerned = set(row_of_word.tolist())
+    for window, row in enumerate(features["example"]):
+        if row not in concerned:
+            continue
+        words = unheard[row_of_word == row]
+        word_starts = np.asarray(rows["word_starts"][row])[words - offsets[row]]
+        starts, ends = (np.asarray(features[name][window]) for name in PLACES)
+        real = np.flatnonzero(starts >= 0)
+        found = np.searchsorted(ends[real], word_starts, side="right")
+        inside = found < len(real)
+        inside[inside] = starts[real[found[inside]]] <= word_starts[inside]
+        by_word[words[inside]] = scores[window][real[found[inside]]]
 
 
 def tag_rows(outputs: Sequence[WordScores]) -> list[tuple[list[str], NDArray[np.float64]]]:
@@ -122,7 +129,7 @@ def tag_rows(outputs: Sequence[WordScores]) -> list[tuple[list[str], NDArray[np.
     if not outputs:
         return []
     logits = require_finite(np.concatenate([row.scores for row in outputs]))
-    shifted = logits - logits.max(-1, keepdims=True, initial=0)
+    shifted = logits - logits.max(-1, keepdims=True)
     logs = shifted - np.log(np.exp(shifted).sum(-1, keepdims=True))
     offsets = np.concatenate([[0], np.cumsum([len(row.scores) for row in outputs])]).astype(np.int64)
     names = outputs[0].names

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-IMPOSSIBLE = -1e9
+IMPOSSIBLE = -np.inf
 
 
 def legal_steps(names: Sequence[str]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:

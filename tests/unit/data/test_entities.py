@@ -165,6 +165,7 @@ def test_schemes_with_an_end_and_a_single(letters: str) -> None:
         (["B-X", "I-Y", "I-Y"], ["B-X", "B-Y", "I-Y"], 1),
         (["S-X", "I-X"], ["B-X", "B-X"], 1),  # a single is over
         (["B-X", "E-X", "E-X"], ["B-X", "I-X", "B-X"], 1),
+        (["B-X", "S-X", "B-X", "U-X"], ["B-X"] * 4, 0),  # a single begins
         (["E-X", "L-Y", "M-Z"], ["B-X", "B-Y", "B-Z"], 3),
         ([], [], 0),
     ],
@@ -363,7 +364,7 @@ def test_spans_that_overlap_are_refused_with_both(spans: object) -> None:
         (["0", "3", "PER"], "expected whole numbers"),
         ([0.0, 3.0, "PER"], "expected whole numbers"),
         ({"start": 0, "label": "PER"}, "expected whole numbers"),
-        ("PER", "expected whole numbers"),
+        ("PER", "1 tags for 3 tokens"),  # a list of names is a tag a word
         (None, "expected whole numbers"),
     ],
 )

@@ -83,6 +83,7 @@ def test_a_missing_field_says_nothing() -> None:
 
 def test_impossible_questions_have_no_answer_whatever_is_plausible() -> None:
     assert answers([], is_impossible=True, plausible_answers=[{"text": "fox", "answer_start": 4}]) == []
+    assert answers({"text": ["fox"], "answer_start": [4]}, is_impossible=True) == []
     assert answers({"text": ["fox"], "answer_start": [4]}, is_impossible=False) == [[4, 7]]
 
 

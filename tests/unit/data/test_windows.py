@@ -271,16 +271,19 @@ def test_a_piece_over_two_words_begins_the_first() -> None:
 
 
 def test_first_pieces_have_the_tag_of_their_word() -> None:
-    assert tags_of_pieces([[-1, 0, -1, 1, 2, -1]], [[1, 2, 0]]) == [[-100, 1, -100, 2, 0, -100]]
+    words = [[-1, 0, -1, 1, 2, -1]]
+    assert tags_of_pieces(words, [[1, 2, 0]], words) == [[-100, 1, -100, 2, 0, -100]]
 
 
 def test_pieces_that_go_on_with_a_word_go_on_with_its_entity() -> None:
     words = [[-1, 0, 0, 1, 1, 2, 2, 3, -1]]
-    assert tags_of_pieces(words, [[1, 2, 0, 3]]) == [[-100, 1, 2, 2, 2, 0, 0, 3, -100]]
+    firsts = [[-1, 0, -1, 1, -1, 2, -1, 3, -1]]
+    assert tags_of_pieces(words, [[1, 2, 0, 3]], firsts) == [[-100, 1, 2, 2, 2, 0, 0, 3, -100]]
 
 
 def test_rows_without_tags_are_ignored_everywhere() -> None:
-    assert tags_of_pieces([[-1, 0, 1, -1], [-1, 0, -1]], [[], [3]]) == [[-100] * 4, [-100, 3, -100]]
+    words = [[-1, 0, 1, -1], [-1, 0, -1]]
+    assert tags_of_pieces(words, [[], [3]], words) == [[-100] * 4, [-100, 3, -100]]
 
 
 def test_a_window_that_begins_inside_a_word_goes_on_with_its_entity() -> None:

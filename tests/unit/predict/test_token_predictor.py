@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import itertools
 import json
+import time
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,8 @@ from transformers import BertForQuestionAnswering
 
 from tinybert.data import Form, encode_columns
 from tinybert.data.entities import segment
-from tinybert.errors import DataError
+from tinybert.data.windows import encode_windows, words_of_pieces
+from tinybert.errors import DataError, TinyBertError
 from tinybert.predict import Predictor, files, predictor
 from tinybert.predict.files import predict_file
 from tinybert.tasks import Entities, FoundAnswer
@@ -194,6 +196,27 @@ def test_two_hundred_pages_are_answered(tmp_path: Path) -> None:
     assert answer.answer == context[answer.start : answer.end]
     assert answer.answer
     assert sum(span.score for span in answer.n_best) == pytest.approx(1)
+
+
+def test_entities_of_a_book_take_time_by_its_length_not_its_square() -> None:
+    def seconds(num_words: int) -> float:
+        text = " ".join(tokens.easy.NOISE[i % 50] for i in range(num_words))
+        rows = {"text": [text], **_words(text)}
+        tokenizer = tokens.make_tokenizer()
+        windows = encode_windows(tokenizer, [text], max_length=64)
+        start = time.process_time()
+        words_of_pieces(windows, rows)
+        return time.process_time() - start
+
+    assert seconds(40_000) < 8 * seconds(10_000)  # 4 times the words
+
+
+@pytest.mark.parametrize("max_length", [5, 6, 7])
+def test_a_window_too_short_for_a_question_is_refused_in_words(
+    folders: dict[str, Path], max_length: int
+) -> None:
+    with pytest.raises(TinyBertError):
+        Predictor(folders["qa"], max_length=max_length)([("which colour red fox", "bab bel bin " * 9)])
 
 
 @pytest.mark.parametrize(

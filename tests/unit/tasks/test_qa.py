@@ -390,6 +390,13 @@ def test_no_threshold_scores_better_on_the_rows_it_was_settled_on(rows: list[tup
     assert QA.metrics(settled, gold)["f1"] == pytest.approx(best)
 
 
+def test_questions_with_one_margin_are_settled_together() -> None:
+    """No threshold parts rows of the same margin, so it must be chosen between groups of them."""
+    gold = [[[0, 3]], [], []]
+    settled, _ = QA.settle(readings_with([0.0, 0.0, 0.0]), gold)
+    assert QA.metrics(settled, gold)["f1"] == pytest.approx(2 / 3)  # none answered; all answered is 1/3
+
+
 def test_what_was_settled_before_does_not_bind_and_unlabelled_rows_do_not_count() -> None:
     before = [Reading("red fox", [(0, 3, 0.0)], margin, -99.0) for margin in (-3.0, 2.0, 0.0)]
     settled, chosen = QA.settle(before, [[[0, 3]], [], None])
