@@ -114,7 +114,7 @@ def validation_metrics(
     features = encoded.validation.select_columns(columns)[:]
     lengths = [len(places) for places in features["piece_starts"]]
 
-    def score(padded: np.ndarray, _: np.ndarray) -> dict[str, float]:
+    def score(padded: np.ndarray, _gold: np.ndarray) -> dict[str, float]:
         scores = [part[:length] for part, length in zip(padded, lengths, strict=True)]
         outputs = task.gather(scores, features, rows, labels=labels, settings={})
         settled, _ = task.settle(outputs, rows["label"])

@@ -38,6 +38,7 @@ Start = Literal["random", "slice", "project", "checkpoint"]
 
 DEFAULT_PRETRAINED = "bundled:minilm"
 KEPT_TEACHER = "teacher"
+ONLY_TAGS = ("label_pieces", "on_orphan_tag")
 PROJECTABLE = ("bert", "roberta", "xlm-roberta", "camembert", "distilbert")
 
 
@@ -99,12 +100,20 @@ def resolve_path(name: str) -> str:
 
 
 def find_task(recipe: Recipe) -> Task:
-    """Return the recipe's task, and check its hard loss.
+    """Return the recipe's task, and check its hard loss and that the task reads what is set.
 
     Raises:
-        RecipeError: The task is unknown, or does not allow this hard loss.
+        RecipeError: The task is unknown, does not allow this hard loss, or does not read a setting.
     """
     task = find(TASKS, recipe.task, kind="task")
+    default = Recipe().data
+    unread = [
+        f"data.{name}: read by ner only, not by {task.name}; leave it out"
+        for name in ONLY_TAGS
+        if task.label_kind != "tags" and getattr(recipe.data, name) != getattr(default, name)
+    ]
+    if unread:
+        raise RecipeError("recipe", unread)
     allowed = ("auto", *task.hard_losses)
     if recipe.hard_loss not in allowed:
         raise RecipeError(

@@ -364,7 +364,7 @@ def test_spans_that_overlap_are_refused_with_both(spans: object) -> None:
         (["0", "3", "PER"], "expected whole numbers"),
         ([0.0, 3.0, "PER"], "expected whole numbers"),
         ({"start": 0, "label": "PER"}, "expected whole numbers"),
-        ("PER", "1 tags for 3 tokens"),  # a list of names is a tag a word
+        ("PER", "1 tags for 4 tokens"),  # a list of names is a tag a word
         (None, "expected whole numbers"),
     ],
 )
