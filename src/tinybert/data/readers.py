@@ -224,7 +224,7 @@ def _peeked(name: str, unit: Unit, rows: Iterator[RawRow | Fault]) -> Table:
 
 
 def _open_columns(path: Path, name: str) -> dict[str, Table]:
-    """A file of columns, one token a line: CoNLL and its kin."""
+    """A file of columns, one token a line: CoNLL and its kin, which often end in .txt."""
     return {"": Table(name, "line", ["tokens", "tags"], read_columns(path, name))}
 
 
@@ -235,6 +235,7 @@ READERS: dict[str, Callable[[Path, str], dict[str, Table]]] = {
     ".ndjson": _open_json_lines,
     ".json": _open_json,
     ".parquet": _open_parquet,
+    ".txt": _open_columns,
     ".conll": _open_columns,
     ".bio": _open_columns,
     ".iob": _open_columns,

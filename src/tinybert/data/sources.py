@@ -153,6 +153,12 @@ def _choose_columns(
     for split, parts in tables.items():
         may_lack = request.allow_unlabelled and split in (WHOLE, "train")
         for table in parts:
+            if request.kind != "tags" and list(table.columns) == ["tokens", "tags"]:
+                findings.problems.append(
+                    f"{table.file}: holds tokens and tags, which --task ner reads; texts with one label "
+                    "stand in .csv, .tsv, .jsonl, .json or .parquet"
+                )
+                continue
             if not table.columns:
                 findings.problems.append(f"{table.file}: no row in it; at least one is needed")
                 continue

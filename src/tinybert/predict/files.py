@@ -24,7 +24,7 @@ from tinybert.predict.predictor import CHUNK_ROWS, Predictor
 from tinybert.predict.rows import TextRow, columns_of, names_of
 from tinybert.tasks import AnyAnswer, Entities, FoundAnswer, Task
 
-INPUTS = (".txt", *READERS)
+INPUTS = tuple(READERS)
 OUTPUTS = (".jsonl", ".ndjson", ".csv", ".tsv")
 
 Record = dict[str, object]

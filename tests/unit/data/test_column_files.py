@@ -10,6 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.unit.data.made_up import read
 
+from tinybert.config import DataSection
+from tinybert.data import load
 from tinybert.data.text_files import Fault, read_columns
 from tinybert.errors import DataError
 
@@ -232,3 +234,14 @@ def test_rows_without_tags_are_for_training_only_and_only_where_they_are_allowed
 def test_rows_without_any_entity_are_a_problem() -> None:
     splits = {name: [{"tokens": [name], "tags": ["O"]}] for name in ("train", "validation")}
     assert "no row has an entity" in problems_of(splits)[0]
+
+
+def test_columns_may_end_in_txt_and_are_no_texts_of_one_label(tmp_path: Path) -> None:
+    for split in ("train", "valid", "test"):
+        (tmp_path / f"{split}.txt").write_text(
+            f"{split} NNP B-LOC\nsleeps VBZ O\n\nA DT O\n{split} NN B-LOC\n"
+        )
+    data = load(tmp_path, settings=DataSection(), label_kind="tags")
+    assert data.splits["validation"]["text"][0] == "valid sleeps"
+    with pytest.raises(DataError, match="holds tokens and tags, which --task ner reads"):
+        load(tmp_path, settings=DataSection(), label_kind="single")

@@ -116,7 +116,7 @@ def test_an_existing_answer_file_survives_a_mistake(teacher: Predictor, tmp_path
         ("broken.parquet", b"PAR1", "not a Parquet file"),
         ("ragged.csv", b"text,id\ngood,1\nso, so,2\n", "line 3: 3 fields where the header has 2"),
         ("splits.json", b'{"train": [{"text": "a"}]}', "holds splits"),
-        ("texts.docx", b"", "cannot read .docx; allowed: .txt"),
+        ("texts.docx", b"", "cannot read .docx; allowed: .csv"),
         ("number.jsonl", b"3\n", "line 1: not an object"),
     ],
 )
