@@ -45,8 +45,14 @@ def predict(
         if text_pair is not None:
             raise RecipeError("predict", "give either --context or --context-file")
         text_pair = read_context(context_file)
+    if text_pair is not None and input is not None:
+        raise RecipeError(
+            "predict", "--context goes with questions on the command line; a file has a column of contexts"
+        )
     words = rows_of_words(texts, text_pair=text_pair, has_file=input is not None)
     predictor = Predictor(run)
+    if text_pair is not None and predictor.task.label_kind == "tags":
+        raise RecipeError("predict", "--text-pair: a model of named entities reads one text at a time")
     if input is not None:
         predict_file(predictor, input, output)
         return

@@ -191,8 +191,9 @@ class RowReader:
                 return self._entities(number, raw, chosen, count)
             if self.label_kind == "span":
                 return self._question(number, raw, columns)
-        except FieldError as error:
-            self.findings.add_bad_row(BadRow(table.file, number, error.field, str(error), raw, table.unit))
+        except ValueError as error:
+            field = error.field if isinstance(error, FieldError) else columns.label or "label"
+            self.findings.add_bad_row(BadRow(table.file, number, field, str(error), raw, table.unit))
             return None
         column = columns.text
         try:
@@ -221,6 +222,7 @@ class RowReader:
         if row.tags is None and not self.unlabelled:
             raise FieldError(column, NO_LABEL + NO_LABEL_FIX["tags"])
         _refuse(columns.text, row.text)
+        hash_texts(row.tags or [])
         return number, hash_texts([row.text]), (row.text, row.starts, row.ends, as_json(row.tags))
 
     def _question(self, number: int, raw: Mapping[str, object], columns: Columns) -> _GoodRow:

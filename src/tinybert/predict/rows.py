@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
@@ -14,7 +15,9 @@ TextRow = str | tuple[str, str] | Sequence[str] | Mapping[str, object]
 """A text; a pair, or a question and its context; words; or any of these by the names of its columns."""
 
 SUBJECT = "texts to predict"
+SURROGATE = re.compile("[\ud800-\udfff]")
 EMPTY = "give a text that is not empty"
+NEED_CONTEXT = "--context TEXT, --context-file FILE, or a column context"
 
 
 @dataclass(frozen=True)
@@ -57,7 +60,9 @@ def _texts(rows: Sequence[TextRow], task: Task, problems: list[str]) -> dict[str
     for number, row in enumerate(rows, 1):
         text, pair = _text_and_pair(row, names)
         for name, value in ((names.text[0], text), (names.pair[0], pair)):
-            if not _is_text(value) and (name == names.text[0] or need_pair):
+            if need_pair and name == names.pair[0] and value is None:
+                problems.append(f"row {number}, {name}: None; a question needs a text: {NEED_CONTEXT}")
+            elif not _is_text(value) and (name == names.text[0] or need_pair):
                 problems.append(f"row {number}, {name}: {value!r:.60}; {EMPTY}")
         texts.append(text)
         pairs.append(pair)
@@ -108,7 +113,8 @@ def words_of(row: TextRow) -> tuple[str, list[int], list[int]]:
 
 
 def _is_text(value: object) -> bool:
-    return isinstance(value, str) and bool(value.strip())
+    """Return whether a value is a text with something in it, and no half of a surrogate pair."""
+    return isinstance(value, str) and bool(value.strip()) and not SURROGATE.search(value)
 
 
 def _text_and_pair(row: TextRow, names: Names) -> tuple[object, object]:
