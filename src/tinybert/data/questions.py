@@ -12,6 +12,7 @@ from tinybert.data.labels import kind_of
 from tinybert.data.text_files import Fault, RawRow
 
 MAX_CHARS_SHOWN = 60
+PARAGRAPH = "an object with context and qas, a list of objects, is expected"
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,13 @@ def nested_rows(rows: Iterable[RawRow | Fault]) -> Iterator[RawRow | Fault]:
             continue
         number, article = row
         for paragraph in cast("list[Mapping[str, object]]", article["paragraphs"]):
+            if not isinstance(paragraph, Mapping) or not isinstance(paragraph.get("qas", []), list):  # pyright: ignore[reportUnnecessaryIsInstance]
+                yield Fault(number, f"a paragraph is {paragraph!r:.60}; {PARAGRAPH}", {"": paragraph})
+                continue
             for question in cast("list[Mapping[str, object]]", paragraph.get("qas") or []):
+                if not isinstance(question, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]
+                    yield Fault(number, f"a question is {question!r:.60}; {PARAGRAPH}", {"": question})
+                    continue
                 yield number, {"title": article.get("title"), "context": paragraph.get("context"), **question}
 
 
