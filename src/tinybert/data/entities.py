@@ -234,7 +234,7 @@ def to_bio(tags: Sequence[str], column: str = "tags") -> tuple[list[str], int]:
     return bio, num_orphans
 
 
-def as_json(tags: Sequence[str] | None) -> str | None:
+def tags_as_json(tags: Sequence[str] | None) -> str | None:
     """Return tags as they are kept between the two passes of reading."""
     return None if tags is None else json.dumps(tags, ensure_ascii=False)
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from tinybert.data.arrow import write_rows
 from tinybert.data.columns import Columns
-from tinybert.data.entities import FieldError, TagCount, as_json, read_entities
+from tinybert.data.entities import FieldError, TagCount, tags_as_json, read_entities
 from tinybert.data.findings import BadRow, Findings, TooManyBadRowsError, Unit
 from tinybert.data.labels import LabelKind, kind_of, label_name, parse_value, plain
 from tinybert.data.questions import QuestionRow, read_answers
@@ -223,7 +223,7 @@ class RowReader:
             raise FieldError(column, NO_LABEL + NO_LABEL_FIX["tags"])
         _refuse(columns.text, row.text)
         hash_texts(row.tags or [])
-        return number, hash_texts([row.text]), (row.text, row.starts, row.ends, as_json(row.tags))
+        return number, hash_texts([row.text]), (row.text, row.starts, row.ends, tags_as_json(row.tags))
 
     def _question(self, number: int, raw: Mapping[str, object], columns: Columns) -> _GoodRow:
         assert columns.text_pair is not None
