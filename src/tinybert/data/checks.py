@@ -13,6 +13,9 @@ from tinybert.data.labels import LabelKind, LabelScheme, split_labels
 from tinybert.data.reading import Part
 from tinybert.errors import DataError
 
+NO_ANSWER = "[]"
+"""How a question without an answer is kept between the two passes of reading."""
+
 
 @dataclass(frozen=True)
 class Split:
@@ -191,7 +194,14 @@ def warn_of_duplicates(train: Split, findings: Findings) -> None:
 
 
 def check_variety(train: Split, kind: LabelKind, findings: Findings) -> None:
-    """Refuse training rows that all have the same class; doubt those that mostly have one of their own."""
+    """Refuse training rows that all have the same class; doubt those that mostly have one of their own.
+
+    Questions without a single answer among them are refused too.
+    """
+    if kind == "span" and train.labels_present() == [NO_ANSWER]:
+        findings.problems.append(
+            "train: no question has an answer in its text (is data.label the right column?)"
+        )
     if kind != "single" or not len(train.rows):
         return
     present = train.labels_present()

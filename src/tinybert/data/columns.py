@@ -74,7 +74,7 @@ def find_columns(
         "data.text_pair", settings.text_pair, pair_names, "context" if is_question else "second text"
     )
     pair = _find(pair_wish, present, problems, required=is_question)
-    label_wish = _Wish("data.label", settings.label, labels, "label")
+    label_wish = _Wish("data.label", settings.label, labels, "answer" if is_question else "label")
     label = _find(label_wish, present, problems, required=label_required)
     chosen = [name for name in (text, pair, label) if name is not None]
     problems += [f"column {name!r} cannot be two things" for name in set(chosen) if chosen.count(name) > 1]

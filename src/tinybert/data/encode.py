@@ -193,10 +193,13 @@ def encode_split(
     from datasets import Dataset
 
     folder = temporary_folder() if cache_dir is None else Path(cache_dir)
-    file = folder / f"encoded-{_key(dataset, tokenizer, max_length, form, prefix, like)}.arrow"
+    key = _key(dataset, tokenizer, max_length=max_length, form=form, prefix=prefix, like=like)
+    file = folder / f"encoded-{key}.arrow"
     if not file.is_file():
         schema = _schema(dataset, tokenizer, form, prefix)
-        batches = _encoded_batches(dataset, tokenizer, max_length, form, schema, prefix, like)
+        batches = _encoded_batches(
+            dataset, tokenizer, max_length=max_length, form=form, schema=schema, prefix=prefix, like=like
+        )
         write_rows(file, schema, batches)
     return Dataset.from_file(str(file))
 
@@ -220,6 +223,7 @@ def count_truncated(dataset: Dataset, tokenizer: PreTrainedTokenizerBase, *, max
 def _encoded_batches(
     dataset: Dataset,
     tokenizer: PreTrainedTokenizerBase,
+    *,
     max_length: int,
     form: Form,
     schema: pa.Schema,
@@ -329,6 +333,7 @@ def _num_labels(dataset: Dataset) -> int | None:
 def _key(
     dataset: Dataset,
     tokenizer: PreTrainedTokenizerBase,
+    *,
     max_length: int,
     form: Form,
     prefix: str,

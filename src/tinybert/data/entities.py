@@ -8,6 +8,7 @@ and goes on, and become BIO (also called IOB2).
 from __future__ import annotations
 
 import json
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -15,6 +16,7 @@ from typing import Protocol, cast
 
 import regex
 
+from tinybert.data.fields import FieldError, objects_in
 from tinybert.data.labels import kind_of, plain
 from tinybert.data.text_files import Fault, RawRow
 
@@ -34,19 +36,6 @@ WORD = regex.compile(
     regex.V1,
 )
 CJK_WORD = regex.compile(rf"[{_CJK}]", regex.V1)
-
-
-class FieldError(ValueError):
-    """What is wrong with one field of a row.
-
-    Args:
-        field: The column.
-        message: What is wrong, what is allowed and the fix.
-    """
-
-    def __init__(self, field: str, message: str) -> None:
-        super().__init__(message)
-        self.field = field
 
 
 @dataclass(frozen=True)
@@ -170,8 +159,8 @@ def read_entities(
         FieldError: The row cannot be used.
     """
     value = plain(raw.get(columns.text))
-    label = raw.get(columns.label) if columns.label else None
     column = columns.label or "tags"
+    label = _unpacked(raw.get(columns.label), column) if columns.label else None
     if isinstance(value, str) and not _are_tags(label):
         starts, ends = segment(_visible(value, columns.text))
         row = EntityRow(value, starts, ends, None)
@@ -184,6 +173,12 @@ def read_entities(
     if tags is None:
         return row
     names = _tag_names(tags, class_names, column)
+    if len(names) == 1 < len(words) and names[0] != OUTSIDE and not TAG.fullmatch(names[0]):
+        raise FieldError(
+            column,
+            f"{names[0]!r} is one label for the whole text, which --task classification learns; "
+            "for entities each token has its tag, or the text its spans",
+        )
     if len(names) != len(words):
         raise FieldError(column, f"{len(names)} tags for {len(words)} tokens; give each token one tag")
     bio, num_orphans = to_bio(names, column)
@@ -191,6 +186,16 @@ def read_entities(
         raise FieldError(column, _orphan_message(names))
     _note(count, bio, num_orphans, number)
     return EntityRow(row.text, row.starts, row.ends, bio)
+
+
+def _unpacked(label: object, column: str) -> object:
+    """Return a label that a cell of a table holds as a JSON list; others as they are."""
+    if not isinstance(label, str) or not label.lstrip().startswith("["):
+        return label
+    try:
+        return json.loads(label)
+    except json.JSONDecodeError as error:
+        raise FieldError(column, f"{label!r:.60} starts like a JSON list but is none: {error.msg}") from error
 
 
 def _are_tags(label: object) -> bool:
@@ -220,7 +225,8 @@ def to_bio(tags: Sequence[str], column: str = "tags") -> tuple[list[str], int]:
         if match is None and tag != OUTSIDE:
             raise FieldError(
                 column,
-                f"tag {tag!r}: a tag is O, or a letter (B, I; E, S; L, U), a hyphen and a type: B-PER, I-PER",
+                f"tag {tag!r}: a tag is O, or a letter (B, I; M, E, S; L, U), "
+                "a hyphen and a type: B-PER, I-PER",
             )
         if match is None:
             bio.append(OUTSIDE)
@@ -246,10 +252,10 @@ def exported_rows(rows: Iterable[RawRow | Fault]) -> Iterator[RawRow | Fault]:
             yield _pair_row(row)
             continue
         number, raw = row
-        if isinstance(raw.get("paragraphs"), list):
-            yield from ((number, part) for part in _spacy_sentences(raw))
-        else:
-            yield number, _flat_row(raw)
+        try:
+            yield from ((number, part) for part in _laid_out(raw))
+        except FieldError as error:
+            yield Fault(number, f"{error.field}: {error}", raw)
 
 
 def _pair_row(fault: Fault) -> RawRow | Fault:
@@ -260,13 +266,20 @@ def _pair_row(fault: Fault) -> RawRow | Fault:
     return fault
 
 
-def _flat_row(raw: Mapping[str, object]) -> Mapping[str, object]:
+def _laid_out(raw: Mapping[str, object]) -> list[Mapping[str, object]]:
+    """Return the rows in one object of a file.
+
+    Raises:
+        FieldError: A part of an export is not what it should be.
+    """
+    if isinstance(raw.get("paragraphs"), list):
+        return _spacy_sentences(raw)
     data = raw.get("data")
     if isinstance(data, Mapping) and "annotations" in raw:  # Label Studio, JSON
-        return {"text": _studio_text(cast(Mapping[str, object], data)), "spans": _studio_spans(raw)}
+        return [{"text": _studio_text(cast(Mapping[str, object], data)), "spans": _studio_spans(raw)}]
     if isinstance(raw.get("text"), str) and "ents" in raw:  # spaCy, Doc.to_json
-        return {"text": raw["text"], "spans": raw["ents"]}
-    return raw
+        return [{"text": raw["text"], "spans": raw["ents"]}]
+    return [raw]
 
 
 def _studio_text(data: Mapping[str, object]) -> object:
@@ -276,21 +289,25 @@ def _studio_text(data: Mapping[str, object]) -> object:
 
 def _studio_spans(raw: Mapping[str, object]) -> list[object] | None:
     """Return the spans of the first annotation that was not cancelled; None where nobody annotated."""
-    given = cast("list[Mapping[str, object]]", raw.get("annotations") or [])
-    kept = [each for each in given if not each.get("was_cancelled")]
+    kept = [each for each in objects_in(raw, "annotations") if not each.get("was_cancelled")]
     if not kept:
         return None
-    results = cast("list[Mapping[str, object]]", kept[0].get("result") or [])
-    values = [cast(Mapping[str, object], result.get("value") or {}) for result in results]
-    return [value for value in values if "labels" in value]
+    values = [result.get("value") for result in objects_in(kept[0], "result")]
+    return [value for value in values if isinstance(value, Mapping) and "labels" in value]
 
 
-def _spacy_sentences(raw: Mapping[str, object]) -> Iterator[Mapping[str, object]]:
-    for paragraph in cast("list[Mapping[str, object]]", raw["paragraphs"]):
-        for sentence in cast("list[Mapping[str, object]]", paragraph.get("sentences") or []):
-            tokens = cast("list[Mapping[str, object]]", sentence.get("tokens") or [])
-            tags = [token.get("ner", "O") for token in tokens]
-            yield {"tokens": [token.get("orth") for token in tokens], "tags": tags}
+def _spacy_sentences(raw: Mapping[str, object]) -> list[Mapping[str, object]]:
+    paragraphs = objects_in(raw, "paragraphs")
+    if any("qas" in paragraph for paragraph in paragraphs):
+        raise FieldError("paragraphs", "holds questions and answers, which --task qa reads")
+    sentences = [sentence for paragraph in paragraphs for sentence in objects_in(paragraph, "sentences")]
+    return [
+        {
+            "tokens": [token.get("orth") for token in tokens],
+            "tags": [token.get("ner", OUTSIDE) for token in tokens],
+        }
+        for tokens in (objects_in(sentence, "tokens") for sentence in sentences)
+    ]
 
 
 def _visible(text: str, column: str) -> str:
@@ -399,7 +416,7 @@ def _cut_words(row: EntityRow, spans: Sequence[Span]) -> tuple[list[int], list[i
     starts: list[int] = []
     ends: list[int] = []
     for start, end in zip(row.starts, row.ends, strict=True):
-        cuts = [start, *(border for border in borders if start < border < end), end]
+        cuts = [start, *borders[bisect_right(borders, start) : bisect_left(borders, end)], end]
         starts += cuts[:-1]
         ends += cuts[1:]
     return starts, ends
@@ -416,6 +433,10 @@ def _spans(label: object, text: str, column: str) -> list[Span]:
 def _span(raw: object, text: str, column: str) -> Span:
     """Read one span, without white space at its ends."""
     start, end, kind = _span_parts(raw)
+    if isinstance(kind, list):
+        raise FieldError(
+            column, f"span {start}–{end} has the labels {kind!r:.60}; keep one: a word has one tag"
+        )
     if (
         not isinstance(start, int)
         or not isinstance(end, int)
@@ -441,6 +462,8 @@ def _span_parts(raw: object) -> tuple[object, object, object]:
     if isinstance(raw, Mapping):
         spot = cast(Mapping[str, object], raw)
         labels = spot.get("labels")
-        kind = cast("list[object]", labels)[0] if isinstance(labels, list) and labels else spot.get("label")
-        return spot.get("start"), spot.get("end"), kind
+        if isinstance(labels, list):
+            named = cast("list[object]", labels)
+            return spot.get("start"), spot.get("end"), named[0] if len(named) == 1 else named
+        return spot.get("start"), spot.get("end"), spot.get("label")
     return None, None, None

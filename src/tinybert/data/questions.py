@@ -7,12 +7,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import cast
 
-from tinybert.data.entities import FieldError
+from tinybert.data.fields import FieldError, objects_in
 from tinybert.data.labels import kind_of
 from tinybert.data.text_files import Fault, RawRow
 
 MAX_CHARS_SHOWN = 60
-PARAGRAPH = "an object with context and qas, a list of objects, is expected"
 
 
 @dataclass(frozen=True)
@@ -40,7 +39,7 @@ def read_answers(raw: Mapping[str, object], context: str, column: str) -> list[l
     """Return where a row's answers stand; None where it has no such field.
 
     Read are ``{"text": […], "answer_start": […]}``, a list of ``{"text": …, "answer_start": …}``, a text
-    alone that stands in the context once, and ``is_impossible``.
+    alone that stands in the context once or a list of such texts, and ``is_impossible``.
 
     Raises:
         FieldError: An answer does not stand where it says.
@@ -69,15 +68,12 @@ def nested_rows(rows: Iterable[RawRow | Fault]) -> Iterator[RawRow | Fault]:
             yield row
             continue
         number, article = row
-        for paragraph in cast("list[Mapping[str, object]]", article["paragraphs"]):
-            if not isinstance(paragraph, Mapping) or not isinstance(paragraph.get("qas", []), list):  # pyright: ignore[reportUnnecessaryIsInstance]
-                yield Fault(number, f"a paragraph is {paragraph!r:.60}; {PARAGRAPH}", {"": paragraph})
-                continue
-            for question in cast("list[Mapping[str, object]]", paragraph.get("qas") or []):
-                if not isinstance(question, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]
-                    yield Fault(number, f"a question is {question!r:.60}; {PARAGRAPH}", {"": question})
-                    continue
-                yield number, {"title": article.get("title"), "context": paragraph.get("context"), **question}
+        try:
+            for paragraph in objects_in(article, "paragraphs"):
+                given = {"title": article.get("title"), "context": paragraph.get("context")}
+                yield from ((number, {**given, **question}) for question in objects_in(paragraph, "qas"))
+        except FieldError as error:
+            yield Fault(number, f"{error.field}: {error}", article)
 
 
 def _paired(given: Mapping[str, object], column: str) -> list[object]:
@@ -95,7 +91,7 @@ def _paired(given: Mapping[str, object], column: str) -> list[object]:
 
 
 def _span(raw: object, context: str, column: str) -> tuple[int, int]:
-    spot = cast(Mapping[str, object], raw) if isinstance(raw, Mapping) else {}
+    spot = cast(Mapping[str, object], raw) if isinstance(raw, Mapping) else {"text": raw}
     text, start = spot.get("text"), spot.get("answer_start")
     if not isinstance(text, str) or not text.strip():
         raise FieldError(

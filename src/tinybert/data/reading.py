@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from tinybert.data.arrow import write_rows
 from tinybert.data.columns import Columns
-from tinybert.data.entities import FieldError, TagCount, read_entities, tags_as_json
+from tinybert.data.entities import TagCount, read_entities, tags_as_json
+from tinybert.data.fields import FieldError
 from tinybert.data.findings import BadRow, Findings, TooManyBadRowsError, Unit
 from tinybert.data.labels import LabelKind, kind_of, label_name, parse_value, plain
 from tinybert.data.questions import QuestionRow, read_answers

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,9 +22,10 @@ from tinybert.data.findings import BadRow, Findings
 from tinybert.data.labels import Label, LabelKind, LabelScheme, find_separator
 from tinybert.data.locate import Source, Tables, locate, name_source
 from tinybert.data.questions import nested_rows
-from tinybert.data.readers import relaid
+from tinybert.data.readers import Table, relaid
 from tinybert.data.reading import Chosen, RowReader
 from tinybert.data.splitting import keep_rare_labels_in_train, split_by_hash
+from tinybert.data.text_files import Fault
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 LAYOUTS = {"tags": exported_rows, "span": nested_rows}
 """What turns other programs' exports into rows, by kind of label."""
 WHOLE = ""  # the split of a table that is not split yet
+MAX_FAULTS_SHOWN = 20
 SPLIT_ORDER = ("train", "validation", "test")
 
 
@@ -160,7 +163,7 @@ def _choose_columns(
                 )
                 continue
             if not table.columns:
-                findings.problems.append(f"{table.file}: no row in it; at least one is needed")
+                findings.problems += _why_no_columns(table)
                 continue
             columns, problems = find_columns(
                 table.columns, request.settings, label_required=not may_lack, kind=request.kind
@@ -177,6 +180,14 @@ def _choose_columns(
         if is_pair and each.columns.text_pair is None
     ]
     return chosen, is_pair
+
+
+def _why_no_columns(table: Table) -> list[str]:
+    """Say why no row of a table can be used: none is there, or the first ones are all faults."""
+    faults = [row for row in islice(table.rows, MAX_FAULTS_SHOWN) if isinstance(row, Fault)]
+    if not faults:
+        return [f"{table.file}: no row in it; at least one is needed"]
+    return [f"{table.file}, {table.unit} {fault.number:,}: {fault.why}" for fault in faults]
 
 
 def _read(
@@ -248,7 +259,8 @@ def _check(splits: list[Split], scheme: LabelScheme, request: _Request, findings
         findings.problems.append("no rows: there is nothing below the header, or nothing at all")
         return splits
     if scheme.kind == "tags" and len(scheme.names) == 1:
-        findings.problems.append("no row has an entity: every tag is O, or no row is labelled")
+        if findings.skip or not findings.bad_rows:  # else rows that are yet to be mended may hold some
+            findings.problems.append("no row has an entity: every tag is O, or no row is labelled")
         return splits
     if scheme.kind != "value" and not scheme.names:
         findings.problems.append("no row has a label, and no teacher says which labels there are")

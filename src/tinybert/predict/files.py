@@ -8,7 +8,7 @@ import json
 import sys
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TextIO
 
@@ -25,6 +25,7 @@ from tinybert.predict.rows import TextRow, columns_of, names_of
 from tinybert.tasks import AnyAnswer, Entities, FoundAnswer, Task
 
 INPUTS = tuple(READERS)
+NUM_BEST_SHOWN = 5
 OUTPUTS = (".jsonl", ".ndjson", ".csv", ".tsv")
 
 Record = dict[str, object]
@@ -47,6 +48,8 @@ def read_context(file: Path) -> str:
     Raises:
         DataError: There is no such file, it is not UTF-8, or it holds no text.
     """
+    if file.is_dir():
+        raise DataError(str(file), "is a folder; give one text file")
     if not file.is_file():
         raise DataError(str(file), f"no such file{nearest_here(file)}")
     text = "".join(decoded_lines(file, str(file)))
@@ -72,19 +75,21 @@ def predict_file(predictor: Predictor, source: Path, target: Path | None) -> Non
             str(target),
             f"cannot write {target.suffix or 'a file without an ending'}; allowed: {', '.join(OUTPUTS)}",
         )
+    unit, rows = read_texts(source)
     if target is not None and target.exists() and target.samefile(source):
         raise DataError(str(target), "is the input itself; give the answers a file of their own")
-    unit, rows = read_texts(source)
     if predictor.task.label_kind in LAYOUTS:
         rows = LAYOUTS[predictor.task.label_kind](rows)
-    with _whole(target) as file:
-        write = _writer(file, target, predictor.task)
-        with tqdm(unit="rows", disable=None, leave=False) as bar:
-            while window := list(itertools.islice(rows, CHUNK_ROWS)):
-                records = _checked(window, unit, source, predictor.task)
-                for row, answer in zip(records, predictor(records), strict=True):
-                    write(row, answer)
-                bar.update(len(window))
+    with _whole(target) as file, tqdm(unit="rows", disable=None, leave=False) as bar:
+        write: Callable[[Record, AnyAnswer], object] | None = None
+        while window := list(itertools.islice(rows, CHUNK_ROWS)):
+            records = _checked(window, unit, source, predictor.task)
+            write = write or _writer(file, target, list(records[0]))
+            for row, answer in zip(records, predictor(records), strict=True):
+                write(row, answer)
+            bar.update(len(window))
+        if write is None:
+            raise DataError(str(source), "no row in it; at least one is needed")
 
 
 @contextmanager
@@ -152,41 +157,51 @@ def _problem(row: RawRow | Fault, unit: Unit, task: Task) -> str | None:
     return None
 
 
-def _writer(file: TextIO, target: Path | None, task: Task) -> Callable[[Record, AnyAnswer], object]:
+def _writer(
+    file: TextIO, target: Path | None, columns: Sequence[str]
+) -> Callable[[Record, AnyAnswer], object]:
+    """Return what writes a row and its answer: as JSON, or in a table of the first row's columns."""
     if target is None or target.suffix in (".jsonl", ".ndjson"):
         return lambda row, answer: file.write(as_json(row, answer) + "\n")
     table = csv.writer(file, delimiter="\t" if target.suffix == ".tsv" else ",")
-    table.writerow(HEADERS.get(task.name, HEADERS[""]))
-    return lambda row, answer: table.writerows(_table_rows(row, answer))
+    numbers = itertools.count(1)
+
+    def write(row: Record, answer: AnyAnswer) -> None:
+        number = next(numbers)
+        names, lines = _table_lines(answer)
+        kept = [name for name in columns if name not in names and name not in _left_out(answer)]
+        if number == 1:
+            table.writerow(["row", *kept, *names])
+        table.writerows([number, *(row.get(name) for name in kept), *line] for line in lines)
+
+    return write
 
 
 def as_json(row: Record, answer: AnyAnswer) -> str:
-    """Return a row and its answer as one line of JSON; the context of a question is left out."""
-    kept = {
-        name: value
-        for name, value in row.items()
-        if not isinstance(answer, FoundAnswer) or name not in CONTEXT
-    }
+    """Return a row and its answer as one line of JSON.
+
+    Of a question the context is left out, and of its possible answers all but the best five.
+    """
+    if isinstance(answer, FoundAnswer):
+        answer = replace(answer, n_best=answer.n_best[:NUM_BEST_SHOWN])
+    kept = {name: value for name, value in row.items() if name not in _left_out(answer)}
     return json.dumps({**kept, **asdict(answer)}, ensure_ascii=False, default=str)
 
 
-HEADERS = {
-    "": ["text", "label", "score"],
-    "ner": ["text", "entity", "start", "end", "label", "score"],
-    "qa": ["question", "answer", "start", "end", "score"],
-}
-"""Columns of a table of answers; a text without entities has no line in it."""
-CONTEXT = ("context", "text_pair")
+def _left_out(answer: AnyAnswer) -> tuple[str, ...]:
+    """Return the columns that are not repeated beside an answer."""
+    return ("context", "text_pair") if isinstance(answer, FoundAnswer) else ()
 
 
-def _table_rows(row: Record, answer: AnyAnswer) -> list[list[object]]:
+def _table_lines(answer: AnyAnswer) -> tuple[list[str], Sequence[Sequence[object]]]:
+    """Return the columns of an answer and its lines: one, or as many as a text has entities."""
     if isinstance(answer, Entities):
-        return [
+        return ["text", "entity", "start", "end", "label", "score"], [
             [answer.text, entity.text, entity.start, entity.end, entity.label, entity.score]
             for entity in answer.entities
         ]
     if isinstance(answer, FoundAnswer):
-        question = row.get("question", row.get("text"))
-        return [[question, answer.answer, answer.start, answer.end, answer.score]]
+        line = [answer.answer, answer.start, answer.end, answer.score]
+        return ["answer", "start", "end", "score"], [line]
     label = "|".join(answer.label) if isinstance(answer.label, list) else answer.label
-    return [[row["text"], label, answer.score]]
+    return ["label", "score"], [[label, answer.score]]

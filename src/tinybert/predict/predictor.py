@@ -84,13 +84,20 @@ class Predictor:
             if order is None:
                 raise ModelError(str(path), label_mismatch(config.id2label, labels.names))
             reorder_outputs(self.model, order, labels.names)
-        self.labels = labels or self._own_labels()
+        self.labels = labels or self._own_labels(str(path))
 
-    def _own_labels(self) -> LabelScheme:
+    def _own_labels(self, subject: str) -> LabelScheme:
         kind = self.task.label_kind
         if kind in ("value", "span"):
             return LabelScheme.of([], kind)
-        return LabelScheme(kind, tuple(output_names(self.model.config.id2label)))
+        names = tuple(output_names(self.model.config.id2label))
+        if kind == "tags" and not all(name == "O" or name.startswith(("B-", "I-")) for name in names):
+            raise ModelError(
+                subject,
+                f"answers the labels {', '.join(names[:8])}; for entities they are O, B-TYPE and I-TYPE: "
+                "write such names into id2label of its config.json, or distil it with --task ner",
+            )
+        return LabelScheme(kind, names)
 
     @property
     def asked(self) -> str:

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
-from tinybert.data.entities import FieldError, join_words, segment
+from tinybert.data.entities import join_words, segment
+from tinybert.data.fields import FieldError
 from tinybert.errors import DataError
 from tinybert.tasks import Task
 

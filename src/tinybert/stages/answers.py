@@ -75,6 +75,8 @@ def own_answers(work: Distillation, teaching: Teaching) -> Teacher:
 def _live_instead(recipe: Recipe, live: Teacher, needed: float) -> Teacher:
     budget = recipe.teacher.store_budget_mb
     text = f"the teacher's answers would take {needed:,.0f} MB, teacher.store_budget_mb is {budget:,}"
+    if needed <= budget:
+        text += ", and the answers that other runs are reading fill the rest of it"
     if recipe.teacher.store == "on":
         raise RecipeError("recipe", f"{text}; raise the budget, or set teacher.store=auto")
     say(f"{text}: the teacher runs live")

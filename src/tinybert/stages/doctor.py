@@ -28,6 +28,7 @@ from tinybert.data import (
 from tinybert.errors import DoctorError
 from tinybert.evaluate import gold_labels
 from tinybert.models import load_config, random_start, student_config
+from tinybert.models.head import CLASSES, head_kind
 from tinybert.models.inputs import model_inputs
 from tinybert.models.label_order import label_mismatch, label_order
 from tinybert.predict import Predictor
@@ -96,13 +97,7 @@ def check_label_order(plan: DistillPlan, data: TextData) -> Finding:
     """Compare the teacher's labels with the data's."""
     name = "labels"
     if plan.teacher.kind != "classifier":
-        return Finding(
-            "ok",
-            name,
-            "the teacher learns the data's own labels"
-            if plan.teacher.kind == "encoder"
-            else "checked with the file of scores, row by row",
-        )
+        return _labels_learned(plan)
     id2label = load_config(resolve_path(plan.teacher.path)).id2label
     order = label_order(id2label, data.labels.names)
     if order is None:
@@ -115,6 +110,21 @@ def check_label_order(plan: DistillPlan, data: TextData) -> Finding:
             f"the data's order: {', '.join(data.labels.names[:8])}",
         )
     return Finding("ok", name, f"{data.labels.num_labels} on both sides, in the same order")
+
+
+def _labels_learned(plan: DistillPlan) -> Finding:
+    """Say that a teacher without a head for this task is taught the data's labels."""
+    if plan.teacher.kind == "file":
+        return Finding("ok", "labels", "checked with the file of scores, row by row")
+    head = head_kind(load_config(resolve_path(plan.teacher.path)))
+    if head is not None:
+        return Finding(
+            "warn",
+            "labels",
+            f"the teacher answers another task ({CLASSES[head]}): its head is replaced, and it is fine-tuned "
+            "on the train rows",
+        )
+    return Finding("ok", "labels", "the teacher learns the data's own labels")
 
 
 def check_tokenizers(plan: DistillPlan, tokenizer: PreTrainedTokenizerBase) -> Finding:
@@ -176,8 +186,13 @@ def check_truncation(plan: DistillPlan, data: TextData, tokenizer: PreTrainedTok
 
 
 def check_balance(data: TextData) -> Finding:
-    """Compare the most frequent label, or type of entity, with the rarest."""
+    """Compare the most frequent label, or type of entity, with the rarest; count questions with answers."""
     kind, names = data.labels.kind, data.labels.names
+    if kind == "span":
+        found = Counter(bool(label) for label in data.splits["train"]["label"] if label is not None)
+        return Finding(
+            "ok", "balance", f"{found[True]:,} train questions have an answer, {found[False]:,} have none"
+        )
     if kind not in ("single", "tags"):
         return Finding("ok", "balance", "not a question for this task")
     given = (label for label in data.splits["train"]["label"] if label is not None)

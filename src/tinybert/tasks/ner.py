@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, cast
@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from tinybert.data.entities import OUTSIDE
 from tinybert.data.windows import PLACES
 from tinybert.errors import DataError
 from tinybert.losses import cross_entropy
@@ -29,6 +30,8 @@ from tinybert.tasks.task import (
 
 if TYPE_CHECKING:
     from tinybert.data import LabelScheme
+
+NEVER = -1e4  # a score that no probability is left of
 
 
 @dataclass(frozen=True)
@@ -73,7 +76,10 @@ def gather(
         heard[targets] = True
     unheard = np.flatnonzero(~heard)
     if len(unheard):
-        _fill_unheard(by_word, unheard, offsets, scores, features, rows)
+        begins = np.array([name.startswith("B-") for name in labels.names])
+        by_word[unheard] = np.where(begins, NEVER, -1.0 * (np.array(labels.names) != OUTSIDE))
+        for words, found in _pieces_over(unheard, scores, features=features, rows=rows, offsets=offsets):
+            by_word[words] = found
     return [
         WordScores(text, starts, ends, by_word[offsets[row] : offsets[row + 1]], labels.names)
         for row, (text, starts, ends) in enumerate(
@@ -97,18 +103,15 @@ def _word_places(
     return targets, places, np.argsort(from_edge, kind="stable")
 
 
-def _fill_unheard(
-    by_word: NDArray[np.float32],
+def _pieces_over(
     unheard: NDArray[np.int64],
-    offsets: NDArray[np.int64],
     scores: Sequence[np.ndarray],
+    *,
     features: Columns,
     rows: Columns,
-) -> None:
-    """Give words that begin no piece the scores of the piece over them, or "no entity begins here"."""
-    tags = np.arange(by_word.shape[1])
-    # O, or what goes on with an entity: tags that begin one have odd numbers
-    by_word[unheard] = np.where(tags % 2, -1e4, -np.minimum(tags, 1))
+    offsets: NDArray[np.int64],
+) -> Iterator[tuple[NDArray[np.int64], np.ndarray]]:
+    """Yield words that begin no piece, and the scores of the pieces over them where there are any."""
     row_of_word = np.searchsorted(offsets, unheard, side="right") - 1
     concerned = set(row_of_word.tolist())
     for window, row in enumerate(features["example"]):
@@ -121,7 +124,7 @@ def _fill_unheard(
         found = np.searchsorted(ends[real], word_starts, side="right")
         inside = found < len(real)
         inside[inside] = starts[real[found[inside]]] <= word_starts[inside]
-        by_word[words[inside]] = scores[window][real[found[inside]]]
+        yield words[inside], scores[window][real[found[inside]]]
 
 
 def tag_rows(outputs: Sequence[WordScores]) -> list[tuple[list[str], NDArray[np.float64]]]:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import itertools
+import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tinybert.config import DataSection
+from tinybert.data import load
 from tinybert.data.columns import Columns
 from tinybert.data.entities import (
     EntityRow,
-    FieldError,
     TagCount,
     exported_rows,
     join_words,
@@ -21,7 +24,9 @@ from tinybert.data.entities import (
     segment,
     to_bio,
 )
+from tinybert.data.fields import FieldError
 from tinybert.data.text_files import Fault
+from tinybert.errors import DataError
 
 Entity = tuple[int, int, str]  # first word, the word behind the last, type
 
@@ -364,7 +369,10 @@ def test_spans_that_overlap_are_refused_with_both(spans: object) -> None:
         (["0", "3", "PER"], "expected whole numbers"),
         ([0.0, 3.0, "PER"], "expected whole numbers"),
         ({"start": 0, "label": "PER"}, "expected whole numbers"),
-        ("PER", "1 tags for 4 tokens"),  # a list of names is a tag a word
+        ("PER", "'PER' is one label for the whole text, which --task classification learns"),
+        ("B-PER", "1 tags for 4 tokens"),  # a list of names is a tag a word
+        ({"start": 0, "end": 3, "labels": ["PER", "LOC"]}, "has the labels ['PER', 'LOC']; keep one"),
+        ({"start": 0, "end": 3, "labels": []}, "has the labels []"),
         (None, "expected whole numbers"),
     ],
 )
@@ -376,6 +384,7 @@ def test_a_text_with_spans_that_is_empty_or_whose_spans_are_no_list_is_refused()
     refused(lambda: read({"text": " \n", "spans": []}), "text", "empty")
     refused(lambda: read({"text": ROME, "spans": 5}), "spans", "a whole number where a list of spans")
     refused(lambda: read({"text": ROME, "spans": {"start": 0}}), "spans", "a mapping where")
+    refused(lambda: read({"text": ROME, "spans": "[[0, 3, 'PER']]"}), "spans", "starts like a JSON list but")
 
 
 @st.composite
@@ -479,3 +488,46 @@ def test_spacys_older_paragraphs_are_a_row_a_sentence() -> None:
 def test_other_rows_stay_as_they_are() -> None:
     raw = {"tokens": ["a"], "tags": ["O"], "data": "x"}
     assert list(exported_rows([(1, raw)])) == [(1, raw)]
+
+
+@pytest.mark.parametrize(
+    ("raw", "wanted"),
+    [
+        ({"data": {"text": ROME}, "annotations": "none"}, "annotations: 'none'; a list of objects"),
+        ({"data": {"text": ROME}, "annotations": [3]}, "annotations: 3 stands in the list; an object"),
+        ({"data": {"text": ROME}, "annotations": [{"result": {"value": 1}}]}, "result: {'value': 1}; a list"),
+        ({"paragraphs": ["a text"]}, "paragraphs: 'a text' stands in the list"),
+        ({"paragraphs": [{"sentences": [{"tokens": ["Ann"]}]}]}, "tokens: 'Ann' stands in the list"),
+        ({"title": "Fox", "paragraphs": [{"context": ROME, "qas": []}]}, "which --task qa reads"),
+    ],
+)
+def test_a_broken_part_of_an_export_is_a_fault_and_the_rows_after_it_are_read(
+    raw: dict[str, object], wanted: str
+) -> None:
+    after = {"tokens": ["a"], "tags": ["O"]}
+    fault, row = exported_rows([(3, raw), (4, after)])
+    assert isinstance(fault, Fault)
+    assert (fault.number, row) == (3, (4, after))
+    assert wanted in fault.why
+
+
+def test_a_table_holds_spans_and_tags_as_json_lists() -> None:
+    assert read({"text": ROME, "spans": '[[12, 16, "LOC"]]'}).tags == ["O", "O", "O", "B-LOC", "O"]
+    assert read({"text": "Ann ran", "spans": '["B-PER", "O"]'}).tags == ["B-PER", "O"]
+
+
+def test_files_that_hold_something_else_are_named(tmp_path: Path) -> None:
+    article = {"title": "Fox", "paragraphs": [{"context": ROME, "qas": [{"question": "?", "answers": []}]}]}
+    (tmp_path / "train.json").write_text(json.dumps({"version": "1.1", "data": [article]}))
+    (tmp_path / "validation.conll").write_text("Ann\nran\n\nBob\n")
+    (tmp_path / "test.jsonl").write_text('{"text": "Ann ran home", "label": "good"}\n')
+    with pytest.raises(DataError) as caught:
+        load(tmp_path, settings=DataSection(), label_kind="tags")
+    assert [problem.partition(": ")[0] for problem in caught.value.problems] == [
+        *("train.json, row 1", "validation.conll, line 1", "validation.conll, line 4"),
+    ]
+    assert "--task qa reads" in caught.value.problems[0]
+    for name in ("train.json", "validation.conll"):
+        (tmp_path / name).unlink()
+    with pytest.raises(DataError, match="one label for the whole text, which --task classification learns"):
+        load(tmp_path, settings=DataSection(), label_kind="tags", need=("test",))

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.unit.data.made_up import read
 
-from tinybert.data.entities import FieldError
+from tinybert.data.fields import FieldError
 from tinybert.data.questions import QuestionRow, nested_rows, read_answers
 from tinybert.data.text_files import Fault
 from tinybert.errors import DataError
@@ -52,6 +52,7 @@ def only_problem(source: object, *wanted: str, **options: object) -> None:
         {"text": "old fox", "answer_start": 17},
         [{"text": "old fox", "answer_start": 17}],
         [{"text": "old fox"}],
+        ["old fox"],
         "old fox",
         [{"text": " old fox ", "answer_start": 16}],
         " old fox ",
@@ -102,7 +103,8 @@ def test_impossible_questions_have_no_answer_whatever_is_plausible() -> None:
         ([{"text": "fox", "answer_start": True}], "answer_start True"),
         ([{"text": "", "answer_start": 4}], "visible characters"),
         ([{"text": None, "answer_start": 4}], "visible characters"),
-        (["fox"], "visible characters"),
+        (["fox"], "'fox' stands in the context 2 times; say where"),
+        ([7], "visible characters"),
         ("fox", "'fox' stands in the context 2 times; say where with answer_start"),
         ("wolf", "0 times"),
         ({"text": ["fox"], "answer_start": []}, "of different length"),
@@ -139,6 +141,28 @@ def test_articles_become_a_row_a_question_with_the_number_of_the_article() -> No
     assert [number for number, _ in rows[:2]] == [4, 4]  # type: ignore[misc]
     assert [row["question"] for _, row in rows[:2]] == ["a?", "b?"]  # type: ignore[misc,index]
     assert all(row["context"] == CONTEXT and row["title"] == "Fox" for _, row in rows[:2])  # type: ignore[misc,index]
+
+
+@pytest.mark.parametrize(
+    ("paragraphs", "wanted"),
+    [
+        (["text"], "paragraphs: 'text' stands in the list; an object is expected"),
+        ([{"context": CONTEXT, "qas": {"question": "?"}}], "qas: {'question': '?'}; a list of objects"),
+        ([{"context": CONTEXT, "qas": ["who?"]}], "qas: 'who?' stands in the list"),
+    ],
+)
+def test_a_broken_article_is_a_fault_and_the_next_is_read(paragraphs: list[object], wanted: str) -> None:
+    good = {"paragraphs": [{"context": CONTEXT, "qas": [{"question": "a?"}]}]}
+    fault, row = nested_rows([(1, {"title": "Fox", "paragraphs": paragraphs}), (2, good)])
+    assert isinstance(fault, Fault)
+    assert fault.number == 1
+    assert wanted in fault.why
+    assert not isinstance(row, Fault)
+    assert row[1]["question"] == "a?"
+
+
+def test_questions_none_of_which_has_an_answer_are_refused() -> None:
+    only_problem([question(number, answers=[]) for number in range(40)], "no question has an answer")
 
 
 def squad(rows: list[dict[str, object]], *, version: str) -> str:

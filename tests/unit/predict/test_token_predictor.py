@@ -16,7 +16,8 @@ from transformers import BertForQuestionAnswering
 from tinybert.data import Form, encode_columns
 from tinybert.data.entities import segment
 from tinybert.data.windows import encode_windows, words_of_pieces
-from tinybert.errors import DataError, TinyBertError
+from tinybert.errors import DataError, ModelError, TinyBertError
+from tinybert.models.label_order import reorder_outputs
 from tinybert.predict import Predictor, files, predictor
 from tinybert.predict.files import predict_file
 from tinybert.tasks import Entities, FoundAnswer
@@ -282,7 +283,9 @@ def test_entities_become_a_table_of_one_line_each(teachers: dict[str, Predictor]
     source.write_text("\n".join([*TEXTS, "bab bel"]) + "\n")
     predict_file(teachers["ner"], source, tmp_path / "out.csv")
     rows = read(tmp_path / "out.csv")
-    assert list(rows[0]) == ["text", "entity", "start", "end", "label", "score"]
+    assert list(rows[0]) == ["row", "text", "entity", "start", "end", "label", "score"]
+    wanted_rows = [number for number, row in enumerate(ENTITY_ROWS, 1) for _ in gold_entities(row)]
+    assert [int(row["row"]) for row in rows] == wanted_rows
     expected = [pair for row in ENTITY_ROWS for pair in gold_entities(row)]
     assert [(row["entity"], row["label"]) for row in rows] == expected
     assert all(row["text"][int(row["start"]) : int(row["end"])] == row["entity"] for row in rows)
@@ -361,3 +364,57 @@ def test_files_are_answered_a_window_at_a_time(
     monkeypatch.setattr(files, "CHUNK_ROWS", 3)
     predict_file(teachers["qa"], source, tmp_path / "out.jsonl")
     assert [(row["answer"], row["start"]) for row in read(tmp_path / "out.jsonl")] == WANTED
+
+
+def test_a_table_of_answers_keeps_the_columns_of_its_rows(
+    teachers: dict[str, Predictor], tmp_path: Path
+) -> None:
+    asked = [{"id": f"q{i}", "question": a, "context": c} for i, (a, c) in enumerate(PAIRS)]
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in asked))
+    predict_file(teachers["qa"], tmp_path / "rows.jsonl", tmp_path / "out.csv")
+    answers = read(tmp_path / "out.csv")
+    assert list(answers[0]) == ["row", "id", "question", "answer", "start", "end", "score"]
+    assert [row["id"] for row in answers] == [row["id"] for row in asked]
+
+
+def test_possible_answers_in_json_are_the_five_best(teachers: dict[str, Predictor]) -> None:
+    (answer,) = teachers["qa"](PAIRS[:1])
+    assert isinstance(answer, FoundAnswer)
+    assert len(answer.n_best) > 5
+    shown = json.loads(files.as_json({"question": "?"}, answer))["n_best"]
+    assert [span["text"] for span in shown] == [span.text for span in answer.n_best[:5]]
+
+
+def test_a_file_without_rows_is_an_error(teachers: dict[str, Predictor], tmp_path: Path) -> None:
+    (tmp_path / "none.txt").write_text("")
+    with pytest.raises(DataError, match="no row in it"):
+        predict_file(teachers["ner"], tmp_path / "none.txt", tmp_path / "out.jsonl")
+    assert not (tmp_path / "out.jsonl").exists()
+
+
+def test_a_source_that_is_missing_is_said_although_the_target_exists(
+    teachers: dict[str, Predictor], tmp_path: Path
+) -> None:
+    (tmp_path / "out.jsonl").write_text("")
+    with pytest.raises(DataError, match="no such file"):
+        predict_file(teachers["ner"], tmp_path / "none.txt", tmp_path / "out.jsonl")
+    with pytest.raises(DataError, match="is a folder"):
+        files.read_context(tmp_path)
+
+
+def test_labels_that_are_no_tags_are_refused_and_other_orders_are_read(
+    folders: dict[str, Path], teachers: dict[str, Predictor], tmp_path: Path
+) -> None:
+    expected = [said(answer) for answer in teachers["ner"](TEXTS)]
+    names = list(teachers["ner"].labels.names)
+    turned = Predictor(folders["ner"])
+    order = list(reversed(range(len(names))))
+    reorder_outputs(turned.model, order, [names[i] for i in order])
+    turned.model.save_pretrained(tmp_path / "turned")
+    turned.tokenizer.save_pretrained(tmp_path / "turned")
+    assert [said(answer) for answer in Predictor(tmp_path / "turned")(TEXTS)] == expected
+
+    reorder_outputs(turned.model, range(len(names)), [f"TAG_{i}" for i in range(len(names))])
+    turned.model.save_pretrained(tmp_path / "turned")
+    with pytest.raises(ModelError, match=r"answers the labels TAG_0, .* they are O, B-TYPE and I-TYPE"):
+        Predictor(tmp_path / "turned")
