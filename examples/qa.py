@@ -64,7 +64,6 @@ def main(out: str) -> None:
         "teacher.learning_rate=2e-4",  # so few rows make few steps: they must be longer ones
         "train.learning_rate=2e-4",
         "train.batch_size=16",
-        "data.max_leakage=1",
         teacher="bundled:minilm",
         student="4l-312d",
         task="qa",

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from tests import easy
+from tests import easy, tokens
 
 from tinybert.config import build_recipe
 from tinybert.errors import DoctorError
@@ -87,6 +87,21 @@ def test_an_encoder_is_to_be_fine_tuned_first(tmp_path: Path, tiny_encoder: Path
     found = findings(tmp_path, tiny_encoder)
     assert found["teacher"] == Finding(
         "ok", "teacher", "has no task head: it is fine-tuned on the train rows first"
+    )
+
+
+def test_a_teacher_of_another_task_and_questions_without_answers_are_said(
+    tmp_path: Path, tiny_teacher: Path
+) -> None:
+    assert findings(tmp_path, tiny_teacher)["labels"].level == "ok"
+    splits = tokens.make_splits(tokens.make_question_rows, train=40, unanswerable=True)
+    found = findings(tmp_path / "qa", tiny_teacher, "task=qa", splits=splits)
+    assert found["labels"].level == "warn"
+    assert "answers another task (ForSequenceClassification)" in found["labels"].message
+    with_answer = sum(bool(row["answers"]["text"]) for row in splits["train"])  # type: ignore[index]
+    assert 0 < with_answer < 40
+    assert found["balance"].message == (
+        f"{with_answer} train questions have an answer, {40 - with_answer} have none"
     )
 
 
