@@ -21,6 +21,8 @@ from transformers import (
 )
 
 from tinybert.data import encode_split
+from tinybert.teachers import ModelTeacher
+from tinybert.teachers.teacher import TeacherOutput
 
 NOISE = [f"{first}{second}" for first in "bdfgklmnprst" for second in ("ab", "el", "in", "or", "un")]
 KEYWORDS = {"positive": ["good", "lovely"], "negative": ["bad", "awful"]}
@@ -188,3 +190,15 @@ def seeded_classifier(*, seed: int = 0, **changes: object) -> BertForSequenceCla
             noise = torch.from_numpy(rng.normal(0, 0.15, size=tuple(parameter.shape))).float()
             parameter.copy_(noise + 1 if name.endswith("LayerNorm.weight") else noise)
     return model
+
+
+class Counting:
+    """A teacher that counts the rows it is asked about."""
+
+    def __init__(self, teacher: ModelTeacher) -> None:
+        self.teacher = teacher
+        self.asked: list[int] = []
+
+    def answer(self, batch: dict[str, torch.Tensor]) -> TeacherOutput:
+        self.asked += batch["row"].tolist()
+        return self.teacher.answer(batch)

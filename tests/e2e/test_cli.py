@@ -14,31 +14,12 @@ from pathlib import Path
 import pytest
 import yaml
 from tests import easy
+from tests.command import call, metrics_of, refused
 
 import tinybert
-from tinybert.cli import main
 
 TINY = [*easy.TINY_STUDENT, *easy.FAST]
 AT_ONCE_S = 1.0  # the promise is half a second; a busy machine is given twice that
-
-
-def call(*words: object) -> None:
-    main([str(word) for word in words])
-
-
-def refused(capsys: pytest.CaptureFixture[str], *words: object) -> str:
-    """Return what a command that exits with 2 says; it says no traceback."""
-    capsys.readouterr()
-    with pytest.raises(SystemExit) as caught:
-        call(*words)
-    assert caught.value.code == 2
-    captured = capsys.readouterr()
-    assert "Traceback" not in captured.err + captured.out
-    return captured.err + captured.out
-
-
-def metrics_of(run: Path) -> dict[str, dict[str, object]]:
-    return json.loads((run / "metrics.json").read_text())
 
 
 @pytest.fixture(scope="module")

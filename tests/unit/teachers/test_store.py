@@ -13,7 +13,6 @@ from tests import easy
 from tinybert.data import Collator, encode_split
 from tinybert.teachers import (
     ModelTeacher,
-    TeacherOutput,
     TeacherShape,
     TeacherStore,
     Wanted,
@@ -45,18 +44,6 @@ def collator() -> Collator:
 
 def live(wanted: Wanted = EVERYTHING) -> ModelTeacher:
     return ModelTeacher(easy.seeded_classifier(), wanted)
-
-
-class Counting:
-    """A teacher that counts the rows it is asked about."""
-
-    def __init__(self, teacher: ModelTeacher) -> None:
-        self.teacher = teacher
-        self.asked: list[int] = []
-
-    def answer(self, batch: dict[str, torch.Tensor]) -> TeacherOutput:
-        self.asked += batch["row"].tolist()
-        return self.teacher.answer(batch)
 
 
 def filled(folder: Path, rows: Dataset, collator: Collator, wanted: Wanted = EVERYTHING) -> TeacherStore:
@@ -105,7 +92,7 @@ def test_a_killed_filling_goes_on_after_its_whole_shards(
     before = load_file(shards[1])
     shards[1].unlink()
     shards[1].with_suffix(".partial").write_bytes(b"half a sha")
-    teacher = Counting(live())
+    teacher = easy.Counting(live())
     counts: list[int] = []
     again = TeacherStore(whole.folder, num_rows=NUM_ROWS, wanted=EVERYTHING)
     again.fill(teacher, rows, collator, on_rows=counts.append)
@@ -210,7 +197,7 @@ def test_a_damaged_shard_is_asked_for_again(tmp_path: Path, rows: Dataset, colla
     shard = tmp_path / "s" / "shard-00001.safetensors"
     whole = shard.read_bytes()
     shard.write_bytes(whole[: len(whole) // 2])
-    teacher = Counting(live())
+    teacher = easy.Counting(live())
     TeacherStore(tmp_path / "s", num_rows=NUM_ROWS, wanted=EVERYTHING).fill(teacher, rows, collator)
     assert sorted(set(teacher.asked)) == list(range(8, 16))
     assert len(shard.read_bytes()) == len(whole)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from datasets import Dataset
-from tests import tokens
+from tests import easy, tokens
 from transformers import BertForQuestionAnswering, BertForTokenClassification
 
 from tinybert.data import Collator, Form, encode_split
@@ -53,16 +53,6 @@ def live(kind: str, wanted: Wanted = WANTED) -> ModelTeacher:
 COLLATOR = Collator(tokens.make_tokenizer())
 
 
-class Counting:
-    def __init__(self, teacher: ModelTeacher) -> None:
-        self.teacher = teacher
-        self.asked: list[int] = []
-
-    def answer(self, batch: dict[str, torch.Tensor]) -> TeacherOutput:
-        self.asked += batch["row"].tolist()
-        return self.teacher.answer(batch)
-
-
 def filled(folder: Path, rows: Dataset, kind: str, wanted: Wanted = WANTED) -> TeacherStore:
     made = TeacherStore(folder, num_rows=len(rows), wanted=wanted)
     made.fill(live(kind, wanted), rows, COLLATOR)
@@ -101,7 +91,7 @@ def test_answers_to_tokens_are_kept_in_full_and_nothing_else_where_nothing_else_
 def test_a_killed_filling_of_tokens_goes_on_and_answers_the_same(tmp_path: Path) -> None:
     rows = rows_of("tags")
 
-    class Killed(Counting):
+    class Killed(easy.Counting):
         def answer(self, batch: dict[str, torch.Tensor]) -> TeacherOutput:
             if len(self.asked) > 12:
                 raise KeyboardInterrupt
@@ -112,7 +102,7 @@ def test_a_killed_filling_of_tokens_goes_on_and_answers_the_same(tmp_path: Path)
         killed.fill(Killed(live("tags")), rows, COLLATOR)
     assert len(list((tmp_path / "store").glob("shard-*.safetensors"))) == 1
     again = TeacherStore(tmp_path / "store", num_rows=NUM_ROWS, wanted=WANTED)
-    teacher = Counting(live("tags"))
+    teacher = easy.Counting(live("tags"))
     again.fill(teacher, rows, COLLATOR)
     assert sorted(teacher.asked) == list(range(8, NUM_ROWS))
     whole = filled(tmp_path / "whole", rows, "tags")

@@ -1,0 +1,54 @@
+"""The command as a user gives it: called, refused, killed."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from tinybert.cli import main
+
+
+def call(*words: object) -> None:
+    """Run a command in this process."""
+    main([str(word) for word in words])
+
+
+def refused(capsys: pytest.CaptureFixture[str], *words: object) -> str:
+    """Return what a command that exits with 2 says; it says no traceback."""
+    capsys.readouterr()
+    with pytest.raises(SystemExit) as caught:
+        call(*words)
+    captured = capsys.readouterr()
+    assert caught.value.code == 2, captured.err
+    assert "Traceback" not in captured.err + captured.out
+    return captured.err + captured.out
+
+
+def metrics_of(run: Path) -> dict[str, dict[str, object]]:
+    """Return what a run measured."""
+    return json.loads((run / "metrics.json").read_text())
+
+
+def kill_after_first_checkpoint(command: Sequence[str], out: Path, *, limit_s: float = 120) -> None:
+    """Start a distillation in a process of its own, and kill it while the student learns."""
+    checkpoints = out.parent / f".{out.name}.partial" / "work" / "student" / "checkpoints"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tinybert", *command], stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL
+    )
+    deadline = time.monotonic() + limit_s
+    try:
+        while not list(checkpoints.glob("checkpoint-*/trainer_state.json")):
+            assert process.poll() is None, "the run ended before it could be killed"
+            assert time.monotonic() < deadline
+            time.sleep(0.005)
+    finally:
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    assert not out.exists()
