@@ -44,7 +44,19 @@ def last(num_student_layers: int, num_teacher_layers: int) -> list[int]:
     return list(range(num_teacher_layers - num_student_layers + 1, num_teacher_layers + 1))
 
 
-BUILTIN: dict[str, LayerMap] = {"uniform": uniform, "last": last}
+def first(num_student_layers: int, num_teacher_layers: int) -> list[int]:
+    """Take the teacher's first layers.
+
+    Source: what is dropped at the top is missed least (arXiv:2004.03844).
+
+    Example:
+        >>> first(4, 6)
+        [1, 2, 3, 4]
+    """
+    return list(range(1, num_student_layers + 1))
+
+
+BUILTIN: dict[str, LayerMap] = {"uniform": uniform, "first": first, "last": last}
 
 
 def resolve_layer_map(
