@@ -52,7 +52,10 @@ def predict(
     words = rows_of_words(texts, text_pair=text_pair, has_file=input is not None)
     predictor = Predictor(run)
     if text_pair is not None and predictor.task.label_kind == "tags":
-        raise RecipeError("predict", "--text-pair: a model of named entities reads one text at a time")
+        raise RecipeError(
+            "predict",
+            "a model of named entities reads one text at a time; leave --text-pair and --context out",
+        )
     if input is not None:
         predict_file(predictor, input, output)
         return

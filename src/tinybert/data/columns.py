@@ -22,6 +22,7 @@ LABEL_NAMES = (
 
 TOKEN_NAMES = ("tokens", "words", *TEXT_NAMES)
 TAG_NAMES = ("tags", "ner_tags", "spans", "entities", "label", "labels", "ner")
+QUESTION_NAMES = ("question", "query")
 CONTEXT_NAMES = ("context", "passage", "paragraph", "document", "text", "text_pair")
 ANSWER_NAMES = ("answers", "answer", "label")
 
@@ -31,7 +32,7 @@ _KNOWN: dict[LabelKind, tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]
     "multi": (TEXT_NAMES, PAIR_NAMES, LABEL_NAMES),
     "value": (TEXT_NAMES, PAIR_NAMES, LABEL_NAMES),
     "tags": (TOKEN_NAMES, (), TAG_NAMES),
-    "span": (("question", "query"), CONTEXT_NAMES, ANSWER_NAMES),
+    "span": (QUESTION_NAMES, CONTEXT_NAMES, ANSWER_NAMES),
 }
 
 

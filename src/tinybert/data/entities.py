@@ -16,7 +16,7 @@ from typing import Protocol, cast
 
 import regex
 
-from tinybert.data.fields import FieldError, objects_in
+from tinybert.data.fields import FieldError, objects_in, unpacked
 from tinybert.data.labels import kind_of, plain
 from tinybert.data.text_files import Fault, RawRow
 
@@ -32,7 +32,7 @@ WORD = regex.compile(
     r"|(?:\p{Lu}\.){2,}"  # U.S.
     r"|\b\p{Lu}\.(?=\s+\p{Lu})"  # J. Smith
     rf"|{_LETTER}+(?:(?:['’](?!s\b)|[.&@\-]|(?<=\p{{N}})[,:/](?=\p{{N}})){_LETTER}+)*"
-    r"|\S",
+    r"|(?!\s)\X",  # a mark, or an emoji with all its parts
     regex.V1,
 )
 CJK_WORD = regex.compile(rf"[{_CJK}]", regex.V1)
@@ -158,9 +158,10 @@ def read_entities(
     Raises:
         FieldError: The row cannot be used.
     """
-    value = plain(raw.get(columns.text))
+    value = as_tokens(plain(raw.get(columns.text)), columns.text)
     column = columns.label or "tags"
-    label = _unpacked(raw.get(columns.label), column) if columns.label else None
+    label = unpacked(raw.get(columns.label), column) if columns.label else None
+    label = None if isinstance(label, str) and not label.strip() else label
     if isinstance(value, str) and not _are_tags(label):
         starts, ends = segment(_visible(value, columns.text))
         row = EntityRow(value, starts, ends, None)
@@ -173,7 +174,7 @@ def read_entities(
     if tags is None:
         return row
     names = _tag_names(tags, class_names, column)
-    if len(names) == 1 < len(words) and names[0] != OUTSIDE and not TAG.fullmatch(names[0]):
+    if len(names) == 1 < len(words) and not is_tag(names[0]):
         raise FieldError(
             column,
             f"{names[0]!r} is one label for the whole text, which --task classification learns; "
@@ -188,14 +189,14 @@ def read_entities(
     return EntityRow(row.text, row.starts, row.ends, bio)
 
 
-def _unpacked(label: object, column: str) -> object:
-    """Return a label that a cell of a table holds as a JSON list; others as they are."""
-    if not isinstance(label, str) or not label.lstrip().startswith("["):
-        return label
-    try:
-        return json.loads(label)
-    except json.JSONDecodeError as error:
-        raise FieldError(column, f"{label!r:.60} starts like a JSON list but is none: {error.msg}") from error
+def as_tokens(value: object, column: str) -> object:
+    """Return the list of words that a cell of a table holds as JSON; other values as they are.
+
+    Raises:
+        FieldError: It starts like a list of words but is none.
+    """
+    is_list = isinstance(value, str) and value.lstrip().startswith(('["', "['"))
+    return unpacked(value, column) if is_list else value
 
 
 def _are_tags(label: object) -> bool:
@@ -240,6 +241,11 @@ def to_bio(tags: Sequence[str], column: str = "tags") -> tuple[list[str], int]:
     return bio, num_orphans
 
 
+def is_tag(word: str) -> bool:
+    """Return whether a word is O or a tag such as B-PER."""
+    return word == OUTSIDE or TAG.fullmatch(word) is not None
+
+
 def tags_as_json(tags: Sequence[str] | None) -> str | None:
     """Return tags as they are kept between the two passes of reading."""
     return None if tags is None else json.dumps(tags, ensure_ascii=False)
@@ -276,7 +282,8 @@ def _laid_out(raw: Mapping[str, object]) -> list[Mapping[str, object]]:
         return _spacy_sentences(raw)
     data = raw.get("data")
     if isinstance(data, Mapping) and "annotations" in raw:  # Label Studio, JSON
-        return [{"text": _studio_text(cast(Mapping[str, object], data)), "spans": _studio_spans(raw)}]
+        given = {"text": _studio_text(cast(Mapping[str, object], data)), "spans": _studio_spans(raw)}
+        return [{"id": raw["id"], **given} if "id" in raw else given]
     if isinstance(raw.get("text"), str) and "ents" in raw:  # spaCy, Doc.to_json
         return [{"text": raw["text"], "spans": raw["ents"]}]
     return [raw]
@@ -292,8 +299,22 @@ def _studio_spans(raw: Mapping[str, object]) -> list[object] | None:
     kept = [each for each in objects_in(raw, "annotations") if not each.get("was_cancelled")]
     if not kept:
         return None
-    values = [result.get("value") for result in objects_in(kept[0], "result")]
-    return [value for value in values if isinstance(value, Mapping) and "labels" in value]
+    spans: list[object] = []
+    texts: set[object] = set()
+    for result in objects_in(kept[0], "result"):
+        value = result.get("value")
+        keys = list(cast(Mapping[str, object], value)) if isinstance(value, Mapping) else []
+        if other := [key for key in keys if key.endswith("labels") and key != "labels"]:
+            raise FieldError(
+                "result", f"holds {', '.join(other)}; read are the labels of plain text (Labels on Text)"
+            )
+        if "labels" in keys:
+            spans.append(value)
+            texts.add(result.get("to_name"))
+    if len(texts) > 1:
+        names = ", ".join(sorted(map(str, texts)))
+        raise FieldError("result", f"labels several texts of the task ({names}); export one")
+    return spans
 
 
 def _spacy_sentences(raw: Mapping[str, object]) -> list[Mapping[str, object]]:
@@ -444,15 +465,30 @@ def _span(raw: object, text: str, column: str) -> Span:
         or not kind.strip()
     ):
         raise FieldError(column, f"span {raw!r:.80}: expected whole numbers start and end, and a label")
-    if not 0 <= start < end <= len(text):
+    if isinstance(start, bool) or isinstance(end, bool) or not 0 <= start < end <= len(text):
         raise FieldError(
             column, f"span {start}–{end} ({kind}) does not lie in the text of {len(text):,} characters"
         )
     inside = text[start:end]
+    _compare(inside, raw, text, column)
     start, end = start + len(inside) - len(inside.lstrip()), end - len(inside) + len(inside.rstrip())
     if start >= end:
         raise FieldError(column, f"the span at {start} ({kind}) holds white space only")
     return Span(start, end, kind.strip())
+
+
+def _compare(inside: str, raw: object, text: str, column: str) -> None:
+    """Refuse a span that says another text than the one that stands there."""
+    said = cast(Mapping[str, object], raw).get("text") if isinstance(raw, Mapping) else None
+    if not isinstance(said, str) or said.split() == inside.split():
+        return
+    place = text.find(said)
+    hint = f"it stands at {place}" if place >= 0 else "it stands nowhere in the text"
+    raise FieldError(
+        column,
+        f"a span says {said!r:.60}, but {inside!r:.60} stands there; {hint} "
+        "(are the places counted in bytes or UTF-16? they are to be characters)",
+    )
 
 
 def _span_parts(raw: object) -> tuple[object, object, object]:
@@ -461,9 +497,10 @@ def _span_parts(raw: object) -> tuple[object, object, object]:
         return start, end, kind
     if isinstance(raw, Mapping):
         spot = cast(Mapping[str, object], raw)
+        start, end = (spot.get(name, spot.get(f"{name}_offset")) for name in ("start", "end"))
         labels = spot.get("labels")
         if isinstance(labels, list):
             named = cast("list[object]", labels)
-            return spot.get("start"), spot.get("end"), named[0] if len(named) == 1 else named
-        return spot.get("start"), spot.get("end"), spot.get("label")
+            return start, end, named[0] if len(named) == 1 else named
+        return start, end, spot.get("label")
     return None, None, None

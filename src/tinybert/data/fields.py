@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import cast
 
@@ -17,6 +18,20 @@ class FieldError(ValueError):
     def __init__(self, field: str, message: str) -> None:
         super().__init__(message)
         self.field = field
+
+
+def unpacked(value: object, field: str) -> object:
+    """Return what a cell of a table holds as a JSON list; other values as they are.
+
+    Raises:
+        FieldError: It starts like a JSON list but is none.
+    """
+    if not isinstance(value, str) or not value.lstrip().startswith("["):
+        return value
+    try:
+        return json.loads(value)
+    except json.JSONDecodeError as error:
+        raise FieldError(field, f"{value!r:.60} starts like a JSON list but is none: {error.msg}") from error
 
 
 def objects_in(holder: Mapping[str, object], field: str) -> list[Mapping[str, object]]:

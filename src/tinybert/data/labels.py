@@ -53,7 +53,7 @@ class LabelScheme:
             return cls(kind, SPAN_NAMES if kind == "span" else ())
         raw = list(raw_labels)
         if kind == "tags":
-            return cls(kind, tag_names(_names_in(raw, "multi", "|")))
+            return cls(kind, tag_names(str(tag) for tag in raw if tag is not None))
         separator = find_separator(raw) if kind == "multi" else "|"
         return cls(kind, sort_names(_names_in(raw, kind, separator)), separator)
 

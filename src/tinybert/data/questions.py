@@ -38,21 +38,25 @@ class QuestionRow:
 def read_answers(raw: Mapping[str, object], context: str, column: str) -> list[list[int]] | None:
     """Return where a row's answers stand; None where it has no such field.
 
-    Read are ``{"text": […], "answer_start": […]}``, a list of ``{"text": …, "answer_start": …}``, a text
-    alone that stands in the context once or a list of such texts, and ``is_impossible``.
+    An empty cell says nothing. Read are ``{"text": […], "answer_start": […]}``, a list of ``{"text": …,
+    "answer_start": …}``, both also as JSON in a cell, a text alone that stands in the context once or has its
+    ``answer_start`` beside it, a list of such texts, and ``is_impossible``.
 
     Raises:
         FieldError: An answer does not stand where it says.
     """
-    if raw.get("is_impossible") is True:
-        return []
+    is_impossible = str(raw.get("is_impossible")).strip().lower() in ("true", "1")
     given = raw.get(column)
+    if isinstance(given, str):
+        given = _cell(given, raw, context)
     if given is None:
-        return None
+        return [] if is_impossible else None
     if isinstance(given, Mapping):
         given = _paired(cast(Mapping[str, object], given), column)
-    if isinstance(given, str):
-        given = [{"text": given}] if given.strip() else []
+    if is_impossible and given:
+        raise FieldError(
+            column, "holds an answer, but is_impossible says that there is none; mend one of them"
+        )
     if not isinstance(given, list):
         raise FieldError(
             column, f"a {kind_of(given)} where answers are expected: a list of {{text, answer_start}}"
@@ -68,12 +72,39 @@ def nested_rows(rows: Iterable[RawRow | Fault]) -> Iterator[RawRow | Fault]:
             yield row
             continue
         number, article = row
+        for place, paragraph in enumerate(cast("list[object]", article["paragraphs"]), start=1):
+            try:
+                yield from ((number, question) for question in _questions(paragraph, article.get("title")))
+            except FieldError as error:
+                yield Fault(number, f"paragraph {place}, {error.field}: {error}", {"": paragraph})
+
+
+def _questions(paragraph: object, title: object) -> list[Mapping[str, object]]:
+    if not isinstance(paragraph, Mapping):
+        raise FieldError("paragraphs", f"{paragraph!r:.60} stands in the list; an object is expected")
+    given = cast(Mapping[str, object], paragraph)
+    if "qas" not in given:
+        raise FieldError("qas", f"missing; expected the questions (there is: {', '.join(given)})")
+    both = {"title": title, "context": given.get("context")}
+    return [
+        {**both, **({"answers": []} if question.get("is_impossible") is True else {}), **question}
+        for question in objects_in(given, "qas")
+    ]
+
+
+def _cell(given: str, raw: Mapping[str, object], context: str) -> object:
+    """Return the answers in one cell of a table: a text that stands in the context, else JSON."""
+    if not given.strip():
+        return None
+    if given.lstrip()[0] in "[{" and given.strip() not in context:
         try:
-            for paragraph in objects_in(article, "paragraphs"):
-                given = {"title": article.get("title"), "context": paragraph.get("context")}
-                yield from ((number, {**given, **question}) for question in objects_in(paragraph, "qas"))
-        except FieldError as error:
-            yield Fault(number, f"{error.field}: {error}", article)
+            return json.loads(given)
+        except json.JSONDecodeError:
+            pass
+    start = raw.get("answer_start")
+    if isinstance(start, str) and start.strip().isdecimal():
+        start = int(start)
+    return [{"text": given, "answer_start": None if start == "" else start}]
 
 
 def _paired(given: Mapping[str, object], column: str) -> list[object]:

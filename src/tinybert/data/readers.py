@@ -158,8 +158,9 @@ def _open_json(path: Path, name: str) -> dict[str, Table]:
     if isinstance(tree, Mapping):
         splits = cast(Mapping[str, object], tree)
         has_splits = any(key.lower() in SPLIT_NAMES for key in splits)
-        if isinstance(splits.get("data"), list) and not has_splits:  # SQuAD as published
-            return {"": _peeked(name, "row", _numbered(cast("list[object]", splits["data"])))}
+        for key in ("data", "annotations"):  # SQuAD as published; the JSON of annotators for spaCy
+            if isinstance(splits.get(key), list) and not has_splits:
+                return {"": _peeked(name, "row", _numbered(cast("list[object]", splits[key])))}
         return from_splits(splits, name) if has_splits else _single(splits, name)
     raise DataError(name, "expected a list of objects, or an object of split → list of objects")
 

@@ -194,7 +194,8 @@ class RowReader:
                 return self._question(number, raw, columns)
         except ValueError as error:
             field = error.field if isinstance(error, FieldError) else columns.label or "label"
-            self.findings.add_bad_row(BadRow(table.file, number, field, str(error), raw, table.unit))
+            named = f" (id {raw['id']})" if self.label_kind == "span" and raw.get("id") is not None else ""
+            self.findings.add_bad_row(BadRow(table.file, number, field, f"{error}{named}", raw, table.unit))
             return None
         column = columns.text
         try:

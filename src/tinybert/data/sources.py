@@ -156,7 +156,7 @@ def _choose_columns(
     for split, parts in tables.items():
         may_lack = request.allow_unlabelled and split in (WHOLE, "train")
         for table in parts:
-            if request.kind != "tags" and list(table.columns) == ["tokens", "tags"]:
+            if request.kind != "tags" and {"tokens", "tags"} <= set(table.columns) - {"text", "question"}:
                 findings.problems.append(
                     f"{table.file}: holds tokens and tags, which --task ner reads; texts with one label "
                     "stand in .csv, .tsv, .jsonl, .json or .parquet"
@@ -187,7 +187,9 @@ def _why_no_columns(table: Table) -> list[str]:
     faults = [row for row in islice(table.rows, MAX_FAULTS_SHOWN) if isinstance(row, Fault)]
     if not faults:
         return [f"{table.file}: no row in it; at least one is needed"]
-    return [f"{table.file}, {table.unit} {fault.number:,}: {fault.why}" for fault in faults]
+    first = {fault.why: fault.number for fault in reversed(faults)}
+    numbered = sorted((number, why) for why, number in first.items())
+    return [f"{table.file}, {table.unit} {number:,}: {why}" for number, why in numbered]
 
 
 def _read(

@@ -6,14 +6,17 @@ import csv
 import itertools
 import json
 import sys
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
+from itertools import chain
 from pathlib import Path
 from typing import TextIO
 
 from tqdm.auto import tqdm
 
+from tinybert.data.columns import CONTEXT_NAMES
+from tinybert.data.entities import is_tag
 from tinybert.data.findings import Unit
 from tinybert.data.hub import nearest_here
 from tinybert.data.readers import READERS, open_file
@@ -21,7 +24,7 @@ from tinybert.data.sources import LAYOUTS
 from tinybert.data.text_files import Fault, RawRow, decoded_lines
 from tinybert.errors import DataError, RecipeError
 from tinybert.predict.predictor import CHUNK_ROWS, Predictor
-from tinybert.predict.rows import TextRow, columns_of, names_of
+from tinybert.predict.rows import NAMES, TextRow, columns_of, find_name, names_of
 from tinybert.tasks import AnyAnswer, Entities, FoundAnswer, Task
 
 INPUTS = tuple(READERS)
@@ -76,6 +79,8 @@ def predict_file(predictor: Predictor, source: Path, target: Path | None) -> Non
             f"cannot write {target.suffix or 'a file without an ending'}; allowed: {', '.join(OUTPUTS)}",
         )
     unit, rows = read_texts(source)
+    if predictor.task.label_kind == "tags" and source.suffix.lower() == ".txt":
+        _refuse_columns(source)
     if target is not None and target.exists() and target.samefile(source):
         raise DataError(str(target), "is the input itself; give the answers a file of their own")
     if predictor.task.label_kind in LAYOUTS:
@@ -84,7 +89,7 @@ def predict_file(predictor: Predictor, source: Path, target: Path | None) -> Non
         write: Callable[[Record, AnyAnswer], object] | None = None
         while window := list(itertools.islice(rows, CHUNK_ROWS)):
             records = _checked(window, unit, source, predictor.task)
-            write = write or _writer(file, target, list(records[0]))
+            write = write or _writer(file, target, columns=dict.fromkeys(chain.from_iterable(records)))
             for row, answer in zip(records, predictor(records), strict=True):
                 write(row, answer)
             bar.update(len(window))
@@ -118,6 +123,8 @@ def read_texts(source: Path) -> tuple[Unit, Iterator[RawRow | Fault]]:
         DataError: The file is missing, of an unknown kind, or cannot be read.
     """
     name = str(source)
+    if source.is_dir():
+        raise DataError(name, "is a folder; give one file of texts")
     if not source.is_file():
         raise DataError(name, f"no such file{nearest_here(source)}")
     if source.suffix.lower() == ".txt":
@@ -130,6 +137,17 @@ def read_texts(source: Path) -> tuple[Unit, Iterator[RawRow | Fault]]:
     if list(tables) != [""]:
         raise DataError(name, "holds splits; give one list of rows")
     return tables[""].unit, tables[""].rows
+
+
+def _refuse_columns(source: Path) -> None:
+    """Refuse a file of columns that ends in .txt, which here means one text a line."""
+    lines = [line.split() for line in itertools.islice(decoded_lines(source, str(source)), 50)]
+    filled = [fields for fields in lines if fields]
+    if filled and all(len(fields) > 1 and is_tag(fields[-1]) for fields in filled):
+        raise DataError(
+            str(source),
+            "looks like a file of columns (a token and its tag a line); let its name end in .conll",
+        )
 
 
 def _checked(window: Sequence[RawRow | Fault], unit: Unit, source: Path, task: Task) -> list[Record]:
@@ -146,10 +164,10 @@ def _problem(row: RawRow | Fault, unit: Unit, task: Task) -> str | None:
     number, record = row
     names = names_of(task)
     wanted = [names.text, names.pair] if task.label_kind == "span" else [names.text]
-    missing = [ways[0] for ways in wanted if not any(name in record for name in ways)]
+    missing = [" or ".join(map(repr, ways[:3])) for ways in wanted if find_name(record, ways) is None]
     if missing:
         there_is = ", ".join(map(str, record))
-        return f"{unit} {number:,}: no field {' and no field '.join(map(repr, missing))} (it has: {there_is})"
+        return f"{unit} {number:,}: no field {' and no field '.join(missing)} (it has: {there_is})"
     try:
         columns_of([record], task)
     except DataError as error:
@@ -158,9 +176,9 @@ def _problem(row: RawRow | Fault, unit: Unit, task: Task) -> str | None:
 
 
 def _writer(
-    file: TextIO, target: Path | None, columns: Sequence[str]
+    file: TextIO, target: Path | None, *, columns: Iterable[str]
 ) -> Callable[[Record, AnyAnswer], object]:
-    """Return what writes a row and its answer: as JSON, or in a table of the first row's columns."""
+    """Return what writes a row and its answer: as JSON, or in a table with the columns of the rows."""
     if target is None or target.suffix in (".jsonl", ".ndjson"):
         return lambda row, answer: file.write(as_json(row, answer) + "\n")
     table = csv.writer(file, delimiter="\t" if target.suffix == ".tsv" else ",")
@@ -169,12 +187,25 @@ def _writer(
     def write(row: Record, answer: AnyAnswer) -> None:
         number = next(numbers)
         names, lines = _table_lines(answer)
-        kept = [name for name in columns if name not in names and name not in _left_out(answer)]
+        if lost := set(row) - set(columns):
+            raise DataError(
+                str(target),
+                f"row {number:,} has a column {min(lost)!r} that the first {CHUNK_ROWS:,} rows lack; a table "
+                "needs it there too, or write .jsonl",
+            )
+        taken = {"row", *names}
+        given = _kept({name: row.get(name) for name in columns}, answer, taken)
         if number == 1:
-            table.writerow(["row", *kept, *names])
-        table.writerows([number, *(row.get(name) for name in kept), *line] for line in lines)
+            table.writerow(["row", *given, *names])
+        cells = [_cell(value) for value in given.values()]
+        table.writerows([number, *cells, *line] for line in lines)
 
     return write
+
+
+def _cell(value: object) -> object:
+    """Return what a table holds of a value: lists and mappings as JSON, as training reads them."""
+    return json.dumps(value, ensure_ascii=False, default=str) if isinstance(value, list | dict) else value
 
 
 def as_json(row: Record, answer: AnyAnswer) -> str:
@@ -184,13 +215,26 @@ def as_json(row: Record, answer: AnyAnswer) -> str:
     """
     if isinstance(answer, FoundAnswer):
         answer = replace(answer, n_best=answer.n_best[:NUM_BEST_SHOWN])
-    kept = {name: value for name, value in row.items() if name not in _left_out(answer)}
-    return json.dumps({**kept, **asdict(answer)}, ensure_ascii=False, default=str)
+    said = asdict(answer)
+    return json.dumps({**_kept(row, answer, set(said)), **said}, ensure_ascii=False, default=str)
 
 
-def _left_out(answer: AnyAnswer) -> tuple[str, ...]:
-    """Return the columns that are not repeated beside an answer."""
-    return ("context", "text_pair") if isinstance(answer, FoundAnswer) else ()
+def _kept(row: Record, answer: AnyAnswer, taken: set[str]) -> Record:
+    """Return what stands beside an answer: the row, without a context or a text that the answer repeats.
+
+    A column whose name the answer takes goes on as ``input_NAME``: a gold label beside the predicted one.
+    """
+    left_out: set[str] = set()
+    if isinstance(answer, FoundAnswer):
+        text = find_name(row, NAMES["qa"].text)
+        left_out = {name for name in row if name != text and name.lower() in CONTEXT_NAMES}
+    elif isinstance(answer, Entities) and row.get("text") == answer.text:
+        left_out = {"text"}
+    return {
+        f"input_{name}" if name in taken else name: value
+        for name, value in row.items()
+        if name not in left_out
+    }
 
 
 def _table_lines(answer: AnyAnswer) -> tuple[list[str], Sequence[Sequence[object]]]:

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
-from tinybert.data.entities import join_words, segment
+from tinybert.data.columns import CONTEXT_NAMES, PAIR_NAMES, QUESTION_NAMES, TEXT_NAMES, TOKEN_NAMES
+from tinybert.data.entities import as_tokens, join_words, segment
 from tinybert.data.fields import FieldError
 from tinybert.errors import DataError
 from tinybert.tasks import Task
@@ -23,17 +24,17 @@ NEED_CONTEXT = "--context TEXT, --context-file FILE, or a column context"
 
 @dataclass(frozen=True)
 class Names:
-    """How a task's columns may be called, the usual name first."""
+    """How a task's columns may be called, in any case, the usual name first."""
 
     text: tuple[str, ...]
     pair: tuple[str, ...]
 
 
 NAMES = {
-    "qa": Names(("question", "text"), ("context", "text_pair")),
-    "ner": Names(("text", "tokens", "words"), ()),
+    "qa": Names((*QUESTION_NAMES, "text"), CONTEXT_NAMES),
+    "ner": Names(TOKEN_NAMES, ()),
 }
-PLAIN = Names(("text",), ("text_pair",))
+PLAIN = Names(TEXT_NAMES, PAIR_NAMES)
 
 
 def columns_of(rows: Sequence[TextRow], task: Task) -> dict[str, list[Any]]:
@@ -94,8 +95,8 @@ def words_of(row: TextRow) -> tuple[str, list[int], list[int]]:
     """
     value: object = row
     if isinstance(row, Mapping):
-        found = next((name for name in NAMES["ner"].text if name in row), None)
-        value = row[found] if found else None
+        found = find_name(row, NAMES["ner"].text)
+        value = as_tokens(row[found], found) if found else None
         if found and isinstance(row.get("word_starts"), list):
             return (
                 cast(str, value),
@@ -106,6 +107,8 @@ def words_of(row: TextRow) -> tuple[str, list[int], list[int]]:
         if not _is_text(value):
             raise FieldError("text", f"{value!r:.60}; {EMPTY}")
         return value, *segment(value)
+    if isinstance(value, tuple) and any(" " in str(part) for part in cast("tuple[object, ...]", value)):
+        raise FieldError("text", f"{value!r:.60}; a model of named entities reads one text at a time")
     words = list(cast("Sequence[object]", value)) if isinstance(value, list | tuple) else []
     if not words or not all(_is_text(word) for word in words):
         raise FieldError("tokens", f"{value!r:.60}; give a text, or a list of words that are not empty")
@@ -120,9 +123,13 @@ def _is_text(value: object) -> bool:
 
 def _text_and_pair(row: TextRow, names: Names) -> tuple[object, object]:
     if isinstance(row, Mapping):
-        return _first(row, names.text), _first(row, names.pair)
+        text = find_name(row, names.text)
+        pair = find_name(row, [name for name in names.pair if text is None or name != text.lower()])
+        return (row[text] if text else None), (row[pair] if pair else None)
     return (row[0], row[1]) if isinstance(row, tuple) and len(row) == 2 else (row, None)
 
 
-def _first(row: Mapping[str, object], names: Sequence[str]) -> object:
-    return next((row[name] for name in names if name in row), None)
+def find_name(row: Mapping[str, object], names: Sequence[str]) -> str | None:
+    """Return the row's own spelling of the first of these names that it has."""
+    spelled = {str(name).strip().lower(): str(name) for name in reversed(list(row))}
+    return next((spelled[name] for name in names if name in spelled), None)

@@ -68,7 +68,7 @@ def settle_teacher(work: Distillation) -> tuple[DistillPlan, Json | None]:
     plan, recipe = work.plan, work.recipe
     if plan.teacher.kind != "encoder":
         return plan, None
-    say(f"{plan.teacher.path} has no task head: fine-tuning it as the teacher")
+    say(f"{plan.teacher.path} has no head for this task: fine-tuning it as the teacher")
     folder, facts = work.run.step(
         "teacher",
         lambda folder: fine_tune_step(

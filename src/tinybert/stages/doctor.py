@@ -306,7 +306,9 @@ def checks_of_teacher(plan: DistillPlan, data: TextData, *, trained_here: bool =
     very run had too few rows or epochs; that is said, and the run goes on.
     """
     if plan.teacher.kind == "encoder":
-        return [Finding("ok", "teacher", "has no task head: it is fine-tuned on the train rows first")]
+        return [
+            Finding("ok", "teacher", "has no head for this task: it is fine-tuned on the train rows first")
+        ]
     if plan.teacher.kind == "file":
         return [Finding("ok", "teacher", "a file of scores")]
     score, floor = teacher_score(plan, data)

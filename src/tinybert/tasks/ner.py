@@ -79,7 +79,7 @@ def gather(
         begins = np.array([name.startswith("B-") for name in labels.names])
         by_word[unheard] = np.where(begins, NEVER, -1.0 * (np.array(labels.names) != OUTSIDE))
         for words, found in _pieces_over(unheard, scores, features=features, rows=rows, offsets=offsets):
-            by_word[words] = found
+            by_word[words] = going_on(found, labels.names)
     return [
         WordScores(text, starts, ends, by_word[offsets[row] : offsets[row + 1]], labels.names)
         for row, (text, starts, ends) in enumerate(
@@ -101,6 +101,20 @@ def _word_places(
     targets = offsets[np.asarray(features["example"])[window[places]]] + words[places]
     from_edge = np.minimum(inside, np.repeat(lengths, lengths) - 1 - inside)[places]
     return targets, places, np.argsort(from_edge, kind="stable")
+
+
+def going_on(scores: np.ndarray, names: Sequence[str]) -> np.ndarray:
+    """Return scores (T, C) of words that stand behind another under the same piece.
+
+    Where the piece begins an entity, they go on with it.
+    """
+    scores = scores.copy()
+    for begins, name in enumerate(names):
+        if name.startswith("B-") and f"I-{name[2:]}" in names:
+            goes_on = names.index(f"I-{name[2:]}")
+            scores[:, goes_on] = np.maximum(scores[:, goes_on], scores[:, begins])
+            scores[:, begins] = NEVER
+    return scores
 
 
 def _pieces_over(

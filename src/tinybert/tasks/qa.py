@@ -140,9 +140,10 @@ def decode(outputs: Outputs, labels: LabelScheme) -> list[FoundAnswer]:
 
 
 def _answer(reading: Reading) -> FoundAnswer:
+    """Return the best answer; "there is none" takes part with what the threshold gives or takes."""
     spans = list(reading.spans)
     if reading.threshold is not None or not spans:
-        spans.append((0, 0, reading.null_score))
+        spans.append((0, 0, reading.null_score - (reading.threshold or 0.0)))
     logits = np.array([score for _, _, score in spans])
     powers = np.exp(logits - logits.max())
     n_best = [

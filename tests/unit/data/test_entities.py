@@ -323,7 +323,10 @@ PERSON, CITY = {"start": 0, "end": 7, "label": "PER"}, {"start": 12, "end": 16, 
         [CITY, PERSON],
         [[0, 7, "PER"], [12, 16, "LOC"]],
         [(0, 7, " PER "), (12, 16, "LOC")],
-        [{"start": 0, "end": 7, "labels": ["PER"]}, {"start": 12, "end": 16, "labels": ["LOC"], "text": "x"}],
+        [
+            {"start": 0, "end": 7, "labels": ["PER"]},
+            {"start": 12, "end": 16, "labels": ["LOC"], "text": "Rome"},
+        ],
         [[0, 8, "PER"], [11, 16, "LOC"]],  # with white space at their ends
     ],
 )
@@ -360,6 +363,9 @@ def test_spans_that_overlap_are_refused_with_both(spans: object) -> None:
     [
         ([0, 99, "PER"], "0–99 (PER) does not lie in the text of 17 characters"),
         ([-1, 3, "PER"], "does not lie"),
+        ({"start": False, "end": True, "label": "PER"}, "does not lie"),
+        ({"start": 1, "end": 8, "label": "PER", "text": "Ann Lee"}, "'nn Lee ' stands there; it stands at 0"),
+        ({"start": 0, "end": 7, "label": "PER", "text": "Bob"}, "it stands nowhere"),
         ([3, 3, "PER"], "does not lie"),
         ([5, 3, "PER"], "does not lie"),
         ([3, 4, "PER"], "holds white space only"),
@@ -428,7 +434,7 @@ def test_label_studios_json() -> None:
     cancelled = {"was_cancelled": True, "result": [{"value": {"start": 0, "end": 3, "labels": ["X"]}}]}
     raw = {"id": 1, "data": {"text": ROME, "source": "x"}, "annotations": [cancelled, {"result": result}]}
     ((number, row),) = exported_rows([(4, raw)])
-    assert (number, row) == (4, {"text": ROME, "spans": [value]})
+    assert (number, row) == (4, {"id": 1, "text": ROME, "spans": [value]})
     assert read(row).tags == ["B-PER", "I-PER", "O", "O", "O"]
 
 
@@ -485,6 +491,26 @@ def test_spacys_older_paragraphs_are_a_row_a_sentence() -> None:
     assert [row.text for row in found] == ["Ann Lee .", "Rome"]
 
 
+def test_offsets_by_other_names() -> None:
+    assert read({"text": ROME, "spans": [{"start_offset": 12, "end_offset": 16, "label": "LOC"}]}).tags == [
+        *("O", "O", "O", "B-LOC", "O")
+    ]
+
+
+def test_the_json_of_annotators_for_spacy(tmp_path: Path) -> None:
+    pairs = [[f"{name} saw Rome.", {"entities": [[0, 3, "PER"]]}] for name in ("Ann", "Bob", "Joe")]
+    (tmp_path / "test.json").write_text(json.dumps({"classes": ["PER"], "annotations": pairs}))
+    data = load(tmp_path, settings=DataSection(), label_kind="tags", need=("test",))
+    assert [row["label"][0] for row in data.splits["test"]] == [1, 1, 1]
+
+
+def test_a_type_may_hold_any_mark(tmp_path: Path) -> None:
+    rows = [{"tokens": [f"Ann{i}", "ran"], "tags": ["B-Name|first, given;x", "O"]} for i in range(3)]
+    data = load({"test": rows}, settings=DataSection(), label_kind="tags", need=("test",))
+    assert data.labels.names == ("O", "B-Name|first, given;x", "I-Name|first, given;x")
+    assert [row["label"] for row in data.splits["test"]] == [[1, 0]] * 3
+
+
 def test_other_rows_stay_as_they_are() -> None:
     raw = {"tokens": ["a"], "tags": ["O"], "data": "x"}
     assert list(exported_rows([(1, raw)])) == [(1, raw)]
@@ -496,6 +522,27 @@ def test_other_rows_stay_as_they_are() -> None:
         ({"data": {"text": ROME}, "annotations": "none"}, "annotations: 'none'; a list of objects"),
         ({"data": {"text": ROME}, "annotations": [3]}, "annotations: 3 stands in the list; an object"),
         ({"data": {"text": ROME}, "annotations": [{"result": {"value": 1}}]}, "result: {'value': 1}; a list"),
+        (
+            {
+                "data": {"text": ROME},
+                "annotations": [{"result": [{"value": {"start": 0, "hypertextlabels": ["PER"]}}]}],
+            },
+            "result: holds hypertextlabels; read are the labels of plain text",
+        ),
+        (
+            {
+                "data": {"text": ROME, "title": "Rome"},
+                "annotations": [
+                    {
+                        "result": [
+                            {"to_name": name, "value": {"start": 0, "end": 3, "labels": ["PER"]}}
+                            for name in ("text", "title")
+                        ]
+                    }
+                ],
+            },
+            "labels several texts of the task (text, title)",
+        ),
         ({"paragraphs": ["a text"]}, "paragraphs: 'a text' stands in the list"),
         ({"paragraphs": [{"sentences": [{"tokens": ["Ann"]}]}]}, "tokens: 'Ann' stands in the list"),
         ({"title": "Fox", "paragraphs": [{"context": ROME, "qas": []}]}, "which --task qa reads"),
@@ -511,7 +558,13 @@ def test_a_broken_part_of_an_export_is_a_fault_and_the_rows_after_it_are_read(
     assert wanted in fault.why
 
 
-def test_a_table_holds_spans_and_tags_as_json_lists() -> None:
+def test_a_table_holds_tokens_spans_and_tags_as_json_lists() -> None:
+    row = read({"tokens": '["Ann", "Lee", "left"]', "tags": '["B-PER", "I-PER", "O"]'}, "tokens", "tags")
+    assert (row.text, row.tags) == ("Ann Lee left", ["B-PER", "I-PER", "O"])
+    broken = {"tokens": "['Ann', 'Lee']", "tags": "B-PER I-PER"}
+    refused(lambda: read(broken, "tokens", "tags"), "tokens", "starts like a JSON list but is none")
+    assert read({"tokens": "[ 1 ]", "tags": "O O O"}, "tokens", "tags").tags == ["O", "O", "O"]
+    assert read({"text": ROME, "spans": " "}).tags is None
     assert read({"text": ROME, "spans": '[[12, 16, "LOC"]]'}).tags == ["O", "O", "O", "B-LOC", "O"]
     assert read({"text": "Ann ran", "spans": '["B-PER", "O"]'}).tags == ["B-PER", "O"]
 

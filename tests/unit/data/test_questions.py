@@ -69,12 +69,13 @@ def test_different_answers_stay_in_order() -> None:
     assert answers(value) == [[17, 24], [4, 7]]
 
 
-@pytest.mark.parametrize("value", [[], {"text": [], "answer_start": []}, "", "  "])
+@pytest.mark.parametrize("value", [[], {"text": [], "answer_start": []}])
 def test_an_empty_field_says_that_there_is_no_answer(value: object) -> None:
     assert answers(value) == []
 
 
-def test_a_missing_field_says_nothing() -> None:
+def test_a_missing_field_or_an_empty_cell_says_nothing() -> None:
+    assert answers("") is answers("  ") is None
     assert read_answers({}, CONTEXT, "answers") is None
     assert answers(None) is None
     assert QuestionRow("?", CONTEXT, None).label is None
@@ -84,8 +85,25 @@ def test_a_missing_field_says_nothing() -> None:
 
 def test_impossible_questions_have_no_answer_whatever_is_plausible() -> None:
     assert answers([], is_impossible=True, plausible_answers=[{"text": "fox", "answer_start": 4}]) == []
-    assert answers({"text": ["fox"], "answer_start": [4]}, is_impossible=True) == []
     assert answers({"text": ["fox"], "answer_start": [4]}, is_impossible=False) == [[4, 7]]
+    assert answers("", is_impossible="True") == answers(None, is_impossible="1") == []
+    assert answers("", is_impossible="False") is None
+    for flag in (True, "true", 1):
+        with pytest.raises(FieldError, match="is_impossible says that there is none"):
+            answers({"text": ["fox"], "answer_start": [4]}, is_impossible=flag)
+
+
+def test_a_cell_of_a_table_holds_an_answer_its_place_or_json() -> None:
+    assert answers('{"text": ["old fox"], "answer_start": [17]}') == [[17, 24]]
+    assert answers('[{"text": "old fox"}]') == [[17, 24]]
+    assert answers("[]") == []
+    assert answers("fox", answer_start="4") == answers("fox", answer_start=4) == [[4, 7]]
+    assert answers("old fox", answer_start="") == [[17, 24]]
+    with pytest.raises(FieldError, match="does not stand at character 0; it stands at 4"):
+        answers("fox", answer_start="0")
+    assert answers("[1]", context="as was shown [1] here") == [[13, 16]]
+    with pytest.raises(FieldError, match="stands in the context 0 times"):
+        answers("[broken")
 
 
 @pytest.mark.parametrize(
@@ -134,7 +152,8 @@ def test_an_answer_is_the_slice_of_its_context(context: str, data: st.DataObject
 
 def test_articles_become_a_row_a_question_with_the_number_of_the_article() -> None:
     qas = [{"question": "a?", "id": "1"}, {"question": "b?", "id": "2"}]
-    article = {"title": "Fox", "paragraphs": [{"context": CONTEXT, "qas": qas}, {"context": "empty"}]}
+    none: dict[str, object] = {"context": "empty", "qas": []}
+    article = {"title": "Fox", "paragraphs": [{"context": CONTEXT, "qas": qas}, none]}
     fault, flat = Fault(5, "broken", {}), (6, {"question": "c?"})
     rows = list(nested_rows([(4, article), fault, flat]))
     assert rows[2:] == [fault, flat]
@@ -146,19 +165,26 @@ def test_articles_become_a_row_a_question_with_the_number_of_the_article() -> No
 @pytest.mark.parametrize(
     ("paragraphs", "wanted"),
     [
-        (["text"], "paragraphs: 'text' stands in the list; an object is expected"),
+        (["text"], "paragraph 1, paragraphs: 'text' stands in the list; an object is expected"),
+        (
+            [{"contexts": CONTEXT, "qa": []}],
+            "paragraph 1, qas: missing; expected the questions (there is: contexts, qa)",
+        ),
         ([{"context": CONTEXT, "qas": {"question": "?"}}], "qas: {'question': '?'}; a list of objects"),
         ([{"context": CONTEXT, "qas": ["who?"]}], "qas: 'who?' stands in the list"),
     ],
 )
 def test_a_broken_article_is_a_fault_and_the_next_is_read(paragraphs: list[object], wanted: str) -> None:
-    good = {"paragraphs": [{"context": CONTEXT, "qas": [{"question": "a?"}]}]}
-    fault, row = nested_rows([(1, {"title": "Fox", "paragraphs": paragraphs}), (2, good)])
+    good = {"context": CONTEXT, "qas": [{"question": "a?", "is_impossible": True}]}
+    articles = [(1, {"title": "Fox", "paragraphs": [*paragraphs, good]}), (2, {"paragraphs": [good]})]
+    fault, *rows = nested_rows(articles)
     assert isinstance(fault, Fault)
     assert fault.number == 1
     assert wanted in fault.why
-    assert not isinstance(row, Fault)
-    assert row[1]["question"] == "a?"
+    assert [(number, row["question"], row["answers"]) for number, row in rows] == [
+        (1, "a?", []),
+        (2, "a?", []),
+    ]  # type: ignore[misc,index]
 
 
 def test_questions_none_of_which_has_an_answer_are_refused() -> None:

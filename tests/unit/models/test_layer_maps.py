@@ -1,7 +1,7 @@
 import pytest
 
 from tinybert.errors import ModelError, RecipeError
-from tinybert.models.layer_maps import BUILTIN, last, resolve_layer_map, uniform
+from tinybert.models.layer_maps import BUILTIN, first, last, resolve_layer_map, uniform
 
 
 @pytest.mark.parametrize(
@@ -20,17 +20,21 @@ def test_uniform(student, teacher, expected):
     assert uniform(student, teacher) == expected
 
 
+def test_first():
+    assert first(2, 6) == [1, 2]
+
+
 def test_last():
     assert last(2, 6) == [5, 6]
 
 
 @pytest.mark.parametrize("name", BUILTIN)
-def test_every_map_is_valid_at_every_size_and_ends_at_the_last_layer(name):
+def test_every_map_is_valid_at_every_size(name):
     for teacher in range(1, 33):
         for student in range(1, teacher + 1):
             layers = resolve_layer_map(name, student, teacher)
             assert len(layers) == student
-            assert layers[-1] == teacher
+            assert layers[-1] == (student if name == "first" else teacher)
             assert layers == sorted(set(layers))
             assert layers[0] >= 1
 

@@ -335,10 +335,10 @@ def test_questions_in_files_are_answered(
     [
         ("ner", {"text": " "}, "text: ' '"),
         ("ner", {"tokens": ["ada", ""]}, "tokens: ['ada', '']"),
-        ("ner", {"review": "ada"}, "no field 'text' (it has: review)"),
+        ("ner", {"remark": "ada"}, "no field 'tokens' or 'words' or 'text' (it has: remark)"),
         ("qa", {"question": "", "context": "red"}, "question: ''"),
         ("qa", {"question": "which", "context": None}, "context: None"),
-        ("qa", {"question": "which"}, "no field 'context'"),
+        ("qa", {"question": "which"}, "no field 'context' or 'passage' or"),
     ],
 )
 def test_a_bad_row_is_named_with_its_file_and_line(

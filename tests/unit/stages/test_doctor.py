@@ -86,7 +86,7 @@ def test_a_teacher_trained_here_that_learned_little_is_a_warning(tmp_path: Path,
 def test_an_encoder_is_to_be_fine_tuned_first(tmp_path: Path, tiny_encoder: Path) -> None:
     found = findings(tmp_path, tiny_encoder)
     assert found["teacher"] == Finding(
-        "ok", "teacher", "has no task head: it is fine-tuned on the train rows first"
+        "ok", "teacher", "has no head for this task: it is fine-tuned on the train rows first"
     )
 
 

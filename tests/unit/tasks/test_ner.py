@@ -114,7 +114,9 @@ def test_a_word_below_a_piece_of_another_hears_that_piece() -> None:
     }
     scores = [np.array([[0, 0, 0], [1, 5, 2], [3, 3, 4], [0, 0, 0]], dtype=np.float32)]
     found = gathered(scores, features, rows)[0].scores
-    assert found.tolist() == [[1, 5, 2], [1, 5, 2], [3, 3, 4]]
+    assert found.tolist() == [[1, 5, 2], [1, -1e4, 5], [3, 3, 4]]
+    answer = NER.decode(gathered(scores, features, rows), SCHEME)[0]
+    assert [entity.text for entity in answer.entities] == ["北京 a"]  # one, not one a word
 
 
 def test_a_word_without_any_piece_begins_no_entity_but_goes_on_with_one() -> None:

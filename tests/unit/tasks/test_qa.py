@@ -211,12 +211,12 @@ def test_the_probabilities_of_the_n_best_add_up_to_one() -> None:
 def test_a_score_is_the_answers_share_of_the_n_best() -> None:
     reading = Reading("red fox", [(0, 3, 2.0), (4, 7, 1.0)], 1.0, 5.0)
     (said,) = QA.decode([reading], SCHEME)
-    whole = math.exp(2) + 2 * math.exp(1)
+    whole = math.exp(2) + math.exp(1) + math.exp(1 - 5)
     assert said.score == pytest.approx(math.exp(2) / whole)
     assert [(span.text, span.score) for span in said.n_best] == [
         ("red", pytest.approx(math.exp(2) / whole)),
         ("fox", pytest.approx(math.exp(1) / whole)),
-        ("", pytest.approx(math.exp(1) / whole)),
+        ("", pytest.approx(math.exp(1 - 5) / whole)),
     ]
 
 
