@@ -65,15 +65,16 @@ def suites() -> dict[str, list[Job]]:
     rate = ("train.learning_rate=1e-4",)
     tagger = {"task": "ner", "teacher_overrides": rate}
     conll = [Job("conll2003", shape, seed, **tagger) for seed in SEEDS for shape in ("4l-384d", "4l-312d")]
-    lower = {**tagger, "variant": "first", "overrides": ("student.layer_map=first",)}
-    conll_first = [Job("conll2003", "4l-384d", seed, **lower, baseline=seed == SEEDS[0]) for seed in SEEDS]
+    spread_out = {**tagger, "variant": "uniform", "overrides": ("student.layer_map=uniform",)}
+    uniform = [
+        Job("conll2003", shape, seed, **spread_out) for seed in SEEDS for shape in ("4l-384d", "4l-312d")
+    ]
     cluener = [Job("cluener2020_zh", "4l-384d", task="ner", teacher_overrides=rate)]
     few = (*rate, "train.batch_size=16", "train.num_epochs=4")  # 3,500 questions make few steps
-    kept = (*few[1:], "student.layer_map=first")
     squad = [
-        Job("squad11", "4l-384d", seed, task="qa", overrides=kept, teacher_overrides=few) for seed in SEEDS
+        Job("squad11", "4l-384d", seed, task="qa", overrides=few[1:], teacher_overrides=few) for seed in SEEDS
     ]
-    tokens = {"conll": conll, "conll-first": conll_first, "cluener": cluener, "squad": squad}
+    tokens = {"conll": conll, "conll-uniform": uniform, "cluener": cluener, "squad": squad}
     return {"sst2": main, "start": start, "shapes": shapes, "datasets": datasets, **tokens}
 
 

@@ -96,8 +96,11 @@ class StudentSection(Section):
         description="auto: project where the teacher can be projected, else slice, else random",
     )
     layer_map: str | list[int] = Field(
-        default="uniform",
-        description="for each student layer the teacher layer it starts from and learns from, counted from 1",
+        default="auto",
+        description=(
+            "for each student layer the teacher layer it starts from and learns from, counted from 1; auto: "
+            "first for ner and qa where half of the teacher or more is kept, else uniform"
+        ),
     )
 
 

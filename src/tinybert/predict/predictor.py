@@ -22,7 +22,7 @@ from tinybert.models import has_task_head, load_classifier, load_config, load_to
 from tinybert.models.inputs import run_model
 from tinybert.models.label_order import label_mismatch, label_order, output_names, reorder_outputs
 from tinybert.models.memory import give_back_memory
-from tinybert.predict.rows import TextRow, columns_of, names_of
+from tinybert.predict.rows import TextRow, columns_of
 from tinybert.runs import open_run, partial_path
 from tinybert.tasks import AnyAnswer, Outputs, Task, task_of_config
 
@@ -102,7 +102,7 @@ class Predictor:
     @property
     def asked(self) -> str:
         """What the texts that are answered are called: text or question."""
-        return names_of(self.task).text[0]
+        return "question" if self.task.label_kind == "span" else "text"
 
     def __call__(self, rows: Iterable[TextRow]) -> list[AnyAnswer]:
         """Return one answer a row, in the order given."""

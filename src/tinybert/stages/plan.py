@@ -152,6 +152,7 @@ def plan_distill(recipe: Recipe) -> DistillPlan:
         cut_from_teacher=start in ("slice", "project"),
     )
     maps = start in ("slice", "project") or any(is_intermediate(name) for name in losses)
+    recipe = _choose_layer_map(recipe, task, start, shape=shape, source=source)
     layer_map = _plan_layer_map(recipe, shape, source, teacher) if maps else ()
     _check_start(start, shape, source)
     resolved = recipe.model_copy(
@@ -336,6 +337,20 @@ def _plan_shape(recipe: Recipe, start: Start) -> Shape:
             info.num_hidden_layers, info.hidden_size, info.num_attention_heads, info.intermediate_size
         )
     return resolve_shape(student.shape, _own_numbers(recipe))
+
+
+def _choose_layer_map(recipe: Recipe, task: Task, start: Start, *, shape: Shape, source: str) -> Recipe:
+    """Return the recipe with the layer map's name in place of "auto".
+
+    What a token is is known low in a fine-tuned encoder: a student of its lowest layers that are refitted
+    starts better, and stays better, than one of layers spread over it (docs/results.md).
+    """
+    if recipe.student.layer_map != "auto":
+        return recipe
+    kept = shape.num_hidden_layers if start in ("slice", "project") else 0
+    lowest = task.label_kind in WINDOWED and 2 * kept >= describe(plan_config(source)).num_hidden_layers
+    name = "first" if lowest and kept else "uniform"
+    return recipe.model_copy(update={"student": recipe.student.model_copy(update={"layer_map": name})})
 
 
 def _plan_layer_map(recipe: Recipe, shape: Shape, source: str, teacher: TeacherPlan) -> tuple[int, ...]:

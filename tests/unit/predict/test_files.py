@@ -95,9 +95,7 @@ def test_an_empty_text_is_named_by_its_row_and_no_file_is_left_that_looks_whole(
 def test_a_missing_column_is_said_with_those_there_are(
     teacher: Predictor, tmp_path: Path, suffix: str
 ) -> None:
-    with pytest.raises(
-        DataError, match=r"no field 'text' or 'sentence' .*it has: remark, id"
-    ):
+    with pytest.raises(DataError, match=r"no field 'text' or 'sentence' .*it has: remark, id"):
         predict_file(teacher, write(tmp_path / f"texts{suffix}", column="remark"), tmp_path / "out.jsonl")
 
 

@@ -81,6 +81,21 @@ def test_layer_maps_by_name_or_by_hand(tiny_teacher: Path, spec: str, layers: tu
     assert plan(tiny_teacher, f"student.layer_map={spec}").layer_map == layers
 
 
+@pytest.mark.parametrize(
+    ("task", "num_layers", "name"),
+    [("classification", 2, "uniform"), ("ner", 2, "first"), ("qa", 3, "first"), ("ner", 1, "uniform")],
+)
+def test_tags_and_answers_keep_the_lowest_layers(
+    tiny_encoder: Path, task: str, num_layers: int, name: str
+) -> None:
+    made = plan(
+        tiny_encoder, f"task={task}", f"student.num_hidden_layers={num_layers}", "student.start=project"
+    )
+    assert made.recipe.student.layer_map == name
+    by_hand = plan(tiny_encoder, f"task={task}", "student.layer_map=last", "student.start=project")
+    assert by_hand.recipe.student.layer_map == "last"
+
+
 def test_default_losses_match_hidden_states_predictions_and_labels(tiny_teacher: Path) -> None:
     assert plan(tiny_teacher).losses == {"hidden_state_mse": 1.0, "kl_divergence": 1.0, "hard": 0.1}
     assert "attention_score_mse" in plan(tiny_teacher, "distill.phases=two").losses
