@@ -24,6 +24,7 @@ from tinybert.data import (
     count_truncated,
     encode_split,
     sorted_by_length,
+    tokenise,
 )
 from tinybert.errors import DoctorError
 from tinybert.evaluate import gold_labels
@@ -36,6 +37,7 @@ from tinybert.stages.console import say
 from tinybert.stages.objective import HARD, HardObjective, Teaching, is_intermediate
 from tinybert.stages.plan import DistillPlan, resolve_path
 from tinybert.stages.prepare import label_arguments
+from tinybert.tasks.qa import MAX_ANSWER_PIECES
 from tinybert.teachers import TeacherShape, estimate_mb
 
 Level = Literal["ok", "warn", "stop"]
@@ -45,6 +47,7 @@ MAX_ROWS_SCORED = 500
 TIMED_STEPS = 3
 BYTES_A_TRAINED_PARAMETER = 16  # weight, gradient and two Adam moments in fp32
 RARE_LABEL_ROWS = 5
+MAX_ANSWERS_COUNTED = 2000
 IMBALANCE = 10.0
 MARGIN_OVER_MAJORITY = 0.02
 
@@ -172,6 +175,8 @@ def check_truncation(plan: DistillPlan, data: TextData, tokenizer: PreTrainedTok
     limit = longest_row(plan)
     cut = count_truncated(data.splits["train"], tokenizer, max_length=limit)
     share = cut.rows / max(cut.sampled, 1)
+    if long := _long_answers(data, tokenizer) if plan.task.label_kind == "span" else "":
+        return Finding("warn", "lengths", long)
     if cut.rows == 0:
         return Finding("ok", "lengths", f"the longest row has {cut.longest} tokens, the limit is {limit}")
     longer = f"{cut.rows:,} of {cut.sampled:,} train rows ({share:.1%}) are longer than {limit} tokens"
@@ -183,6 +188,23 @@ def check_truncation(plan: DistillPlan, data: TextData, tokenizer: PreTrainedTok
         "to keep them"
     )
     return Finding("warn" if share > 0.01 else "ok", "lengths", text)
+
+
+def _long_answers(data: TextData, tokenizer: PreTrainedTokenizerBase) -> str:
+    """Say how many answers are longer than one that is ever given; empty when none is."""
+    rows = data.splits["train"].select(range(min(MAX_ANSWERS_COUNTED, len(data.splits["train"]))))
+    answers = [
+        context[start:end]
+        for context, spans in zip(rows["text_pair"], rows["label"], strict=True)
+        for start, end in spans or []
+    ]
+    long = sum(len(pieces) > MAX_ANSWER_PIECES for pieces in tokenise(answers, tokenizer))
+    if not long:
+        return ""
+    return (
+        f"{long:,} of {len(answers):,} train answers are longer than {MAX_ANSWER_PIECES} pieces, the longest "
+        "answer that is ever given; they cannot be found whole: ask for shorter ones"
+    )
 
 
 def check_balance(data: TextData) -> Finding:

@@ -418,3 +418,45 @@ def test_labels_that_are_no_tags_are_refused_and_other_orders_are_read(
     turned.model.save_pretrained(tmp_path / "turned")
     with pytest.raises(ModelError, match=r"answers the labels TAG_0, .* they are O, B-TYPE and I-TYPE"):
         Predictor(tmp_path / "turned")
+
+
+def test_a_table_keeps_what_later_rows_add_and_what_an_answer_would_hide(
+    teachers: dict[str, Predictor], tmp_path: Path
+) -> None:
+    question, context = PAIRS[0]
+    rows = [
+        {"question": question, "context": context, "answer": "GOLD", "row": 7},
+        {"Question": question, "passage": context, "id": "x", "kinds": ["a", "é"]},
+    ]
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    predict_file(teachers["qa"], tmp_path / "rows.jsonl", tmp_path / "out.csv")
+    first, second = read(tmp_path / "out.csv")
+    assert (first["row"], first["input_row"], first["input_answer"]) == ("1", "7", "GOLD")
+    assert first["answer"] == second["answer"] == WANTED[0][0]
+    assert (second["id"], json.loads(second["kinds"])) == ("x", ["a", "é"])
+    predict_file(teachers["qa"], tmp_path / "rows.jsonl", tmp_path / "out.jsonl")
+    assert read(tmp_path / "out.jsonl")[0]["input_answer"] == "GOLD"
+
+
+def test_a_table_says_that_a_late_column_has_no_place(
+    teachers: dict[str, Predictor], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(files, "CHUNK_ROWS", 2)
+    rows = [{"text": "ada"}, {"text": "bert"}, {"text": "carl", "late": 1}]
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    with pytest.raises(DataError, match="row 3 has a column 'late' that the first 2 rows lack"):
+        predict_file(teachers["ner"], tmp_path / "rows.jsonl", tmp_path / "out.csv")
+    assert not (tmp_path / "out.csv").exists()
+    predict_file(teachers["ner"], tmp_path / "rows.jsonl", tmp_path / "out.jsonl")
+    assert read(tmp_path / "out.jsonl")[2]["late"] == 1
+
+
+def test_columns_in_a_text_file_and_pairs_are_refused(teachers: dict[str, Predictor], tmp_path: Path) -> None:
+    (tmp_path / "rows.txt").write_text("ada B-PER\nli I-PER\n\nrome B-LOC\n")
+    with pytest.raises(DataError, match=r"looks like a file of columns .* end in \.conll"):
+        predict_file(teachers["ner"], tmp_path / "rows.txt", tmp_path / "out.jsonl")
+    with pytest.raises(DataError, match="is a folder"):
+        predict_file(teachers["ner"], tmp_path, tmp_path / "out.jsonl")
+    with pytest.raises(DataError, match="reads one text at a time"):
+        teachers["ner"]([("ada li", "in rome")])
+    assert said(teachers["ner"]([{"tokens": '["mister", "ada"]'}])[0]) == [("ada", 7, 10, "PER")]

@@ -105,6 +105,16 @@ def test_a_teacher_of_another_task_and_questions_without_answers_are_said(
     )
 
 
+def test_answers_longer_than_any_that_is_given_are_said(tmp_path: Path, tiny_teacher: Path) -> None:
+    splits = tokens.make_splits(tokens.make_question_rows, train=40)
+    assert findings(tmp_path, tiny_teacher, "task=qa", splits=splits)["lengths"].level == "ok"
+    context = "the colour is " + " ".join(["red"] * 40)
+    splits["train"][0] = {"question": "which colour", "context": context, "answers": [context[14:]]}
+    found = findings(tmp_path / "long", tiny_teacher, "task=qa", splits=splits)["lengths"]
+    assert found.level == "warn"
+    assert found.message.startswith("1 of 40 train answers are longer than 30 pieces")
+
+
 def other_tokenizer(folder: Path) -> Path:
     return easy.save_encoder(folder, words=list(reversed(easy.WORDS)), num_hidden_layers=2)
 
