@@ -110,6 +110,7 @@ def test_every_visible_character_of_unicode_is_in_a_word() -> None:
         ("cafe\u0301 naïve", ["cafe\u0301", "naïve"]),
         ("one\nend.", ["one", "end", "."]),
         ("hi😀!", ["hi", "😀", "!"]),
+        ("👩‍👩‍👧 in 🇫🇷", ["👩‍👩‍👧", "in", "🇫🇷"]),  # an emoji of several characters is one word
         (" \t\n", []),
         ("", []),
     ],
