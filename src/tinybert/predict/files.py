@@ -182,7 +182,7 @@ def _writer(
     if target is None or target.suffix in (".jsonl", ".ndjson"):
         return lambda row, answer: file.write(as_json(row, answer) + "\n")
     table = csv.writer(file, delimiter="\t" if target.suffix == ".tsv" else ",")
-    numbers = itertools.count(1)
+    numbers, header = itertools.count(1), list[str]()
 
     def write(row: Record, answer: AnyAnswer) -> None:
         number = next(numbers)
@@ -193,11 +193,11 @@ def _writer(
                 f"row {number:,} has a column {min(lost)!r} that the first {CHUNK_ROWS:,} rows lack; a table "
                 "needs it there too, or write .jsonl",
             )
-        taken = {"row", *names}
-        given = _kept({name: row.get(name) for name in columns}, answer, taken)
+        given = _kept({name: row.get(name) for name in columns}, answer, {"row", *names})
         if number == 1:
-            table.writerow(["row", *given, *names])
-        cells = [_cell(value) for value in given.values()]
+            header.extend(given)
+            table.writerow(["row", *header, *names])
+        cells = [_cell(given.get(name)) for name in header]
         table.writerows([number, *cells, *line] for line in lines)
 
     return write

@@ -438,6 +438,20 @@ def test_a_table_keeps_what_later_rows_add_and_what_an_answer_would_hide(
     assert read(tmp_path / "out.jsonl")[0]["input_answer"] == "GOLD"
 
 
+def test_a_table_stays_straight_where_texts_are_said_twice(
+    teachers: dict[str, Predictor], tmp_path: Path
+) -> None:
+    rows = [
+        {"tokens": ["mister", "ada"], "text": "mister ada"},
+        {"tokens": ["mister", "ada"], "text": "Mr Ada"},
+    ]
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    predict_file(teachers["ner"], tmp_path / "rows.jsonl", tmp_path / "out.csv")
+    for row in read(tmp_path / "out.csv"):
+        assert (row["text"], row["entity"], row["label"]) == ("mister ada", "ada", "PER")
+        assert json.loads(row["tokens"]) == ["mister", "ada"]
+
+
 def test_a_table_says_that_a_late_column_has_no_place(
     teachers: dict[str, Predictor], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
