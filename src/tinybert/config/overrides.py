@@ -116,8 +116,6 @@ def _explain(detail: dict[str, object]) -> str:
         section = _section_at(location[:-1])
         allowed = list(section.model_fields) if section else []
         return f"{path}: unknown key{nearest(location[-1], allowed)} (allowed: {', '.join(allowed)})"
-    if path == "augment.copies":
-        return f"{path} = {detail['input']!r}: augmentation does not exist yet; the only value is 0"
     if detail["type"] == "model_type":
         section = _section_at(location)
         keys = f", for example {location[-1]}.{next(iter(section.model_fields))}" if section else ""

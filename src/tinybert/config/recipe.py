@@ -129,6 +129,14 @@ class TrainSection(Section):
     """The optimiser and its schedule."""
 
     num_epochs: int | None = Field(default=None, ge=1, description="default: by the student's start")
+    num_steps: int | None = Field(
+        default=None, ge=1, description="raw text: stop there; overrides num_epochs"
+    )
+    eval_steps: int | None = Field(
+        default=None,
+        ge=1,
+        description="raw text: steps from one evaluation and checkpoint to the next; default: ten of them",
+    )
     learning_rate: float | None = Field(default=None, gt=0, description="peak; default: by the start")
     batch_size: int = Field(default=32, ge=1, description="rows a step and device")
     gradient_accumulation_steps: int = Field(default=1, ge=1, description="batches that make one step")
@@ -148,24 +156,104 @@ class TrainSection(Section):
     )
 
 
-class AugmentSection(Section):
-    """Copies of training rows; 0 until augmentation exists."""
+class CorpusSection(Section):
+    """How raw text becomes documents, and documents become blocks."""
 
-    copies: int = Field(default=0, ge=0, le=0, description="augmented copies of each row")
+    documents: Literal["line", "blank_line", "file"] = Field(
+        default="line", description="plain text: a document is a line, ends at a blank line, or is a file"
+    )
+    language: Literal["auto", "en", "zh", "other"] = Field(
+        default="auto", description="decides what a word is: Chinese is cut by a segmenter"
+    )
+    min_chars: int = Field(default=20, ge=1, description="shorter documents are left out")
+    near_duplicates: float | None = Field(
+        default=0.8,
+        gt=0,
+        le=1,
+        description="documents that share this part of their 5-word runs (Jaccard) count as one; null: only "
+        "equal ones do",
+    )
+    held_out: float = Field(
+        default=0.01,
+        gt=0,
+        lt=1,
+        description="share of the documents that is only evaluated on (at most 2,000)",
+    )
+    cross_documents: bool = Field(
+        default=False, description="fill each block with the beginning of the next document"
+    )
+
+
+class PretrainSection(Section):
+    """Masked language modelling."""
+
+    tokenizer: str | None = Field(
+        default=None, description="folder or checkpoint; needed where the model is a named shape"
+    )
+    mask_share: float = Field(default=0.15, gt=0, lt=1, description="of the tokens that are predicted")
+    whole_words: bool = Field(default=True, description="mask all pieces of a word or none")
+    train_only: Literal["all", "head"] = Field(
+        default="all", description="head: the encoder stays as it is and only learns to fill in words"
+    )
+
+
+class AugmentSection(Section):
+    """Copies of training rows with some words changed."""
+
+    copies: int = Field(default=0, ge=0, description="copies of each row, N of the paper (20 there); 0: none")
+    method: str = Field(
+        default="tinybert",
+        description="tinybert (the paper's: masked LM and neighbours), masked_lm, neighbours, synonyms, "
+        "swap, drop, insert, or package.module:attr",
+    )
+    model: str | None = Field(
+        default=None, description="masked language model that proposes words: a run of pretrain, or another"
+    )
+    probability: float = Field(
+        default=0.4, gt=0, le=1, description="that a word is changed in a copy, p of the paper"
+    )
+    num_candidates: int = Field(
+        default=15, ge=1, description="words that may stand in for one, K of the paper"
+    )
+    word_vectors: str | None = Field(
+        default=None,
+        description="neighbours: file in word2vec text or GloVe format; default: the model's own embeddings",
+    )
+    wordnet: str | None = Field(default=None, description="synonyms: folder with the files of WordNet")
+    language: Literal["auto", "en", "zh", "other"] = Field(
+        default="auto", description="decides what a word is and which are stop words"
+    )
+    max_shift: float | None = Field(
+        default=None,
+        gt=0,
+        le=1,
+        description="copies that move the teacher's probabilities further than this (total variation) are "
+        "dropped; null: all are kept",
+    )
+    ablation: bool = Field(
+        default=True, description="distill: also train the student without copies, for as many steps"
+    )
 
 
 class Recipe(Section):
     """Everything one run does. Frozen; make a changed one with ``recipe.with_overrides``."""
 
-    stage: Literal["finetune", "distill"] = Field(default="distill", description="what the run does")
-    task: str = Field(default="classification", description="classification, multilabel, regression, ner, qa")
+    stage: Literal["pretrain", "finetune", "distill"] = Field(
+        default="distill", description="what the run does"
+    )
+    task: str = Field(
+        default="classification", description="classification, multilabel, regression, ner, qa, general"
+    )
     hard_loss: str = Field(
         default="auto", description="the task's own, or another it allows (mse for classification)"
     )
     model: str | None = Field(
-        default=None, description="finetune: run, checkpoint, hub name or bundled:minilm"
+        default=None,
+        description="finetune, pretrain: run, checkpoint, hub name or bundled:minilm; pretrain: or a shape",
     )
     data: DataSection = DataSection()
+    corpus: CorpusSection = CorpusSection()
+    pretrain: PretrainSection = PretrainSection()
     teacher: TeacherSection = TeacherSection()
     student: StudentSection = StudentSection()
     distill: DistillSection = DistillSection()
