@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from itertools import islice
-from typing import Literal, cast
+from typing import Literal
 
 import regex
 
@@ -14,7 +14,7 @@ Span = tuple[int, int]
 HAN = regex.compile(r"\p{Han}")
 LETTER = regex.compile(r"\p{L}")
 WORD = regex.compile(r"[\p{L}\p{M}\p{N}]+(?:['’][\p{L}\p{M}]+)*|[^\s\p{L}\p{M}\p{N}]")
-ENGLISH = frozenset("the of and to in a is that it was for with as on are be this by at from not".split())
+ENGLISH = frozenset(("the", "of", "and", "to", "in", "a", "is", "that", "it", "was", "for", "with", "on"))
 TEXTS_LOOKED_AT = 200
 HAN_SHARE, ENGLISH_SHARE = 0.3, 0.1
 
@@ -48,5 +48,4 @@ def word_spans(text: str, language: Language) -> list[Span]:
         return [match.span() for match in WORD.finditer(text)]
     import rjieba
 
-    found = cast(list[tuple[str, int, int]], rjieba.tokenize(text))
-    return [(start, end) for word, start, end in found if word.strip()]
+    return [(start, end) for word, start, end in rjieba.tokenize(text) if word.strip()]

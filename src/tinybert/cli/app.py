@@ -17,11 +17,13 @@ from tinybert.cli.doctor import doctor
 from tinybert.cli.evaluate import evaluate
 from tinybert.cli.finetune import finetune
 from tinybert.cli.predict import predict
+from tinybert.cli.pretrain import pretrain
 from tinybert.cli.run import run
 from tinybert.errors import TinyBertError
 
 COMMANDS: dict[str, Callable[..., None]] = {
     "demo": demo,
+    "pretrain": pretrain,
     "finetune": finetune,
     "distill": distill,
     "run": run,

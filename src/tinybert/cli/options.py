@@ -67,6 +67,17 @@ def make_recipe(stage: str, data: str, reading: Reading, overrides: Sequence[str
     return build_recipe(_given(tree), overrides, subject="command line")
 
 
+def make_text_recipe(
+    stage: str, text: str, column: str | None, overrides: Sequence[str], **rest: object
+) -> Recipe:
+    """Lay options and overrides of a stage that reads raw text together.
+
+    Raises:
+        RecipeError: Any setting is wrong; all are listed.
+    """
+    return make_recipe(stage, text, Reading(text=column), overrides, **rest)
+
+
 def _given(section: Mapping[str, object]) -> Tree:
     return {key: value for key, value in section.items() if value is not None}
 
@@ -97,8 +108,13 @@ def carry_out(recipe: Recipe, out: Path | None, showing: Showing) -> None:
 
 def print_run(path: Path, metrics: Mapping[str, object]) -> None:
     """Print a run's table and where to look next."""
-    from tinybert.evaluate import plain_table, table_rows
+    from tinybert.evaluate import plain_table, table_rows, text_table
+    from tinybert.runs import Run
 
+    if "held_out" in metrics:
+        print("\n" + plain_table(text_table(Run(path).log)))
+        print(f"\nrun: {path}   report: {path / 'report.md'}   picture: {path / 'learning_curve.png'}")
+        return
     print("\n" + plain_table(table_rows(metrics)))
     if metrics.get("retention"):
         print(

@@ -107,11 +107,12 @@ class StudentSection(Section):
 class DistillSection(Section):
     """What the student is taught."""
 
-    dropout: float = Field(
-        default=0.1,
+    dropout: float | None = Field(
+        default=None,
         ge=0,
         lt=1,
-        description="of the student's hidden states while it is taught; the teacher's is always off",
+        description="of the student's hidden states while it is taught: 0.1, and 0 on raw text, which it "
+        "cannot learn by heart; the teacher's is always off",
     )
     phases: Literal["joint", "two"] = Field(
         default="joint",

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 TEACHER = "teacher_"
-TOKEN_COLUMNS = ("input_ids", "token_type_ids", "words", *PLACES)
+TOKEN_COLUMNS = ("input_ids", "token_type_ids", "continues", "words", *PLACES)
 
 
 class Collator:
@@ -41,8 +41,8 @@ class Collator:
         Returns:
             ``input_ids``, ``attention_mask`` and perhaps ``token_type_ids``, int64 (B, L); ``labels`` int64
             (B,) or float32 (B,) or (B, C), for tags int64 (B, L), for answers int64 (B, 2); ``row`` int64
-            (B,); where the rows have them, ``words``, ``piece_starts`` and ``piece_ends`` (B, L), -1 at
-            padding; and ``teacher_*`` likewise (B, L_teacher).
+            (B,); where the rows have them, ``continues`` bool (B, L), ``words``, ``piece_starts`` and
+            ``piece_ends`` (B, L), -1 at padding; and ``teacher_*`` likewise (B, L_teacher).
 
         Raises:
             DataError: The rows carry a teacher's tokens and no teacher's tokenizer was given.

@@ -140,7 +140,8 @@ def pad(
 
     Returns:
         int64 tensors (B, L): ``input_ids``, ``attention_mask`` (1 where a token is real), and
-        ``token_type_ids``, ``words``, ``piece_starts`` and ``piece_ends`` when the rows have them.
+        ``token_type_ids``, ``continues`` (bool), ``words``, ``piece_starts`` and ``piece_ends`` when the rows
+        have them.
 
     Example:
         >>> pad([{"input_ids": [5, 6]}, {"input_ids": [7]}], pad_token_id=0)["attention_mask"].tolist()
@@ -149,7 +150,8 @@ def pad(
     import torch
 
     longest = max(len(row["input_ids"]) for row in rows)
-    fills = {"input_ids": pad_token_id, "token_type_ids": 0, "words": -1, **dict.fromkeys(PLACES, -1)}
+    fills = {"input_ids": pad_token_id, "token_type_ids": 0, "continues": False}
+    fills |= {"words": -1, **dict.fromkeys(PLACES, -1)}
     batch = {
         key: torch.tensor([[*row[key], *[fill] * (longest - len(row[key]))] for row in rows])
         for key, fill in fills.items()

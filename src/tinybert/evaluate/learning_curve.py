@@ -4,31 +4,35 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Literal
 
 History = Sequence[Mapping[str, float]]
 
 
-def draw_learning_curve(histories: Mapping[str, History], main_metric: str, path: Path) -> None:
-    """Draw training loss and validation score by epoch, one line a training, into a PNG.
+def draw_learning_curve(
+    histories: Mapping[str, History], main_metric: str, path: Path, *, by: Literal["epoch", "step"] = "epoch"
+) -> None:
+    """Draw training loss and validation score, one line a training, into a PNG.
 
     Args:
-        histories: Name of a training → its rows (``epoch``, ``loss``, ``val_<metric>``).
+        histories: Name of a training → its rows (``epoch``, ``step``, ``loss``, ``val_<metric>``).
         main_metric: The score to draw.
         path: The PNG.
+        by: What runs from left to right.
     """
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(9, 3.6), layout="constrained")
     loss_axes, score_axes = figure.subplots(1, 2)
     for name, rows in histories.items():
-        epochs = [row["epoch"] for row in rows]
-        loss_axes.plot(epochs, [row["loss"] for row in rows], marker="o", label=name)
-        scored = [(row["epoch"], row[f"val_{main_metric}"]) for row in rows if f"val_{main_metric}" in row]
+        places = [row[by] for row in rows]
+        loss_axes.plot(places, [row["loss"] for row in rows], marker="o", label=name)
+        scored = [(row[by], row[f"val_{main_metric}"]) for row in rows if f"val_{main_metric}" in row]
         score_axes.plot(
-            [epoch for epoch, _ in scored], [score for _, score in scored], marker="o", label=name
+            [place for place, _ in scored], [score for _, score in scored], marker="o", label=name
         )
-    loss_axes.set(xlabel="epoch", ylabel="training loss (each its own objective)", yscale="log")
-    score_axes.set(xlabel="epoch", ylabel=f"validation {main_metric}")
+    loss_axes.set(xlabel=by, ylabel="training loss (each its own objective)", yscale="log")
+    score_axes.set(xlabel=by, ylabel=f"validation {main_metric}")
     score_axes.legend(fontsize=8)
     for axes in (loss_axes, score_axes):
         axes.grid(alpha=0.3)

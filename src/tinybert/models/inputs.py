@@ -26,10 +26,14 @@ def model_inputs(model: nn.Module, batch: Mapping[str, Tensor], *, prefix: str =
 
 
 def logits_of(output: Mapping[str, Tensor]) -> Tensor:
-    """Return a model's scores: (B, C) a text, (B, L, C) a token, (B, L, 2) where answers begin and end."""
+    """Return what a model answers.
+
+    Scores: (B, C) a text, (B, L, C) a token, (B, L, 2) where answers begin and end. A bare encoder answers
+    its last hidden states (B, L, D).
+    """
     if "start_logits" in output:
         return torch.stack([output["start_logits"], output["end_logits"]], dim=-1)
-    return output["logits"]
+    return output["logits"] if "logits" in output else output["last_hidden_state"]
 
 
 def run_model(model: nn.Module, batch: Mapping[str, Tensor], *, prefix: str = "") -> Tensor:

@@ -95,7 +95,7 @@ def load_classifier(
     set_labels(config, num_labels=num_labels, id2label=id2label, problem_type=problem_type)
     set_head(config, head or head_kind(config) or "sequence")
     wants_head = had_head and not new_head
-    model = _load(auto_class(config), path, config, dtype=dtype, seed=seed, wants_head=wants_head)
+    model = load_model(auto_class(config), path, config, dtype=dtype, seed=seed, wants_head=wants_head)
     if before is not None and not wants_head:  # its own head must not pass for the new one
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
@@ -115,7 +115,45 @@ def load_encoder(path: str | Path, *, dtype: torch.dtype = torch.float32, seed: 
     Raises:
         ModelError: The checkpoint cannot be read.
     """
-    return _load(AutoModel, path, load_config(path), dtype=dtype, seed=seed)
+    return load_model(AutoModel, path, load_config(path), dtype=dtype, seed=seed)
+
+
+def load_model(
+    auto: type[_BaseAutoModelClass],
+    path: str | Path,
+    config: PreTrainedConfig,
+    *,
+    dtype: torch.dtype,
+    seed: int,
+    wants_head: bool = False,
+) -> PreTrainedModel:
+    """Load a checkpoint as a class of ``transformers``, in evaluation mode.
+
+    Args:
+        auto: The class.
+        path: Folder or hub name.
+        config: Its config.
+        dtype: Of the weights in memory.
+        seed: Of what is drawn anew.
+        wants_head: The checkpoint must hold the head's weights too.
+
+    Raises:
+        ModelError: It cannot be read, or its weights are not those its config asks for.
+    """
+    folder = _local(path, need_weights=True)
+    with _quietly(path), torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model, info = auto.from_pretrained(
+            folder or str(path),
+            config=config,
+            dtype=dtype,
+            use_safetensors=True,
+            trust_remote_code=False,
+            ignore_mismatched_sizes=True,
+            output_loading_info=True,
+        )
+    _check_weights(path, cast(PreTrainedModel, model), info, wants_head=wants_head)
+    return cast(PreTrainedModel, model).eval()
 
 
 def load_tokenizer(path: str | Path) -> PreTrainedTokenizerBase:
@@ -134,31 +172,6 @@ def load_tokenizer(path: str | Path) -> PreTrainedTokenizerBase:
         tokenizer.backend_tokenizer.no_padding()
         tokenizer.backend_tokenizer.no_truncation()
     return tokenizer
-
-
-def _load(
-    auto: type[_BaseAutoModelClass],
-    path: str | Path,
-    config: PreTrainedConfig,
-    *,
-    dtype: torch.dtype,
-    seed: int,
-    wants_head: bool = False,
-) -> PreTrainedModel:
-    folder = _local(path, need_weights=True)
-    with _quietly(path), torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        model, info = auto.from_pretrained(
-            folder or str(path),
-            config=config,
-            dtype=dtype,
-            use_safetensors=True,
-            trust_remote_code=False,
-            ignore_mismatched_sizes=True,
-            output_loading_info=True,
-        )
-    _check_weights(path, cast(PreTrainedModel, model), info, wants_head=wants_head)
-    return cast(PreTrainedModel, model).eval()
 
 
 def _check_weights(

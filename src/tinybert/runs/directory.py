@@ -49,6 +49,12 @@ class Run:
         return read_json(self.path / METRICS)
 
     @property
+    def log(self) -> list[dict[str, float]]:
+        """The rows of ``log.jsonl``."""
+        lines = (self.path / LOG).read_text(encoding="utf-8").splitlines()
+        return [cast(dict[str, float], json.loads(line)) for line in lines if line]
+
+    @property
     def inputs(self) -> Inputs:
         """The content of ``inputs.json``: name → digest."""
         file = self.path / INPUTS

@@ -149,6 +149,7 @@ def teach_phase(work: Distillation, phase: Phase, begin: Path, folder: Path) -> 
     """Take the checkpoint at ``begin`` through one phase, into ``folder``."""
     plan, recipe = work.plan, work.recipe
     begun = load_start(begin)
+    assert recipe.distill.dropout is not None
     set_dropout(begun.model, recipe.distill.dropout)
     info = plan.teacher.info
     teaching = Teaching(

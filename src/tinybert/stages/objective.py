@@ -126,7 +126,8 @@ class DistillObjective:
         teaching: Which losses between which layers.
         hard_loss: The task's loss on labels.
         teacher_hidden_size: The teacher's width.
-        projection_start: (D_teacher, D_student) the start of every projection, transposed; else random.
+        projection_start: (D_teacher, D_student) the start of every projection, or one a hidden state
+            (N + 1, D_teacher, D_student); else random.
         rows: As of a :class:`tinybert.tasks.Task`: the scores of a batch as losses read them.
     """
 
@@ -210,6 +211,14 @@ class DistillObjective:
         return nn.functional.linear(hidden, weight.to(hidden.dtype))
 
 
+def stacked_projections(student: PreTrainedModel) -> Tensor | None:
+    """Return what a student learnt of its teacher's width, (N + 1, D_teacher, D_student), if it had to."""
+    modules = getattr(student, PROJECTIONS, None)
+    if modules is None:
+        return None
+    return torch.stack([cast(nn.Linear, module).weight.detach().cpu() for module in modules]).contiguous()
+
+
 def remove_projections(student: PreTrainedModel) -> None:
     """Take the training-only submodule off a student, so that it is an ordinary checkpoint again."""
     if hasattr(student, PROJECTIONS):
@@ -220,8 +229,8 @@ def _projections(count: int, width: int, teacher_width: int, start: Tensor | Non
     modules = nn.ModuleList(nn.Linear(width, teacher_width, bias=False) for _ in range(count))
     if start is not None:
         with torch.no_grad():
-            for module in modules:
-                cast(nn.Linear, module).weight.copy_(start)
+            for index, module in enumerate(modules):
+                cast(nn.Linear, module).weight.copy_(start[index] if start.dim() == 3 else start)
     return modules
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import warnings
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -16,7 +17,10 @@ from tinybert.runs import Run, RunInProgress, digest_input, finished_run
 from tinybert.stages.console import say
 from tinybert.stages.distill import distill
 from tinybert.stages.finetune import finetune, resolve_finetune
+from tinybert.stages.general import TASK as GENERAL
+from tinybert.stages.general import GeneralPlan, distill_general, plan_general
 from tinybert.stages.plan import plan_distill
+from tinybert.stages.pretrain import models_of_pretrain, pretrain, resolve_pretrain
 
 
 def run_recipe(recipe: Recipe, out: str | Path, *, source: object = None) -> Run:
@@ -35,17 +39,8 @@ def run_recipe(recipe: Recipe, out: str | Path, *, source: object = None) -> Run
     quiet_libraries()
     rows = _source(recipe, source)
     place = Path(out)
-    if recipe.stage == "finetune":
-        resolved = resolve_finetune(recipe)
-        inputs = {"data": digest_input(rows), "model": digest_input(resolved.model)}
-        carry_out = partial(finetune, resolved)
-    else:
-        plan = plan_distill(recipe)
-        resolved = plan.recipe
-        inputs = {"data": digest_input(rows)} | {
-            name: digest_input(path) for name, path in plan.models().items()
-        }
-        carry_out = partial(distill, plan)
+    resolved, models, carry_out = _settle(recipe)
+    inputs = {"data": digest_input(rows)} | {name: digest_input(path) for name, path in models.items()}
     if done := finished_run(place, resolved, inputs):
         say(f"{place} is finished already, by this recipe and from this data: nothing to do")
         return done
@@ -53,14 +48,32 @@ def run_recipe(recipe: Recipe, out: str | Path, *, source: object = None) -> Run
         return carry_out(run, rows)
 
 
+def _settle(recipe: Recipe) -> tuple[Recipe, dict[str, str], Callable[[RunInProgress, object], Run]]:
+    """Return the resolved recipe, the models it reads by name, and what carries it out."""
+    if recipe.stage == "finetune":
+        resolved = resolve_finetune(recipe)
+        return resolved, {"model": str(resolved.model)}, partial(finetune, resolved)
+    if recipe.stage == "pretrain":
+        resolved = resolve_pretrain(recipe)
+        return resolved, models_of_pretrain(resolved), partial(pretrain, resolved)
+    if recipe.task == GENERAL:
+        general = plan_general(recipe)
+        return general.recipe, general.models(), partial(distill_general, general)
+    plan = plan_distill(recipe)
+    return plan.recipe, plan.models(), partial(distill, plan)
+
+
 def describe_plan(recipe: Recipe) -> str:
     """Return what a recipe would do, every "auto" decided, for ``--dry-run``; nothing is written."""
     if recipe.stage == "finetune":
         return dump_recipe(resolve_finetune(recipe))
-    plan = plan_distill(recipe)
+    if recipe.stage == "pretrain":
+        return dump_recipe(resolve_pretrain(recipe))
+    plan = plan_general(recipe) if recipe.task == GENERAL else plan_distill(recipe)
+    teacher = plan.teacher if isinstance(plan, GeneralPlan) else f"{plan.teacher.path} ({plan.teacher.kind})"
     shape = plan.shape
     lines = [
-        f"# teacher: {plan.teacher.path} ({plan.teacher.kind})",
+        f"# teacher: {teacher}",
         f"# student: {shape.num_hidden_layers} layers × {shape.hidden_size}, "
         f"{shape.num_attention_heads} heads, feed-forward {shape.intermediate_size}; "
         f"start: {plan.start} from {plan.source}",

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, cast
 
 from transformers import PreTrainedConfig
 
@@ -38,6 +38,7 @@ Start = Literal["random", "slice", "project", "checkpoint"]
 
 DEFAULT_PRETRAINED = "bundled:minilm"
 KEPT_TEACHER = "teacher"
+NO_PARTS: Mapping[str, Sequence[str]] = {}
 ONLY_TAGS = ("label_pieces", "on_orphan_tag")
 PROJECTABLE = ("bert", "roberta", "xlm-roberta", "camembert", "distilbert")
 
@@ -140,9 +141,9 @@ def plan_distill(recipe: Recipe) -> DistillPlan:
     refuse_unread(recipe, ["model"])
     task = find_task(recipe)
     teacher = plan_teacher(recipe, task)
-    start, source = _plan_start(recipe, teacher)
+    start, source = plan_start(recipe, teacher.path if teacher.kind != "file" else str(teacher.pretrained))
     recipe = fit_length(recipe, task, [source] if teacher.kind == "file" else [source, teacher.path])
-    shape = _plan_shape(recipe, start)
+    shape = plan_shape(recipe, start)
     losses = plan_losses(
         recipe,
         task,
@@ -155,11 +156,12 @@ def plan_distill(recipe: Recipe) -> DistillPlan:
     recipe = _choose_layer_map(recipe, task, start, shape=shape, source=source)
     layer_map = _plan_layer_map(recipe, shape, source, teacher) if maps else ()
     _check_start(start, shape, source)
+    dropout = DEFAULT_DROPOUT if recipe.distill.dropout is None else recipe.distill.dropout
     resolved = recipe.model_copy(
         update={
             "hard_loss": next(iter(task.hard_losses)) if recipe.hard_loss == "auto" else recipe.hard_loss,
             "student": recipe.student.model_copy(update={"start": start}),
-            "distill": recipe.distill.model_copy(update={"losses": losses}),
+            "distill": recipe.distill.model_copy(update={"losses": losses, "dropout": dropout}),
             "train": recipe.train.model_copy(update=_train_defaults(recipe, start, task)),
         }
     )
@@ -215,6 +217,20 @@ def pretrained_of(path: str) -> str | None:
 def fit_length(recipe: Recipe, task: Task, paths: Sequence[str]) -> Recipe:
     """Return the recipe with the task's longest row, but no longer than the models have positions.
 
+    Raises:
+        RecipeError: ``data.max_length`` was set to more than a model can read, or to less than a window.
+    """
+    given = recipe.data.max_length
+    if given is not None and given < MIN_WINDOW and task.label_kind in WINDOWED:
+        raise RecipeError(
+            "recipe", f"data.max_length = {given}: a window of {task.name} has at least {MIN_WINDOW} tokens"
+        )
+    return fit_positions(recipe, paths, default=task.max_length)
+
+
+def fit_positions(recipe: Recipe, paths: Sequence[str], *, default: int) -> Recipe:
+    """Return the recipe with its longest row decided, no longer than the models have positions.
+
     A longer row would fail when it comes, maybe hours later. The default gives way; a length that was asked
     for is refused.
 
@@ -229,30 +245,25 @@ def fit_length(recipe: Recipe, task: Task, paths: Sequence[str]) -> Recipe:
             "recipe",
             f"data.max_length = {given}: {path} has {limits[path]} positions; set {limits[path]} or less",
         )
-    if given is not None and given < MIN_WINDOW and task.label_kind in WINDOWED:
-        raise RecipeError(
-            "recipe", f"data.max_length = {given}: a window of {task.name} has at least {MIN_WINDOW} tokens"
-        )
-    chosen = given or min([task.max_length, *limits.values()])
+    chosen = given or min([default, *limits.values()])
     return recipe.model_copy(update={"data": recipe.data.model_copy(update={"max_length": chosen})})
 
 
-def refuse_unread(recipe: Recipe, keys: Sequence[str]) -> None:
+def refuse_unread(recipe: Recipe, keys: Sequence[str], parts: Mapping[str, Sequence[str]] = NO_PARTS) -> None:
     """Refuse settings that this stage never reads: silence would look like obedience.
 
     Args:
         recipe: As the user gave it.
         keys: Names of the recipe's sections and fields that are not read.
+        parts: Section → its fields that are not read.
 
     Raises:
         RecipeError: One of them is not at its default; all are listed.
     """
-    given, default = recipe.model_dump(include=set(keys)), Recipe().model_dump(include=set(keys))
+    given, default = _leaves(recipe), _leaves(Recipe())
+    unread = {*keys, *(f"{section}.{field}" for section, fields in parts.items() for field in fields)}
     changed = [
-        f"{key}.{leaf}" if leaf else key
-        for key in keys
-        for leaf in (given[key] if isinstance(given[key], dict) else [""])
-        if (given[key][leaf] != default[key][leaf] if leaf else given[key] != default[key])
+        name for name in given if given[name] != default[name] and {name, name.partition(".")[0]} & unread
     ]
     if changed:
         raise RecipeError(
@@ -260,15 +271,26 @@ def refuse_unread(recipe: Recipe, keys: Sequence[str]) -> None:
         )
 
 
+def _leaves(recipe: Recipe) -> dict[str, object]:
+    """Return every setting by its dotted name."""
+    leaves: dict[str, object] = {}
+    for key, value in recipe.model_dump().items():
+        section = cast(dict[str, object], value) if isinstance(value, dict) else {"": value}
+        leaves |= {f"{key}.{field}" if field else key: each for field, each in section.items()}
+    return leaves
+
+
 def plan_config(name: str) -> PreTrainedConfig:
     """Return a checkpoint's config by any of its names."""
     return load_config(resolve_path(name))
 
 
-def _plan_start(recipe: Recipe, teacher: TeacherPlan) -> tuple[Start, str]:
-    """Return how the student starts and from what. For a random start the source gives the vocabulary."""
+def plan_start(recipe: Recipe, source: str) -> tuple[Start, str]:
+    """Return how the student starts and from what: the given model, or the checkpoint that its shape names.
+
+    For a random start the source gives the vocabulary.
+    """
     student = recipe.student
-    source = teacher.path if teacher.kind != "file" else str(teacher.pretrained)
     if student.shape not in SHAPES:
         _check_is_checkpoint(student.shape)
         if numbers := [name for name, value in _own_numbers(recipe).items() if value is not None]:
@@ -293,7 +315,7 @@ def _plan_start(recipe: Recipe, teacher: TeacherPlan) -> tuple[Start, str]:
     config = plan_config(source)
     if config.model_type not in FAMILIES:
         return "random", source
-    return _natural_start(_plan_shape(recipe, "random"), describe(config)), source
+    return _natural_start(plan_shape(recipe, "random"), describe(config)), source
 
 
 def _natural_start(shape: Shape, info: EncoderInfo) -> Start:
@@ -329,7 +351,8 @@ def _check_is_checkpoint(name: str) -> None:
         ) from error
 
 
-def _plan_shape(recipe: Recipe, start: Start) -> Shape:
+def plan_shape(recipe: Recipe, start: Start) -> Shape:
+    """Return the student's size."""
     student = recipe.student
     if start == "checkpoint":
         info = describe(plan_config(student.shape))
@@ -406,6 +429,8 @@ DEFAULT_TRAINING: dict[Start, tuple[int, float]] = {
     "random": (4, 1e-4),
 }
 """Start → epochs and peak learning rate."""
+
+DEFAULT_DROPOUT = 0.1
 
 EPOCHS_MORE = 2
 """That many epochs more where single tokens are answered."""

@@ -47,7 +47,7 @@ def plan_losses(
         if weight <= 0
     ]
     if not problems:
-        problems = _layer_problems(recipe, losses, shape, teacher, teacher_is_file=teacher_is_file)
+        problems = layer_problems(recipe, losses, shape, teacher, teacher_is_file=teacher_is_file)
         problems += _phase_problems(recipe, losses, task)
     if problems:
         raise RecipeError("recipe", problems)
@@ -84,7 +84,7 @@ def _name_problems(name: str, task: Task) -> list[str]:
     return []
 
 
-def _layer_problems(
+def layer_problems(
     recipe: Recipe, losses: Weights, shape: Shape, teacher: EncoderInfo | None, *, teacher_is_file: bool
 ) -> list[str]:
     """Say why losses on layers cannot be computed between these two models."""

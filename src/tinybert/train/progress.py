@@ -33,23 +33,39 @@ def metric_title(metric: str) -> str:
     )
 
 
-class EpochLines(TrainerCallback):
-    """Print one line an epoch: training loss (mean over its steps) and the main validation metric."""
+def step_line(step: int, num_steps: int, loss: float, metric: str, value: float, speed: float) -> str:
+    """Return the line printed after an evaluation in the middle of the data.
 
-    def __init__(self, main_metric: str) -> None:
+    Example:
+        >>> step_line(500, 8000, 4.31, "perplexity", 51.23456, 5123.4)
+        'Step 500/8000, Loss: 4.3100, Val Perplexity: 51.2346, 5,123 tokens/s'
+    """
+    shown = f"Val {metric_title(metric)}: {value:.4f}"
+    return f"Step {step}/{num_steps}, Loss: {loss:.4f}, {shown}, {speed:,.0f} tokens/s"
+
+
+class EpochLines(TrainerCallback):
+    """Print one line an evaluation: training loss (mean over its steps) and the main validation metric."""
+
+    def __init__(self, main_metric: str, *, by_step: bool = False) -> None:
         self.main_metric = main_metric
+        self.by_step = by_step
 
     def on_evaluate(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: object
     ) -> None:
         """Print the line of the epoch just scored."""
         metrics = kwargs["metrics"]
-        losses = [entry["loss"] for entry in state.log_history if "loss" in entry]
-        if isinstance(metrics, dict) and losses and state.is_world_process_zero:
-            value = float(metrics[f"eval_{self.main_metric}"])
-            tqdm.write(
-                epoch_line(round(state.epoch or 0), losses[-1], self.main_metric, value), file=sys.stderr
-            )
+        logged = [entry for entry in state.log_history if "loss" in entry]
+        if not (isinstance(metrics, dict) and logged and state.is_world_process_zero):
+            return
+        value, loss, metric = float(metrics[f"eval_{self.main_metric}"]), logged[-1]["loss"], self.main_metric
+        if self.by_step:
+            speed = logged[-1].get("tokens_per_second", 0.0)
+            line = step_line(state.global_step, state.max_steps, loss, metric, value, speed)
+        else:
+            line = epoch_line(round(state.epoch or 0), loss, metric, value)
+        tqdm.write(line, file=sys.stderr)
 
 
 class Progress(TrainerCallback):
@@ -117,3 +133,14 @@ class GiveBack(TrainerCallback):
     ) -> None:
         """Give back what the epoch's steps left."""
         give_back_memory()
+
+
+class LastStep(TrainerCallback):
+    """Scores and saves the last step too, where it is no multiple of the steps between two evaluations."""
+
+    def on_step_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: object
+    ) -> None:
+        """Ask for all that an evaluation brings."""
+        if args.eval_strategy == "steps" and state.global_step >= state.max_steps:
+            control.should_log = control.should_evaluate = control.should_save = True

@@ -35,12 +35,13 @@ from tinybert.data import LengthGroupedSampler
 from tinybert.models.attention import training_attention
 from tinybert.models.inputs import run_model
 from tinybert.models.memory import keep_freed_memory
-from tinybert.train.progress import EpochLines, GiveBack, Progress
+from tinybert.train.progress import EpochLines, GiveBack, LastStep, Progress
 
 Batch = dict[str, Tensor]
+Validate = Callable[[nn.Module], dict[str, float]]
 BatchLoss = Callable[[Tensor, Batch], Tensor]
 
-KEPT = ("grad_norm", "learning_rate", "seconds")
+KEPT = ("step", "grad_norm", "learning_rate", "seconds", "tokens_per_second")
 
 
 class Objective(Protocol):
@@ -55,7 +56,8 @@ class Objective(Protocol):
 class Settings:
     """What the trainer needs to know, every value decided.
 
-    ``max_steps`` > 0 overrides ``num_epochs``.
+    ``max_steps`` > 0 overrides ``num_epochs``. ``eval_steps`` says how often the model is scored and a
+    checkpoint written; None: once an epoch.
     """
 
     num_epochs: int
@@ -72,6 +74,7 @@ class Settings:
     seed: int = 42
     trackers: tuple[str, ...] = ()
     max_steps: int = -1
+    eval_steps: int | None = None
     name: str = "train"
     keep_best: bool = True
     callbacks: tuple[TrainerCallback, ...] = field(default_factory=tuple)
@@ -83,6 +86,7 @@ class ObjectiveTrainer(Trainer):
     Args:
         objective: Named weighted terms of one batch.
         hard_loss: ``(scores of a batch, batch) -> ()`` for the loss of the validation rows.
+        validate: Scores the model itself, where there are no labels to hold its answers against.
         args: The usual training arguments.
     """
 
@@ -90,7 +94,8 @@ class ObjectiveTrainer(Trainer):
         self,
         objective: Objective,
         *,
-        hard_loss: BatchLoss,
+        hard_loss: BatchLoss | None = None,
+        validate: Validate | None = None,
         model: PreTrainedModel,
         args: TrainingArguments,
         **kwargs: object,
@@ -98,10 +103,12 @@ class ObjectiveTrainer(Trainer):
         super().__init__(model=model, args=args, **kwargs)  # pyright: ignore[reportArgumentType]
         self.objective = objective
         self.hard_loss = hard_loss
+        self.validate = validate
         self.loss_is_scaled_for_ga = False
         self.term_sums: dict[str, Tensor] = {}
         self.num_rows_seen = 0
-        self.began = time.perf_counter()
+        self.num_tokens_seen = torch.zeros((), dtype=torch.int64)
+        self.began = self.counted_from = time.perf_counter()
         self.num_entries_before = 0
 
     def seconds_before(self) -> float:
@@ -123,6 +130,7 @@ class ObjectiveTrainer(Trainer):
             so_far = self.term_sums.get(name, torch.zeros((), device=term.device))
             self.term_sums[name] = so_far + num_rows * term.detach()
         self.num_rows_seen += num_rows
+        self.num_tokens_seen = self.num_tokens_seen.to(model_device(inputs)) + inputs["attention_mask"].sum()
         return torch.stack([term.float() for term in terms.values()]).sum()
 
     def prediction_step(
@@ -136,7 +144,28 @@ class ObjectiveTrainer(Trainer):
         inputs = cast(Batch, self._prepare_inputs(inputs))
         with torch.no_grad(), self.compute_loss_context_manager():
             logits = run_model(model, inputs).float()
+        assert self.hard_loss is not None
         return self.hard_loss(logits, inputs).detach(), logits, inputs["labels"]
+
+    def evaluate(
+        self,
+        eval_dataset: object = None,
+        ignore_keys: list[str] | None = None,
+        metric_key_prefix: str = "eval",
+    ) -> dict[str, float]:
+        """Score the model: on labelled rows as usual, else by what was given to validate it."""
+        if self.validate is None:
+            metrics = super().evaluate(eval_dataset, ignore_keys, metric_key_prefix)  # pyright: ignore[reportArgumentType]
+        else:
+            model = cast(nn.Module, self.model).eval()
+            with torch.no_grad(), self.compute_loss_context_manager():
+                metrics = {
+                    f"{metric_key_prefix}_{name}": value for name, value in self.validate(model).items()
+                }
+            self.log(metrics)
+            self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
+        self.counted_from = time.perf_counter()
+        return metrics
 
     def mean_terms(self) -> dict[str, float]:
         """Return each term's mean over the examples since the last call, and start anew."""
@@ -148,7 +177,10 @@ class ObjectiveTrainer(Trainer):
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """Log as usual, with every term of the objective by name, averaged over examples, not batches."""
         if "loss" in logs:
-            logs["seconds"] = self.seconds_before() + time.perf_counter() - self.began
+            now = time.perf_counter()
+            logs["seconds"] = self.seconds_before() + now - self.began
+            logs["tokens_per_second"] = float(self.num_tokens_seen) / (now - self.counted_from)
+            self.num_tokens_seen, self.counted_from = self.num_tokens_seen.zero_(), now
             terms = self.mean_terms()
             logs |= {"loss": sum(terms.values())} | {f"loss/{name}": value for name, value in terms.items()}
         super().log(logs, start_time)
@@ -185,12 +217,13 @@ def train(
     objective: Objective,
     *,
     train_rows: Dataset,
-    validation_rows: Dataset,
     collator: Callable[[list[dict[str, object]]], Batch],
-    hard_loss: BatchLoss,
-    metrics: Callable[[np.ndarray, np.ndarray], dict[str, float]],
     settings: Settings,
     work_dir: Path,
+    validation_rows: Dataset | None = None,
+    hard_loss: BatchLoss | None = None,
+    metrics: Callable[[np.ndarray, np.ndarray], dict[str, float]] | None = None,
+    validate: Validate | None = None,
 ) -> Trained:
     """Train a model in place and leave its best weights in it.
 
@@ -200,22 +233,26 @@ def train(
         model: The model; its extra submodules (a distillation projection) are trained and checkpointed too.
         objective: Named weighted terms of one batch.
         train_rows: Encoded rows with ``length``.
-        validation_rows: Encoded rows with ``labels``; scored whole after each epoch, in this order: sort them
-            by length.
         collator: Rows to a padded batch.
-        hard_loss: ``(scores of a batch, batch) -> ()``, the loss of the validation rows.
-        metrics: ``(scores, gold) -> {name: value}``, scores (N, C), or (N, L, C) filled up with -100.
         settings: Every number decided.
         work_dir: Where checkpoints go.
+        validation_rows: Encoded rows with ``labels``; scored whole after each epoch, in this order: sort them
+            by length.
+        hard_loss: ``(scores of a batch, batch) -> ()``, the loss of the validation rows.
+        metrics: ``(scores, gold) -> {name: value}``, scores (N, C), or (N, L, C) filled up with -100.
+        validate: Where there are no labels, instead of ``hard_loss`` and ``metrics``: scores the model itself,
+            under ``eval()`` and without gradients.
     """
     checkpoint = last_whole_checkpoint(work_dir)
 
     def score(prediction: EvalPrediction) -> dict[str, float]:
+        assert metrics is not None
         return metrics(cast(np.ndarray, prediction.predictions), cast(np.ndarray, prediction.label_ids))
 
     trainer = ObjectiveTrainer(
         objective,
         hard_loss=hard_loss,
+        validate=validate,
         model=model,
         args=training_arguments(settings, work_dir, num_rows=len(train_rows)),
         train_dataset=train_rows,
@@ -241,8 +278,9 @@ def callbacks_of(settings: Settings) -> list[TrainerCallback]:
     """Return what looks on: the bar, the epoch lines, early stopping where it is set, the caller's own."""
     callbacks: list[TrainerCallback] = [
         Progress(settings.name),
-        EpochLines(settings.main_metric),
+        EpochLines(settings.main_metric, by_step=settings.eval_steps is not None),
         GiveBack(),
+        LastStep(),
         *settings.callbacks,
     ]
     if settings.early_stopping_patience is not None:
@@ -255,6 +293,7 @@ def training_arguments(settings: Settings, work_dir: Path, *, num_rows: int) -> 
     num_batches = math.ceil(num_rows / settings.batch_size / settings.gradient_accumulation_steps)
     num_steps = settings.max_steps if settings.max_steps > 0 else num_batches * settings.num_epochs
     on_cpu = not torch.cuda.is_available()
+    rhythm = "epoch" if settings.eval_steps is None else "steps"
     return TrainingArguments(
         output_dir=str(work_dir),
         run_name=settings.name,
@@ -271,9 +310,12 @@ def training_arguments(settings: Settings, work_dir: Path, *, num_rows: int) -> 
         bf16=settings.bf16,
         use_cpu=on_cpu,
         seed=settings.seed,
-        eval_strategy="epoch",
-        save_strategy="epoch",
-        logging_strategy="epoch",
+        eval_strategy=rhythm,
+        save_strategy=rhythm,
+        logging_strategy=rhythm,
+        eval_steps=settings.eval_steps,
+        save_steps=settings.eval_steps or 500,
+        logging_steps=settings.eval_steps or 500,
         save_total_limit=1,
         load_best_model_at_end=settings.keep_best,
         metric_for_best_model=f"eval_{settings.main_metric}",
@@ -312,11 +354,16 @@ def num_log_entries(checkpoint: Path | None) -> int:
     return len(state["log_history"])
 
 
+def model_device(batch: Batch) -> torch.device:
+    """Return the device of a batch."""
+    return batch["input_ids"].device
+
+
 def epoch_rows(log_history: list[dict[str, float]]) -> list[dict[str, float]]:
-    """Join the trainer's log entries into one row an epoch: loss and terms, then validation metrics."""
+    """Join the trainer's log entries into one row an epoch or evaluation: loss and terms, then its scores."""
     rows: dict[float, dict[str, float]] = {}
     for entry in log_history:
-        row = rows.setdefault(entry["epoch"], {"epoch": round(entry["epoch"], 3)})
+        row = rows.setdefault(entry["step"], {"epoch": round(entry["epoch"], 3)})
         for name, value in entry.items():
             if name.startswith("eval_") and not name.endswith(("_runtime", "_per_second")):
                 row["val_" + name.removeprefix("eval_")] = value

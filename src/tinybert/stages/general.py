@@ -1,0 +1,325 @@
+"""General distillation: a small BERT learns the layers of a large one from raw text, before any task.
+
+The first stage of TinyBERT (arXiv:1909.10351, section 3.2): attention scores, hidden states and the embedding
+output, no labels, no task.
+
+Differs: the student starts projected from its teacher (:mod:`tinybert.models.project`) where it can be, the
+paper's from random weights; where head counts or widths differ the relations of MiniLMv2 (arXiv:2012.15828)
+take the place of the scores.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+from transformers import PreTrainedConfig, PreTrainedModel
+
+from tinybert.config import Recipe
+from tinybert.errors import RecipeError
+from tinybert.losses import BUILTIN as LOSSES
+from tinybert.losses import cross_entropy
+from tinybert.models import (
+    EncoderInfo,
+    Shape,
+    describe,
+    load_config,
+    load_encoder,
+    load_tokenizer,
+    project_start,
+    random_start,
+    resolve_layer_map,
+    slice_start,
+    student_config,
+)
+from tinybert.models.dropout import set_dropout
+from tinybert.models.masked_lm import load_masked_lm, random_masked_lm
+from tinybert.runs import Json, Run, RunInProgress
+from tinybert.stages.finetune import measured_bf16
+from tinybert.stages.fit import MODEL
+from tinybert.stages.masked import MASKED_LM, GeneralObjective
+from tinybert.stages.objective import (
+    HARD,
+    DistillObjective,
+    Teaching,
+    find_loss,
+    is_intermediate,
+    remove_projections,
+    stacked_projections,
+)
+from tinybert.stages.plan import (
+    Start,
+    fit_positions,
+    plan_config,
+    plan_shape,
+    plan_start,
+    refuse_unread,
+    resolve_path,
+)
+from tinybert.stages.plan_losses import layer_problems
+from tinybert.stages.pretrain import LABELLED_ONLY, MAX_LENGTH, refuse_without_mask
+from tinybert.stages.raw_text import (
+    Blocks,
+    finish_text_run,
+    fit_blocks,
+    keep_model,
+    load_blocks,
+    masking_of,
+    text_settings,
+)
+from tinybert.stages.start import PROJECTION_FILE, calibration
+from tinybert.teachers import ModelTeacher
+from tinybert.train import check_trackers
+
+TASK = "general"
+UNREAD = ["model", "hard_loss", "augment", "baseline"]
+UNREAD_PARTS = {
+    "data": LABELLED_ONLY,
+    "teacher": ["pretrained", "fine_tune", "num_epochs", "learning_rate", "store", "store_budget_mb"],
+    "distill": ["phases", "temperature", "intermediate_num_epochs"],
+    "train": ["early_stopping_patience"],
+    "pretrain": ["tokenizer", "train_only"],
+}
+DEFAULT_TRAINING: dict[Start, tuple[int, float]] = {
+    "slice": (1, 1e-4),
+    "checkpoint": (1, 1e-4),
+    "project": (1, 3e-4),
+    "random": (3, 5e-4),
+}
+"""Start → epochs and peak learning rate."""
+
+
+@dataclass(frozen=True)
+class GeneralPlan:
+    """Everything a general distillation needs to know before it loads weights.
+
+    Attributes:
+        recipe: With every "auto" replaced.
+        teacher: The encoder that is learnt from.
+        info: Its size.
+        shape: The student's.
+        start: How the student begins.
+        source: The checkpoint it begins from; the teacher for the rest.
+        layer_map: For each student layer the teacher's, from 1.
+        losses: Loss name → weight.
+    """
+
+    recipe: Recipe
+    teacher: str
+    info: EncoderInfo
+    shape: Shape
+    start: Start
+    source: str
+    layer_map: tuple[int, ...]
+    losses: dict[str, float]
+
+    def models(self) -> dict[str, str]:
+        """Return what the run reads besides its text: name → path."""
+        student = {"student": self.source} if self.start == "checkpoint" else {}
+        return {"teacher": self.teacher, **student}
+
+
+def plan_general(recipe: Recipe) -> GeneralPlan:
+    """Decide everything a general distillation needs.
+
+    Raises:
+        RecipeError: Settings that do not go together; all are listed.
+        ModelError: A shape, a checkpoint or a layer map that cannot be.
+    """
+    if recipe.teacher.path is None:
+        raise RecipeError(
+            "recipe", "teacher.path is missing; give --teacher a checkpoint, a run or bundled:minilm"
+        )
+    refuse_unread(recipe, UNREAD, UNREAD_PARTS)
+    teacher = recipe.teacher.path
+    info = describe(plan_config(teacher))
+    start, source = plan_start(recipe, teacher)
+    shape = plan_shape(recipe, start)
+    losses = _losses(recipe, shape, info)
+    name = "uniform" if recipe.student.layer_map == "auto" else recipe.student.layer_map
+    layer_map = resolve_layer_map(name, shape.num_hidden_layers, info.num_hidden_layers)
+    recipe = fit_positions(recipe, [teacher, source], default=MAX_LENGTH)
+    num_epochs, learning_rate = DEFAULT_TRAINING[start]
+    train = {
+        "num_epochs": recipe.train.num_epochs or num_epochs,
+        "learning_rate": recipe.train.learning_rate or learning_rate,
+    }
+    resolved = recipe.model_copy(
+        update={
+            "student": recipe.student.model_copy(update={"start": start, "layer_map": name}),
+            "distill": recipe.distill.model_copy(
+                update={"losses": losses, "dropout": recipe.distill.dropout or 0.0}
+            ),
+            "train": recipe.train.model_copy(update=train),
+        }
+    )
+    return GeneralPlan(resolved, teacher, info, shape, start, source, tuple(layer_map), losses)
+
+
+def _losses(recipe: Recipe, shape: Shape, info: EncoderInfo) -> dict[str, float]:
+    """Return loss name → weight: hidden states and scores, or relations where there are other heads."""
+    if recipe.distill.losses == "auto":
+        same = shape.num_attention_heads == info.num_attention_heads
+        return {"hidden_state_mse": 1.0, "attention_score_mse" if same else "relation_kl": 1.0}
+    losses = dict(recipe.distill.losses)
+    problems: list[str] = []
+    for name, weight in losses.items():
+        if weight <= 0:
+            problems.append(f"distill.losses.{name} = {weight}: a weight is positive")
+        if name != MASKED_LM and not _compares_layers(name):
+            allowed = [each for each in LOSSES if _compares_layers(each)]
+            problems.append(
+                f"distill.losses.{name}: without labels a student learns layers ({', '.join(allowed)}) and "
+                f"{MASKED_LM}"
+            )
+    layers = {name: weight for name, weight in losses.items() if name != MASKED_LM}
+    if not problems and not layers:
+        problems.append(f"distill.losses: {MASKED_LM} alone is pre-training; use `tinybert pretrain`")
+    problems = problems or layer_problems(recipe, layers, shape, info, teacher_is_file=False)
+    if problems:
+        raise RecipeError("recipe", problems)
+    return losses
+
+
+def _compares_layers(name: str) -> bool:
+    try:
+        find_loss(name)
+    except RecipeError:
+        return False
+    return is_intermediate(name)
+
+
+def distill_general(plan: GeneralPlan, run: RunInProgress, source: object) -> Run:
+    """Carry a plan out, from raw text to report; what is done already is not done again.
+
+    Args:
+        plan: Made by :func:`plan_general`.
+        run: The run, begun.
+        source: Anything :func:`tinybert.data.corpus.load_corpus` reads.
+    """
+    recipe = plan.recipe
+    check_trackers(recipe.train.trackers)
+    tokenizer = load_tokenizer(resolve_path(plan.teacher))
+    if MASKED_LM in plan.losses:
+        refuse_without_mask(tokenizer, plan.teacher)
+    blocks = load_blocks(source, recipe, tokenizer, run.work)
+    bf16 = measured_bf16(run, recipe)
+    begin, _ = run.step("start", lambda folder: _keep_start(folder, plan, blocks))
+    folder, facts = run.step("student", lambda folder: _train(folder, plan, blocks, begin, bf16=bf16))
+    metrics: Json = {
+        "task": TASK,
+        "teacher_path": plan.teacher,
+        "teacher_layers": plan.info.num_hidden_layers,
+        "teacher_hidden_size": plan.info.hidden_size,
+        "student_start": plan.start,
+        "layer_map": list(plan.layer_map),
+        "losses": dict(plan.losses),
+    }
+    return finish_text_run(
+        run, blocks, facts, model=folder / MODEL, metrics=metrics, main_metric="loss", notes=_notes(plan)
+    )
+
+
+def _keep_start(folder: Path, plan: GeneralPlan, blocks: Blocks) -> Json:
+    model, projection = _start(plan, blocks)
+    model.save_pretrained(folder)
+    if projection is not None:
+        save_file({"projection": projection.contiguous()}, folder / PROJECTION_FILE)
+    return {}
+
+
+def _start(plan: GeneralPlan, blocks: Blocks) -> tuple[PreTrainedModel, Tensor | None]:
+    """Return the student before its first step, and the projection that made it, if one did."""
+    seed, path = plan.recipe.train.seed, resolve_path(plan.source)
+    if plan.start == "checkpoint":
+        return _with_head(load_encoder(path, seed=seed), plan, path), None
+    config = student_config(load_config(path), plan.shape, num_labels=2, same_family=plan.start == "slice")
+    projection = None
+    if plan.start == "random":
+        student = random_start(config, seed=seed)
+    elif plan.start == "slice":
+        student = slice_start(
+            load_encoder(path, seed=seed), plan.layer_map, config, keep_head=False, seed=seed
+        )
+    else:
+        projected = project_start(
+            load_encoder(path, seed=seed),
+            config,
+            plan.layer_map,
+            batches=calibration(blocks.train, blocks.collator),
+            keep_head=False,
+            seed=seed,
+        )
+        student, projection = projected.student, projected.projection
+    return _with_head(student.base_model, plan, path), projection
+
+
+def _with_head(student: nn.Module, plan: GeneralPlan, path: str) -> PreTrainedModel:
+    """Return the encoder as it is, or with a masked-LM head where words are guessed too."""
+    assert isinstance(student, PreTrainedModel)
+    if MASKED_LM not in plan.losses:
+        return student
+    if plan.start == "checkpoint":
+        return load_masked_lm(path, new_head=True, seed=plan.recipe.train.seed)
+    model = random_masked_lm(_bare(student.config), seed=plan.recipe.train.seed)
+    model.base_model.load_state_dict(student.state_dict(), strict=False)  # a masked LM has no pooler
+    return model
+
+
+def _bare(config: PreTrainedConfig) -> PreTrainedConfig:
+    config.architectures = None
+    return config
+
+
+def _load_start(folder: Path, plan: GeneralPlan) -> tuple[PreTrainedModel, Tensor | None]:
+    model = load_masked_lm(folder) if MASKED_LM in plan.losses else load_encoder(folder)
+    file = folder / PROJECTION_FILE
+    return model, load_file(file)["projection"] if file.exists() else None
+
+
+def _train(folder: Path, plan: GeneralPlan, blocks: Blocks, begin: Path, *, bf16: bool) -> Json:
+    recipe = plan.recipe
+    student, projection = _load_start(begin, plan)
+    set_dropout(student, recipe.distill.dropout or 0.0)
+    teaching = Teaching(
+        {HARD if name == MASKED_LM else name: weight for name, weight in plan.losses.items()},
+        plan.layer_map,
+        num_relation_heads=recipe.distill.num_relation_heads or plan.info.num_attention_heads,
+    )
+    teacher = load_encoder(resolve_path(plan.teacher))
+    if torch.cuda.is_available():
+        nn.Module.to(teacher, "cuda")
+    inner = DistillObjective(
+        student,
+        ModelTeacher(teacher, teaching.wanted(), bf16=bf16),
+        teaching,
+        hard_loss=cross_entropy,
+        teacher_hidden_size=plan.info.hidden_size,
+        projection_start=projection,
+    )
+    masking = masking_of(recipe, blocks.tokenizer) if MASKED_LM in plan.losses else None
+    objective = GeneralObjective(inner, masking)
+    settings = text_settings(recipe, blocks, name=TASK, main_metric="loss", bf16=bf16)
+    trained = fit_blocks(
+        folder, student, objective, blocks=blocks, losses=objective.held_out, settings=settings
+    )
+    maps = stacked_projections(student)
+    remove_projections(student)
+    facts = keep_model(folder, student, blocks, trained)
+    if maps is not None:
+        save_file({"projection": maps}, folder / MODEL / PROJECTION_FILE)
+    return facts
+
+
+def _notes(plan: GeneralPlan) -> list[str]:
+    lines = [
+        f"Student start: {plan.start}; student layers 1–{len(plan.layer_map)} learn teacher layers "
+        f"{list(plan.layer_map)}.",
+        "Held-out losses are means over tokens; they say how near the layers are, not how well a task goes.",
+    ]
+    if plan.start == "project":
+        lines.append("Differs from the paper: the student started projected from its teacher, not at random.")
+    return lines
