@@ -23,12 +23,13 @@ import torch
 from torch import nn
 from transformers import BertConfig, BertForSequenceClassification
 
-from tinybert.config import DataSection, DistillSection
+from tinybert.config import DataSection
 from tinybert.data import Collator, LengthGroupedSampler, encode_split, fetch, load
 from tinybert.models import load_tokenizer
 from tinybert.models.attention import training_attention
 from tinybert.models.dropout import set_dropout
 from tinybert.stages.objective import DistillObjective, Teaching
+from tinybert.stages.plan import DEFAULT_DROPOUT
 from tinybert.teachers import ModelTeacher, TeacherStore
 from tinybert.train import choose_precision
 
@@ -76,7 +77,7 @@ def padded(batch: dict[str, torch.Tensor], length: int) -> dict[str, torch.Tenso
 def ours(teacher_answers, batches, *, bf16: bool) -> Callable[[int], None]:
     """Return our step, as the trainer does it: autocast around the student, clip, AdamW."""
     student = bert(312, 4, 1200, "sdpa").train()
-    set_dropout(student, DistillSection().dropout)
+    set_dropout(student, DEFAULT_DROPOUT)
     objective = DistillObjective(
         student, teacher_answers, TEACHING, hard_loss=nn.functional.cross_entropy, teacher_hidden_size=768
     )

@@ -36,9 +36,11 @@ def metrics_of(run: Path) -> dict[str, dict[str, object]]:
     return json.loads((run / "metrics.json").read_text())
 
 
-def kill_after_first_checkpoint(command: Sequence[str], out: Path, *, limit_s: float = 120) -> None:
-    """Start a distillation in a process of its own, and kill it while the student learns."""
-    checkpoints = out.parent / f".{out.name}.partial" / "work" / "student" / "checkpoints"
+def kill_after_first_checkpoint(
+    command: Sequence[str], out: Path, *, step: str = "student", limit_s: float = 120
+) -> None:
+    """Start a run in a process of its own, and kill it amid a training, as a rule the student's."""
+    checkpoints = out.parent / f".{out.name}.partial" / "work" / step / "checkpoints"
     process = subprocess.Popen(
         [sys.executable, "-m", "tinybert", *command], stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL
     )

@@ -102,6 +102,27 @@ def make_splits(
     }
 
 
+def make_documents(count: int, *, seed: int = 0) -> list[str]:
+    """Raw text in which the next word follows from the one before, so that there is something to learn."""
+    rng = random.Random(seed)
+    documents: list[str] = []
+    for _ in range(count):
+        place = rng.randrange(len(NOISE))
+        length = rng.randint(8, 40)
+        documents.append(" ".join(NOISE[(place + step) % len(NOISE)] for step in range(length)))
+    return documents
+
+
+def write_documents(path: Path, count: int = 160, *, seed: int = 0) -> Path:
+    """Write raw text, one document a line, all of them different."""
+    lines = [
+        f"{text} {WORDS[index % len(WORDS)]}" for index, text in enumerate(make_documents(count, seed=seed))
+    ]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
 def write_rows(path: Path, rows: Iterable[Mapping[str, object]]) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")

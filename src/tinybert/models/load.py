@@ -162,7 +162,7 @@ def load_tokenizer(path: str | Path) -> PreTrainedTokenizerBase:
     Raises:
         ModelError: The folder holds no tokenizer, or it cannot be read.
     """
-    folder = _local(path, need_weights=False)
+    folder = _local(path, need_weights=False, need_config=False)
     if folder and not any((folder / name).is_file() for name in TOKENIZER_FILES):
         # transformers would go on with an empty vocabulary
         raise ModelError(str(path), f"no tokenizer here (looked for {', '.join(TOKENIZER_FILES)})")
@@ -206,7 +206,7 @@ def _check_weights(
         )
 
 
-def _local(path: str | Path, *, need_weights: bool) -> Path | None:
+def _local(path: str | Path, *, need_weights: bool, need_config: bool = True) -> Path | None:
     """Return the folder, or None for a hub name; say what is wrong with a folder."""
     folder = Path(path).expanduser()
     if not folder.is_dir():
@@ -217,6 +217,8 @@ def _local(path: str | Path, *, need_weights: bool) -> Path | None:
         if problem := hub_problem(path, "model"):
             raise ModelError(path, problem)
         return None
+    if not need_config:
+        return folder
     config_file = folder / "config.json"
     try:
         json.loads(config_file.read_text(encoding="utf-8"))

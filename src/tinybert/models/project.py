@@ -129,6 +129,42 @@ def project_start(
     return ProjectedStart(student, basis_DS)
 
 
+@torch.no_grad()
+def fit_head(
+    teacher: PreTrainedModel,
+    student: PreTrainedModel,
+    *,
+    batches: Iterable[Mapping[str, Tensor]],
+    widening_DS: Tensor,
+) -> None:
+    """Fit a student's head to a teacher's answers, from what the student's encoder gives already.
+
+    The student is one that was taught the teacher's hidden states, so that its own are near to them.
+
+    Args:
+        teacher: A model that knows the task.
+        student: A model with the same kind of head and as many answers; its head's weights are set.
+        batches: Rows to calibrate with, as :func:`project_start` takes them.
+        widening_DS: (D, S): teacher hidden ≈ widening · student hidden, in the last layer.
+    """
+    teacher.eval()
+    student.eval()
+    seen = _calibrate(teacher, [], batches)
+    last = describe(student.config).num_hidden_layers
+    taking = Capture(student, hidden=[last])
+    hidden = list[Tensor]()
+    for batch, mask in zip(seen.batches, seen.masks, strict=True):
+        with taking as taken:
+            student(**batch)
+        hidden.append(taken.hidden[last][mask])
+    hidden_NS = torch.cat(hidden)
+    if head_kind(student.config) == "sequence":
+        first_BS = hidden_NS[_first_tokens(seen.masks)]
+        _start_head(teacher, student, seen, widening_DS, first_BS, keep_head=True)
+    else:
+        _start_token_head(teacher, student, seen, widening_DS, hidden_NS)
+
+
 def _check(
     teacher: PreTrainedModel, config: PreTrainedConfig, layer_map: Sequence[int], *, keep_head: bool
 ) -> None:

@@ -96,7 +96,9 @@ def teach(work: Distillation) -> tuple[Path, Json]:
     plan, recipe, run = work.plan, work.recipe, work.run
     cut = plan.teacher.kind != "file" and plan.start in ("slice", "project")
     keep_head = cut and knows_task(plan.source, plan.task)
-    start = StartPlan(plan.start, plan.source, plan.shape, plan.layer_map, keep_head)
+    follows = plan.start == "checkpoint" and bool(plan.layer_map) and not work.teacher_prefix
+    teacher = plan.teacher.path if follows and plan.teacher.kind != "file" else None
+    start = StartPlan(plan.start, plan.source, plan.shape, plan.layer_map, keep_head, teacher)
 
     def make_start(folder: Path) -> Json:
         save_start(started(work, start), folder)

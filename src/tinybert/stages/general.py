@@ -51,6 +51,7 @@ from tinybert.stages.objective import (
     stacked_projections,
 )
 from tinybert.stages.plan import (
+    GENERAL,
     Start,
     fit_positions,
     plan_config,
@@ -74,7 +75,6 @@ from tinybert.stages.start import PROJECTION_FILE, calibration
 from tinybert.teachers import ModelTeacher
 from tinybert.train import check_trackers
 
-TASK = "general"
 UNREAD = ["model", "hard_loss", "augment", "baseline"]
 UNREAD_PARTS = {
     "data": LABELLED_ONLY,
@@ -210,7 +210,7 @@ def distill_general(plan: GeneralPlan, run: RunInProgress, source: object) -> Ru
     begin, _ = run.step("start", lambda folder: _keep_start(folder, plan, blocks))
     folder, facts = run.step("student", lambda folder: _train(folder, plan, blocks, begin, bf16=bf16))
     metrics: Json = {
-        "task": TASK,
+        "task": GENERAL,
         "teacher_path": plan.teacher,
         "teacher_layers": plan.info.num_hidden_layers,
         "teacher_hidden_size": plan.info.hidden_size,
@@ -302,7 +302,7 @@ def _train(folder: Path, plan: GeneralPlan, blocks: Blocks, begin: Path, *, bf16
     )
     masking = masking_of(recipe, blocks.tokenizer) if MASKED_LM in plan.losses else None
     objective = GeneralObjective(inner, masking)
-    settings = text_settings(recipe, blocks, name=TASK, main_metric="loss", bf16=bf16)
+    settings = text_settings(recipe, blocks, name=GENERAL, main_metric="loss", bf16=bf16)
     trained = fit_blocks(
         folder, student, objective, blocks=blocks, losses=objective.held_out, settings=settings
     )

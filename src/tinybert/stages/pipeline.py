@@ -17,9 +17,8 @@ from tinybert.runs import Run, RunInProgress, digest_input, finished_run
 from tinybert.stages.console import say
 from tinybert.stages.distill import distill
 from tinybert.stages.finetune import finetune, resolve_finetune
-from tinybert.stages.general import TASK as GENERAL
 from tinybert.stages.general import GeneralPlan, distill_general, plan_general
-from tinybert.stages.plan import plan_distill
+from tinybert.stages.plan import GENERAL, plan_distill
 from tinybert.stages.pretrain import models_of_pretrain, pretrain, resolve_pretrain
 
 

@@ -38,6 +38,7 @@ Start = Literal["random", "slice", "project", "checkpoint"]
 
 DEFAULT_PRETRAINED = "bundled:minilm"
 KEPT_TEACHER = "teacher"
+GENERAL = "general"
 NO_PARTS: Mapping[str, Sequence[str]] = {}
 ONLY_TAGS = ("label_pieces", "on_orphan_tag")
 PROJECTABLE = ("bert", "roberta", "xlm-roberta", "camembert", "distilbert")
@@ -144,16 +145,17 @@ def plan_distill(recipe: Recipe) -> DistillPlan:
     start, source = plan_start(recipe, teacher.path if teacher.kind != "file" else str(teacher.pretrained))
     recipe = fit_length(recipe, task, [source] if teacher.kind == "file" else [source, teacher.path])
     shape = plan_shape(recipe, start)
+    taught = taught_layers(source, teacher.info) if start == "checkpoint" else ()
     losses = plan_losses(
         recipe,
         task,
         shape,
         teacher.info,
         teacher_is_file=teacher.kind == "file",
-        cut_from_teacher=start in ("slice", "project"),
+        follows_teacher=start in ("slice", "project") or bool(taught),
     )
     maps = start in ("slice", "project") or any(is_intermediate(name) for name in losses)
-    recipe = _choose_layer_map(recipe, task, start, shape=shape, source=source)
+    recipe = _choose_layer_map(recipe, task, start, shape=shape, source=source, taught=taught)
     layer_map = _plan_layer_map(recipe, shape, source, teacher) if maps else ()
     _check_start(start, shape, source)
     dropout = DEFAULT_DROPOUT if recipe.distill.dropout is None else recipe.distill.dropout
@@ -162,7 +164,9 @@ def plan_distill(recipe: Recipe) -> DistillPlan:
             "hard_loss": next(iter(task.hard_losses)) if recipe.hard_loss == "auto" else recipe.hard_loss,
             "student": recipe.student.model_copy(update={"start": start}),
             "distill": recipe.distill.model_copy(update={"losses": losses, "dropout": dropout}),
-            "train": recipe.train.model_copy(update=_train_defaults(recipe, start, task)),
+            "train": recipe.train.model_copy(
+                update=_train_defaults(recipe, "project" if taught else start, task)
+            ),
         }
     )
     return DistillPlan(resolved, task, teacher, shape, start, source, layer_map)
@@ -362,8 +366,22 @@ def plan_shape(recipe: Recipe, start: Start) -> Shape:
     return resolve_shape(student.shape, _own_numbers(recipe))
 
 
-def _choose_layer_map(recipe: Recipe, task: Task, start: Start, *, shape: Shape, source: str) -> Recipe:
-    """Return the recipe with the layer map's name in place of "auto".
+def taught_layers(path: str, teacher: EncoderInfo | None) -> tuple[int, ...]:
+    """Return the layers of a teacher's kind that a student has learnt by general distillation, or nothing."""
+    folder = Path(path)
+    if teacher is None or not is_run(folder):
+        return ()
+    said = Run(folder).metrics
+    size = (said.get("teacher_layers"), said.get("teacher_hidden_size"))
+    if said.get("task") != GENERAL or size != (teacher.num_hidden_layers, teacher.hidden_size):
+        return ()
+    return tuple(cast(list[int], said["layer_map"]))
+
+
+def _choose_layer_map(
+    recipe: Recipe, task: Task, start: Start, *, shape: Shape, source: str, taught: tuple[int, ...]
+) -> Recipe:
+    """Return the recipe with the layer map's name in place of "auto", or the one by which it was taught.
 
     What a token is is known low in a fine-tuned encoder: a student of its lowest layers that are refitted
     starts better, and stays better, than one of layers spread over it (docs/results.md).
@@ -372,7 +390,7 @@ def _choose_layer_map(recipe: Recipe, task: Task, start: Start, *, shape: Shape,
         return recipe
     kept = shape.num_hidden_layers if start in ("slice", "project") else 0
     lowest = task.label_kind in WINDOWED and 2 * kept >= describe(plan_config(source)).num_hidden_layers
-    name = "first" if lowest and kept else "uniform"
+    name = list(taught) or ("first" if lowest and kept else "uniform")
     return recipe.model_copy(update={"student": recipe.student.model_copy(update={"layer_map": name})})
 
 

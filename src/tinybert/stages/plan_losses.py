@@ -19,7 +19,7 @@ def plan_losses(
     teacher: EncoderInfo | None,
     *,
     teacher_is_file: bool,
-    cut_from_teacher: bool,
+    follows_teacher: bool,
 ) -> Weights:
     """Return loss name → weight, every "auto" decided.
 
@@ -29,13 +29,13 @@ def plan_losses(
         shape: The student's size.
         teacher: The teacher's size; None when its layers cannot be read.
         teacher_is_file: The teacher is a file of scores.
-        cut_from_teacher: The student starts from the teacher's weights (slice, project).
+        follows_teacher: The student starts from the teacher's weights, or has learnt its layers.
 
     Raises:
         RecipeError: Losses that are unknown or cannot be computed here; all are listed.
     """
     if recipe.distill.losses == "auto":
-        losses = _default_losses(recipe, task, shape, teacher, cut_from_teacher=cut_from_teacher)
+        losses = _default_losses(recipe, task, shape, teacher, follows_teacher=follows_teacher)
         if problems := _phase_problems(recipe, losses, task):
             raise RecipeError("recipe", problems)
         return losses
@@ -55,7 +55,7 @@ def plan_losses(
 
 
 def _default_losses(
-    recipe: Recipe, task: Task, shape: Shape, teacher: EncoderInfo | None, *, cut_from_teacher: bool
+    recipe: Recipe, task: Task, shape: Shape, teacher: EncoderInfo | None, *, follows_teacher: bool
 ) -> Weights:
     """Prediction and labels; hidden states too where they can be followed at once, or have a phase of theirs.
 
@@ -64,7 +64,7 @@ def _default_losses(
     soft = task.soft_losses[0]
     two = recipe.distill.phases == "two"
     too_deep = teacher is None or shape.num_hidden_layers > teacher.num_hidden_layers
-    if too_deep or not (cut_from_teacher or two):
+    if too_deep or not (follows_teacher or two):
         return {soft: 1.0, HARD: 0.1}
     losses = {"hidden_state_mse": 1.0, soft: 1.0, HARD: 0.1}
     if two and teacher is not None and shape.num_attention_heads == teacher.num_attention_heads:

@@ -24,6 +24,7 @@ from tinybert.models import (
     slice_start,
     student_config,
 )
+from tinybert.models.project import fit_head
 from tinybert.stages.plan import Start, resolve_path
 from tinybert.stages.prepare import label_arguments, load_for_labels
 from tinybert.tasks import Task
@@ -43,6 +44,7 @@ class StartPlan:
         shape: The student's size.
         layer_map: The source's layers kept, from 1.
         keep_head: The source knows the task: its head comes along.
+        teacher: Of a checkpoint that has learnt this teacher's layers: its head is fitted to the answers.
     """
 
     kind: Start
@@ -50,11 +52,15 @@ class StartPlan:
     shape: Shape
     layer_map: tuple[int, ...]
     keep_head: bool
+    teacher: str | None = None
 
 
 @dataclass(frozen=True)
 class Started:
-    """A student before its first step, and the projection (D_source, D_student) that made it, if one did."""
+    """A student before its first step, and what takes its hidden states to the teacher's width, if known.
+
+    The projection is (D_teacher, D_student), or one a hidden state, (N + 1, D_teacher, D_student).
+    """
 
     model: PreTrainedModel
     projection: Tensor | None = None
@@ -74,7 +80,7 @@ def start_student(
         seed: Of everything drawn at random.
     """
     if plan.kind == "checkpoint":
-        return Started(load_for_labels(plan.source, task, labels, seed=seed, new_head=True))
+        return _start_checkpoint(plan, task, labels, batches=calibration(rows, collator), seed=seed)
     local = resolve_path(plan.source)
     config = student_config(
         load_config(local),
@@ -99,6 +105,22 @@ def start_student(
         seed=seed,
     )
     return Started(projected.student, projected.projection)
+
+
+def _start_checkpoint(
+    plan: StartPlan, task: Task, labels: LabelScheme, *, batches: Iterable[dict[str, Tensor]], seed: int
+) -> Started:
+    model = load_for_labels(plan.source, task, labels, seed=seed, new_head=True)
+    file = Path(resolve_path(plan.source)) / PROJECTION_FILE
+    if plan.teacher is None:
+        return Started(model)
+    projection = load_file(file)["projection"] if file.exists() else None
+    teacher = load_for_labels(plan.teacher, task, labels, seed=seed, new_head=False)
+    width = int(model.config.hidden_size)
+    last = torch.eye(width) if projection is None else projection[-1]
+    if not knows_task(plan.source, task):
+        fit_head(teacher, model, batches=batches, widening_DS=last)
+    return Started(model, projection)
 
 
 def calibration(rows: Dataset, collator: Collator) -> Iterable[dict[str, Tensor]]:

@@ -10,6 +10,7 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 
 from tinybert.models.memory import give_back_memory
 
+PLAIN_LINE_S = 60
 SHARE_NAMES = frozenset({"accuracy", "f1", "macro_f1", "micro_f1"})
 
 
@@ -69,20 +70,24 @@ class EpochLines(TrainerCallback):
 
 
 class Progress(TrainerCallback):
-    """A bar over all examples with examples/s and time left; plain lines where output is no terminal."""
+    """A bar over all examples with examples/s and time left; plain lines where output is no terminal.
+
+    Plain lines come ten times a training, or once a minute where that is more often.
+    """
 
     def __init__(self, name: str, *, num_plain_lines: int = 10) -> None:
         self.name = name
         self.num_plain_lines = num_plain_lines
         self.bar: tqdm | None = None
         self.start_step = 0
-        self.start_time = 0.0
+        self.start_time = self.said = 0.0
 
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: object
     ) -> None:
         """Open the bar where the run (or its resumption) begins."""
         self.start_step, self.start_time = state.global_step, time.perf_counter()
+        self.said = self.start_time
         self.rows_a_step = args.train_batch_size * args.gradient_accumulation_steps * args.world_size
         if sys.stderr.isatty() and state.is_world_process_zero:
             total = state.max_steps * self.rows_a_step
@@ -101,11 +106,13 @@ class Progress(TrainerCallback):
         """Move the bar, or now and then print a line."""
         if self.bar is not None:
             self.bar.update(self.rows_a_step)
-        elif (
-            state.is_world_process_zero
-            and state.global_step % max(1, state.max_steps // self.num_plain_lines) == 0
-        ):
+        elif state.is_world_process_zero and self._is_time_for_a_line(state):
+            self.said = time.perf_counter()
             print(self.plain_line(state), file=sys.stderr, flush=True)
+
+    def _is_time_for_a_line(self, state: TrainerState) -> bool:
+        tenth = state.global_step % max(1, state.max_steps // self.num_plain_lines) == 0
+        return tenth or time.perf_counter() - self.said > PLAIN_LINE_S
 
     def plain_line(self, state: TrainerState) -> str:
         """Return ``name: step/steps, examples/s, time left``."""

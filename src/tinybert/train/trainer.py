@@ -240,8 +240,8 @@ def train(
             by length.
         hard_loss: ``(scores of a batch, batch) -> ()``, the loss of the validation rows.
         metrics: ``(scores, gold) -> {name: value}``, scores (N, C), or (N, L, C) filled up with -100.
-        validate: Where there are no labels, instead of ``hard_loss`` and ``metrics``: scores the model itself,
-            under ``eval()`` and without gradients.
+        validate: Where there are no labels, instead of ``hard_loss`` and ``metrics``: scores the model
+            itself, under ``eval()`` and without gradients.
     """
     checkpoint = last_whole_checkpoint(work_dir)
 

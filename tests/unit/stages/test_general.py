@@ -1,0 +1,148 @@
+"""General distillation: layers come nearer, the student starts a task better, and bad plans are refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from tests import easy
+from tests.command import call, metrics_of, refused
+from transformers import AutoModel, AutoModelForMaskedLM
+
+from tinybert.config import build_recipe
+from tinybert.errors import RecipeError
+from tinybert.stages.general import plan_general
+from tinybert.stages.plan import plan_distill
+
+FAST = ["train.batch_size=16", "train.precision=fp32", "data.max_length=32", "corpus.near_duplicates=null"]
+STEPS = ["train.num_steps=120", "train.eval_steps=10", "train.learning_rate=1e-2"]
+
+
+@pytest.fixture(scope="module")
+def text(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return easy.write_documents(tmp_path_factory.mktemp("text") / "text.txt")
+
+
+def distilled(text: Path, teacher: Path, out: Path, *words: str) -> Path:
+    call("distill", text, "--task", "general", "--teacher", teacher, "--out", out, *FAST, *words)
+    return out
+
+
+@pytest.fixture(scope="module")
+def general(text: Path, tiny_encoder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("general") / "run"
+    return distilled(text, tiny_encoder, out, *easy.NARROW_STUDENT, *STEPS)
+
+
+def test_the_layers_come_nearer(general: Path) -> None:
+    metrics = metrics_of(general)
+    first, last = metrics["first_held_out"], metrics["held_out"]
+    assert float(str(last["hidden_state_mse"])) < 0.95 * float(str(first["hidden_state_mse"]))
+    assert "attention_score_mse" in last
+    assert metrics["student_start"] == "project"
+    assert metrics["layer_map"] == [2, 4]
+
+
+def test_the_student_is_an_ordinary_encoder_with_its_way_to_the_teachers_width(general: Path) -> None:
+    model = AutoModel.from_pretrained(general)
+    assert (model.config.hidden_size, model.config.num_hidden_layers) == (16, 2)
+    assert model.config.architectures == ["BertModel"]
+    assert load_file(general / "projection.safetensors")["projection"].shape == (3, 32, 16)
+
+
+def test_relations_where_heads_differ(text: Path, tiny_encoder: Path, tmp_path: Path) -> None:
+    shape = [*easy.NARROW_STUDENT, "student.num_attention_heads=2", "student.start=random"]
+    out = distilled(text, tiny_encoder, tmp_path / "run", *shape, "train.num_steps=4")
+    losses = metrics_of(out)["losses"]
+    assert set(losses) == {"hidden_state_mse", "relation_kl"}
+
+
+def test_words_are_guessed_beside_where_asked(text: Path, tiny_encoder: Path, tmp_path: Path) -> None:
+    losses = "distill.losses={hidden_state_mse: 1, masked_lm: 0.5}"
+    words = [*easy.NARROW_STUDENT, "train.num_steps=60", "train.eval_steps=20", "train.learning_rate=5e-3"]
+    out = distilled(text, tiny_encoder, tmp_path / "run", *words, losses)
+    metrics = metrics_of(out)
+    first, last = metrics["first_held_out"], metrics["held_out"]
+    assert float(str(last["masked_lm"])) < float(str(first["masked_lm"]))
+    model = AutoModelForMaskedLM.from_pretrained(out)
+    assert model.config.architectures == ["BertForMaskedLM"]
+
+
+def test_a_task_begins_from_the_general_student(
+    general: Path, tiny_teacher: Path, easy_rows: Path, tmp_path: Path
+) -> None:
+    recipe = build_recipe({"teacher": {"path": str(tiny_teacher)}, "student": {"shape": str(general)}})
+    plan = plan_distill(recipe)
+    assert plan.start == "checkpoint"
+    assert plan.layer_map == (2, 4)
+    assert "hidden_state_mse" in plan.losses
+    out = tmp_path / "run"
+    words = ["train.num_epochs=2", "train.batch_size=16", "train.precision=fp32"]
+    call("distill", easy_rows, "--teacher", tiny_teacher, "--student", general, "--out", out, *words)
+    assert metrics_of(out)["student_start"] == "checkpoint"
+
+
+def test_a_teacher_of_another_size_is_not_followed_layer_by_layer(
+    general: Path, tmp_path: Path, easy_rows: Path
+) -> None:
+    other = easy.save_encoder(tmp_path / "other", hidden_size=48)
+    recipe = build_recipe({"teacher": {"path": str(other)}, "student": {"shape": str(general)}})
+    assert "hidden_state_mse" not in plan_distill(recipe).losses
+
+
+def test_seeds_decide_everything(text: Path, tiny_encoder: Path, tmp_path: Path) -> None:
+    weights = [
+        load_file(
+            distilled(text, tiny_encoder, tmp_path / name, *easy.NARROW_STUDENT, "train.num_steps=5", seed)
+            / "model.safetensors"
+        )
+        for name, seed in (("a", "train.seed=1"), ("b", "train.seed=1"), ("c", "train.seed=2"))
+    ]
+    name = "encoder.layer.0.attention.self.query.weight"
+    assert torch.equal(weights[0][name], weights[1][name])
+    assert not torch.equal(weights[0][name], weights[2][name])
+
+
+def problems(*overrides: str) -> tuple[str, ...]:
+    with pytest.raises(RecipeError) as caught:
+        plan_general(build_recipe({"stage": "distill", "task": "general"}, overrides))
+    return caught.value.problems
+
+
+def test_losses_that_need_labels_are_refused(tiny_encoder: Path) -> None:
+    teacher = f"teacher.path={tiny_encoder}"
+    (problem,) = problems(teacher, *easy.NARROW_STUDENT, "distill.losses={kl_divergence: 1}")
+    assert "without labels a student learns layers" in problem
+    (alone,) = problems(teacher, *easy.NARROW_STUDENT, "distill.losses={masked_lm: 1}")
+    assert "masked_lm alone is pre-training" in alone
+
+
+def test_what_is_not_read_is_refused(tiny_encoder: Path) -> None:
+    found = problems(
+        f"teacher.path={tiny_encoder}", "distill.temperature=3", "data.label=y", "baseline=false"
+    )
+    assert [problem.partition(":")[0] for problem in found] == [
+        "data.label",
+        "distill.temperature",
+        "baseline",
+    ]
+
+
+def test_a_missing_teacher_is_named() -> None:
+    assert "teacher.path is missing" in problems()[0]
+
+
+def test_masks_need_a_teacher_with_a_mask_token(
+    text: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    teacher = easy.save_encoder(tmp_path / "teacher")
+    tokenizer = easy.make_tokenizer()
+    tokenizer.mask_token = None
+    tokenizer.save_pretrained(teacher)
+    said = refused(
+        *(capsys, "distill", text, "--task", "general", "--teacher", teacher, "--out", tmp_path / "run"),
+        *(*easy.NARROW_STUDENT, *FAST, "distill.losses={hidden_state_mse: 1, masked_lm: 1}"),
+    )
+    assert "no mask token" in said
