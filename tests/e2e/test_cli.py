@@ -373,7 +373,7 @@ def test_bad_rows_cost_no_run(
         (["distill", "ROWS", "--teacher", "TEACHER", "--out", "OUT", "--task", "sentiment"], "unknown task"),
         (
             ["distill", "ROWS", "--teacher", "TEACHER", "--out", "OUT", "augment.copies=3"],
-            "does not exist yet",
+            "augment.model is missing",
         ),
         (["finetune", "ROWS", "--out", "OUT"], "--model"),
         (["run", "none.yaml"], "cannot read this recipe"),

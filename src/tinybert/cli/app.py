@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 
 from cyclopts import App, CycloptsError
 
+from tinybert.cli.augment import augment
 from tinybert.cli.demo import demo
 from tinybert.cli.distill import distill
 from tinybert.cli.doctor import doctor
@@ -19,11 +20,16 @@ from tinybert.cli.finetune import finetune
 from tinybert.cli.predict import predict
 from tinybert.cli.pretrain import pretrain
 from tinybert.cli.run import run
+from tinybert.cli.tokenizer import tokenizer
+from tinybert.cli.trim import trim
 from tinybert.errors import TinyBertError
 
 COMMANDS: dict[str, Callable[..., None]] = {
     "demo": demo,
+    "tokenizer": tokenizer,
+    "trim": trim,
     "pretrain": pretrain,
+    "augment": augment,
     "finetune": finetune,
     "distill": distill,
     "run": run,

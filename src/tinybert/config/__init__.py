@@ -2,8 +2,11 @@
 
 from tinybert.config.overrides import build_recipe, dump_recipe, load_recipe
 from tinybert.config.recipe import (
+    AugmentSection,
+    CorpusSection,
     DataSection,
     DistillSection,
+    PretrainSection,
     Recipe,
     StudentSection,
     TeacherSection,
@@ -11,8 +14,11 @@ from tinybert.config.recipe import (
 )
 
 __all__ = [
+    "AugmentSection",
+    "CorpusSection",
     "DataSection",
     "DistillSection",
+    "PretrainSection",
     "Recipe",
     "StudentSection",
     "TeacherSection",

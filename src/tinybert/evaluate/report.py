@@ -9,6 +9,7 @@ from typing import cast
 TITLES = {
     "teacher": "teacher",
     "fine_tune_only": "fine-tune only (same shape, hard labels)",
+    "not_augmented": "student without augmentation (as many steps)",
     "student": "**student (distilled)**",
     "model": "model",
 }

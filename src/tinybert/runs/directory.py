@@ -20,7 +20,7 @@ from types import TracebackType
 from typing import Self, TextIO, cast
 
 from tinybert.config import Recipe, dump_recipe, load_recipe
-from tinybert.errors import RunError, TinyBertError
+from tinybert.errors import RecipeError, RunError, TinyBertError
 
 Json = dict[str, object]
 Inputs = Mapping[str, str]
@@ -201,7 +201,10 @@ def finished_run(out: Path, recipe: Recipe, inputs: Inputs = NO_INPUTS) -> Run |
 def _differences(folder: Path, recipe: Recipe, inputs: Inputs) -> list[str]:
     """Return what a run on disk has other than this recipe and these inputs."""
     its = Run(folder).inputs
-    same = (folder / RECIPE).read_text(encoding="utf-8") == dump_recipe(recipe)
+    try:  # read, not compared as text: a setting that came later had its default then
+        same = dump_recipe(Run(folder).recipe) == dump_recipe(recipe)
+    except RecipeError:
+        same = False
     names = sorted({*its, *inputs})
     return ([] if same else ["settings"]) + [name for name in names if its.get(name) != inputs.get(name)]
 

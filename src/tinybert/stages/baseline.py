@@ -8,7 +8,7 @@ from typing import cast
 from tinybert.runs import Json
 from tinybert.stages.console import say
 from tinybert.stages.distillation import Distillation
-from tinybert.stages.fit import MODEL, fit, settings_of
+from tinybert.stages.fit import MODEL, fit, in_steps, settings_of
 from tinybert.stages.objective import HardObjective
 from tinybert.stages.plan import DistillPlan
 from tinybert.stages.prepare import labelled_only
@@ -34,7 +34,10 @@ def fine_tune_only(work: Distillation, student_facts: Json) -> tuple[Path, Json,
             seed=recipe.train.seed,
         ).model
         steps = int(cast(int, student_facts["num_steps"]))
-        settings = settings_of(recipe, plan.task, name="fine_tune_only", bf16=work.bf16, max_steps=steps)
+        pace: dict[str, object] = {"max_steps": steps}
+        if recipe.augment.copies:  # an epoch of these rows is short: score as often as the student was
+            pace = in_steps(steps, cast(int, recipe.train.num_epochs))
+        settings = settings_of(recipe, plan.task, name="fine_tune_only", bf16=work.bf16, **pace)
         objective = HardObjective(plan.task.hard_losses[recipe.hard_loss], plan.task.rows)
         return fit(
             folder,

@@ -6,7 +6,7 @@ head), the checks, the student's start, its phases, the baseline, the scores.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -17,18 +17,22 @@ from tinybert.evaluate import retention
 from tinybert.models.dropout import set_dropout
 from tinybert.runs import Json, Run, RunInProgress
 from tinybert.stages.answers import answers
+from tinybert.stages.augment import augmented_data
 from tinybert.stages.baseline import fine_tune_only
 from tinybert.stages.console import say
-from tinybert.stages.distillation import Distillation, need_labels, prepare, prepare_rows
+from tinybert.stages.distillation import Distillation, encode_for, need_labels, prepare, prepare_rows
 from tinybert.stages.doctor import Finding, check_time, checks_before, checks_of_teacher, report_findings
 from tinybert.stages.finetune import fine_tune_step
 from tinybert.stages.finish import evaluation_split, finish_run, score_models
-from tinybert.stages.fit import MODEL, fit, save_checkpoint, settings_of
+from tinybert.stages.fit import MODEL, fit, in_steps, save_checkpoint, settings_of
 from tinybert.stages.objective import DistillObjective, Teaching, is_intermediate
 from tinybert.stages.plan import KEPT_TEACHER, DistillPlan, TeacherPlan, resolve_path
 from tinybert.stages.prepare import load_for_labels
 from tinybert.stages.start import Started, StartPlan, knows_task, load_start, save_start, start_student
 from tinybert.train import check_trackers
+
+Trained = tuple[Path, Json]
+"""A checkpoint, and what its training said."""
 
 
 def distill(plan: DistillPlan, run: RunInProgress, source: object) -> Run:
@@ -48,9 +52,16 @@ def distill(plan: DistillPlan, run: RunInProgress, source: object) -> Run:
     work = replace(work, plan=plan)
     if plan.teacher.kind != "file":
         report_findings(checks_of_teacher(plan, work.data, trained_here=teacher_facts is not None))
-    student, student_facts = teach(work)
-    baseline = fine_tune_only(work, student_facts) if recipe.baseline else None
-    return conclude(work, teacher_facts, student, student_facts, baseline)
+    taught = augmented(work) if recipe.augment.copies else work
+    student = teach(taught)
+    others: dict[str, Trained] = {}
+    if recipe.augment.copies and recipe.augment.ablation:
+        others["not_augmented"] = teach(work, name="not_augmented", like=student[1])
+    baseline = fine_tune_only(work, student[1]) if recipe.baseline else None
+    if baseline is not None:
+        others["fine_tune_only"] = baseline[:2]
+    story = baseline[2] if baseline is not None else None
+    return conclude(taught, teacher_facts, student, others, baseline_story=story)
 
 
 def examine(plan: DistillPlan, source: object, folder: Path) -> list[Finding]:
@@ -91,8 +102,28 @@ def settle_teacher(work: Distillation) -> tuple[DistillPlan, Json | None]:
     return replace(plan, teacher=teacher, source=source), facts
 
 
-def teach(work: Distillation) -> tuple[Path, Json]:
-    """Start the student and take it through its phases."""
+def augmented(work: Distillation) -> Distillation:
+    """Return the distillation with changed copies behind its training rows, which only the teacher labels."""
+    plan, recipe = work.plan, work.recipe
+    data = augmented_data(
+        work.data,
+        recipe,
+        work.run.work / "augmentation",
+        embeddings_of=plan.teacher.path,
+        teacher=plan.teacher.path,
+    )
+    encoded, prefix = encode_for(plan, data, work.run.work)
+    return replace(work, data=data, encoded=encoded, teacher_prefix=prefix)
+
+
+def teach(work: Distillation, *, name: str = "student", like: Json | None = None) -> Trained:
+    """Start the student and take it through its phases.
+
+    Args:
+        work: The distillation.
+        name: The last phase's; other names leave the student's own steps alone.
+        like: What another training said: this one takes as many steps, and is scored as often.
+    """
     plan, recipe, run = work.plan, work.recipe, work.run
     cut = plan.teacher.kind != "file" and plan.start in ("slice", "project")
     keep_head = cut and knows_task(plan.source, plan.task)
@@ -106,7 +137,7 @@ def teach(work: Distillation) -> tuple[Path, Json]:
 
     begin, _ = run.step("start", make_start)
     facts: list[Json] = []
-    for phase in phases_of(plan.losses, recipe):
+    for phase in phases_of(plan.losses, recipe, name=name, like=like):
         folder, said = run.step(phase.name, partial(teach_phase, work, phase, begin))
         begin = folder / MODEL
         facts.append(said)
@@ -127,23 +158,28 @@ def started(work: Distillation, start: StartPlan) -> Started:
 
 @dataclass(frozen=True)
 class Phase:
-    """One training of the student: its name, its losses, its epochs."""
+    """One training of the student: its name, its losses, its epochs, or its steps where they are set."""
 
     name: str
     losses: dict[str, float]
     num_epochs: int
+    num_steps: int | None = None
 
 
-def phases_of(losses: dict[str, float], recipe: Recipe) -> list[Phase]:
+def phases_of(
+    losses: dict[str, float], recipe: Recipe, *, name: str = "student", like: Json | None = None
+) -> list[Phase]:
     """Return the phases; the paper's two put the intermediate layers first."""
     assert recipe.train.num_epochs is not None
+    steps = cast(list[int], like["steps_of_phases"]) if like else [None, None]
     if recipe.distill.phases == "joint":
-        return [Phase("student", losses, recipe.train.num_epochs)]
+        return [Phase(name, losses, recipe.train.num_epochs, steps[0])]
+    before = "intermediate" if name == "student" else f"{name}_intermediate"
     first = {name: weight for name, weight in losses.items() if is_intermediate(name)}
     second = {name: weight for name, weight in losses.items() if not is_intermediate(name)}
     return [
-        Phase("intermediate", first, recipe.distill.intermediate_num_epochs),
-        Phase("student", second, recipe.train.num_epochs),
+        Phase(before, first, recipe.distill.intermediate_num_epochs, steps[0]),
+        Phase(name, second, recipe.train.num_epochs, steps[1]),
     ]
 
 
@@ -176,6 +212,7 @@ def teach_phase(work: Distillation, phase: Phase, begin: Path, folder: Path) -> 
         bf16=work.bf16,
         num_epochs=phase.num_epochs,
         keep_best=not all(is_intermediate(loss) for loss in phase.losses),
+        **in_steps(phase.num_steps, phase.num_epochs),
     )
     return fit(
         folder,
@@ -193,39 +230,44 @@ def teach_phase(work: Distillation, phase: Phase, begin: Path, folder: Path) -> 
 def conclude(
     work: Distillation,
     teacher_facts: Json | None,
-    student: Path,
-    student_facts: Json,
-    baseline: tuple[Path, Json, str] | None,
+    student: Trained,
+    others: Mapping[str, Trained],
+    *,
+    baseline_story: str | None,
 ) -> Run:
-    """Score all models on the same rows and write the run."""
+    """Score all models on the same rows and write the run.
+
+    Args:
+        work: The distillation.
+        teacher_facts: What the teacher's training said, if it was trained here.
+        student: The student.
+        others: What stands beside it in the report.
+        baseline_story: How the baseline began.
+    """
     plan, run, data = work.plan, work.run, work.data
     split, _ = evaluation_split(data)
-    models: dict[str, tuple[str, Json | None]] = {"student": (str(student), student_facts)}
+    models: dict[str, tuple[str, Json | None]] = {"student": (str(student[0]), student[1])}
     if plan.teacher.kind != "file":
         models["teacher"] = (resolve_path(plan.teacher.path), teacher_facts)
-    if baseline is not None:
-        models["fine_tune_only"] = (str(baseline[0]), baseline[1])
+    models |= {name: (str(path), said) for name, (path, said) in others.items()}
     metrics: Json = {"teacher": None, "fine_tune_only": None, "student": None, "retention": None}
     metrics |= score_models(run, data, models)
     main = plan.task.main_metric
     if metrics["teacher"] is not None:
         metrics["retention"] = retention(_of(metrics, "student", split), _of(metrics, "teacher", split), main)
-    if baseline is not None:
-        metrics["baseline_start"] = baseline[2]
+    if baseline_story is not None:
+        metrics["baseline_start"] = baseline_story
     metrics |= {
         "teacher_path": str(work.recipe.teacher.path),
         "student_start": plan.start,
         "layer_map": list(plan.layer_map),
     }
-    facts = {
-        "teacher": teacher_facts,
-        "fine_tune_only": baseline[1] if baseline else None,
-        "student": student_facts,
-    }
+    facts = {"teacher": teacher_facts, **{name: said for name, (_, said) in others.items()}}
+    facts["student"] = student[1]
     said = {name: fact for name, fact in facts.items() if fact is not None}
     if teacher_facts is not None:
         keep_teacher(work)
-    return finish_run(run, plan.task, data, metrics, facts_by_name=said, model=student, notes=notes(work))
+    return finish_run(run, plan.task, data, metrics, facts_by_name=said, model=student[0], notes=notes(work))
 
 
 def _of(metrics: Json, name: str, split: str) -> dict[str, float]:
@@ -245,6 +287,11 @@ def notes(work: Distillation) -> list[str]:
         f"Student start: {plan.start}"
         + (f" of teacher layers {list(plan.layer_map)}." if plan.start in ("slice", "project") else ".")
     ]
+    if work.recipe.augment.copies:
+        lines.append(
+            f"Augmentation: up to {work.recipe.augment.copies} copies a row by {work.recipe.augment.method}; "
+            f"{len(work.data.splits['train']):,} training rows with them. Only the teacher labels copies."
+        )
     if plan.teacher.kind == "file":
         lines.append("The teacher is a file of scores: it has no score of its own on the test rows.")
     return lines
@@ -260,5 +307,6 @@ def joined(facts: Sequence[Json]) -> Json:
     return {
         "history": history,
         "num_steps": sum(cast(int, fact["num_steps"]) for fact in facts),
+        "steps_of_phases": [cast(int, fact["num_steps"]) for fact in facts],
         "train_seconds": round(sum(cast(float, fact["train_seconds"]) for fact in facts), 1),
     }

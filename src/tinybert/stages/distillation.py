@@ -55,6 +55,11 @@ def prepare_rows(plan: DistillPlan, source: object, folder: Path) -> tuple[TextD
     data = load_rows(source, recipe, plan.task, work_dir=folder / "rows", allow_unlabelled=True)
     if plan.teacher.kind == "file":
         read_soft_labels(plan.teacher.path, data.splits["train"], data.labels)  # what is wrong, is said now
+    return (data, *encode_for(plan, data, folder))
+
+
+def encode_for(plan: DistillPlan, data: TextData, folder: Path) -> tuple[Encoded, str]:
+    """Encode rows for a distillation; return them and the prefix of the columns that the teacher reads."""
     tokenizer = load_tokenizer(resolve_path(plan.source))
     teacher_tokenizer = None
     if plan.teacher.kind != "file" and plan.source != plan.teacher.path:
@@ -63,11 +68,11 @@ def prepare_rows(plan: DistillPlan, source: object, folder: Path) -> tuple[TextD
     encoded = encode_rows(
         data,
         tokenizer,
-        section=recipe.data,
+        section=plan.recipe.data,
         folder=folder / "encoded",
         teacher_tokenizer=teacher_tokenizer,
     )
-    return data, encoded, "teacher_" if teacher_tokenizer is not None else ""
+    return encoded, "teacher_" if teacher_tokenizer is not None else ""
 
 
 def need_labels(work: Distillation) -> Dataset:

@@ -34,7 +34,11 @@ def resolve_finetune(recipe: Recipe) -> Recipe:
         raise RecipeError(
             "recipe", "model is missing; give --model a checkpoint, a run, bundled:minilm or a hub name"
         )
-    refuse_unread(recipe, ["teacher", "student", "distill", "baseline"])
+    refuse_unread(
+        recipe,
+        ["teacher", "student", "distill", "corpus", "pretrain", "augment", "baseline"],
+        {"train": ["num_steps", "eval_steps"]},
+    )
     task = find_task(recipe)
     recipe = fit_length(recipe, task, [recipe.model])
     train = recipe.train

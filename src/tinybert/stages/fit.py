@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -57,6 +58,13 @@ def settings_of(recipe: Recipe, task: Task, *, name: str, bf16: bool, **changes:
         "name": name,
     }
     return Settings(**(values | changes))  # pyright: ignore[reportArgumentType]
+
+
+def in_steps(num_steps: int | None, num_epochs: int) -> dict[str, object]:
+    """Return the settings of a training of so many steps that is scored as often as one of so many epochs."""
+    if num_steps is None:
+        return {}
+    return {"max_steps": num_steps, "eval_steps": math.ceil(num_steps / num_epochs)}
 
 
 def fit(

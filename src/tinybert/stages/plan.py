@@ -29,6 +29,7 @@ from tinybert.models.families import FAMILIES
 from tinybert.models.shapes import BUILTIN as SHAPES
 from tinybert.runs import Run, is_run
 from tinybert.stages.objective import is_intermediate
+from tinybert.stages.plan_augment import augment_problems
 from tinybert.stages.plan_losses import plan_losses
 from tinybert.tasks import BUILTIN as TASKS
 from tinybert.tasks import Task
@@ -93,6 +94,8 @@ class DistillPlan:
             paths["student"] = self.source
         if self.recipe.baseline and self.teacher.pretrained is not None:
             paths["pretrained"] = self.teacher.pretrained
+        if self.recipe.augment.copies and self.recipe.augment.model is not None:
+            paths["augment_model"] = self.recipe.augment.model
         return paths
 
 
@@ -139,9 +142,11 @@ def plan_distill(recipe: Recipe) -> DistillPlan:
             "teacher.path is missing; give --teacher a run, a checkpoint, bundled:minilm, "
             "a hub name or a file of soft labels",
         )
-    refuse_unread(recipe, ["model"])
+    refuse_unread(recipe, ["model", "corpus", "pretrain"], {"train": ["num_steps", "eval_steps"]})
     task = find_task(recipe)
     teacher = plan_teacher(recipe, task)
+    if recipe.augment.copies:
+        check_augment(recipe, task, teacher)
     start, source = plan_start(recipe, teacher.path if teacher.kind != "file" else str(teacher.pretrained))
     recipe = fit_length(recipe, task, [source] if teacher.kind == "file" else [source, teacher.path])
     shape = plan_shape(recipe, start)
@@ -170,6 +175,29 @@ def plan_distill(recipe: Recipe) -> DistillPlan:
         }
     )
     return DistillPlan(resolved, task, teacher, shape, start, source, layer_map)
+
+
+def check_augment(recipe: Recipe, task: Task, teacher: TeacherPlan | None) -> None:
+    """Say what augmentation lacks.
+
+    Raises:
+        RecipeError: All problems.
+        ModelError: There is no such masked language model.
+    """
+    section = recipe.augment
+    model = None if section.model is None else plan_config(section.model)
+    asks = teacher is not None and teacher.kind != "file"
+    problems = augment_problems(section, model=model, has_embeddings=asks)
+    if teacher is not None and not asks:
+        problems.append(
+            "augment.copies: a file of soft labels says nothing of copies; give a model as the teacher"
+        )
+    if section.max_shift is not None and not asks:
+        problems.append("augment.max_shift: needs a teacher to ask")
+    if section.max_shift is not None and task.label_kind != "single":
+        problems.append(f"augment.max_shift: compares the probabilities of classes; {task.name} has none")
+    if problems:
+        raise RecipeError("recipe", problems)
 
 
 def plan_teacher(recipe: Recipe, task: Task) -> TeacherPlan:
@@ -253,13 +281,20 @@ def fit_positions(recipe: Recipe, paths: Sequence[str], *, default: int) -> Reci
     return recipe.model_copy(update={"data": recipe.data.model_copy(update={"max_length": chosen})})
 
 
-def refuse_unread(recipe: Recipe, keys: Sequence[str], parts: Mapping[str, Sequence[str]] = NO_PARTS) -> None:
+def refuse_unread(
+    recipe: Recipe,
+    keys: Sequence[str],
+    parts: Mapping[str, Sequence[str]] = NO_PARTS,
+    *,
+    by: str | None = None,
+) -> None:
     """Refuse settings that this stage never reads: silence would look like obedience.
 
     Args:
         recipe: As the user gave it.
         keys: Names of the recipe's sections and fields that are not read.
         parts: Section → its fields that are not read.
+        by: What reads the recipe; its stage when not given.
 
     Raises:
         RecipeError: One of them is not at its default; all are listed.
@@ -271,7 +306,8 @@ def refuse_unread(recipe: Recipe, keys: Sequence[str], parts: Mapping[str, Seque
     ]
     if changed:
         raise RecipeError(
-            "recipe", [f"{name}: not read by stage {recipe.stage}; leave it out" for name in changed]
+            "recipe",
+            [f"{name}: not read by {by or f'stage {recipe.stage}'}; leave it out" for name in changed],
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,7 +42,13 @@ class Encoded:
 
 
 def load_rows(
-    source: object, recipe: Recipe, task: Task, *, work_dir: Path, allow_unlabelled: bool
+    source: object,
+    recipe: Recipe,
+    task: Task,
+    *,
+    work_dir: Path,
+    allow_unlabelled: bool,
+    need: Sequence[str] = ("train",),
 ) -> TextData:
     """Read and check a stage's rows; every bad one is named at once, what is odd is said.
 
@@ -52,6 +59,7 @@ def load_rows(
         source,  # pyright: ignore[reportArgumentType]
         settings=recipe.data,
         label_kind=task.label_kind,
+        need=need,
         allow_unlabelled=allow_unlabelled,
         work_dir=work_dir,
     )

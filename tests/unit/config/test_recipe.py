@@ -110,13 +110,6 @@ def test_a_malformed_override_is_explained(override: str, part: str) -> None:
     assert part in problem
 
 
-def test_augmentation_says_that_it_does_not_exist_yet() -> None:
-    assert build_recipe({}, ["augment.copies=0"]).augment.copies == 0
-    assert problems_of("augment.copies=2") == (
-        "augment.copies = 2: augmentation does not exist yet; the only value is 0",
-    )
-
-
 @pytest.mark.parametrize(
     ("content", "part"),
     [(b"- a\n- b\n", "mapping of keys"), (b"a: [", "not a YAML file"), (b"a: \xff", "not a YAML file")],

@@ -197,3 +197,16 @@ def test_a_finished_run_is_found_again_by_its_own_recipe_only(tmp_path: Path) ->
     assert finished_run(out, OTHER) is None
     with pytest.raises(RunError, match="already exists"):
         RunInProgress(out, OTHER).begin()
+
+
+def test_a_setting_that_came_later_does_not_make_a_run_another(tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    with RunInProgress(out, RECIPE) as run:
+        run.finish({})
+    lines = (out / "recipe.yaml").read_text().splitlines()
+    assert "baseline: true" in lines
+    (out / "recipe.yaml").write_text("\n".join(line for line in lines if line != "baseline: true"))
+    assert finished_run(out, RECIPE) is not None
+    assert finished_run(out, build_recipe({"baseline": False})) is None
+    (out / "recipe.yaml").write_text("unheard_of: 1\n")
+    assert finished_run(out, RECIPE) is None

@@ -1,0 +1,110 @@
+"""More text from little: copies of rows with some words changed. Texts in, texts out; one idea a file.
+
+Shared by all: labels and the places they belong to are kept (words of entities and answers are locked),
+spaces stay as they were, a replaced word keeps its capitals, and all drawing comes from ``rng``.
+
+To add a method, write a class whose instances are ``(examples, *, rng) -> examples``
+(:class:`~tinybert.augment.tools.Method`) and which is made of :class:`~tinybert.augment.tools.Tools`, and add
+a line to ``BUILTIN``. ``augment.method=package.module:attr`` names such a callable itself, already made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import cast
+
+from tinybert.augment.augmenter import BLOCK, Augmenter
+from tinybert.augment.drop import Drop
+from tinybert.augment.example import Example
+from tinybert.augment.insert import Insert
+from tinybert.augment.masked_lm import MaskedLM
+from tinybert.augment.neighbours import Neighbours
+from tinybert.augment.processes import copies_in_blocks
+from tinybert.augment.swap import Swap
+from tinybert.augment.synonyms import Synonyms
+from tinybert.augment.tinybert import TinyBERT
+from tinybert.augment.tools import Filler, Method, Tools
+from tinybert.augment.vectors import WordVectors, load_vectors
+from tinybert.augment.wordnet import WordNet
+from tinybert.config.recipe import AugmentSection
+from tinybert.errors import RecipeError
+from tinybert.lookup import find
+from tinybert.words import Language
+
+BUILTIN: dict[str, Callable[[Tools], Method]] = {
+    "tinybert": TinyBERT,
+    "masked_lm": MaskedLM,
+    "neighbours": Neighbours,
+    "synonyms": Synonyms,
+    "swap": Swap,
+    "drop": Drop,
+    "insert": Insert,
+}
+
+NEEDS: dict[str, frozenset[str]] = {
+    "tinybert": frozenset({"filler", "vectors"}),
+    "masked_lm": frozenset({"filler"}),
+    "neighbours": frozenset({"vectors"}),
+    "synonyms": frozenset({"wordnet"}),
+}
+
+
+def needs(method: str, language: Language) -> frozenset[str]:
+    """Return which of ``filler``, ``vectors`` and ``wordnet`` a method must be given.
+
+    Example:
+        >>> sorted(needs("tinybert", "en")), sorted(needs("insert", "zh")), sorted(needs("swap", "en"))
+        (['filler', 'vectors'], ['vectors'], [])
+    """
+    if method == "insert":
+        return frozenset({"wordnet"}) if language == "en" else frozenset({"vectors"})
+    return NEEDS.get(method, frozenset())
+
+
+def build_method(
+    section: AugmentSection,
+    *,
+    language: Language,
+    filler: Filler | None = None,
+    vectors: WordVectors | None = None,
+) -> Method:
+    """Return the method that a recipe names.
+
+    Args:
+        section: ``augment`` of a recipe.
+        language: Of the texts.
+        filler: For ``tinybert`` and ``masked_lm``.
+        vectors: For ``tinybert`` and ``neighbours``, and for ``insert`` unless the texts are English.
+
+    Raises:
+        RecipeError: The name is unknown, or what the method needs is missing.
+        DataError: WordNet is needed and not there.
+    """
+    name = section.method
+    found = find(BUILTIN, name, kind="augmentation")
+    if name not in BUILTIN:
+        if not callable(found):
+            raise RecipeError(name, "not callable; an augmentation is (examples, *, rng) -> examples")
+        return cast(Method, found)
+    if "wordnet" in needs(name, language) and language == "zh":
+        raise RecipeError("augment.method", f"{name}: WordNet is English; set augment.method=neighbours")
+    wordnet = WordNet(section.wordnet) if "wordnet" in needs(name, language) else None
+    tools = Tools(section.probability, section.num_candidates, language, filler, vectors, wordnet)
+    return found(tools)
+
+
+__all__ = [
+    "BLOCK",
+    "BUILTIN",
+    "Augmenter",
+    "Example",
+    "Filler",
+    "Method",
+    "Tools",
+    "WordNet",
+    "WordVectors",
+    "build_method",
+    "copies_in_blocks",
+    "load_vectors",
+    "needs",
+]

@@ -1,0 +1,63 @@
+"""Copies made by several processes, each with a model of its own; the same copies as one would make."""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
+from typing import Any
+
+from tinybert.augment.augmenter import BLOCK, Augmenter, LabelKind, Row
+
+Block = tuple[int, Sequence[Row], LabelKind, int]
+_own: list[Augmenter] = []
+"""A worker's augmenter: made once, where the worker starts."""
+
+
+def copies_in_blocks(
+    make: Callable[[], Augmenter],
+    rows: Sequence[Row],
+    *,
+    label_kind: LabelKind,
+    seed: int,
+    num_processes: int = 1,
+    first_row: int = 0,
+) -> Iterator[list[list[dict[str, Any]]]]:
+    """Yield the copies of 256 rows at a time, in order; see :meth:`Augmenter.copies_of`.
+
+    Args:
+        make: Makes an augmenter; for several processes a function of a module, or ``partial`` of one, which
+            also sets the number of threads.
+        rows: All rows: a list, or anything with a length whose slices are lists of rows.
+        label_kind: As for ``copies_of``.
+        seed: As for ``copies_of``.
+        num_processes: 1 works in this process.
+        first_row: Number of the first of these rows within all rows, a multiple of 256.
+    """
+    parts: Iterator[Block] = (
+        (start, rows[start : start + BLOCK], label_kind, seed) for start in range(0, len(rows), BLOCK)
+    )
+    if num_processes == 1:
+        augmenter = make()
+        yield from (_copies(augmenter, part) for part in parts)
+        return
+    context = multiprocessing.get_context("spawn")  # forks of a process with threads of torch may hang
+    with context.Pool(num_processes, initializer=_start, initargs=(make,)) as pool:
+        waiting = deque(pool.apply_async(_work, (part,)) for part in islice(parts, 2 * num_processes))
+        while waiting:
+            yield waiting.popleft().get()
+            waiting.extend(pool.apply_async(_work, (part,)) for part in islice(parts, 1))
+
+
+def _start(make: Callable[[], Augmenter]) -> None:
+    _own[:] = [make()]
+
+
+def _work(part: Block) -> list[list[dict[str, Any]]]:
+    return _copies(_own[0], part)
+
+
+def _copies(augmenter: Augmenter, part: Block) -> list[list[dict[str, Any]]]:
+    start, rows, label_kind, seed = part
+    return augmenter.copies_of(rows, label_kind=label_kind, seed=seed, first_row=start)

@@ -1,0 +1,394 @@
+"""Augmentation as a command, and as a step of distillation: rows → the rows and their changed copies."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any, cast, overload
+
+import numpy as np
+import torch
+from datasets import Dataset, concatenate_datasets
+from tqdm.auto import tqdm
+
+from tinybert.augment import BLOCK, Augmenter, build_method, copies_in_blocks, load_vectors, needs
+from tinybert.config import AugmentSection, Recipe
+from tinybert.data import LabelScheme, TextData
+from tinybert.data.arrow import write_batches
+from tinybert.errors import DataError, RecipeError
+from tinybert.models import load_encoder, load_tokenizer
+from tinybert.models.fill import WordFiller, embedding_vectors
+from tinybert.models.masked_lm import load_masked_lm
+from tinybert.predict import Predictor
+from tinybert.runs import Json, digest_input, partial_path, write_text
+from tinybert.stages.console import say
+from tinybert.stages.plan import check_augment, find_task, plan_teacher, refuse_unread, resolve_path
+from tinybert.stages.prepare import load_rows
+from tinybert.tasks import Answer
+from tinybert.train import choose_precision
+from tinybert.words import Language, detect_language
+
+PAPERS_COPIES = 20
+Copies = list[list[dict[str, Any]]]
+SOURCE_ROW = "source_row"
+UNREAD = ["model", "hard_loss", "corpus", "pretrain", "student", "distill", "baseline"]
+UNREAD_PARTS = {
+    "data": ["max_length", "label_pieces", "max_leakage"],
+    "teacher": ["pretrained", "fine_tune", "num_epochs", "learning_rate", "store", "store_budget_mb"],
+    "augment": ["ablation"],
+    "train": [name for name in type(Recipe().train).model_fields if name not in ("seed", "precision")],
+}
+
+
+def language_of(section: AugmentSection, rows: Dataset) -> Language:
+    """Return the language that is set, or that of the rows."""
+    if section.language != "auto":
+        return section.language
+    return detect_language(rows[:200]["text"])
+
+
+def make_augmenter(
+    section: AugmentSection,
+    *,
+    language: Language,
+    embeddings_of: str | None,
+    bf16: bool,
+    num_threads: int | None = None,
+) -> Augmenter:
+    """Return what makes the copies; also called in worker processes, so it takes names, not models.
+
+    Args:
+        section: The recipe's.
+        language: Of the rows.
+        embeddings_of: Model whose word vectors are taken where ``augment.model`` names none.
+        bf16: Number format of the model.
+        num_threads: Of torch in this process.
+    """
+    if num_threads is not None:
+        torch.set_num_threads(num_threads)
+    wanted = needs(section.method, language)
+    filler = vectors = None
+    if "filler" in wanted:
+        path = resolve_path(str(section.model))
+        filler = WordFiller(
+            load_masked_lm(path), load_tokenizer(path), num_candidates=section.num_candidates, bf16=bf16
+        )
+    if "vectors" in wanted and section.word_vectors is not None:
+        vectors = load_vectors(section.word_vectors)
+    elif "vectors" in wanted:
+        path = resolve_path(str(section.model or embeddings_of))
+        vectors = embedding_vectors(load_encoder(path), load_tokenizer(path))
+    method = build_method(section, language=language, filler=filler, vectors=vectors)
+    return Augmenter(method, num_copies=section.copies, language=language)
+
+
+class _Rows(Sequence[Mapping[str, object]]):
+    """Rows of a data set as mappings, a slice at a time."""
+
+    def __init__(self, rows: Dataset) -> None:
+        self.rows = rows
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @overload
+    def __getitem__(self, index: int) -> Mapping[str, object]: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Mapping[str, object]]: ...
+    def __getitem__(self, index: int | slice) -> Mapping[str, object] | Sequence[Mapping[str, object]]:
+        if not isinstance(index, slice):
+            return cast(Mapping[str, object], self.rows[index])
+        columns = self.rows[index]
+        return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+
+
+def copies_on_disk(
+    rows: Dataset,
+    recipe: Recipe,
+    folder: Path,
+    *,
+    labels: LabelScheme,
+    embeddings_of: str | None,
+    num_processes: int = 1,
+) -> Iterator[Copies]:
+    """Yield the copies of 256 rows at a time; each block is kept on disk, so a killed run goes on behind it.
+
+    Args:
+        rows: All rows.
+        recipe: ``augment``, and the seed and precision of ``train``, are read.
+        folder: Where finished blocks are kept; made by the same settings.
+        labels: Of the rows.
+        embeddings_of: See :func:`make_augmenter`.
+        num_processes: Each with a model of its own.
+    """
+    section = recipe.augment
+    files = [folder / f"block-{start // BLOCK:06d}.json" for start in range(0, len(rows), BLOCK)]
+    done = sum(1 for file in files if file.exists())
+    make = partial(
+        make_augmenter,
+        section,
+        language=language_of(section, rows),
+        embeddings_of=embeddings_of,
+        bf16=choose_precision(recipe.train.precision) == "bf16",
+        num_threads=max(1, torch.get_num_threads() // num_processes) if num_processes > 1 else None,
+    )
+    left = rows.select(range(done * BLOCK, len(rows)))
+    made = copies_in_blocks(
+        make,
+        _Rows(left),
+        label_kind=labels.kind,
+        seed=recipe.train.seed,
+        num_processes=num_processes,
+        first_row=done * BLOCK,
+    )
+    bar = tqdm(
+        total=len(rows), initial=done * BLOCK, desc="augmenting", unit="row", disable=None, leave=False
+    )
+    with bar:
+        for number, file in enumerate(files):
+            if number < done:
+                yield json.loads(file.read_text(encoding="utf-8"))
+                continue
+            copies = next(made)
+            write_text(file, json.dumps(copies, ensure_ascii=False))
+            bar.update(len(copies))
+            yield copies
+
+
+def rows_with_copies(
+    train: Dataset,
+    recipe: Recipe,
+    folder: Path,
+    *,
+    labels: LabelScheme,
+    embeddings_of: str | None,
+    teacher: str | None,
+    num_processes: int = 1,
+) -> Dataset:
+    """Return the changed copies of rows, those that change the teacher's mind left out.
+
+    Args:
+        train: The rows.
+        recipe: The resolved recipe.
+        folder: Where finished blocks and the copies are kept.
+        labels: Of the rows.
+        embeddings_of: See :func:`make_augmenter`.
+        teacher: Who is asked where ``augment.max_shift`` is set.
+        num_processes: That make copies.
+
+    Returns:
+        The columns of the rows, and ``source_row``: which row it is a copy of.
+
+    Raises:
+        DataError: No row could be changed.
+    """
+    import pyarrow as pa
+
+    fields = train.features.arrow_schema.remove_metadata()
+    schema = fields.append(pa.field(SOURCE_ROW, pa.int64()))
+    folder.mkdir(parents=True, exist_ok=True)
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        blocks = copies_on_disk(
+            train, recipe, folder, labels=labels, embeddings_of=embeddings_of, num_processes=num_processes
+        )
+        for number, block in enumerate(blocks):
+            rows = [
+                {**copy, SOURCE_ROW: number * BLOCK + place}
+                for place, copies in enumerate(block)
+                for copy in copies
+            ]
+            yield pa.RecordBatch.from_pylist(rows, schema=schema)
+
+    file = folder / "copies.arrow"
+    if not file.exists():
+        write_batches(file, schema, batches())
+    copies = Dataset.from_file(str(file))
+    if len(copies) == 0:
+        raise DataError(
+            "augment",
+            "no row could be changed: every word is a stop word, a number, a mark or locked, or none has a "
+            "candidate; set augment.language, or another augment.method",
+        )
+    if recipe.augment.max_shift is None or teacher is None:
+        return copies
+    kept = keep_near(train, copies, Predictor(resolve_path(teacher), labels=labels), recipe.augment.max_shift)
+    say(f"{len(copies) - len(kept):,} of {len(copies):,} copies change the teacher's mind and are left out")
+    return kept
+
+
+def augmented_data(
+    data: TextData, recipe: Recipe, folder: Path, *, embeddings_of: str | None, teacher: str | None
+) -> TextData:
+    """Return the data with copies behind the training rows, without labels: the teacher gives them."""
+    train = data.splits["train"]
+    copies = rows_with_copies(
+        train, recipe, folder, labels=data.labels, embeddings_of=embeddings_of, teacher=teacher
+    ).remove_columns(SOURCE_ROW)
+    say(f"augmentation: {len(copies):,} copies of {len(train):,} rows")
+    bare = copies.map(_without_label, batched=True, features=train.features, load_from_cache_file=False)
+    return replace(data, splits={**data.splits, "train": concatenate_datasets([train, bare])})
+
+
+def _without_label(batch: Mapping[str, list[Any]]) -> dict[str, list[Any]]:
+    return {"label": [None] * len(batch["label"])}
+
+
+def keep_near(rows: Dataset, copies: Dataset, teacher: Predictor, max_shift: float) -> Dataset:
+    """Leave copies out that change the teacher's mind.
+
+    Args:
+        rows: The originals.
+        copies: Their copies, with ``source_row``.
+        teacher: Who is asked.
+        max_shift: Largest total variation between the teacher's probabilities for a copy and its original.
+    """
+    asked = copies.remove_columns(SOURCE_ROW)
+    before, after = (_probabilities(teacher, each) for each in (rows, asked))
+    shift = 0.5 * np.abs(after - before[np.asarray(copies[SOURCE_ROW])]).sum(1)
+    return copies.select(np.flatnonzero(shift <= max_shift))
+
+
+def _probabilities(teacher: Predictor, rows: Dataset) -> np.ndarray:
+    logits = torch.from_numpy(np.asarray(teacher.outputs(rows), dtype=np.float32))
+    return logits.softmax(-1).numpy()
+
+
+def resolve_augment(recipe: Recipe) -> Recipe:
+    """Return the recipe of the command with its defaults decided.
+
+    Raises:
+        RecipeError: A setting is not read here, or something the method needs is missing.
+    """
+    refuse_unread(recipe, UNREAD, UNREAD_PARTS, by="augment")
+    task, section = find_task(recipe), recipe.augment
+    teacher = None if recipe.teacher.path is None else plan_teacher(recipe, task)
+    if teacher is not None and teacher.kind == "encoder":
+        raise RecipeError(
+            "recipe", f"teacher.path = {teacher.path}: has no head for {task.name}; fine-tune it"
+        )
+    check_augment(recipe, task, teacher)
+    copies = section.copies or PAPERS_COPIES
+    return recipe.model_copy(update={"augment": section.model_copy(update={"copies": copies})})
+
+
+def augment(recipe: Recipe, out: Path, *, num_processes: int = 1) -> Json:
+    """Write rows and their changed copies into a JSON-lines file, and return what was made.
+
+    The same call again after a kill goes on behind the last finished block of 256 rows.
+
+    Args:
+        recipe: Resolved; ``data``, ``task``, ``augment``, ``teacher.path`` and the seed are read.
+        out: The file.
+        num_processes: That make copies.
+
+    Raises:
+        TinyBertError: What is wrong, all at once.
+    """
+    if out.suffix != ".jsonl":
+        raise RecipeError("--out", f"{out}: give a name that ends in .jsonl")
+    if out.exists():
+        raise RecipeError("--out", f"{out}: already exists; choose another name, or delete it first")
+    work = _work_folder(recipe, out)
+    source, task = str(recipe.data.path), find_task(recipe)
+    one_file = Path(source).expanduser().is_file()
+    data = load_rows(
+        source,
+        recipe,
+        task,
+        work_dir=work / "rows",
+        allow_unlabelled=not one_file,
+        need=("test",) if one_file else ("train",),
+    )
+    rows = data.splits["test" if one_file else "train"]
+    copies = rows_with_copies(
+        rows,
+        recipe,
+        work / "blocks",
+        labels=data.labels,
+        embeddings_of=recipe.teacher.path,
+        teacher=recipe.teacher.path,
+        num_processes=num_processes,
+    )
+    teacher = None
+    if recipe.teacher.path is not None and task.label_kind not in ("tags", "span"):
+        teacher = Predictor(resolve_path(recipe.teacher.path), labels=data.labels)
+    temporary = work / "whole.jsonl"
+    with temporary.open("w", encoding="utf-8") as file:
+        for row in _written(rows, copies, data.labels, teacher):
+            file.write(json.dumps(row, ensure_ascii=False) + "\n")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    temporary.replace(out)
+    shutil.rmtree(work, ignore_errors=True)
+    return {
+        "out": str(out),
+        "num_rows": len(rows),
+        "num_copies": len(copies),
+        "labels_of_copies": "teacher" if teacher else ("kept" if _is_local(data.labels) else None),
+        "method": recipe.augment.method,
+        "language": language_of(recipe.augment, rows),
+    }
+
+
+def _work_folder(recipe: Recipe, out: Path) -> Path:
+    """Return where an unfinished file of these settings and rows is made; what is left of others goes."""
+    key = {"recipe": recipe.model_dump(mode="json"), "data": digest_input(recipe.data.path)}
+    folder = partial_path(out)
+    mark = folder / "made_from.json"
+    text = json.dumps(key, sort_keys=True)
+    if folder.exists() and not (mark.exists() and mark.read_text(encoding="utf-8") == text):
+        shutil.rmtree(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    write_text(mark, text)
+    return folder
+
+
+def _written(
+    rows: Dataset, copies: Dataset, labels: LabelScheme, teacher: Predictor | None
+) -> Iterator[Json]:
+    """Yield each row with its copies behind it, in the columns that are read again."""
+    answers = teacher.stream(_asked(copies)) if teacher is not None else None
+    place = 0
+    sources = np.asarray(copies[SOURCE_ROW])
+    for number in range(len(rows)):
+        yield {**_plain(rows[number], labels), SOURCE_ROW: number}
+        while place < len(copies) and sources[place] == number:
+            row = _plain(copies[place], labels) | {SOURCE_ROW: number}
+            if answers is not None:
+                answer = cast(Answer, next(answers))
+                row["label"] = answer.score if answer.label is None else answer.label
+            yield row
+            place += 1
+
+
+def _asked(rows: Dataset) -> Iterator[str | tuple[str, str]]:
+    for row in rows:
+        text = cast(dict[str, str], row)
+        yield (text["text"], text["text_pair"]) if "text_pair" in text else text["text"]
+
+
+def _is_local(labels: LabelScheme) -> bool:
+    return labels.kind in ("tags", "span")
+
+
+def _plain(row: Mapping[str, Any], labels: LabelScheme) -> Json:
+    """Return a row as people write it."""
+    label = row["label"]
+    if labels.kind == "tags":
+        words = [row["text"][a:b] for a, b in zip(row["word_starts"], row["word_ends"], strict=True)]
+        return {"tokens": words, "tags": None if label is None else [labels.names[tag] for tag in label]}
+    if labels.kind == "span":
+        context = row["text_pair"]
+        spans: list[tuple[int, int]] = label or []
+        answers = {"text": [context[a:b] for a, b in spans], "answer_start": [a for a, _ in spans]}
+        return {"question": row["text"], "context": context, "answers": None if label is None else answers}
+    texts = {name: row[name] for name in ("text", "text_pair") if name in row}
+    if label is None or labels.kind == "value":
+        return {**texts, "label": label}
+    if labels.kind == "multi":
+        return {**texts, "label": [name for name, on in zip(labels.names, label, strict=True) if on]}
+    return {**texts, "label": labels.names[label]}
