@@ -166,7 +166,7 @@ class CorpusSection(Section):
     language: Literal["auto", "en", "zh", "other"] = Field(
         default="auto", description="decides what a word is: Chinese is cut by a segmenter"
     )
-    min_chars: int = Field(default=20, ge=1, description="shorter documents are left out")
+    min_chars: int = Field(default=8, ge=1, description="shorter documents are left out")
     near_duplicates: float | None = Field(
         default=0.8,
         gt=0,

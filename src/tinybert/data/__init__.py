@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from tinybert.data.bundled import cache_folder, fetch, is_bundled
+from tinybert.data.corpus import Corpus, load_corpus
 from tinybert.data.encode import (
     WINDOWED,
     Form,
@@ -34,6 +35,7 @@ __all__ = [
     "WINDOWED",
     "BadRow",
     "Collator",
+    "Corpus",
     "Form",
     "LabelKind",
     "LabelScheme",
@@ -49,6 +51,7 @@ __all__ = [
     "fetch",
     "is_bundled",
     "load",
+    "load_corpus",
     "pad",
     "sorted_by_length",
     "tokenise",

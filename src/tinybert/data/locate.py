@@ -53,9 +53,9 @@ def locate(source: Source, need: Sequence[str], warnings: list[str]) -> Tables:
         return _open_folder(path, need)
     if path.is_file():
         return _chosen(_as_lists(open_file(path, path.name)), need)
-    if _looks_like_path(source):
+    if looks_like_path(source):
         raise DataError(str(source), f"no such file or folder{nearest_here(path)}")
-    return _chosen(_open_hub(str(source), warnings), need)
+    return _chosen(open_hub(str(source), warnings), need)
 
 
 def _as_lists(tables: Mapping[str, Table]) -> Tables:
@@ -117,14 +117,15 @@ def _missing(split: str, folder: Path) -> str:
     return f"no {split} split; expected a file {split}.* ({endings}); the folder holds: {there_is}"
 
 
-def _looks_like_path(source: str | Path) -> bool:
+def looks_like_path(source: str | Path) -> bool:
+    """Return whether a name that is not there was meant as a path, not as a name on the hub."""
     if isinstance(source, Path):
         return True
     repository, _, _ = source.partition(":")
     return Path(source).suffix.lower() in READERS or not NAME.match(repository) or source.startswith(".")
 
 
-def _open_hub(name: str, warnings: list[str]) -> Tables:
+def open_hub(name: str, warnings: list[str]) -> Tables:
     """Load a data set from the hub; ``name:configuration`` where it has several."""
     from datasets import load_dataset
 

@@ -304,7 +304,13 @@ def _train(folder: Path, plan: GeneralPlan, blocks: Blocks, begin: Path, *, bf16
     objective = GeneralObjective(inner, masking)
     settings = text_settings(recipe, blocks, name=GENERAL, main_metric="loss", bf16=bf16)
     trained = fit_blocks(
-        folder, student, objective, blocks=blocks, losses=objective.held_out, settings=settings
+        folder,
+        student,
+        objective,
+        blocks=blocks,
+        losses=objective.held_out,
+        settings=settings,
+        masked_lm_weight=plan.losses.get(MASKED_LM, 1.0),
     )
     maps = stacked_projections(student)
     remove_projections(student)

@@ -93,11 +93,11 @@ def masking_of(recipe: Recipe, tokenizer: PreTrainedTokenizerBase) -> Masking:
 
 
 def validation_of(
-    losses: BlockLosses, blocks: Blocks, *, batch_size: int
+    losses: BlockLosses, blocks: Blocks, *, batch_size: int, masked_lm_weight: float = 1.0
 ) -> Callable[[nn.Module], dict[str, float]]:
     """Return what scores a model on the held-out blocks: the same masks each time, means over tokens.
 
-    A ``masked_lm`` loss brings its ``perplexity``.
+    A ``masked_lm`` loss brings its ``perplexity``, for which its weight among the losses is taken off.
     """
 
     def validate(model: nn.Module) -> dict[str, float]:
@@ -114,7 +114,7 @@ def validation_of(
         means = {name: total / max(counts[name], 1) for name, total in sums.items()}
         scores = {"loss": sum(means.values()), **({} if len(means) == 1 else means)}
         if "masked_lm" in sums:
-            scores["perplexity"] = math.exp(min(means["masked_lm"], 100))
+            scores["perplexity"] = math.exp(min(means["masked_lm"] / masked_lm_weight, 100))
         return scores
 
     return validate
@@ -162,6 +162,7 @@ def fit_blocks(
     blocks: Blocks,
     losses: BlockLosses,
     settings: Settings,
+    masked_lm_weight: float = 1.0,
 ) -> Trained:
     """Train on blocks; after a kill the same call goes on from the last checkpoint, amid the data."""
     set_seed(settings.seed)
@@ -174,7 +175,9 @@ def fit_blocks(
             settings=settings,
             work_dir=folder / "checkpoints",
             validation_rows=blocks.held_out,
-            validate=validation_of(losses, blocks, batch_size=settings.batch_size),
+            validate=validation_of(
+                losses, blocks, batch_size=settings.batch_size, masked_lm_weight=masked_lm_weight
+            ),
         )
 
 

@@ -16,7 +16,13 @@ from tinybert.errors import RecipeError
 from tinybert.models import load_tokenizer
 from tinybert.stages.pretrain import resolve_pretrain
 
-FAST = ["train.batch_size=16", "train.precision=fp32", "data.max_length=32", "corpus.near_duplicates=null"]
+FAST = [
+    "train.batch_size=16",
+    "train.precision=fp32",
+    "data.max_length=32",
+    "corpus.near_duplicates=null",
+    "corpus.held_out=0.1",
+]
 
 
 @pytest.fixture(scope="module")
