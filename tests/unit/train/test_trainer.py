@@ -129,7 +129,10 @@ def test_the_seed_decides_the_order_and_dropout(tmp_path: Path) -> None:
     def history(name: str, seed: int) -> list[dict[str, float]]:
         torch.manual_seed(seed)
         rows = run(tmp_path / name, num_epochs=1, seed=seed).history
-        return [{key: value for key, value in row.items() if key not in ("seconds", "tokens_per_second")} for row in rows]
+        return [
+            {key: value for key, value in row.items() if key not in ("seconds", "tokens_per_second")}
+            for row in rows
+        ]
 
     first = history("a", 1)
     assert history("b", 1) == first
