@@ -36,7 +36,8 @@ def copies_in_blocks(
         first_row: Number of the first of these rows within all rows, a multiple of 256.
     """
     parts: Iterator[Block] = (
-        (start, rows[start : start + BLOCK], label_kind, seed) for start in range(0, len(rows), BLOCK)
+        (first_row + start, rows[start : start + BLOCK], label_kind, seed)
+        for start in range(0, len(rows), BLOCK)
     )
     if num_processes == 1:
         augmenter = make()

@@ -1,0 +1,219 @@
+"""``tinybert augment`` as a user gives it, and copies made on the fly in a distillation."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from tests import easy, tokens
+from tests.command import call, metrics_of, refused
+from transformers import BertForMaskedLM
+
+from tinybert import stages
+from tinybert.config import DataSection
+from tinybert.data import load
+from tinybert.stages import augment as stage
+
+NEIGHBOURS = ["augment.method=neighbours", "augment.language=other"]
+
+Rows = list[dict[str, object]]
+
+
+def read(path: Path) -> Rows:
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+@pytest.fixture(scope="module")
+def filler(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("filler")
+    BertForMaskedLM(easy.make_config()).save_pretrained(folder)
+    easy.make_tokenizer().save_pretrained(folder)
+    return folder
+
+
+def test_copies_stand_behind_their_row_and_a_teacher_labels_them(
+    tmp_path: Path, easy_rows: Path, tiny_teacher: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "more.jsonl"
+    capsys.readouterr()
+    call("augment", easy_rows, "--out", out, "--copies", 3, "--teacher", tiny_teacher, "--json", *NEIGHBOURS)
+    facts = json.loads(capsys.readouterr().out)
+    rows = read(out)
+    originals = read(easy_rows / "train.jsonl")
+    assert facts["num_rows"] == len(originals)
+    assert facts["num_rows"] + facts["num_copies"] == len(rows)
+    assert facts["labels_of_copies"] == "teacher"
+    assert 2 * len(originals) < facts["num_copies"] <= 3 * len(originals)
+    seen: dict[object, Rows] = {}
+    for row in rows:
+        seen.setdefault(row["source_row"], []).append(row)
+    for number, original in enumerate(originals):
+        first, *copies = seen[number]
+        assert (first["text"], first["label"]) == (original["text"], original["label"])
+        assert original["text"] not in [copy["text"] for copy in copies]
+        assert all(copy["label"] in easy.LABELS for copy in copies)
+    assert load(out, settings=DataSection(), label_kind="single").splits["train"]
+
+
+def test_without_a_teacher_copies_have_no_label(tmp_path: Path, easy_rows: Path, tiny_encoder: Path) -> None:
+    out = tmp_path / "more.jsonl"
+    call("augment", easy_rows, "--out", out, "--copies", 1, "--model", tiny_encoder, *NEIGHBOURS)
+    rows = read(out)
+    labels = [row["label"] for row in rows if row["source_row"] == 0]
+    assert labels[0] in easy.LABELS
+    assert labels[1:] == [None]
+
+
+def test_the_papers_method_with_a_masked_language_model(
+    tmp_path: Path, easy_rows: Path, filler: Path
+) -> None:
+    first, again = tmp_path / "first.jsonl", tmp_path / "again.jsonl"
+    for out in (first, again):
+        call("augment", easy_rows, "--out", out, "--copies", 2, "--model", filler)
+    assert first.read_text() == again.read_text()
+    other = tmp_path / "other.jsonl"
+    call("augment", easy_rows, "--out", other, "--copies", 2, "--model", filler, "train.seed=7")
+    assert other.read_text() != first.read_text()
+
+
+def test_a_single_file_is_augmented_whole(tmp_path: Path, easy_rows: Path) -> None:
+    out = tmp_path / "more.jsonl"
+    call("augment", easy_rows / "validation.jsonl", "--out", out, "--copies", 1, "--method", "swap")
+    originals = [row for row in read(out) if row["label"] is not None]
+    assert [row["text"] for row in originals] == [row["text"] for row in read(easy_rows / "validation.jsonl")]
+
+
+def test_tags_and_answers_stay_with_their_words(tmp_path: Path) -> None:
+    teacher = tokens.save_entity_teacher(tmp_path / "tagger")
+    ner = easy.write_splits(tmp_path / "ner", {"train": tokens.make_entity_rows(12)})
+    qa = easy.write_splits(tmp_path / "qa", {"train": tokens.make_question_rows(12)})
+    for task, rows in (("ner", ner), ("qa", qa)):
+        out = tmp_path / f"{task}.jsonl"
+        words = ["--method", "swap", "--copies", 2, "--task", task]
+        call("augment", rows / "train.jsonl", "--out", out, *words)
+    for row in read(tmp_path / "ner.jsonl"):
+        words, tags = row["tokens"], row["tags"]
+        assert isinstance(words, list)
+        assert isinstance(tags, list)
+        people = [word for word, tag in zip(words, tags, strict=True) if tag == "B-PER"]
+        assert set(people) <= set(tokens.NAMES)
+    for row in read(tmp_path / "qa.jsonl"):
+        answers = row["answers"]
+        assert isinstance(answers, dict)
+        for text, start in zip(answers["text"], answers["answer_start"], strict=True):
+            assert str(row["context"])[start : start + len(text)] == text
+    out = tmp_path / "run"
+    call(
+        *("distill", easy.write_splits(tmp_path / "all", tokens.make_splits(tokens.make_entity_rows))),
+        *("--task", "ner", "--teacher", teacher, "--out", out, "--no-baseline"),
+        *("student.num_hidden_layers=2", "student.hidden_size=32", "student.num_attention_heads=4"),
+        *("student.intermediate_size=64", "train.num_epochs=1", "train.precision=fp32"),
+        *("augment.copies=1", "augment.method=drop"),
+    )
+    assert {"student", "not_augmented"} <= metrics_of(out).keys()
+
+
+def test_a_distillation_says_what_copies_brought(tmp_path: Path, easy_rows: Path, tiny_teacher: Path) -> None:
+    out = tmp_path / "run"
+    call(
+        *("distill", easy_rows, "--teacher", tiny_teacher, "--out", out, *easy.NARROW_STUDENT, *easy.FAST),
+        *("augment.copies=2", *NEIGHBOURS),
+    )
+    metrics = metrics_of(out)
+    assert metrics["num_train_rows"] > 2 * 96
+    report = (out / "report.md").read_text()
+    assert "student without augmentation (as many steps)" in report
+    log = read(out / "log.jsonl")
+    steps = {
+        name: max(int(str(row["step"])) for row in log if row["training"] == name)
+        for name in ("student", "not_augmented", "fine_tune_only")
+    }
+    assert len(set(steps.values())) == 1  # the same number of steps for all
+    assert [row["training"] for row in log].count("not_augmented") == 2  # scored as often as the student
+
+
+def test_copies_that_change_the_teachers_mind_are_left_out(
+    tmp_path: Path, easy_rows: Path, tiny_teacher: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    counts = []
+    for number, shift in enumerate(([], ["augment.max_shift=0.02"])):
+        capsys.readouterr()
+        words = ["--copies", 3, "--teacher", tiny_teacher, "--json", "augment.probability=0.9", *shift]
+        call("augment", easy_rows, "--out", tmp_path / f"{number}.jsonl", *words, *NEIGHBOURS)
+        counts.append(json.loads(capsys.readouterr().out)["num_copies"])
+    assert 0 < counts[1] < counts[0]
+
+
+def test_a_killed_command_goes_on_behind_its_last_block(
+    tmp_path: Path, tiny_encoder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = easy.write_rows(tmp_path / "rows.jsonl", easy.make_rows(600))
+    words = ["--copies", 1, "--model", tiny_encoder, *NEIGHBOURS]
+    whole, killed = tmp_path / "whole.jsonl", tmp_path / "killed.jsonl"
+    call("augment", rows, "--out", whole, *words)
+    write, written = stage.write_text, []
+
+    def dies_in_the_second_block(path: Path, text: str) -> None:
+        if path.name.startswith("block-"):
+            if len(written) == 1:
+                raise KeyboardInterrupt
+            written.append(path)
+        write(path, text)
+
+    monkeypatch.setattr(stages.augment, "write_text", dies_in_the_second_block)
+    with pytest.raises(SystemExit):
+        call("augment", rows, "--out", killed, *words)
+    assert not killed.exists()
+    monkeypatch.undo()
+    before = written[0].stat().st_mtime_ns
+    made: list[str] = []
+
+    def note(path: Path, text: str) -> None:
+        made.append(path.name)
+        write(path, text)
+
+    monkeypatch.setattr(stages.augment, "write_text", note)
+    assert written[0].stat().st_mtime_ns == before
+    call("augment", rows, "--out", killed, *words)
+    assert [name for name in made if name.startswith("block-")] == ["block-000001.json", "block-000002.json"]
+    assert killed.read_text() == whole.read_text()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--out", "OUT.jsonl"], "augment.model is missing: method tinybert asks a masked language model"),
+        (["--out", "OUT.jsonl", "--model", "ENCODER"], "has no masked-LM head"),
+        (["--out", "OUT.jsonl", "--method", "sinonyms"], "did you mean 'synonyms'?"),
+        (["--out", "OUT.jsonl", "--method", "neighbours"], "augment.word_vectors is missing"),
+        (["--out", "OUT.csv", "--method", "swap"], "a name that ends in .jsonl"),
+        (["--out", "ROWS/train.jsonl", "--method", "swap"], "already exists"),
+        (["--out", "OUT.jsonl", "--method", "swap", "augment.max_shift=0.5"], "needs a teacher to ask"),
+        (["--out", "OUT.jsonl", "--method", "swap", "distill.temperature=3"], "not read by augment"),
+        (["--out", "OUT.jsonl", "--method", "swap", "--teacher", "ENCODER"], "has no head for"),
+    ],
+)
+def test_mistakes(
+    words: list[str],
+    said: str,
+    tmp_path: Path,
+    easy_rows: Path,
+    tiny_encoder: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    names = {"OUT": str(tmp_path / "out"), "ROWS": str(easy_rows), "ENCODER": str(tiny_encoder)}
+    for name, path in names.items():
+        words = [word.replace(name, path) for word in words]
+    assert said in refused(capsys, "augment", easy_rows, *words)
+
+
+def test_soft_labels_in_a_file_cannot_answer_copies(
+    tmp_path: Path, easy_rows: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = read(easy_rows / "train.jsonl")
+    soft = easy.write_rows(
+        tmp_path / "soft.jsonl", [{"text": row["text"], "positive": 0.5, "negative": 0.5} for row in rows]
+    )
+    words = ["--teacher", soft, "--out", tmp_path / "run", "augment.copies=2", "augment.method=swap"]
+    assert "says nothing of copies" in refused(capsys, "distill", easy_rows, *words)
