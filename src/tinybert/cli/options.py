@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 OnBadRow = Literal["stop", "skip"]
 Tree = dict[str, object]
 Flag = Annotated[bool, Parameter(negative=())]
+Column = Annotated[str | None, Parameter(name=["--text", "--column"])]
+Text = Annotated[str, Parameter(allow_leading_hyphen=True)]
+"""A name, or - for standard input, which would else pass for an option."""
 
 
 @Parameter(name="*")
@@ -24,7 +27,7 @@ class Reading:
     """How a command reads its rows.
 
     Args:
-        task: classification, multilabel, regression, ner or qa.
+        task: classification, multilabel, regression, ner or qa; for distill also general: raw text, no task.
         text: Column of the text, the tokens or the question.
         text_pair: Column of the second text, or of the context of a question.
         label: Column of the label, the tags, the spans or the answers.

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tinybert.cli.options import Showing, carry_out, make_text_recipe
+from tinybert.cli.options import Column, Showing, Text, carry_out, make_text_recipe
 
 
 def pretrain(
-    text: str,
+    text: Text,
+    /,
     *overrides: str,
     model: str,
     tokenizer: str | None = None,
-    column: str | None = None,
+    column: Column = None,
     out: Path | None = None,
     showing: Showing = Showing(),
 ) -> None:

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, cast
+from typing import cast
 
-from cyclopts import Parameter
+from tinybert.cli.options import Column, Flag, Text
 
-from tinybert.cli.options import Flag
-
-Column = Annotated[str | None, Parameter(name=["--text", "--column"])]
 Facts = Mapping[str, object]
 
 
 def tokenizer(
-    text: str,
+    text: Text,
     /,
     *overrides: str,
     vocab_size: int,
@@ -49,7 +46,13 @@ def tokenizer(
     corpus = corpus_settings(overrides)
     if dry_run:
         print_settings(
-            {"text": text, "vocab_size": vocab_size, "lowercase": not cased, "min_frequency": min_frequency},
+            {
+                "text": text,
+                "column": column,
+                "vocab_size": vocab_size,
+                "lowercase": not cased,
+                "min_frequency": min_frequency,
+            },
             corpus.model_dump(),
         )
         return

@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import cast
 
-from tinybert.cli.options import Flag
-from tinybert.cli.tokenizer import Column, print_pieces, print_settings
+from tinybert.cli.options import Column, Flag, Text
+from tinybert.cli.tokenizer import print_pieces, print_settings
 
 
 def trim(
     model: str,
-    text: str,
+    text: Text,
     /,
     *overrides: str,
     out: Path,
@@ -44,8 +44,8 @@ def trim(
     quiet_libraries()
     corpus = corpus_settings(overrides, CORPUS_DEFAULTS)
     if dry_run:
-        settings = {"model": model, "text": text, "vocab_size": vocab_size, "min_count": min_count}
-        print_settings(settings, corpus.model_dump())
+        settings = {"model": model, "text": text, "column": column}
+        print_settings({**settings, "vocab_size": vocab_size, "min_count": min_count}, corpus.model_dump())
         return
     facts = trim_vocabulary(
         model, text, out, vocab_size=vocab_size, min_count=min_count, corpus=corpus, column=column

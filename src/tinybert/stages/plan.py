@@ -110,6 +110,10 @@ def find_task(recipe: Recipe) -> Task:
     Raises:
         RecipeError: The task is unknown, does not allow this hard loss, or does not read a setting.
     """
+    if recipe.task == GENERAL:
+        raise RecipeError(
+            "recipe", "task = 'general': raw text has no labels; only `tinybert distill` takes it"
+        )
     task = find(TASKS, recipe.task, kind="task")
     default = Recipe().data
     unread = [

@@ -10,9 +10,9 @@ from tests import easy
 
 from tinybert.config import Recipe, build_recipe, dump_recipe
 from tinybert.config.recipe import Section
+from tinybert.errors import TinyBertError
+from tinybert.stages.augment import augment, resolve_augment
 from tinybert.stages.pipeline import run_recipe
-
-NOT_YET = {"AugmentSection.copies"}  # may only be 0 until augmentation exists
 
 Read = set[str]
 
@@ -70,6 +70,18 @@ def test_every_field_is_read_by_a_stage(
         ),
         tmp_path / "distill",
     )
-    build = build_recipe({**common, "teacher": {"path": str(tiny_teacher)}}, [*easy.TINY_STUDENT, *fast])
+    copies = ["augment.copies=1", "augment.method=neighbours", "augment.max_shift=0.9"]
+    build = build_recipe(
+        {**common, "teacher": {"path": str(tiny_teacher)}}, [*easy.TINY_STUDENT, *fast, *copies]
+    )
     run_recipe(build, tmp_path / "from a classifier")
-    assert set(all_fields()) - read == NOT_YET | {"Recipe.augment"}
+    text = {"data": {"path": str(easy.write_documents(tmp_path / "text.txt", 60))}}
+    steps = ["train.batch_size=16", "train.precision=fp32", "train.num_steps=2", "data.max_length=32"]
+    pretrain = {"stage": "pretrain", "model": str(tiny_encoder)}
+    run_recipe(build_recipe({**text, **pretrain}, [*steps, "train.eval_steps=1"]), tmp_path / "pretrain")
+    general = {"task": "general", "teacher": {"path": str(tiny_encoder)}}
+    run_recipe(build_recipe({**text, **general}, [*steps, *easy.NARROW_STUDENT]), tmp_path / "general")
+    synonyms = build_recipe(common, ["augment.method=synonyms", f"augment.wordnet={tmp_path}"])
+    with pytest.raises(TinyBertError):  # no WordNet there
+        augment(resolve_augment(synonyms), tmp_path / "copies.jsonl")
+    assert set(all_fields()) - read == set()

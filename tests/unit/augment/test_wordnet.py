@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+import pytest
+from tests.augmenting import write_wordnet
+
+from tinybert.augment import WordNet
+from tinybert.errors import DataError
+
+
+@pytest.fixture(scope="module")
+def wordnet(tmp_path_factory):
+    return WordNet(write_wordnet(tmp_path_factory.mktemp("wordnet")))
+
+
+@pytest.mark.parametrize(
+    ("word", "expected"),
+    [
+        ("film", ["movie"]),  # not motion_picture: two words
+        ("FILM", ["movie"]),
+        ("bank", ["depository", "shore"]),
+        ("funny", ["comical"]),
+        ("films", []),
+        ("movies", []),  # irregular for this WordNet
+        ("unheard", []),
+    ],
+)
+def test_synonyms(wordnet, word, expected):
+    assert wordnet.synonyms(word) == expected
+
+
+def test_missing_files_are_named(tmp_path):
+    folder = write_wordnet(tmp_path)
+    (folder / "data.verb").unlink()
+    with pytest.raises(DataError, match=r"no file data\.verb; install"):
+        WordNet(folder)
+
+
+def test_broken_files_are_refused(tmp_path):
+    folder = write_wordnet(tmp_path)
+    (folder / "lexnames").write_text("nonsense\n", encoding="utf-8")
+    with pytest.raises(DataError, match="not WordNet's database files"):
+        WordNet(folder).synonyms("film")
