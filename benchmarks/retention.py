@@ -20,13 +20,32 @@ from pathlib import Path
 import tinybert
 
 SEEDS = (42, 43, 44)
+GENERAL = "general-4l-312d"
+FILLER_STEPS = 1200
+LONGER = ("train.num_epochs=8", "train.learning_rate=1e-4")
+STARTS: dict[str, dict] = {
+    "general": {"shape": GENERAL},
+    "projected": {},
+    "random": {"overrides": ("student.start=random",)},
+}
+"""Variant of the suite "general" → how its student begins: general distillation, projection, chance."""
 HALF = ("student.hidden_size=64", "student.intermediate_size=256")
+AUGMENTED = (
+    "data.max_train_rows=500",
+    "augment.copies=20",
+    "teacher.num_epochs=8",
+    "teacher.learning_rate=1e-4",
+)
 HARD_ONLY = ("distill.losses.hard=1",)
 
 
 @dataclass(frozen=True)
 class Job:
-    """One distillation, its run named by what it is; ``shape`` is the named one that overrides change."""
+    """One distillation, its run named by what it is.
+
+    ``shape`` is the named one that overrides change, or a run of another suite to start from; a ``teacher``
+    that is named is not fine-tuned beforehand.
+    """
 
     dataset: str
     student: str
@@ -37,6 +56,7 @@ class Job:
     teacher_overrides: tuple[str, ...] = ()
     baseline: bool = True
     shape: str | None = None
+    teacher: str | None = None
 
     @property
     def name(self) -> str:
@@ -59,7 +79,7 @@ def suites() -> dict[str, list[Job]]:
         Job("rte", "4l-384d"),
         Job("cola", "4l-384d"),
         Job("stsb", "4l-384d", task="regression"),
-        Job("banking77", "4l-384d", teacher_overrides=("train.num_epochs=8", "train.learning_rate=1e-4")),
+        Job("banking77", "4l-384d", teacher_overrides=LONGER),
         Job("waimai_10k_zh", "4l-384d"),
     ]
     rate = ("train.learning_rate=1e-4",)
@@ -70,36 +90,70 @@ def suites() -> dict[str, list[Job]]:
         Job("conll2003", shape, seed, **spread_out) for seed in SEEDS for shape in ("4l-384d", "4l-312d")
     ]
     cluener = [Job("cluener2020_zh", "4l-384d", task="ner", teacher_overrides=rate)]
-    few = (*rate, "train.batch_size=16", "train.num_epochs=4")  # 3,500 questions make few steps
+    short = (*rate, "train.batch_size=16", "train.num_epochs=4")  # 3,500 questions make few steps
     squad = [
-        Job("squad11", "4l-384d", seed, task="qa", overrides=few[1:], teacher_overrides=few) for seed in SEEDS
+        Job("squad11", "4l-384d", seed, task="qa", overrides=short[1:], teacher_overrides=short)
+        for seed in SEEDS
     ]
+    starts = [
+        Job(dataset, "4l-312d", seed, variant, teacher_overrides=own, baseline=False, **how)
+        for seed in SEEDS
+        for dataset, own in ((sst2, ()), ("mrpc", ()), ("banking77", LONGER))
+        for variant, how in STARTS.items()
+    ]
+    few = [Job(sst2, "4l-384d", seed, "few", overrides=AUGMENTED, teacher="bundled:minilm") for seed in SEEDS]
     tokens = {"conll": conll, "conll-uniform": uniform, "cluener": cluener, "squad": squad}
-    return {"sst2": main, "start": start, "shapes": shapes, "datasets": datasets, **tokens}
+    raw = {"general": starts, "augmentation": few}
+    return {**raw, "sst2": main, "start": start, "shapes": shapes, "datasets": datasets, **tokens}
 
 
 def carry_out(job: Job, data: Path, out: Path) -> None:
     """Fine-tune the dataset's teacher with the job's seed, once, and distil it."""
     source = str(data / job.dataset)
-    teacher = out / f"{job.dataset}-teacher-{job.seed}"
-    tinybert.finetune(
-        source,
-        f"train.seed={job.seed}",
-        *job.teacher_overrides,
-        model="bundled:minilm",
-        task=job.task,
-        out=teacher,
-    )
+    teacher = job.teacher or out / f"{job.dataset}-teacher-{job.seed}"
+    if job.teacher is None:
+        tinybert.finetune(
+            source,
+            f"train.seed={job.seed}",
+            *job.teacher_overrides,
+            model="bundled:minilm",
+            task=job.task,
+            out=teacher,
+        )
+    overrides, student = job.overrides, job.shape or job.student
+    if student == GENERAL:
+        student = out / GENERAL
+        general(data, out)
+    if AUGMENTED[1] in overrides:
+        overrides = (*overrides, f"augment.model={filler(data, out)}")
     tinybert.distill(
         source,
         f"train.seed={job.seed}",
-        *job.overrides,
+        *overrides,
         teacher=teacher,
-        student=job.shape or job.student,
+        student=student,
         task=job.task,
         baseline=job.baseline,
         out=out / job.name,
     )
+
+
+def general(data: Path, out: Path) -> Path:
+    """Distil the general student, once, on all the unlabelled text; return its run."""
+    return tinybert.distill(
+        data / "unlabelled_en", task="general", teacher="bundled:minilm", student="4l-312d", out=out / GENERAL
+    ).path
+
+
+def filler(data: Path, out: Path) -> Path:
+    """Pre-train the model that proposes words, once; return its run."""
+    recipe = {
+        "stage": "pretrain",
+        "model": "bundled:minilm",
+        "data": {"path": str(data / "unlabelled_en")},
+        "train": {"num_steps": FILLER_STEPS},
+    }
+    return tinybert.run_recipe(tinybert.Recipe.model_validate(recipe), out / "filler").path
 
 
 def finished(out: Path) -> dict[tuple[str, str, str], list[dict]]:
