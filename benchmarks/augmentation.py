@@ -3,16 +3,16 @@
     python benchmarks/augmentation.py --data SST2_FOLDER/train.jsonl --model RUN_OF_PRETRAIN --json
 
 The plain loop is algorithm 1 of arXiv:1909.10351 as it is written: for each word one forward of one sentence
-in fp32, scores for every token, a sort of the whole vocabulary, then N copies. Ours makes the same copies from
-one mask a row, from several (the default), and so in several processes. All but the last take turns, so that a
-busy moment of the machine falls on all of them; the last is measured between two turns of the plain loop.
-Figures are medians and ratios of medians, by the clock and by the processor time of this process: on a busy
-machine only the latter says much, with --threads 1. Words without a piece of their own cost all of them the same kind of
-look-up: the nearest rows of the model's embedding matrix.
+in fp32, scores for every token, a sort of the whole vocabulary, then N copies. Ours makes the same number of
+copies from one mask a row, from several (the default), and so in several processes. All but the last take
+turns, so that a busy moment of the machine falls on all of them; the last is measured between two turns of
+the plain loop. Figures are medians and ratios of medians, by the clock and by the processor time of this
+process: on a busy machine only the latter says much, with --threads 1. Words without a piece of their own cost
+all of them the same kind of look-up: the nearest rows of the model's embedding matrix.
 
-Also measured is how far the K candidates of a word differ from those of one mask a row in fp32: the mean share
-of them that is the same. It says something about a trained head only. Without --model the head is random: the
-speed does not depend on it.
+Also measured is how far the K candidates of a word differ from those of one mask a row in fp32: the mean
+share of them that is the same. It says something about a trained head only. Without --model the head is
+random: the speed does not depend on it.
 """
 
 from __future__ import annotations
@@ -87,9 +87,9 @@ class PlainLoop:
                     break
         return found
 
-    def candidates(self, words: Sequence[str], place: int) -> list[str]:
+    def candidates(self, sentence: Sequence[list[str]], place: int) -> list[str]:
         """Return the candidates of one word: one forward, or one search among the embeddings."""
-        pieces = [self.tokenizer.tokenize(word) for word in words]
+        pieces = list(sentence)
         if len(pieces[place]) == 1:
             pieces[place] = [self.tokenizer.mask_token]
             flat = ["[CLS]", *(piece for each in pieces for piece in each), "[SEP]"]
@@ -106,9 +106,8 @@ class PlainLoop:
         found: list[list[str]] = []
         for row in rows:
             example = Example.of(row["text"], "en")
-            candidates = {
-                place: self.candidates(example.words, place) for place in content_words(example, "en")
-            }
+            pieces = [self.tokenizer.tokenize(word) for word in example.words]
+            candidates = {place: self.candidates(pieces, place) for place in content_words(example, "en")}
             copies: list[str] = []
             for _ in range(SECTION.copies):
                 changes = [
@@ -132,9 +131,8 @@ def seconds_a_row(work: Callable[[Rows], object], rows: Rows) -> tuple[float, fl
 
 def seconds_with_processes(make: Callable[[], Augmenter], rows: Rows, count: int) -> float:
     """Return the seconds a row once all processes are at work and before the first runs dry."""
-    times: list[float] = []
-    for _ in copies_in_blocks(make, rows, label_kind="single", seed=0, num_processes=count):
-        times.append(time.perf_counter())
+    made = copies_in_blocks(make, rows, label_kind="single", seed=0, num_processes=count)
+    times = [time.perf_counter() for _ in made]
     first, last = count - 1, len(times) - 1 - count
     return (times[last] - times[first]) / ((last - first) * BLOCK)
 

@@ -85,6 +85,7 @@ def arguments(folder: Path, *, bf16: bool) -> TrainingArguments:
 def stepper(trainer: Trainer, batches: Batches) -> Step:
     """Return one optimiser step of a trainer on its n-th batch."""
     model = trainer.model
+    trainer.current_gradient_accumulation_steps = 1  # what `train` would set
     optimizer = trainer.create_optimizer()
     model.train()
 

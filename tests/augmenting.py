@@ -17,9 +17,10 @@ MEANINGS = {
         ["bank", "depository"],
         ["bank", "shore"],
     ],
-    "adj": [["good", "fine"], ["funny", "comical", "x-rated"]],
+    "adj": [["good", "fine"], ["funny", "comical(p)", "x-rated"]],
 }
 LETTER_OF = {"noun": "n", "adj": "a"}
+LICENCE = "  1 This software and database is being provided to you  \n"
 VECTORS = {
     "good": (1.0, 0.0, 0.0),
     "fine": (0.9, 0.1, 0.0),
@@ -64,12 +65,11 @@ def write_wordnet(folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     for name in FILES:
         (folder / name).write_text("", encoding="utf-8")
-    (folder / "lexnames").write_text("00\tall\t1\n", encoding="utf-8")
     for part, meanings in MEANINGS.items():
-        letter, data, places = LETTER_OF[part], "", dict[str, list[int]]()
+        letter, data, places = LETTER_OF[part], LICENCE, dict[str, list[int]]()
         for words in meanings:
             for word in words:
-                places.setdefault(word, []).append(len(data))
+                places.setdefault(word.partition("(")[0], []).append(len(data))
             listed = " ".join(f"{word} 0" for word in words)
             data += f"{len(data):08d} 00 {letter} {len(words):02x} {listed} 000 | a meaning  \n"
         (folder / f"data.{part}").write_text(data, encoding="utf-8")
@@ -77,8 +77,7 @@ def write_wordnet(folder: Path) -> Path:
             f"{word} {letter} {len(found)} 0 {len(found)} 0 {' '.join(f'{at:08d}' for at in found)}  \n"
             for word, found in sorted(places.items())
         ]
-        (folder / f"index.{part}").write_text("".join(lines), encoding="utf-8")
-    (folder / "noun.exc").write_text("movies movie\n", encoding="utf-8")
+        (folder / f"index.{part}").write_text(LICENCE + "".join(lines), encoding="utf-8")
     return folder
 
 

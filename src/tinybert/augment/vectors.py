@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from tinybert.errors import DataError
 
 QUERIES_AT_ONCE = 256
+GROUP = 64
 MOST_FREQUENT = 200_000
 MAX_PROBLEMS = 20
 PROPOSED_WORD = regex.compile(r"\p{Han}+|\p{L}{2,}")
@@ -39,6 +40,8 @@ class WordVectors:
         self.compose = compose
         self._row = {word: row for row, word in reversed(list(enumerate(self.words)))}
         self._proposed = np.flatnonzero([PROPOSED_WORD.fullmatch(word) is not None for word in self.words])
+        every = len(self._proposed) == len(self.words)
+        self._proposed_matrix = self.matrix if every else self.matrix[self._proposed]
         self._known: dict[tuple[str, int], list[str]] = {}
 
     def neighbours(self, words: Sequence[str], count: int) -> list[list[str]]:
@@ -60,17 +63,16 @@ class WordVectors:
             yield from ([] for _ in words)
             return
         known_queries = _unit(np.stack([query for query in queries if query is not None]))
-        scores = known_queries @ self.matrix[self._proposed].T
+        scores = known_queries @ self._proposed_matrix.T
         wanted = min(count + 2, scores.shape[1])  # itself, and itself with a capital, are dropped
-        top = np.argpartition(-scores, wanted - 1, axis=1)[:, :wanted]
+        top = _best_columns(scores, wanted)
         rank_of = {index: rank for rank, index in enumerate(known)}
         for index, word in enumerate(words):
             if index not in rank_of:
                 yield []
                 continue
             rank = rank_of[index]
-            columns = top[rank][np.argsort(-scores[rank, top[rank]], kind="stable")]
-            found = [self.words[self._proposed[column]] for column in columns]
+            found = [self.words[self._proposed[column]] for column in top[rank]]
             yield [other for other in found if other.casefold() != word.casefold()][:count]
 
     def _vectors(self, words: Sequence[str]) -> list[NDArray[np.float32] | None]:
@@ -120,13 +122,13 @@ def _read(name: str, lines: Iterator[str], needed: Collection[str]) -> WordVecto
     wanted = {*needed, *(word.lower() for word in needed)}
     words: dict[str, None] = {}
     values, problems, number = array("f"), list[str](), 1
-    numbered = enumerate(lines, start=2)
+    last_kept = MOST_FREQUENT + (promised is not None)
     if promised is None:
         problems += _take(" ".join(first), 1, width, words, values)
-    for number, line in numbered:
+    for number, line in enumerate(lines, start=2):
         if len(problems) >= MAX_PROBLEMS:
             break
-        if line.isspace() or (number > MOST_FREQUENT and line.split(" ", 1)[0] not in wanted):
+        if line.isspace() or (number > last_kept and line.split(" ", 1)[0] not in wanted):
             continue
         problems += _take(line, number, width, words, values)
     if promised is not None and not problems and number - 1 < promised:
@@ -152,6 +154,28 @@ def _take(line: str, number: int, width: int, words: dict[str, None], values: ar
         words[word] = None
         values.frombytes(found.tobytes())
     return []
+
+
+def _best_columns(scores: NDArray[np.float32], count: int) -> NDArray[np.int64]:
+    """Return the columns of the highest scores of each row, the highest first.
+
+    The best ``count`` columns lie in the ``count`` groups with the best maxima, so only these are partitioned.
+    """
+    rows = np.arange(len(scores))[:, None]
+    num_groups = scores.shape[1] // GROUP
+    if num_groups > count:
+        whole = num_groups * GROUP
+        maxima = scores[:, :whole].reshape(-1, num_groups, GROUP).max(axis=2)
+        groups = np.argpartition(maxima, -count, axis=1)[:, -count:]
+        inside = (groups[:, :, None] * GROUP + np.arange(GROUP)).reshape(len(scores), -1)
+        rest = np.broadcast_to(np.arange(whole, scores.shape[1]), (len(scores), scores.shape[1] - whole))
+        columns = np.sort(np.concatenate([inside, rest], axis=1), axis=1)
+    else:
+        columns = np.broadcast_to(np.arange(scores.shape[1]), scores.shape)
+    chosen = np.argpartition(scores[rows, columns], -count, axis=1)[:, -count:]
+    best = np.sort(columns[rows, chosen], axis=1)
+    order = np.argsort(-scores[rows, best], axis=1, kind="stable")
+    return best[rows, order]
 
 
 def _is_header(parts: Sequence[str]) -> bool:

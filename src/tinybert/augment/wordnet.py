@@ -1,21 +1,20 @@
-"""WordNet from a folder of its database files, through nltk's reader."""
+"""WordNet's synonyms, read from a folder of its database files.
+
+Read here and not through nltk's reader, which opens nothing outside nltk's own folders, looks for a second
+WordNet there, and leaves its files open. The format is that of ``wndb(5WN)``.
+"""
 
 from __future__ import annotations
 
-import warnings
 from pathlib import Path
-from typing import Any, cast
 
 import regex
 
 from tinybert.errors import DataError
 
 SYSTEM_FOLDER = Path("/usr/share/wordnet")
-FILES = (
-    "lexnames",
-    *(f"{kind}.{part}" for kind in ("index", "data") for part in ("noun", "verb", "adj", "adv")),
-    *(f"{part}.exc" for part in ("noun", "verb", "adj", "adv")),
-)
+PARTS = ("noun", "verb", "adj", "adv")
+FILES = tuple(f"{kind}.{part}" for part in PARTS for kind in ("index", "data"))
 ONE_WORD = regex.compile(r"\p{L}+")
 FIX = (
     "install the Debian package wordnet-base, or run python -m nltk.downloader wordnet and unpack it, then "
@@ -24,13 +23,15 @@ FIX = (
 
 
 class WordNet:
-    """Synonyms of English words. Opened at the first question.
+    """Synonyms of English words. The files are read at the first question.
 
     Args:
         folder: With the files ``data.noun``, ``index.noun``, …; None takes ``/usr/share/wordnet``.
 
     Raises:
         DataError: The folder does not hold WordNet.
+
+    Source: WordNet 3.0, Fellbaum (1998).
     """
 
     def __init__(self, folder: str | Path | None = None) -> None:
@@ -39,43 +40,56 @@ class WordNet:
         if missing:
             shown = f"{missing[0]} (and {len(missing) - 1} more)" if len(missing) > 1 else missing[0]
             raise DataError(str(self.folder), f"WordNet is not here: no file {shown}; {FIX}")
-        self._reader: Any = None
-        self._known: dict[str, list[str]] = {}
+        self._synonyms: dict[str, list[str]] | None = None
 
     def synonyms(self, word: str) -> list[str]:
         """Return single words that share a meaning with this one, those of its commonest meanings first.
 
-        None for a word that is not its own dictionary form, whatever its capitals.
+        Nouns come before verbs, adjectives and adverbs. None for a word that is not its own dictionary form,
+        whatever its capitals.
         """
-        key = word.lower()
-        if key not in self._known:
-            self._known[key] = self._look_up(key)
-        return self._known[key]
-
-    def _look_up(self, word: str) -> list[str]:
-        if self._reader is None:
-            self._reader = _open(self.folder)
-        found: dict[str, None] = {}
-        for synset in self._reader.synsets(word):
-            names = [name.lower() for name in cast(list[str], synset.lemma_names())]
-            if word in names:  # the reader also finds the meanings of "film" for "films"
-                found |= dict.fromkeys(name for name in names if ONE_WORD.fullmatch(name))
-        found.pop(word, None)
-        return list(found)
+        if self._synonyms is None:
+            self._synonyms = {}
+            for part in PARTS:
+                _add_synonyms(self._synonyms, self.folder, part)
+        return self._synonyms.get(word.lower(), [])
 
 
-def _open(folder: Path) -> Any:  # noqa: ANN401 - nltk has no types
-    from nltk.corpus.reader.wordnet import WordNetCorpusReader
+def _add_synonyms(known: dict[str, list[str]], folder: Path, part: str) -> None:
+    words_at: dict[str, list[str]] = {}
+    for fields in _lines(folder / f"data.{part}"):
+        count = int(fields[3], 16)
+        names = [name.partition("(")[0].lower() for name in fields[4 : 4 + 2 * count : 2]]
+        words_at[fields[0]] = [name for name in names if ONE_WORD.fullmatch(name)]
+    for fields in _lines(folder / f"index.{part}"):
+        word, num_meanings = fields[0], int(fields[2])
+        if not ONE_WORD.fullmatch(word):
+            continue
+        found = dict.fromkeys(
+            name for place in fields[-num_meanings:] for name in words_at.get(place, ()) if name != word
+        )
+        known[word] = list(dict.fromkeys([*known.get(word, ()), *found]))
 
-    class Reader(WordNetCorpusReader):
-        """The plain reader also looks for a second WordNet among nltk's own data, to compare versions."""
 
-        def map_wn(self, version: str = "wordnet") -> None:
-            return None
+def _lines(file: Path) -> list[list[str]]:
+    """Return the fields of each line but those of the licence, which begin with a space.
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # that other languages are not there
-        try:
-            return Reader(str(folder), None)
-        except (OSError, ValueError, AssertionError, LookupError) as error:
-            raise DataError(str(folder), f"not WordNet's database files: {error}; {FIX}") from error
+    Raises:
+        DataError: A line is not as WordNet's are.
+    """
+    found: list[list[str]] = []
+    try:
+        for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), start=1):
+            fields = line.split()
+            if line.startswith(" ") or not fields:
+                continue
+            if file.name.startswith("data"):
+                whole = len(fields) > 4 and len(fields) >= 4 + 2 * int(fields[3], 16)
+            else:
+                whole = len(fields) > 3 and len(fields) >= 3 + int(fields[2])
+            if not whole:
+                raise DataError(str(file), f"line {number:,}: not as WordNet's lines are; {FIX}")
+            found.append(fields)
+    except ValueError as error:
+        raise DataError(str(file), f"not one of WordNet's database files: {error}; {FIX}") from error
+    return found

@@ -90,7 +90,12 @@ def _pieces(documents: Dataset, tokenizer: PreTrainedTokenizerBase, language: La
     for start in range(0, len(documents), DOCUMENTS_AT_ONCE):
         texts: list[str] = documents[start : start + DOCUMENTS_AT_ONCE]["text"]
         found = tokenizer(
-            texts, add_special_tokens=False, truncation=False, padding=False, return_attention_mask=False
+            texts,
+            add_special_tokens=False,
+            truncation=False,
+            padding=False,
+            return_attention_mask=False,
+            verbose=False,
         )
         for index, text in enumerate(texts):
             encoding: Encoding = found[index]  # pyright: ignore[reportAssignmentType, reportArgumentType]

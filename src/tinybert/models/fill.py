@@ -180,8 +180,8 @@ class WordFiller:
         return self._known
 
     def _rows(self, sentences: Sequence[Sequence[str]], places: Sequence[Sequence[int]]) -> Iterator[_Row]:
+        self._pieces_of([word for words in sentences for word in words])
         for number, (words, asked) in enumerate(zip(sentences, places, strict=True)):
-            self._pieces_of(words)
             wanted = {index: place for place, index in enumerate(asked)}
             lengths = [self._length(word) for word in words]
             for first, last in self._parts(lengths):

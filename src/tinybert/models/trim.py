@@ -152,7 +152,7 @@ def choose_pieces(
             f"{len(always):,} pieces; set vocab_size to {len(always):,} or more",
         )
     used = [(-count, index) for index, count in counts.pieces.items() if count >= min_count]
-    others = [index for _, index in sorted(used)[::-1] if index not in always]
+    others = [index for _, index in sorted(used) if index not in always]
     room = len(others) if vocab_size is None else vocab_size - len(always)
     return sorted([*always, *others[:room]])
 

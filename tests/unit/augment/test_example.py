@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tinybert.augment import Example
@@ -10,6 +10,7 @@ from tinybert.augment.example import like
 TEXTS = st.text(alphabet="ab Zé'’-.,()!1 \n\t好的京", max_size=40)
 
 
+@settings(deadline=None)  # the first Chinese text loads a dictionary
 @given(TEXTS, st.sampled_from(["en", "zh", "other"]))
 def test_a_text_is_put_together_exactly(text, language):
     example = Example.of(text, language)
@@ -54,7 +55,7 @@ def test_marks_are_not_free():
     [
         ("It's fine.", "fine", "It's."),
         ("It's fine.", "It's", "fine."),
-        ("a well-made film", "well", "a -made film"),
+        ("a well-made film", "well", "a-made film"),
         ("a (nice) film", "nice", "a () film"),
         ("so good, film", "good", "so, film"),
         ("say film", "film", "say"),

@@ -206,7 +206,7 @@ class TestBuildMethod:
             build_method(AugmentSection(method="synonym"), language="en")
 
     def test_chinese_has_no_wordnet(self):
-        with pytest.raises(RecipeError, match="augment.method=neighbours"):
+        with pytest.raises(RecipeError, match=r"augment\.method=neighbours"):
             build_method(AugmentSection(method="synonyms"), language="zh")
 
     def test_a_folder_without_wordnet_says_how_to_get_it(self, tmp_path):

@@ -46,7 +46,7 @@ def test_an_unknown_word_is_looked_up_in_small_letters_then_composed():
 
 
 def test_more_neighbours_than_words():
-    assert len(make_vectors().neighbours(["film"], 50)[0]) == 6
+    assert len(make_vectors().neighbours(["film"], 50)[0]) == 7
 
 
 GLOVE = "film 0.0 1.0\nmovie 0.1 0.9\nwalked 1 0\n"

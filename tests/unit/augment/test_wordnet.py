@@ -20,7 +20,7 @@ def wordnet(tmp_path_factory):
         ("bank", ["depository", "shore"]),
         ("funny", ["comical"]),
         ("films", []),
-        ("movies", []),  # irregular for this WordNet
+        ("movies", []),
         ("unheard", []),
     ],
 )
@@ -35,8 +35,13 @@ def test_missing_files_are_named(tmp_path):
         WordNet(folder)
 
 
-def test_broken_files_are_refused(tmp_path):
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [("index.noun", "film n\n"), ("data.adj", "00000000 00 a 03 good 0\n"), ("data.verb", "a b c xyz e f\n")],
+)
+def test_broken_files_are_refused(tmp_path, name, line):
     folder = write_wordnet(tmp_path)
-    (folder / "lexnames").write_text("nonsense\n", encoding="utf-8")
-    with pytest.raises(DataError, match="not WordNet's database files"):
+    (folder / name).write_text(line, encoding="utf-8")
+    with pytest.raises(DataError, match=name) as caught:
         WordNet(folder).synonyms("film")
+    assert "wordnet-base" in str(caught.value)
