@@ -7,8 +7,8 @@ in fp32, scores for every token, a sort of the whole vocabulary, then N copies. 
 copies from one mask a row, from several (the default), and so in several processes. All but the last take
 turns, so that a busy moment of the machine falls on all of them; the last is measured between two turns of
 the plain loop. Figures are medians and ratios of medians, by the clock and by the processor time of this
-process: on a busy machine only the latter says much, with --threads 1. Words without a piece of their own cost
-all of them the same kind of look-up: the nearest rows of the model's embedding matrix.
+process: on a busy machine only the latter says much, with --threads 1. A word of several
+pieces costs all of them the same kind of look-up: the nearest rows of the model's embedding matrix.
 
 Also measured is how far the K candidates of a word differ from those of one mask a row in fp32: the mean
 share of them that is the same. It says something about a trained head only. Without --model the head is

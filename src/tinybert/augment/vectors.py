@@ -159,7 +159,7 @@ def _take(line: str, number: int, width: int, words: dict[str, None], values: ar
 def _best_columns(scores: NDArray[np.float32], count: int) -> NDArray[np.int64]:
     """Return the columns of the highest scores of each row, the highest first.
 
-    The best ``count`` columns lie in the ``count`` groups with the best maxima, so only these are partitioned.
+    The best ``count`` columns lie in the ``count`` groups with the best maxima, so only these are searched.
     """
     rows = np.arange(len(scores))[:, None]
     num_groups = scores.shape[1] // GROUP

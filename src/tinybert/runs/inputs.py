@@ -16,14 +16,19 @@ BLOCK_BYTES = 1 << 20
 SUFFIXES = (*READERS, ".safetensors", ".txt")
 
 
-def digest_input(source: object) -> str:
+def digest_input(source: object, *, is_text: bool = False) -> str:
     """Return one SHA-256 of what a run reads: data, a model, or a file of soft labels.
 
     A file or folder is read; Python rows are written as JSON. What has a pinned or a remote content (a
     bundled name, a name on the hub) is known by that name.
+
+    Args:
+        source: What is read.
+        is_text: Raw text: of a folder all files count, those in folders below it too.
     """
     digest = hashlib.sha256()
-    for block in _blocks(source):
+    in_folders = is_text and _is_folder(source)
+    for block in _text_blocks(Path(str(source)).expanduser()) if in_folders else _blocks(source):
         digest.update(block)
     return digest.hexdigest()
 
@@ -36,6 +41,16 @@ def _blocks(source: object) -> Iterator[bytes]:
         return iter([str(source).encode()])
     files = [path] if path.is_file() else sorted(each for each in path.iterdir() if _is_read(each))
     return chain.from_iterable(_file_blocks(file) for file in files)
+
+
+def _is_folder(source: object) -> bool:
+    return isinstance(source, str | Path) and not is_bundled(source) and Path(source).expanduser().is_dir()
+
+
+def _text_blocks(folder: Path) -> Iterator[bytes]:
+    for file in sorted(path for path in folder.rglob("*") if path.is_file()):
+        yield str(file.relative_to(folder)).encode()
+        yield from _file_blocks(file)
 
 
 def _is_read(path: Path) -> bool:

@@ -39,7 +39,10 @@ def run_recipe(recipe: Recipe, out: str | Path, *, source: object = None) -> Run
     rows = _source(recipe, source)
     place = Path(out)
     resolved, models, carry_out = _settle(recipe)
-    inputs = {"data": digest_input(rows)} | {name: digest_input(path) for name, path in models.items()}
+    is_text = resolved.stage == "pretrain" or resolved.task == GENERAL
+    inputs = {"data": digest_input(rows, is_text=is_text)} | {
+        name: digest_input(path) for name, path in models.items()
+    }
     if done := finished_run(place, resolved, inputs):
         say(f"{place} is finished already, by this recipe and from this data: nothing to do")
         return done

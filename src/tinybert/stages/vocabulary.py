@@ -48,7 +48,7 @@ def corpus_settings(overrides: Sequence[str], defaults: Mapping[str, object] = N
 
 def made_from(settings: Mapping[str, object], corpus: CorpusSection, **inputs: str) -> Json:
     """Return what a folder is made from, as its report keeps it: settings, and digests of what is read."""
-    digests = {name: digest_input(path) for name, path in inputs.items()}
+    digests = {name: digest_input(path, is_text=name == "text") for name, path in inputs.items()}
     return {"settings": {**settings, "corpus": corpus.model_dump()}, "inputs": digests}
 
 

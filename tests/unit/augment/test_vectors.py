@@ -115,3 +115,11 @@ def test_of_a_large_file_only_the_first_words_and_the_needed_are_kept(tmp_path, 
     monkeypatch.setattr(module, "MOST_FREQUENT", 2)
     path = write(tmp_path / "v.txt", header + "aa 1 0\nbb 0 1\ncc 1 1\ndd 1 2\n")
     assert load_vectors(path, needed=["DD"]).words == ["aa", "bb", "dd"]
+
+
+@pytest.mark.parametrize("num_words", [3, 64, 70, 640, 1000])
+def test_the_best_columns_are_those_of_a_full_sort(num_words):
+    rng = np.random.default_rng(num_words)
+    scores = np.stack([rng.permutation(num_words) for _ in range(9)]).astype(np.float32)
+    found = module._best_columns(scores, 3)
+    assert (found == np.argsort(-scores, axis=1)[:, :3]).all()

@@ -51,3 +51,15 @@ def test_a_data_set_is_known_by_its_fingerprint() -> None:
 def test_names_are_their_own_digest() -> None:
     assert digest_input("bundled:minilm") == digest_input("bundled:minilm")
     assert digest_input("bundled:minilm") != digest_input("owner/model")
+
+
+def test_raw_text_counts_in_every_folder_and_under_any_ending(tmp_path: Path) -> None:
+    deep = tmp_path / "sub" / "text.md"
+    deep.parent.mkdir()
+    deep.write_text("one")
+    before = digest_input(tmp_path, is_text=True)
+    assert digest_input(tmp_path) == digest_input(tmp_path / "sub")  # a data folder's own files only
+    deep.write_text("two")
+    assert digest_input(tmp_path, is_text=True) != before
+    deep.rename(tmp_path / "text.md")
+    assert digest_input(tmp_path, is_text=True) != digest_input(tmp_path / "sub", is_text=True)
