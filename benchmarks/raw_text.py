@@ -26,7 +26,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from speed import matrix_peak, operations
-from tinybert.data.corpus import load_corpus
 from torch import nn
 from transformers import (
     BertConfig,
@@ -40,6 +39,7 @@ from transformers import (
 from tinybert.config import CorpusSection, PretrainSection, Recipe
 from tinybert.data import Collator, LengthGroupedSampler, fetch
 from tinybert.data.blocks import encode_blocks
+from tinybert.data.corpus import load_corpus
 from tinybert.losses import cross_entropy
 from tinybert.models import load_encoder, load_tokenizer
 from tinybert.models.attention import training_attention
