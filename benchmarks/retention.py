@@ -147,13 +147,9 @@ def general(data: Path, out: Path) -> Path:
 
 def filler(data: Path, out: Path) -> Path:
     """Pre-train the model that proposes words, once; return its run."""
-    recipe = {
-        "stage": "pretrain",
-        "model": "bundled:minilm",
-        "data": {"path": str(data / "unlabelled_en")},
-        "train": {"num_steps": FILLER_STEPS},
-    }
-    return tinybert.run_recipe(tinybert.Recipe.model_validate(recipe), out / "filler").path
+    return tinybert.pretrain(
+        data / "unlabelled_en", f"train.num_steps={FILLER_STEPS}", model="bundled:minilm", out=out / "filler"
+    ).path
 
 
 def finished(out: Path) -> dict[tuple[str, str, str], list[dict]]:

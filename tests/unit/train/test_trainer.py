@@ -210,12 +210,14 @@ def test_epochs_join_their_log_entries() -> None:
             "eval_accuracy": 0.9,
             "eval_runtime": 3.0,
             "eval_samples_per_second": 9.0,
+            "step": 4,
         },
-        {"epoch": 2.0, "train_runtime": 9.0, "train_loss": 0.5},
+        {"epoch": 2.0, "train_runtime": 9.0, "train_loss": 0.5, "step": 8},
     ]
     assert epoch_rows(log) == [
         {
             "epoch": 1.0,
+            "step": 4,
             "loss": 0.5,
             "loss/hard": 0.5,
             "grad_norm": 2.0,
