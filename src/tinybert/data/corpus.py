@@ -8,47 +8,36 @@ from __future__ import annotations
 
 import hashlib
 import json
-import sys
+import os
+import re
+import shutil
+import socket
 import tempfile
-import time
-import unicodedata
-from array import array
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from itertools import chain, islice
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import numpy as np
-import regex
-from numpy.typing import NDArray
-from tqdm.auto import tqdm
 
 from tinybert.config import CorpusSection
 from tinybert.data.arrow import temporary_folder, write_batches
-from tinybert.data.documents import Found, Place, documents_in, find_places, inputs_of
-from tinybert.data.duplicates import (
-    Flags,
-    exact_duplicates,
-    near_duplicates,
-    signatures_of,
-    text_hash,
-)
+from tinybert.data.cleaning import REPLACEMENT
+from tinybert.data.documents import Found, find_places, look_further, usable
+from tinybert.data.duplicates import Flags, Hashes
+from tinybert.data.gather import Gathered, gather, schema
 from tinybert.errors import DataError
-from tinybert.words import Language, detect_language
+from tinybert.words import Language
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from datasets import Dataset
 
+FORMAT = 1
+"""Counts up when the same text would give other documents than before."""
 MAX_HELD_OUT = 2000
-BATCH = 1000
-LANGUAGE_SAMPLE = 200
-DAMAGED_SHARE = 0.01
-CONTROL = regex.compile(r"[\p{Cc}\p{Cs}\p{Co}\u200b\ufeff\ufffe]")
-REPLACEMENT = "\ufffd"
-DONE = "corpus.json"
-PLAIN_LINE_S = 30
+NOTES = "corpus.json"
+SCRATCH = ".reading-"
 
 
 @dataclass(frozen=True)
@@ -60,7 +49,8 @@ class Corpus:
         validation: Held-out documents, likewise; none of them, nor a near duplicate, is in ``train``.
         language: As set, or as detected.
         source: As the user named it.
-        counts: Documents read, left out for each reason, kept and held out.
+        counts: Documents ``read``; left out as ``empty``, ``short``, ``damaged``, ``duplicates`` or
+            ``near_duplicates``; ``kept``, and of these ``held_out``. ``characters`` of those kept.
         warnings: What is odd but does not stop.
     """
 
@@ -77,253 +67,168 @@ def load_corpus(
 ) -> Corpus:
     """Read, clean and de-duplicate raw text.
 
-    A document is cleaned: Unicode NFC, control characters out, runs of white space one space. Equal and
-    nearly equal ones count once. A hundredth is held out by a hash of the text, or the ``validation.*`` file
-    of a folder with ``train.*``; ``test.*`` is never read there.
+    A document is cleaned: Unicode NFC, control characters out, runs of white space one space. Of equal and
+    nearly equal ones the first is kept. Held out is a share, by a hash of the text, or the ``validation.*``
+    file of a folder; ``test.*`` is never read there. Of a folder with ``train.*`` or ``unlabelled.*``, only
+    these and ``validation.*`` are read; else all that is text in it and in its folders.
 
     Args:
-        source: File or folder of .txt, .jsonl, .csv, .tsv, .json, .parquet, each also .gz; ``-`` for standard
-            input; a hub name, ``bundled:NAME``, or texts and rows as Python objects.
+        source: File or folder of plain text, .jsonl, .json, .csv, .tsv, .parquet, each also .gz; ``-`` for
+            standard input; a hub name, ``bundled:NAME``, a list of texts, a list of rows, or a mapping of
+            split to rows.
         settings: How it is read.
         text: Column of the text in tables; detected when not given.
-        work_dir: Where it is kept and found again; else a temporary folder that disappears at exit.
+        work_dir: Where it is kept and, while the files are the same, found again; else a temporary folder
+            that disappears at exit.
 
     Raises:
-        DataError: Anything is wrong with a file or a column; all problems are listed.
+        DataError: Anything is wrong with a file, a row or a column; all problems are listed.
     """
     name = str(source) if isinstance(source, str | Path) else "rows"
-    home = work_dir or Path(tempfile.mkdtemp(dir=temporary_folder()))
-    home.mkdir(parents=True, exist_ok=True)
-    found = Found()
-    places = find_places(source, work_dir=home, found=found)
-    key = hashlib.sha256(f"{name} {settings} {text} {inputs_of(places)}".encode()).hexdigest()
-    done = home / DONE
-    kept = _Kept(**json.loads(done.read_text(encoding="utf-8"))) if done.exists() else None
-    if kept is None or kept.key != key or not isinstance(source, str | Path):
-        kept = _make(places, name, settings, text, home, found, key=key)
-        done.write_text(json.dumps(asdict(kept), ensure_ascii=False), encoding="utf-8")
-    from datasets import Dataset
+    home = Path(tempfile.mkdtemp(dir=temporary_folder())) if work_dir is None else work_dir
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        _remove_left_overs(home)
+        with tempfile.TemporaryDirectory(prefix=_scratch_name(os.getpid()), dir=home) as scratch:
+            folder = _found_or_made(source, name, settings, text, home, Path(scratch))
+    except OSError as error:
+        raise DataError(name, f"cannot be read, or not be written to {home}: {error}") from error
+    return _opened(folder, name)
 
-    train, validation = (Dataset.from_file(str(home / f"{part}.arrow")) for part in ("train", "validation"))
-    return Corpus(train, validation, kept.language, name, kept.counts, kept.warnings)
+
+def _found_or_made(
+    source: object, name: str, settings: CorpusSection, column: str | None, home: Path, scratch: Path
+) -> Path:
+    """Return the folder of a whole corpus: an earlier one of the same text, or a new one."""
+    found = Found()
+    places = find_places(source, home=home, found=found)
+    marks = [(place.name, place.part, place.mark) for place in places]
+    key = _key(settings, column, marks) if all(place.mark for place in places) else ""
+    if key and not found.problems and (home / key / NOTES).is_file():
+        return home / key
+    places = usable(places, column, found)
+    if found.problems:
+        look_further(places, settings.documents, column, scratch, found)
+    _stop_if_any(name, found)
+    gathered = gather(places, settings=settings, column=column, scratch=scratch, found=found)
+    _stop_if_any(name, found)
+    content = hashlib.blake2b(gathered.hashes.tobytes()).hexdigest()
+    made = scratch / "made"
+    _write(made, gathered, name, settings, found)
+    return _put(made, home / (key or _key(settings, column, content)))
+
+
+def _stop_if_any(name: str, found: Found) -> None:
+    if found.problems:
+        raise DataError(name, sorted(found.problems, key=lambda problem: re.split("[:,]", problem)[0]))
+
+
+def _key(settings: CorpusSection, column: str | None, content: object) -> str:
+    """Return the name of a folder: what was read, and how."""
+    how = settings.model_dump(exclude={"cross_documents"})
+    digest = hashlib.sha256(json.dumps([FORMAT, how, column, content]).encode())
+    return f"corpus-{digest.hexdigest()[:16]}"
+
+
+def _write(folder: Path, gathered: Gathered, name: str, settings: CorpusSection, found: Found) -> None:
+    """Write what is kept, and the notes."""
+    import pyarrow.compute as pc
+
+    kept = ~gathered.left_out()
+    held_out = _held_out(gathered, kept, settings.held_out)
+    counts = gathered.counts | {"kept": int(kept.sum()), "held_out": int(held_out.sum()), "characters": 0}
+    if not held_out.any() or counts["kept"] == counts["held_out"]:
+        raise DataError(name, _too_few(counts, gathered.num_given, settings))
+
+    def counted(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            counts["characters"] += int(np.sum(pc.call_function("utf8_length", [batch.column(0)]).to_numpy()))
+            yield batch
+
+    for part, chosen in (("validation", held_out), ("train", kept & ~held_out)):
+        write_batches(folder / f"{part}.arrow", schema(), counted(gathered.batches(chosen)))
+    warnings = found.warnings + _remarks(counts)
+    notes = _Notes(gathered.language, counts, warnings)
+    (folder / NOTES).write_text(json.dumps(asdict(notes), ensure_ascii=False), encoding="utf-8")
 
 
 @dataclass(frozen=True)
-class _Kept:
-    """What is remembered beside the documents on disk: what they were made from, and what was seen."""
+class _Notes:
+    """What is remembered beside the documents."""
 
-    key: str
     language: Language
     counts: dict[str, int]
     warnings: list[str]
 
 
-def clean(text: str) -> str:
-    r"""Return a document as it is kept.
-
-    Example:
-        >>> clean("  Caf\u0065\u0301\x00 au\n lait ")
-        'Café au lait'
-    """
-    folded = " ".join(text.split())
-    if folded.isascii() and folded.isprintable():
-        return folded
-    return " ".join(CONTROL.sub("", unicodedata.normalize("NFC", folded)).split())
-
-
-def _make(
-    places: list[Place],
-    name: str,
-    settings: CorpusSection,
-    column: str | None,
-    home: Path,
-    found: Found,
-    *,
-    key: str,
-) -> _Kept:
-    """Write ``train.arrow`` and ``validation.arrow``; return what is to be remembered of them."""
-    from datasets import Dataset
-
-    with tempfile.TemporaryDirectory(prefix="reading-", dir=home) as scratch:
-        reading = _Reading(places, settings, column, Path(scratch), found)
-        reading.run()
-        if found.problems:
-            raise DataError(name, found.problems)
-        flags = reading.left_out()
-        counts = reading.counts
-        held_out = _held_out(reading.hashes(), reading.given(), ~flags, settings.held_out)
-        counts |= {"kept": int((~flags).sum()), "held_out": int(held_out.sum())}
-        if counts["kept"] - counts["held_out"] < 1:
-            raise DataError(name, _too_few(counts, settings))
-        rows = Dataset.from_file(str(reading.file))
-        for part, chosen in (("validation", held_out), ("train", ~flags & ~held_out)):
-            _write(rows, np.flatnonzero(chosen), home / f"{part}.arrow")
-    if counts["damaged"]:
-        found.warnings.append(
-            f"{counts['damaged']:,} documents are full of {REPLACEMENT}, signs of a wrong encoding: left out"
-        )
-    return _Kept(key, reading.language, counts, found.warnings)
-
-
-def _too_few(counts: dict[str, int], settings: CorpusSection) -> str:
-    left_out = ", ".join(
-        f"{counts[name]:,} {name.replace('_', ' ')}"
-        for name in ("empty", "short", "damaged", "duplicates", "near_duplicates")
-        if counts[name]
-    )
-    return (
-        f"{counts['kept']:,} of {counts['read']:,} documents are left ({left_out or 'none left out'}); "
-        "two different ones at least are needed, one to train on and one held out: bring more text, set "
-        f"corpus.min_chars below {settings.min_chars}, or corpus.documents to what separates them"
-    )
-
-
-class _Reading:
-    """One pass over the text: cleaned documents to disk, their hashes and signatures beside them."""
-
-    def __init__(
-        self, places: list[Place], settings: CorpusSection, column: str | None, scratch: Path, found: Found
-    ) -> None:
-        self.places = places
-        self.settings = settings
-        self.column = column
-        self.scratch = scratch
-        self.found = found
-        self.file = scratch / "documents.arrow"
-        self.signatures = scratch / "signatures.bin"
-        self.language: Language = "other"
-        names = ("read", "empty", "short", "damaged", "characters")
-        self.counts: dict[str, int] = dict.fromkeys(names, 0)
-        self.min_chars = settings.min_chars
-        self._hashes = array("Q")
-        self._given = array("b")
-
-    def run(self) -> None:
-        """Read everything."""
-        import pyarrow as pa
-
-        documents = self._documents()
-        head = list(islice(documents, LANGUAGE_SAMPLE))
-        wanted = self.settings.language
-        self.language = detect_language(text for text, _ in head) if wanted == "auto" else wanted
-        schema = pa.schema({"text": pa.large_string()})
-        with self.signatures.open("wb") as signatures:
-            write_batches(
-                self.file,
-                schema,
-                (
-                    self._kept(batch, signatures, schema)
-                    for batch in _in_batches(_with_progress(chain(head, documents)))
-                ),
-            )
-
-    def _documents(self) -> Iterator[tuple[str, bool]]:
-        """Yield cleaned documents, and whether the user held them out."""
-        for place in self.places:
-            for raw in documents_in(
-                place,
-                layout=self.settings.documents,
-                column=self.column,
-                work_dir=self.scratch,
-                is_alone=len(self.places) == 1,
-                found=self.found,
-            ):
-                self.counts["read"] += 1
-                document = clean(raw)
-                if not document:
-                    self.counts["empty"] += 1
-                elif len(document) < self.min_chars:
-                    self.counts["short"] += 1
-                elif document.count(REPLACEMENT) > DAMAGED_SHARE * len(document):
-                    self.counts["damaged"] += 1
-                else:
-                    self.counts["characters"] += len(document)
-                    yield document, place.part == "validation"
-
-    def _kept(self, batch: list[tuple[str, bool]], signatures: object, schema: pa.Schema) -> pa.RecordBatch:
-        import pyarrow as pa
-
-        texts = [text for text, _ in batch]
-        self._hashes.extend(text_hash(text) for text in texts)
-        self._given.extend(is_given for _, is_given in batch)
-        if self.settings.near_duplicates is not None:
-            signatures_of(texts, self.language).tofile(signatures)  # pyright: ignore[reportArgumentType]
-        return pa.record_batch({"text": texts}, schema=schema)
-
-    def hashes(self) -> NDArray[np.uint64]:
-        """Return one number a document."""
-        return np.frombuffer(self._hashes, dtype=np.uint64) if self._hashes else np.empty(0, np.uint64)
-
-    def given(self) -> Flags:
-        """Return which documents the user held out."""
-        return (
-            np.frombuffer(self._given, dtype=np.int8).astype(np.bool_)
-            if self._given
-            else np.empty(0, np.bool_)
-        )
-
-    def left_out(self) -> Flags:
-        """Return which documents equal, or nearly equal, an earlier one."""
-        flags = exact_duplicates(self.hashes())
-        self.counts["duplicates"] = int(flags.sum())
-        self.counts["near_duplicates"] = 0
-        threshold = self.settings.near_duplicates
-        if threshold is not None:
-            near = near_duplicates(self.signatures, threshold=threshold, skip=flags)
-            self.counts["near_duplicates"] = int(near.sum())
-            flags = flags | near
-        return flags
-
-
-def _in_batches(documents: Iterator[tuple[str, bool]]) -> Iterator[list[tuple[str, bool]]]:
-    while batch := list(islice(documents, BATCH)):
-        yield batch
-
-
-def _with_progress(documents: Iterator[tuple[str, bool]]) -> Iterator[tuple[str, bool]]:
-    """Show documents and megabytes as they pass."""
-    on_terminal = sys.stderr.isatty()
-    start = said = time.perf_counter()
-    num_chars = 0
-    with tqdm(desc="reading text", unit="doc", disable=not on_terminal, leave=False) as bar:
-        for number, document in enumerate(documents, start=1):
-            num_chars += len(document[0])
-            bar.update()
-            now = time.perf_counter() if number % BATCH == 0 else said
-            if not on_terminal and now - said > PLAIN_LINE_S:
-                said = now
-                speed = number / (now - start)
-                print(
-                    f"reading text: {number:,} documents, {num_chars / 1e6:,.0f} million characters, "
-                    f"{speed:,.0f} documents/s",
-                    file=sys.stderr,
-                    flush=True,
-                )
-            yield document
-
-
-def _held_out(hashes: NDArray[np.uint64], given: Flags, kept: Flags, share: float) -> Flags:
+def _held_out(gathered: Gathered, kept: Flags, share: float) -> Flags:
     """Return which documents are only evaluated on: those the user held out, else a share by their hash."""
-    rows = np.flatnonzero(kept & given)
-    if not len(rows):
-        rows = np.flatnonzero(kept)
-        rows = rows[np.argsort(hashes[rows], kind="stable")][: max(1, round(share * len(rows)))]
-    chosen = np.zeros(len(hashes), dtype=np.bool_)
-    chosen[rows[:MAX_HELD_OUT]] = True
+    chosen = np.zeros(len(kept), dtype=np.bool_)
+    if gathered.num_given:
+        chosen[: gathered.num_given] = kept[: gathered.num_given]
+        return chosen
+    rows = np.flatnonzero(kept)
+    hashes: Hashes = gathered.hashes[rows]
+    count = min(max(1, round(share * len(rows))), MAX_HELD_OUT, max(0, len(rows) - 1))
+    chosen[rows[np.argsort(hashes)[:count]]] = True
     return chosen
 
 
-def _write(rows: Dataset, chosen: NDArray[np.int64], file: Path) -> None:
-    import pyarrow as pa
-
-    schema = pa.schema({"text": pa.large_string()})
-    table = cast("pa.Table", rows.data.table)
-    write_batches(
-        file,
-        schema,
-        (
-            batch
-            for start in range(0, len(chosen), BATCH)
-            for batch in table.take(pa.array(chosen[start : start + BATCH])).to_batches()
-        ),
+def _too_few(counts: dict[str, int], num_given: int, settings: CorpusSection) -> str:
+    reasons = ("empty", "short", "damaged", "duplicates", "near_duplicates")
+    left_out = ", ".join(f"{counts[each]:,} {each.replace('_', ' ')}" for each in reasons if counts[each])
+    needed = "one at least in train and one in validation" if num_given else "two different ones at least"
+    return (
+        f"{counts['kept']:,} of {counts['read']:,} documents are left ({left_out or 'none left out'}); "
+        f"{needed} are needed, to train on and to measure on: bring more text, set corpus.min_chars below "
+        f"{settings.min_chars}, or corpus.documents to what ends a document"
     )
+
+
+def _remarks(counts: dict[str, int]) -> list[str]:
+    remarks: list[str] = []
+    if counts["damaged"]:
+        remarks.append(
+            f"{counts['damaged']:,} documents are left out: signs of a wrong encoding, such as {REPLACEMENT} "
+            "or â€™; convert them from their source again"
+        )
+    if counts["short"] > counts["kept"]:
+        remarks.append(
+            f"{counts['short']:,} documents are shorter than corpus.min_chars and left out, more than the "
+            f"{counts['kept']:,} that are kept; is corpus.documents what ends a document?"
+        )
+    return remarks
+
+
+def _put(made: Path, target: Path) -> Path:
+    """Rename into place; when another process was first, its folder is as good as ours."""
+    try:
+        made.rename(target)
+    except OSError:
+        if not (target / NOTES).is_file():
+            raise
+    return target
+
+
+def _opened(folder: Path, name: str) -> Corpus:
+    from datasets import Dataset
+
+    notes = _Notes(**json.loads((folder / NOTES).read_text(encoding="utf-8")))
+    train, validation = (Dataset.from_file(str(folder / f"{part}.arrow")) for part in ("train", "validation"))
+    return Corpus(train, validation, notes.language, name, notes.counts, notes.warnings)
+
+
+def _scratch_name(pid: int) -> str:
+    """Return how a process's scratch folder begins; another machine's may lie in the same place."""
+    return f"{SCRATCH}{socket.gethostname()}-{pid}-"
+
+
+def _remove_left_overs(home: Path) -> None:
+    """Clear away what killed processes of this machine left: it may be as large as the text."""
+    import psutil
+
+    here = f"{SCRATCH}{socket.gethostname()}-"
+    for folder in home.glob(f"{here}*"):
+        pid = folder.name.removeprefix(here).partition("-")[0]
+        if pid.isdecimal() and not psutil.pid_exists(int(pid)):
+            shutil.rmtree(folder, ignore_errors=True)

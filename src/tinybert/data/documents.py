@@ -3,33 +3,61 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
+import os
 import shutil
 import sys
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from itertools import chain, islice
 from pathlib import Path
-from typing import Literal, cast
+from typing import TYPE_CHECKING, BinaryIO, Literal, cast
 
 from tinybert.data.bundled import fetch, is_bundled
 from tinybert.data.columns import TEXT_NAMES
 from tinybert.data.hub import nearest_here
-from tinybert.data.locate import looks_like_path, open_hub
-from tinybert.data.readers import SPLIT_NAMES, Table, from_rows, open_file
-from tinybert.data.text_files import Fault, decoded_lines
+from tinybert.data.locate import SHARD, looks_like_path, open_hub
+from tinybert.data.plain_text import HEAD_BYTES, Layout, is_binary, plain_documents, refuse_utf16
+from tinybert.data.readers import SPLIT_NAMES, Table, from_dataset, from_rows, from_splits, open_file
+from tinybert.data.text_files import Fault
 from tinybert.errors import DataError
+from tinybert.lookup import nearest
+
+if TYPE_CHECKING:
+    from datasets import Dataset
 
 Part = Literal["validation", "train"]
-Layout = Literal["line", "blank_line", "file"]
 STDIN = "-"
+PIPE = "pipe-"
 TABLES = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet")
 PLAIN = (".txt", ".text", ".md", ".raw", "")
-CLOSED = (".pdf", ".doc", ".docx", ".odt", ".rtf", ".epub", ".html", ".htm", ".xml", ".xls", ".xlsx")
-COLUMN_NAMES = (*TEXT_NAMES, "content", "document", "passage", "body", "article", "正文", "内容", "文本")
-SNIFFED_BYTES = 8192
+CLOSED = {
+    **dict.fromkeys(
+        (".pdf", ".doc", ".docx", ".odt", ".rtf", ".epub"), "not plain text; convert it to .txt first"
+    ),
+    **dict.fromkeys(
+        (".html", ".htm", ".xml", ".xls", ".xlsx", ".ods"), "not plain text; convert it to .txt first"
+    ),
+    **dict.fromkeys(
+        (".zip", ".tar", ".tgz", ".bz2", ".xz", ".zst", ".7z", ".rar"), "not plain text; unpack it first"
+    ),
+    **dict.fromkeys((".conll", ".bio", ".iob", ".iob2"), "tokens and tags, not plain text; give sentences"),
+}
+"""Endings that are not read, and the fix."""
+COLUMN_NAMES = (*TEXT_NAMES, "passage", "body", "article", "正文", "内容", "文本")
+PARTS: dict[str, Part] = {"": "train", "train": "train", "unlabelled": "train", "validation": "validation"}
+GZIP_MAGIC = b"\x1f\x8b"
 ROWS_LOOKED_AT = 200
+ROWS_OF_NUMBERS = 1000
 NUMBERS_SHARE = 0.5
+LOOKED_AT = 100_000
+ALONE = {
+    "binary and not read": "holds binary data, not text; convert it to UTF-8 text first",
+    "empty": "the file is empty; text in UTF-8 is needed",
+}
+"""Why a file is passed over in a folder, and what is said where it is all there is."""
 MAX_FAULTS = 20
 MAX_NAMES = 5
 
@@ -45,54 +73,298 @@ class Found:
         """Note what is wrong with one file; the others are read all the same."""
         self.problems += [f"{error.subject}: {problem}" for problem in error.problems]
 
+    @contextmanager
+    def noting(self, name: str) -> Generator[None]:
+        """Note what goes wrong with a file, and go on after it."""
+        try:
+            yield
+        except DataError as error:
+            self.add(error)
+        except OSError as error:
+            self.problems.append(f"{name}: cannot read this file: {error.strerror or error}")
+
 
 @dataclass(frozen=True)
 class Place:
-    """One file, or one table of rows, and the part it belongs to."""
+    """One file, or one table of rows.
+
+    Attributes:
+        name: As the user knows it.
+        part: What its documents are for.
+        path: The file.
+        table: The rows, where there is no file.
+        split: Which of the splits that the file itself holds; else an empty string.
+        mark: What changes when its content does; an empty string where nobody knows.
+    """
 
     name: str
     part: Part
     path: Path | None = None
     table: Table | None = None
+    split: str = ""
+    mark: str = ""
 
 
-def find_places(source: object, *, work_dir: Path, found: Found) -> list[Place]:
+def find_places(source: object, *, home: Path, found: Found) -> list[Place]:
     """Return what is to be read, held-out files first.
+
+    Args:
+        source: As for :func:`tinybert.data.load_corpus`.
+        home: Where the text of a pipe is kept, which can be read only once.
+        found: Notes.
 
     Raises:
         DataError: There is nothing of this name, or nothing in it that can be read.
     """
+    return sorted(_places(source, home, found), key=_order)
+
+
+def _order(place: Place) -> bool:
+    """Held-out documents come first: of two that are alike the later is left out."""
+    return place.part != "validation"
+
+
+def _places(source: object, home: Path, found: Found) -> list[Place]:
     if not isinstance(source, str | Path):
-        return [Place("rows", "train", table=from_rows(_as_rows(cast(Iterable[object], source)), "rows"))]
+        return _of_python(source, found)
     if str(source) == STDIN:
-        return [Place("standard input", "train", path=_spooled(work_dir))]
+        if sys.stdin.buffer.isatty():
+            raise DataError(STDIN, "standard input is the keyboard; pipe text into it, or name a file")
+        return [_spooled(sys.stdin.buffer, "standard input", home)]
     path = fetch(str(source)) if is_bundled(source) else Path(source).expanduser()
-    if path.is_file():
-        _refuse_closed(path)
-        return [Place(path.name, "train", path=path)]
     if path.is_dir():
         return _in_folder(path, found)
+    if path.is_file():
+        if problem := _why_closed(path):
+            raise DataError(path.name, problem)
+        return [Place(path.name, "train", path=path, mark=_file_mark(path))]
+    if path.exists():  # a named pipe, or <(a command)
+        with path.open("rb") as stream:
+            return [_spooled(stream, path.name, home)]
     if looks_like_path(source) or path.suffix.lower() in (*PLAIN[:-1], ".gz", *CLOSED):
         raise DataError(str(source), f"no such file or folder{nearest_here(path)}")
-    tables = open_hub(str(source), found.warnings)
-    parts = {"train": "train", "unlabelled": "train", "validation": "validation"}
-    places = [
-        Place(table.file, cast(Part, parts[split]), table=table)
-        for split, each in tables.items()
-        if split in parts
-        for table in each
+    return _of_tables(open_hub(str(source), found.warnings), found, mark=str(source))
+
+
+def _of_python(source: object, found: Found) -> list[Place]:
+    if isinstance(source, bytes) or not isinstance(source, Iterable):
+        kind = type(source).__name__
+        raise DataError("rows", f"a {kind}; a path, a name, a list of texts or a list of rows is expected")
+    if isinstance(source, Mapping):
+        tables = from_splits(cast(Mapping[str, object], source), "rows")
+        return _of_tables({split: [table] for split, table in tables.items()}, found)
+    if hasattr(source, "with_format") and hasattr(source, "features"):
+        return [Place("rows", "train", table=from_dataset(cast("Dataset", source), "rows"))]
+    rows = ({"text": each} if isinstance(each, str) else each for each in cast(Iterable[object], source))
+    return [Place("rows", "train", table=from_rows(rows, "rows"))]
+
+
+def _of_tables(tables: Mapping[str, Sequence[Table]], found: Found, mark: str = "") -> list[Place]:
+    if "test" in tables:
+        found.warnings.append("the test split is not read")
+    return [
+        Place(table.file, PARTS[split], table=table, mark=mark)
+        for split, parts in tables.items()
+        if split in PARTS
+        for table in parts
     ]
-    return sorted(places, key=lambda place: place.part != "validation")
 
 
-def inputs_of(places: Iterable[Place]) -> list[tuple[str, int, int]]:
-    """Return what says whether files are still the same: name, bytes, time of change."""
-    stats = [(place.name, place.path.stat()) for place in places if place.path is not None]
-    return [(name, stat.st_size, stat.st_mtime_ns) for name, stat in stats]
+def _spooled(stream: BinaryIO, name: str, home: Path) -> Place:
+    """Copy a pipe to disk, named by its content; an empty one means what an earlier command was given."""
+    earlier = sorted(home.glob(f"{PIPE}*.txt"), key=lambda path: path.stat().st_mtime_ns)
+    digest = hashlib.blake2b(digest_size=8)
+    partial = home / f".{PIPE}{os.getpid()}"
+    try:
+        with partial.open("wb") as target:
+            while block := stream.read(1 << 20):
+                digest.update(block)
+                target.write(block)
+        file = home / f"{PIPE}{digest.hexdigest()}.txt"
+        if partial.stat().st_size:
+            partial.replace(file)
+        elif earlier:
+            file = earlier[-1]
+        else:
+            raise DataError(name, "nothing came through the pipe; text in UTF-8 is needed")
+    finally:
+        partial.unlink(missing_ok=True)
+    return Place(name, "train", path=file, mark=file.stem)
+
+
+def _file_mark(path: Path) -> str:
+    """Return what changes with a file, without reading all of it: length, time of change, both ends."""
+    stat = path.stat()
+    try:
+        with path.open("rb") as stream:
+            ends = stream.read(HEAD_BYTES)
+            stream.seek(max(0, stat.st_size - HEAD_BYTES))
+            ends += stream.read(HEAD_BYTES)
+    except OSError:
+        return ""  # reading it will say why
+    return f"{stat.st_size} {stat.st_mtime_ns} {hashlib.blake2b(ends).hexdigest()}"
+
+
+def _ending(path: Path) -> str:
+    """Return a file's ending below a .gz."""
+    return (path.with_suffix("") if path.suffix.lower() == ".gz" else path).suffix.lower()
+
+
+def _why_closed(path: Path) -> str:
+    fix = CLOSED.get(_ending(path))
+    return f"{_ending(path)}: {fix}" if fix else ""
+
+
+def split_of(path: Path) -> str:
+    """Return the split that a file's name says: ``train.txt.gz``, ``dev-00000-of-00002.parquet``; or none.
+
+    Example:
+        >>> split_of(Path("dev-00000-of-00002.parquet")), split_of(Path("novel.txt"))
+        ('validation', '')
+    """
+    stem = path.name.partition(".")[0]
+    shard = SHARD.match(stem)
+    return SPLIT_NAMES.get((shard[1] if shard else stem).lower(), "")
+
+
+def files_below(folder: Path, found: Found | None = None) -> list[Path]:
+    """Return all files in a folder and its folders, sorted; hidden ones are none of them."""
+
+    def note(error: OSError) -> None:
+        if found is not None:
+            found.problems.append(f"{error.filename}: cannot read this folder: {error.strerror or error}")
+
+    files: list[Path] = []
+    for place, folders, names in os.walk(folder, onerror=note):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        files += [Path(place, name) for name in names if not name.startswith(".")]
+    return sorted(path for path in files if path.is_file())
+
+
+def has_splits(folder: Path) -> bool:
+    """Return whether a folder itself holds ``train.*`` or ``unlabelled.*``: then nothing below it is read."""
+    return any(split_of(path) in ("train", "unlabelled") and path.is_file() for path in folder.iterdir())
+
+
+def _in_folder(folder: Path, found: Found) -> list[Place]:
+    files = files_below(folder, found)
+    if has_splits(folder):
+        files = [path for path in files if path.parent == folder and split_of(path)]
+    closed = [path for path in files if _why_closed(path)]
+    open_ones = [path for path in files if path not in set(closed)]
+    _warn_of("not plain text and not read; convert or unpack them first", _names(closed, folder), found)
+    tests = [path for path in open_ones if split_of(path) == "test"]
+    if tests:
+        found.warnings.append(f"the test split is not read: {', '.join(_names(tests, folder)[:MAX_NAMES])}")
+    places = [
+        Place(str(path.relative_to(folder)), PARTS[split_of(path)], path=path, mark=_file_mark(path))
+        for path in open_ones
+        if split_of(path) in PARTS
+    ]
+    if not any(place.part == "train" for place in places) and not found.problems:
+        there_is = ", ".join(_names(files, folder)[:20]) or "nothing"
+        endings = ", ".join((*PLAIN[:-1], *TABLES))
+        raise DataError(
+            str(folder),
+            f"no text in it to train on; files of {endings}, each also .gz, or with no ending are read; "
+            f"it holds: {there_is}",
+        )
+    return places
+
+
+def _names(paths: Sequence[Path], folder: Path) -> list[str]:
+    return [str(path.relative_to(folder)) for path in paths]
+
+
+def _warn_of(what: str, names: Sequence[str], found: Found) -> None:
+    """Warn of some files at once."""
+    if names:
+        more = f" and {len(names) - MAX_NAMES:,} more" if len(names) > MAX_NAMES else ""
+        count = f"{len(names):,} files are" if len(names) > 1 else "1 file is"
+        found.warnings.append(f"{count} {what}: {', '.join(names[:MAX_NAMES])}{more}")
+
+
+def usable(places: Sequence[Place], column: str | None, found: Found) -> list[Place]:
+    """Look into every file before any is read; return those that can be, and note the others.
+
+    In a folder, empty and binary files are passed over; alone they are a mistake.
+    """
+    alone = len(places) == 1
+    kept: list[Place] = []
+    passed: dict[str, list[str]] = {why: [] for why in ALONE}
+    for place in places:
+        with found.noting(place.name):
+            why = "" if place.path is None else _why_passed_over(place.path, place.name)
+            if why and alone:
+                raise DataError(place.name, ALONE[why])
+            if why:
+                passed[why].append(place.name)
+            else:
+                kept += _with_columns_checked(place, column, found)
+    for why, names in passed.items():
+        _warn_of(why, names, found)
+    if not any(place.part == "train" for place in kept) and not found.problems:
+        found.problems.append("no text in it: every file is empty or binary")
+    return sorted(kept, key=_order)
+
+
+def _why_passed_over(path: Path, name: str) -> str:
+    head = _head(path, name)
+    if not head:
+        return "empty"
+    if _ending(path) == ".parquet":
+        return ""
+    if is_binary(head):
+        return "binary and not read"
+    refuse_utf16(head, name)
+    return ""
+
+
+def _head(path: Path, name: str) -> bytes:
+    """Return the beginning of a file, unpacked."""
+    with path.open("rb") as stream:
+        head = stream.read(HEAD_BYTES)
+    if head.startswith(GZIP_MAGIC):
+        with _unpacking(name), gzip.open(path, "rb") as packed:
+            return packed.read(HEAD_BYTES)
+    if path.suffix.lower() == ".gz" and head:
+        raise DataError(
+            name, "cut short or damaged (it is not gzip's); take .gz off its name, or copy it again"
+        )
+    return head
+
+
+@contextmanager
+def _unpacking(name: str) -> Generator[None]:
+    try:
+        yield
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise DataError(name, f"cut short or damaged ({error}); copy it again") from error
+
+
+def _is_packed(path: Path) -> bool:
+    with path.open("rb") as stream:
+        return stream.read(2) == GZIP_MAGIC
+
+
+def _with_columns_checked(place: Place, column: str | None, found: Found) -> list[Place]:
+    """Choose the column once, for what is wrong with it; a file that is packed is looked into when read."""
+    if place.path is None or _ending(place.path) not in TABLES or _is_packed(place.path):
+        return [place]
+    tables = open_file(place.path, place.name)
+    if "test" in tables:
+        found.warnings.append(f"{place.name}: its test split is never read")
+    kept = [replace(place, split=split, part=PARTS[split]) for split in tables if split in PARTS]
+    if "" in tables:
+        kept = [place]
+    for each in kept:
+        table = tables[each.split]
+        _choose(table, list(islice(table.rows, ROWS_LOOKED_AT)), column)
+    return kept
 
 
 def documents_in(
-    place: Place, *, layout: Layout, column: str | None, work_dir: Path, is_alone: bool, found: Found
+    place: Place, *, layout: Layout, column: str | None, scratch: Path, found: Found
 ) -> Iterator[str]:
     """Yield the documents of one place as they are written; what is wrong goes into ``found``.
 
@@ -100,200 +372,128 @@ def documents_in(
         place: The file or table.
         layout: Where a document of plain text ends.
         column: Of the text in a table; detected when not given.
-        work_dir: For what must be unpacked first.
-        is_alone: A binary file is then a mistake; in a folder it is passed over.
+        scratch: For what must be unpacked first.
         found: Notes.
     """
-    try:
+    with found.noting(place.name):
         if place.table is not None:
             yield from _column_of(place.table, column, found)
-            return
-        assert place.path is not None
-        path = _unpacked(place.path, work_dir) if place.path.suffix.lower() == ".gz" else place.path
-        if _is_binary(path):
-            if is_alone:
-                raise DataError(place.name, "holds binary data, not text; convert it to UTF-8 text first")
-            found.warnings.append(f"{place.name}: binary, not read")
-        elif _ending(place.path) in TABLES:
-            for table in open_file(path, place.name).values():
-                yield from _column_of(table, column, found)
-        else:
-            yield from _plain(decoded_lines(path, place.name), layout)
-    except DataError as error:
-        found.add(error)
-    except OSError as error:
-        found.problems.append(f"{place.name}: cannot be read: {error.strerror or error}")
+        elif place.path is not None:
+            with _unpacked(place.path, place.name, scratch) as path:
+                if _ending(place.path) in TABLES:
+                    yield from _column_of(_table(path, place), column, found)
+                else:
+                    yield from plain_documents(path, place.name, layout)
 
 
-def _as_rows(source: Iterable[object]) -> Iterator[object]:
-    return ({"text": each} if isinstance(each, str) else each for each in source)
+def look_further(
+    places: Sequence[Place], layout: Layout, column: str | None, scratch: Path, found: Found
+) -> None:
+    """Read on only to find more that is wrong, so that all of it is said at once; not without end."""
+    for place in places:
+        documents = documents_in(place, layout=layout, column=column, scratch=scratch, found=found)
+        for _ in islice(documents, LOOKED_AT):
+            pass
 
 
-def _spooled(work_dir: Path) -> Path:
-    """Keep standard input on disk: it can be read only once, and a run may be killed."""
-    file = work_dir / "standard-input.txt"
-    if not file.exists():
-        work_dir.mkdir(parents=True, exist_ok=True)
-        partial = file.with_suffix(".partial")
-        with partial.open("wb") as target:
-            shutil.copyfileobj(sys.stdin.buffer, target)
-        partial.replace(file)
-    return file
-
-
-def _ending(path: Path) -> str:
-    """Return a file's ending below a .gz."""
-    path = path.with_suffix("") if path.suffix.lower() == ".gz" else path
-    return path.suffix.lower()
-
-
-def _refuse_closed(path: Path) -> None:
-    if _ending(path) in CLOSED:
-        raise DataError(path.name, f"{path.suffix}: not plain text; convert it to .txt first")
-
-
-def _in_folder(folder: Path, found: Found) -> list[Place]:
-    files = [
-        path
-        for path in sorted(folder.rglob("*"))
-        if path.is_file() and not any(part.startswith(".") for part in path.relative_to(folder).parts)
-    ]
-    closed = [path.name for path in files if _ending(path) in CLOSED]
-    if closed:
-        more = ", …" if len(closed) > MAX_NAMES else ""
-        names = ", ".join(closed[:MAX_NAMES]) + more
-        found.warnings.append(f"{len(closed):,} files are not plain text and are not read: {names}")
-    splits = {path: SPLIT_NAMES.get(_stem(path)) for path in files if path.parent == folder}
-    if "train" in splits.values() or "unlabelled" in splits.values():
-        places = _of_splits(splits, found)
-    else:
-        known = (*PLAIN, *TABLES)
-        places = [
-            Place(str(path.relative_to(folder)), "train", path=path)
-            for path in files
-            if _ending(path) in known
-        ]
-    if not places:
-        there_is = ", ".join(path.name for path in files[:20]) or "nothing"
-        raise DataError(
-            str(folder), f"no text in it; expected .txt, .jsonl, .csv, .parquet, …; there is {there_is}"
-        )
-    return places
-
-
-def _of_splits(splits: Mapping[Path, str | None], found: Found) -> list[Place]:
-    """Take what a data set trains on and what it holds out; what it tests on is never read."""
-    if "test" in splits.values():
-        found.warnings.append("the test split is not read")
-    places = [
-        Place(path.name, "validation" if split == "validation" else "train", path=path)
-        for path, split in splits.items()
-        if split in ("train", "unlabelled", "validation") and _ending(path) in (*TABLES, *PLAIN)
-    ]
-    return sorted(places, key=lambda place: place.part != "validation")
-
-
-def _stem(path: Path) -> str:
-    return path.name.partition(".")[0].lower()
-
-
-def _unpacked(path: Path, work_dir: Path) -> Path:
-    """Unpack a .gz into the work folder.
-
-    Raises:
-        DataError: It is cut short or damaged.
-    """
-    work_dir.mkdir(parents=True, exist_ok=True)
-    target = work_dir / f"unpacked{_ending(path)}"
-    try:
-        with gzip.open(path, "rb") as packed, target.open("wb") as plain:
-            shutil.copyfileobj(packed, plain)
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise DataError(path.name, f"cut short or damaged ({error}); copy it again") from error
-    return target
-
-
-def _is_binary(path: Path) -> bool:
-    """Return whether a file holds what text never does; UTF-16 is told apart later, by its mark."""
-    with path.open("rb") as stream:
-        head = stream.read(SNIFFED_BYTES)
-    return (
-        head.startswith(b"PAR1") is False and b"\x00" in head and head[:2] not in (b"\xff\xfe", b"\xfe\xff")
-    )
-
-
-def _plain(lines: Iterator[str], layout: Layout) -> Iterator[str]:
-    if layout == "line":
-        yield from lines
+@contextmanager
+def _unpacked(path: Path, name: str, scratch: Path) -> Generator[Path]:
+    """Give a file as it is, or what it packs, for as long as it is read."""
+    if not _is_packed(path):
+        yield path
         return
-    held: list[str] = []
-    for line in lines:
-        if layout == "blank_line" and not line.strip():
-            if held:
-                yield "".join(held)
-            held = []
-        else:
-            held.append(line)
-    if held:
-        yield "".join(held)
+    target = scratch / f"unpacked-{path.name.removesuffix('.gz')}"
+    try:
+        with _unpacking(name), gzip.open(path, "rb") as packed, target.open("wb") as plain:
+            shutil.copyfileobj(packed, plain, 1 << 20)
+        yield target
+    finally:
+        target.unlink(missing_ok=True)
+
+
+def _table(path: Path, place: Place) -> Table:
+    tables = open_file(path, place.name)
+    if place.split not in tables:
+        raise DataError(place.name, "holds splits itself; unpack it first")
+    return tables[place.split]
 
 
 def _column_of(table: Table, wanted: str | None, found: Found) -> Iterator[str]:
     """Yield the texts of a table's column."""
     rows = iter(table.rows)
     head = list(islice(rows, ROWS_LOOKED_AT))
-    column = _choose(table, [row[1] for row in head if not isinstance(row, Fault)], wanted)
-    num_faults = 0
+    column = _choose(table, head, wanted)
+    num_faults = num_texts = num_numbers = 0
     for row in chain(head, rows):
-        if isinstance(row, Fault):
-            num_faults += 1
-            if num_faults <= MAX_FAULTS:
-                found.problems.append(f"{table.file}, {table.unit} {row.number:,}: {row.why}")
-            if row.is_fatal or num_faults > MAX_FAULTS:
-                return
-            continue
-        value = row[1].get(column)
-        if value is None:
-            yield ""
-        elif isinstance(value, str | int | float):
-            yield str(value)
-        else:
-            kind = type(value).__name__
-            found.problems.append(
-                f"{table.file}, {table.unit} {row[0]:,}, {column}: a {kind}, not a text; set data.text=COLUMN"
-            )
+        if not isinstance(row, Fault):
+            value = row[1].get(column)
+            num_texts += value not in (None, "")
+            num_numbers += num_texts < ROWS_OF_NUMBERS and _is_number(value)
+            if num_texts == ROWS_OF_NUMBERS and num_numbers > NUMBERS_SHARE * num_texts:
+                raise DataError(table.file, _full_of_numbers(table, column, value))
+            if value is None or isinstance(value, str | int | float):
+                yield "" if value is None else str(value)
+                continue
+        num_faults += 1
+        if num_faults <= MAX_FAULTS:
+            found.problems.append(_fault_line(table, row, column))
+        if num_faults > MAX_FAULTS or (isinstance(row, Fault) and row.is_fatal):
+            found.problems.append(f"{table.file}: the rest of it was not read")
             return
 
 
-def _choose(table: Table, rows: list[Mapping[str, object]], wanted: str | None) -> str:
+def _fault_line(table: Table, row: Fault | tuple[int, Mapping[str, object]], column: str) -> str:
+    if isinstance(row, Fault):
+        return f"{table.file}, {table.unit} {row.number:,}: {row.why}"
+    kind = type(row[1].get(column)).__name__
+    return f"{table.file}, {table.unit} {row[0]:,}, {column}: a {kind}, not a text; set data.text=COLUMN"
+
+
+def _choose(
+    table: Table, head: Sequence[Fault | tuple[int, Mapping[str, object]]], wanted: str | None
+) -> str:
     """Return the column of the text.
 
     Raises:
         DataError: It is not there, cannot be told, or holds numbers.
     """
-    columns = ", ".join(table.columns)
     if not table.columns:
-        raise DataError(table.file, "no row in it; at least one is needed")
+        raise DataError(table.file, _why_no_columns(table, head))
+    there_is = f"the columns are: {', '.join(table.columns)}"
     if wanted is not None and wanted not in table.columns:
-        raise DataError(
-            table.file, f"no column {wanted!r} (the columns are: {columns}); set data.text=COLUMN"
-        )
-    by_name = {name.lower(): name for name in reversed(table.columns)}
-    known = [by_name[name.lower()] for name in COLUMN_NAMES if name.lower() in by_name]
-    texts = [name for name in table.columns if any(isinstance(row.get(name), str) for row in rows)]
+        hint = nearest(wanted, table.columns)
+        raise DataError(table.file, f"no column {wanted!r} ({there_is}){hint}; set data.text=COLUMN")
+    rows = [row[1] for row in head if not isinstance(row, Fault)]
+    by_name = {name.strip().lower(): name for name in reversed(table.columns)}
+    known = [by_name[name] for name in COLUMN_NAMES if name in by_name]
+    texts = [name for name in table.columns if _holds_text([row.get(name) for row in rows])]
     column = wanted or (known[0] if known else texts[0] if len(texts) == 1 else None)
     if column is None:
-        raise DataError(
-            table.file, f"which column is the text? (the columns are: {columns}); set data.text=COLUMN"
-        )
+        raise DataError(table.file, f"which column is the text? ({there_is}); set data.text=COLUMN")
     values = [row.get(column) for row in rows if row.get(column) not in (None, "")]
     if values and sum(map(_is_number, values)) > NUMBERS_SHARE * len(values):
-        raise DataError(
-            table.file,
-            f"column {column!r} is full of numbers, such as {values[0]!r} (the columns are: {columns}); set "
-            "data.text=COLUMN",
-        )
+        raise DataError(table.file, _full_of_numbers(table, column, values[0]))
     return column
+
+
+def _why_no_columns(table: Table, head: Sequence[object]) -> list[str]:
+    faults = [row for row in head if isinstance(row, Fault)]
+    if not faults:
+        return ["no row in it; at least one is needed"]
+    return [f"{table.unit} {fault.number:,}: {fault.why}" for fault in faults[:MAX_FAULTS]]
+
+
+def _full_of_numbers(table: Table, column: str, example: object) -> str:
+    return (
+        f"column {column!r} is full of numbers, such as {example!r} (the columns are: "
+        f"{', '.join(table.columns)}); set data.text=COLUMN"
+    )
+
+
+def _holds_text(values: Sequence[object]) -> bool:
+    filled = [value for value in values if value not in (None, "")]
+    texts = [value for value in filled if isinstance(value, str) and not _is_number(value)]
+    return len(texts) > (1 - NUMBERS_SHARE) * len(filled)
 
 
 def _is_number(value: object) -> bool:

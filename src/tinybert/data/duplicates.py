@@ -2,37 +2,54 @@
 
 Near duplicates by MinHash (Broder, 1997, "On the resemblance and containment of documents"): a document is
 its set of runs of words, a signature of 128 numbers stands for the set, and two sets agree in about as many
-numbers as they share of their runs. Signatures lie on disk; candidates are those that agree in a whole band
-of numbers, found by sorting one band at a time, and each is then verified by all numbers.
+numbers as they share of their runs (Jaccard). Signatures lie on disk; candidates are those that agree in a
+whole band of numbers, found by sorting one band at a time, and each is then verified by all numbers.
+
+Differs: of a number only 16 bits are kept, so that unlike ones agree once in 65,536 times.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Generator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
+from typing import BinaryIO, Literal, cast
+from zlib import crc32
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tinybert.words import Language
-
 NUM_HASHES = 128
-RUN_WORDS, RUN_CHARS = 5, 5
+RUN = 5
 SEED = 42
 RECALL = 0.99
-"""Share of the documents right at the threshold that become candidates."""
-ROWS_AT_ONCE = 100_000
+"""Share of the pairs right at the threshold that become candidates."""
+MAX_ROUNDS = 32
+"""Documents of one group that its others are compared with; a group of more unlike ones is left at that."""
+PAIRS_AT_ONCE = 16_384
+# ASCII marks and spaces part words; other scripts' letters are bytes above them
+WORD = re.compile(rb"[^\x00-/:-@\[-`{-\x7f]+")
 
 Hashes = NDArray[np.uint64]
-Signatures = NDArray[np.uint32]
+Rows = NDArray[np.int64]
 Flags = NDArray[np.bool_]
+Unit = Literal["words", "characters"]
+Alike = Callable[[Rows, Rows], Flags]
 
 
-def text_hash(text: str) -> int:
-    """Return 64 bits of a text, the same for texts that differ in case and spaces only."""
-    folded = " ".join(text.casefold().split())
-    return int.from_bytes(hashlib.blake2b(folded.encode("utf-8", "surrogatepass"), digest_size=8).digest())
+def folded(text: str) -> str:
+    """Return a text without what does not make it another: case, and how much white space."""
+    return " ".join(text.casefold().split())
+
+
+def text_hashes(texts: Sequence[str]) -> Hashes:
+    """Return uint64 (N,), the same for texts that differ in case and spaces only."""
+    digests = (hashlib.blake2b(folded(text).encode(), digest_size=8).digest() for text in texts)
+    return np.frombuffer(b"".join(digests), dtype=">u8").astype(np.uint64)
 
 
 def exact_duplicates(hashes: Hashes) -> Flags:
@@ -42,55 +59,70 @@ def exact_duplicates(hashes: Hashes) -> Flags:
         >>> exact_duplicates(np.array([3, 5, 3], dtype=np.uint64)).tolist()
         [False, False, True]
     """
-    later = np.ones(len(hashes), dtype=np.bool_)
-    later[np.unique(hashes, return_index=True)[1]] = False
+    later = np.zeros(len(hashes), dtype=np.bool_)
+    rows, groups = _groups(hashes, np.arange(len(hashes)))
+    later[rows[1:][groups[1:] == groups[:-1]]] = True
     return later
 
 
-def signatures_of(texts: Sequence[str], language: Language) -> Signatures:
-    """Return (N, 128) numbers that stand for the texts' sets of runs."""
+def signatures_of(texts: Sequence[str], unit: Unit) -> NDArray[np.uint32]:
+    """Return uint32 (N, 128): what stands for each text's set of runs of five words, or characters.
+
+    A text of fewer is one run.
+    """
     import rensa
 
-    runs = [_runs(text, language) for text in texts]
-    found = rensa.RMinHash.digests_from_token_sets(runs, NUM_HASHES, SEED)  # pyright: ignore[reportAttributeAccessIssue]
-    return np.asarray(found, dtype=np.uint32).reshape(len(texts), NUM_HASHES)
+    if not texts:
+        return np.empty((0, NUM_HASHES), dtype=np.uint32)
+    codes, lengths = _characters(texts) if unit == "characters" else _words(texts)
+    runs, ends = _runs(codes, lengths)
+    digests = rensa.RMinHash.digest_matrix_from_flat_token_hashes(  # pyright: ignore[reportAttributeAccessIssue]
+        runs, np.r_[np.uint64(0), ends], NUM_HASHES, SEED
+    )
+    numbers = chain.from_iterable(cast("list[list[int]]", digests.to_rows()))
+    return np.fromiter(numbers, np.uint32, len(texts) * NUM_HASHES).reshape(len(texts), NUM_HASHES)
 
 
-def _runs(text: str, language: Language) -> list[str]:
-    """Return the runs of five words, or of five characters where words are not spaced."""
-    if language == "zh":
-        joined = "".join(text.split())
-        return [joined[i : i + RUN_CHARS] for i in range(max(1, len(joined) - RUN_CHARS + 1))]
-    words = text.casefold().split()
-    return [" ".join(words[i : i + RUN_WORDS]) for i in range(max(1, len(words) - RUN_WORDS + 1))]
+def _words(texts: Sequence[str]) -> tuple[Hashes, Rows]:
+    """Return one number a word, all texts in a row, and how many each text has."""
+    words = [WORD.findall(text.casefold().encode()) or [text.encode()] for text in texts]
+    lengths = np.array([len(each) for each in words], dtype=np.int64)
+    codes = np.fromiter(map(crc32, chain.from_iterable(words)), np.uint64, int(lengths.sum()))
+    return codes, lengths
 
 
-def near_duplicates(file: Path, *, threshold: float, skip: Flags) -> Flags:
-    """Return which documents are nearly an earlier one.
+def _characters(texts: Sequence[str]) -> tuple[Hashes, Rows]:
+    joined = ["".join(text.casefold().split()) or "\0" for text in texts]
+    codes = np.frombuffer("".join(joined).encode("utf-32-le"), dtype="<u4").astype(np.uint64)
+    return codes, np.array([len(each) for each in joined], dtype=np.int64)
 
-    Args:
-        file: Signatures, uint32 (N, 128), row by row.
-        threshold: Share of equal numbers from which on two documents count as one.
-        skip: Documents that are gone already.
-    """
-    num_rows = len(skip)
-    later = np.zeros(num_rows, dtype=np.bool_)
-    if num_rows == 0:
-        return later
-    signatures: Signatures = np.memmap(file, dtype=np.uint32, mode="r", shape=(num_rows, NUM_HASHES))
-    width = band_width(threshold)
-    rows = np.flatnonzero(~skip)
-    for start in range(0, NUM_HASHES - width + 1, width):
-        keys = _band_keys(signatures, rows, start, width)
-        order = np.argsort(keys, kind="stable")  # within a key the earlier document comes first
-        same = np.flatnonzero(keys[order][1:] == keys[order][:-1])
-        if not len(same):
-            continue
-        begins = np.flatnonzero(np.r_[True, keys[order][1:] != keys[order][:-1]])
-        first = begins[np.searchsorted(begins, same + 1, side="right") - 1]
-        for others in (first, same):  # against the first of its group, and against the one before
-            _flag(signatures, rows[order[others]], rows[order[same + 1]], threshold, later)
-    return later
+
+def _runs(codes: Hashes, lengths: Rows) -> tuple[Hashes, Hashes]:
+    """Return one number a run, all texts in a row, and where each text's runs end."""
+    padded = np.maximum(lengths, RUN)
+    ends = padded.cumsum()
+    line = np.zeros(int(ends[-1]), dtype=np.uint64)
+    shift = np.repeat((ends - padded) - (lengths.cumsum() - lengths), lengths)
+    line[np.arange(len(codes)) + shift] = codes + np.uint64(1)
+    num_starts = len(line) - RUN + 1
+    factors = _factors(RUN)
+    sums = np.zeros(num_starts, dtype=np.uint64)
+    for place, factor in enumerate(factors):
+        sums += line[place : place + num_starts] * factor
+    is_run = np.ones(len(line), dtype=np.bool_)
+    is_run[(ends[:, None] - np.arange(1, RUN)).ravel()] = False  # these would reach into the next text
+    return _mixed(sums[is_run[:num_starts]]), (padded - RUN + 1).cumsum().astype(np.uint64)
+
+
+def _factors(count: int) -> Hashes:
+    return np.random.default_rng(SEED).integers(1, 2**63, size=count, dtype=np.uint64) | np.uint64(1)
+
+
+def _mixed(values: Hashes) -> Hashes:
+    """Spread every bit over the number (the finaliser of SplitMix64)."""
+    values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return values ^ (values >> np.uint64(31))
 
 
 def band_width(threshold: float) -> int:
@@ -108,26 +140,106 @@ def band_width(threshold: float) -> int:
     return max(widths, default=1)
 
 
-def _band_keys(signatures: Signatures, rows: NDArray[np.int64], start: int, width: int) -> Hashes:
-    """Return one number for each document's band, a stretch of documents at a time."""
-    keys = np.empty(len(rows), dtype=np.uint64)
-    factors = np.random.default_rng(SEED).integers(1, 2**63, size=width, dtype=np.uint64) | np.uint64(1)
-    for begin in range(0, len(rows), ROWS_AT_ONCE):
-        part = rows[begin : begin + ROWS_AT_ONCE]
-        band = signatures[part, start : start + width].astype(np.uint64)
-        mixed = (band + np.uint64(1)) * factors
-        keys[begin : begin + ROWS_AT_ONCE] = (mixed ^ (mixed >> np.uint64(29))).sum(1, dtype=np.uint64)
-    return keys
+@dataclass(frozen=True)
+class Signatures:
+    """Signatures on disk, for one threshold: 256 bytes a document, and 8 for each band in a file of its own.
+
+    Attributes:
+        folder: Where the files lie.
+        threshold: Share of equal numbers from which on two documents count as one.
+    """
+
+    folder: Path
+    threshold: float
+
+    @property
+    def bands(self) -> list[slice]:
+        """The numbers of each band."""
+        width = band_width(self.threshold)
+        return [slice(start, start + width) for start in range(0, NUM_HASHES - width + 1, width)]
+
+    @contextmanager
+    def writing(self) -> Generator[Callable[[NDArray[np.uint32]], None]]:
+        """Open the files; yield what adds the signatures of some documents."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with ExitStack() as stack:
+
+            def opened(file: Path) -> BinaryIO:
+                return stack.enter_context(file.open("wb"))
+
+            whole = opened(self._whole())
+            bands = [(opened(self._band(number)), band) for number, band in enumerate(self.bands)]
+
+            def add(signatures: NDArray[np.uint32]) -> None:
+                whole.write(signatures.astype(np.uint16).tobytes())
+                for file, band in bands:
+                    file.write(_band_keys(signatures[:, band]).tobytes())
+
+            yield add
+
+    def near_duplicates(self, skip: Flags) -> Flags:
+        """Return which documents are nearly an earlier one that stays.
+
+        Of those that stay, no two that met in a band are nearly the same.
+
+        Args:
+            skip: Documents that are gone already.
+        """
+        gone = skip.copy()
+        if not len(skip):
+            return gone
+        numbers = np.memmap(self._whole(), dtype=np.uint16, mode="r", shape=(len(skip), NUM_HASHES))
+
+        def alike(ours: Rows, theirs: Rows) -> Flags:
+            return (numbers[ours] == numbers[theirs]).mean(1) >= self.threshold
+
+        for band in range(len(self.bands)):
+            rows = np.flatnonzero(~gone)
+            keys = np.memmap(self._band(band), dtype=np.uint64, mode="r", shape=(len(skip),))[rows]
+            _drop_later(*_groups(keys, rows), gone, alike)
+        return gone & ~skip
+
+    def _whole(self) -> Path:
+        return self.folder / "signatures.u16"
+
+    def _band(self, number: int) -> Path:
+        return self.folder / f"band-{number}.u64"
 
 
-def _flag(
-    signatures: Signatures,
-    earlier: NDArray[np.int64],
-    later: NDArray[np.int64],
-    threshold: float,
-    flags: Flags,
-) -> None:
-    for begin in range(0, len(later), ROWS_AT_ONCE):
-        ours, theirs = earlier[begin : begin + ROWS_AT_ONCE], later[begin : begin + ROWS_AT_ONCE]
-        alike = (signatures[ours] == signatures[theirs]).mean(1) >= threshold
-        flags[theirs[alike]] = True
+def _band_keys(numbers: NDArray[np.uint32]) -> Hashes:
+    sums = np.zeros(len(numbers), dtype=np.uint64)
+    for place, factor in enumerate(_factors(numbers.shape[1])):
+        sums += _mixed((numbers[:, place].astype(np.uint64) + np.uint64(1)) * factor)
+    return sums
+
+
+def _groups(keys: Hashes, rows: Rows) -> tuple[Rows, Rows]:
+    """Return the rows that share their key with another, group by group, rising in each; and their groups."""
+    order = np.argsort(keys)
+    ordered = keys[order]
+    equals_next = ordered[1:] == ordered[:-1]
+    is_member = np.zeros(len(keys), dtype=np.bool_)
+    is_member[1:] = equals_next
+    is_member[:-1] |= equals_next
+    begins = is_member.copy()
+    begins[1:] &= ~equals_next
+    groups = begins.cumsum()[is_member]
+    members = rows[order[is_member]]
+    in_order = np.lexsort((members, groups))
+    return members[in_order], groups[in_order]
+
+
+def _drop_later(rows: Rows, groups: Rows, gone: Flags, alike: Alike) -> None:
+    """Compare the first of each group with its others, then the first of those left with the rest."""
+    for _ in range(MAX_ROUNDS):
+        if len(rows) < 2:
+            return
+        is_first = np.r_[True, groups[1:] != groups[:-1]]
+        firsts = rows[np.maximum.accumulate(np.where(is_first, np.arange(len(rows)), 0))][~is_first]
+        rows, groups = rows[~is_first], groups[~is_first]
+        near = np.zeros(len(rows), dtype=np.bool_)
+        for start in range(0, len(rows), PAIRS_AT_ONCE):
+            part = slice(start, start + PAIRS_AT_ONCE)
+            near[part] = alike(firsts[part], rows[part])
+        gone[rows[near]] = True
+        rows, groups = rows[~near], groups[~near]

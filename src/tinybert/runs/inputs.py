@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import cast
 
 from tinybert.data import is_bundled
+from tinybert.data.documents import STDIN
 from tinybert.data.readers import READERS
 
 BLOCK_BYTES = 1 << 20
@@ -20,7 +21,8 @@ def digest_input(source: object, *, is_text: bool = False) -> str:
     """Return one SHA-256 of what a run reads: data, a model, or a file of soft labels.
 
     A file or folder is read; Python rows are written as JSON. What has a pinned or a remote content (a
-    bundled name, a name on the hub) is known by that name.
+    bundled name, a name on the hub), or can be read only once (a pipe, ``-`` for standard input), is known by
+    that name.
 
     Args:
         source: What is read.
@@ -37,7 +39,7 @@ def _blocks(source: object) -> Iterator[bytes]:
     if not isinstance(source, str | Path):
         return _row_blocks(source)
     path = Path(source).expanduser()
-    if is_bundled(source) or not path.exists():
+    if is_bundled(source) or str(source) == STDIN or not (path.is_file() or path.is_dir()):
         return iter([str(source).encode()])
     files = [path] if path.is_file() else sorted(each for each in path.iterdir() if _is_read(each))
     return chain.from_iterable(_file_blocks(file) for file in files)
