@@ -11,6 +11,7 @@ from tests.command import call, metrics_of, refused
 from transformers import BertForMaskedLM
 
 from tinybert import stages
+from tinybert.augment import vectors
 from tinybert.config import DataSection
 from tinybert.data import load
 from tinybert.stages import augment as stage
@@ -63,6 +64,28 @@ def test_without_a_teacher_copies_have_no_label(tmp_path: Path, easy_rows: Path,
     labels = [row["label"] for row in rows if row["source_row"] == 0]
     assert labels[0] in easy.LABELS
     assert labels[1:] == [None]
+
+
+def test_rare_words_of_the_rows_keep_their_vectors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(vectors, "MOST_FREQUENT", 2)
+    rows = [{"text": "plain quokka", "label": "a"}, {"text": "plain plain", "label": "b"}]
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (tmp_path / "vectors.txt").write_text("plain 1 0\nwallaby 0 1\nzebra 0.1 1\nquokka 0 1\n")
+    out, file = tmp_path / "more.jsonl", f"augment.word_vectors={tmp_path / 'vectors.txt'}"
+    call(
+        "augment",
+        tmp_path / "rows.jsonl",
+        "--out",
+        out,
+        "--copies",
+        4,
+        *NEIGHBOURS,
+        file,
+        "augment.probability=1",
+    )
+    texts = [str(row["text"]) for row in read(out) if row["source_row"] == 0]
+    assert any("quokka" not in text for text in texts)
+    assert not any("zebra" in text for text in texts)
 
 
 def test_the_papers_method_with_a_masked_language_model(

@@ -16,7 +16,9 @@ QUERIES_AT_ONCE = 256
 GROUP = 64
 MOST_FREQUENT = 200_000
 MAX_PROBLEMS = 20
+HAN_WORD = regex.compile(r"\p{Han}+")
 PROPOSED_WORD = regex.compile(r"\p{Han}+|\p{L}{2,}")
+"""Words that may stand in for another: no marks, no numbers, no single letters."""
 
 Compose = Callable[[Sequence[str]], "list[NDArray[np.float32] | None]"]
 """Vectors of words that have none of their own, made of their pieces; None where that cannot be done."""

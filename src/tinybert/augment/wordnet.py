@@ -17,8 +17,8 @@ PARTS = ("noun", "verb", "adj", "adv")
 FILES = tuple(f"{kind}.{part}" for part in PARTS for kind in ("index", "data"))
 ONE_WORD = regex.compile(r"\p{L}+")
 FIX = (
-    "install the Debian package wordnet-base, or run python -m nltk.downloader wordnet and unpack it, then "
-    "set augment.wordnet=FOLDER"
+    "install the Debian package wordnet-base, or unpack WordNet 3.0 from wordnet.princeton.edu, then set "
+    "augment.wordnet=FOLDER (its folder dict)"
 )
 
 

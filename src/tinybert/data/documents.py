@@ -11,19 +11,17 @@ import zlib
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from itertools import chain, islice
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Literal, cast
 
 from tinybert.data.bundled import fetch, is_bundled
-from tinybert.data.columns import TEXT_NAMES
 from tinybert.data.hub import nearest_here
 from tinybert.data.locate import SHARD, looks_like_path, open_hub
 from tinybert.data.plain_text import HEAD_BYTES, Layout, is_binary, plain_documents, refuse_utf16
 from tinybert.data.readers import SPLIT_NAMES, Table, from_dataset, from_rows, from_splits, open_file
-from tinybert.data.text_files import Fault
+from tinybert.data.text_column import check_column, texts_of
 from tinybert.errors import DataError
-from tinybert.lookup import nearest
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -35,10 +33,8 @@ TABLES = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet")
 PLAIN = (".txt", ".text", ".md", ".raw", "")
 CLOSED = {
     **dict.fromkeys(
-        (".pdf", ".doc", ".docx", ".odt", ".rtf", ".epub"), "not plain text; convert it to .txt first"
-    ),
-    **dict.fromkeys(
-        (".html", ".htm", ".xml", ".xls", ".xlsx", ".ods"), "not plain text; convert it to .txt first"
+        (".pdf", ".doc", ".docx", ".odt", ".rtf", ".epub", ".html", ".htm", ".xml", ".xls", ".xlsx", ".ods"),
+        "not plain text; convert it to .txt first",
     ),
     **dict.fromkeys(
         (".zip", ".tar", ".tgz", ".bz2", ".xz", ".zst", ".7z", ".rar"), "not plain text; unpack it first"
@@ -46,19 +42,14 @@ CLOSED = {
     **dict.fromkeys((".conll", ".bio", ".iob", ".iob2"), "tokens and tags, not plain text; give sentences"),
 }
 """Endings that are not read, and the fix."""
-COLUMN_NAMES = (*TEXT_NAMES, "passage", "body", "article", "正文", "内容", "文本")
 PARTS: dict[str, Part] = {"": "train", "train": "train", "unlabelled": "train", "validation": "validation"}
 GZIP_MAGIC = b"\x1f\x8b"
-ROWS_LOOKED_AT = 200
-ROWS_OF_NUMBERS = 1000
-NUMBERS_SHARE = 0.5
 LOOKED_AT = 100_000
 ALONE = {
     "binary and not read": "holds binary data, not text; convert it to UTF-8 text first",
     "empty": "the file is empty; text in UTF-8 is needed",
 }
 """Why a file is passed over in a folder, and what is said where it is all there is."""
-MAX_FAULTS = 20
 MAX_NAMES = 5
 
 
@@ -358,8 +349,7 @@ def _with_columns_checked(place: Place, column: str | None, found: Found) -> lis
     if "" in tables:
         kept = [place]
     for each in kept:
-        table = tables[each.split]
-        _choose(table, list(islice(table.rows, ROWS_LOOKED_AT)), column)
+        check_column(tables[each.split], column)
     return kept
 
 
@@ -377,11 +367,11 @@ def documents_in(
     """
     with found.noting(place.name):
         if place.table is not None:
-            yield from _column_of(place.table, column, found)
+            yield from texts_of(place.table, column, found.problems)
         elif place.path is not None:
             with _unpacked(place.path, place.name, scratch) as path:
                 if _ending(place.path) in TABLES:
-                    yield from _column_of(_table(path, place), column, found)
+                    yield from texts_of(_table(path, place), column, found.problems)
                 else:
                     yield from plain_documents(path, place.name, layout)
 
@@ -416,89 +406,3 @@ def _table(path: Path, place: Place) -> Table:
     if place.split not in tables:
         raise DataError(place.name, "holds splits itself; unpack it first")
     return tables[place.split]
-
-
-def _column_of(table: Table, wanted: str | None, found: Found) -> Iterator[str]:
-    """Yield the texts of a table's column."""
-    rows = iter(table.rows)
-    head = list(islice(rows, ROWS_LOOKED_AT))
-    column = _choose(table, head, wanted)
-    num_faults = num_texts = num_numbers = 0
-    for row in chain(head, rows):
-        if not isinstance(row, Fault):
-            value = row[1].get(column)
-            num_texts += value not in (None, "")
-            num_numbers += num_texts < ROWS_OF_NUMBERS and _is_number(value)
-            if num_texts == ROWS_OF_NUMBERS and num_numbers > NUMBERS_SHARE * num_texts:
-                raise DataError(table.file, _full_of_numbers(table, column, value))
-            if value is None or isinstance(value, str | int | float):
-                yield "" if value is None else str(value)
-                continue
-        num_faults += 1
-        if num_faults <= MAX_FAULTS:
-            found.problems.append(_fault_line(table, row, column))
-        if num_faults > MAX_FAULTS or (isinstance(row, Fault) and row.is_fatal):
-            found.problems.append(f"{table.file}: the rest of it was not read")
-            return
-
-
-def _fault_line(table: Table, row: Fault | tuple[int, Mapping[str, object]], column: str) -> str:
-    if isinstance(row, Fault):
-        return f"{table.file}, {table.unit} {row.number:,}: {row.why}"
-    kind = type(row[1].get(column)).__name__
-    return f"{table.file}, {table.unit} {row[0]:,}, {column}: a {kind}, not a text; set data.text=COLUMN"
-
-
-def _choose(
-    table: Table, head: Sequence[Fault | tuple[int, Mapping[str, object]]], wanted: str | None
-) -> str:
-    """Return the column of the text.
-
-    Raises:
-        DataError: It is not there, cannot be told, or holds numbers.
-    """
-    if not table.columns:
-        raise DataError(table.file, _why_no_columns(table, head))
-    there_is = f"the columns are: {', '.join(table.columns)}"
-    if wanted is not None and wanted not in table.columns:
-        hint = nearest(wanted, table.columns)
-        raise DataError(table.file, f"no column {wanted!r} ({there_is}){hint}; set data.text=COLUMN")
-    rows = [row[1] for row in head if not isinstance(row, Fault)]
-    by_name = {name.strip().lower(): name for name in reversed(table.columns)}
-    known = [by_name[name] for name in COLUMN_NAMES if name in by_name]
-    texts = [name for name in table.columns if _holds_text([row.get(name) for row in rows])]
-    column = wanted or (known[0] if known else texts[0] if len(texts) == 1 else None)
-    if column is None:
-        raise DataError(table.file, f"which column is the text? ({there_is}); set data.text=COLUMN")
-    values = [row.get(column) for row in rows if row.get(column) not in (None, "")]
-    if values and sum(map(_is_number, values)) > NUMBERS_SHARE * len(values):
-        raise DataError(table.file, _full_of_numbers(table, column, values[0]))
-    return column
-
-
-def _why_no_columns(table: Table, head: Sequence[object]) -> list[str]:
-    faults = [row for row in head if isinstance(row, Fault)]
-    if not faults:
-        return ["no row in it; at least one is needed"]
-    return [f"{table.unit} {fault.number:,}: {fault.why}" for fault in faults[:MAX_FAULTS]]
-
-
-def _full_of_numbers(table: Table, column: str, example: object) -> str:
-    return (
-        f"column {column!r} is full of numbers, such as {example!r} (the columns are: "
-        f"{', '.join(table.columns)}); set data.text=COLUMN"
-    )
-
-
-def _holds_text(values: Sequence[object]) -> bool:
-    filled = [value for value in values if value not in (None, "")]
-    texts = [value for value in filled if isinstance(value, str) and not _is_number(value)]
-    return len(texts) > (1 - NUMBERS_SHARE) * len(filled)
-
-
-def _is_number(value: object) -> bool:
-    try:
-        float(str(value))
-    except ValueError:
-        return False
-    return True

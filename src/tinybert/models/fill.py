@@ -16,26 +16,22 @@ from dataclasses import dataclass, replace
 from typing import Literal, cast
 
 import numpy as np
-import regex
 import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from tinybert.augment.vectors import WordVectors
+from tinybert.augment.vectors import HAN_WORD, PROPOSED_WORD, WordVectors
 from tinybert.errors import ModelError
 from tinybert.models.inputs import model_inputs
 from tinybert.models.masked_lm import HEADS, only_at
 
 MASKED_SHARE = 0.15
-"""Of a row's pieces at most, as in the training of BERT (arXiv:1810.04805)."""
+"""Of a row's pieces, rounded, as in the training of BERT (arXiv:1810.04805)."""
 TOKENS_A_BATCH = 2048
 GROUP = 64
 WORDS_REMEMBERED = 200_000
 SPARE = 2
 """Pieces asked for beyond the candidates: the word itself, and itself capitalised, are no candidates."""
-
-HAN_WORD = regex.compile(r"\p{Han}+")
-PROPOSED_WORD = regex.compile(r"\p{L}{2,}")
 
 
 @dataclass(frozen=True)
@@ -66,8 +62,8 @@ class WordFiller:
 
     Differs: a Chinese word of n characters gets n masks. The first is filled with each of its K likeliest
     characters; in each of these K rows the others are filled from left to right with the likeliest one.
-    Differs: with ``masks_per_row="auto"`` several words of a sentence are masked in one row, evenly apart and
-    at most 15 % of its pieces, as in the model's own training; 1 is the paper's one word at a time.
+    Differs: with ``masks_per_row="auto"`` several words of a sentence are masked in one row, evenly apart,
+    about 15 % of its pieces, as in the model's own training; 1 is the paper's one word at a time.
 
     Sentences longer than the model reads are cut between words; each part is asked on its own.
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import cast
 
 from tinybert.data import is_bundled
-from tinybert.data.documents import STDIN
+from tinybert.data.documents import STDIN, files_below
 from tinybert.data.readers import READERS
 
 BLOCK_BYTES = 1 << 20
@@ -50,7 +50,7 @@ def _is_folder(source: object) -> bool:
 
 
 def _text_blocks(folder: Path) -> Iterator[bytes]:
-    for file in sorted(path for path in folder.rglob("*") if path.is_file()):
+    for file in files_below(folder):
         yield str(file.relative_to(folder)).encode()
         yield from _file_blocks(file)
 

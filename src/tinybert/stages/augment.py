@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -26,11 +26,12 @@ from tinybert.models.masked_lm import load_masked_lm
 from tinybert.predict import Predictor
 from tinybert.runs import Json, digest_input, partial_path, write_text
 from tinybert.stages.console import say
-from tinybert.stages.plan import check_augment, find_task, plan_teacher, refuse_unread, resolve_path
+from tinybert.stages.plan import check_augment, find_task, plan_teacher, resolve_path
 from tinybert.stages.prepare import load_rows
+from tinybert.stages.unread import refuse_unread
 from tinybert.tasks import Answer
 from tinybert.train import choose_precision
-from tinybert.words import Language, detect_language
+from tinybert.words import Language, detect_language, word_spans
 
 PAPERS_COPIES = 20
 Copies = list[list[dict[str, Any]]]
@@ -51,12 +52,19 @@ def language_of(section: AugmentSection, rows: Dataset) -> Language:
     return detect_language(rows[:200]["text"])
 
 
+def _words_of(rows: Dataset, language: Language) -> set[str]:
+    columns = [name for name in ("text", "text_pair") if name in rows.column_names]
+    texts = (cast(str, text) for name in columns for text in rows[name])
+    return {text[start:end] for text in texts for start, end in word_spans(text, language)}
+
+
 def make_augmenter(
     section: AugmentSection,
     *,
     language: Language,
     embeddings_of: str | None,
     bf16: bool,
+    needed: Collection[str] = (),
     num_threads: int | None = None,
 ) -> Augmenter:
     """Return what makes the copies; also called in worker processes, so it takes names, not models.
@@ -66,6 +74,7 @@ def make_augmenter(
         language: Of the rows.
         embeddings_of: Model whose word vectors are taken where ``augment.model`` names none.
         bf16: Number format of the model.
+        needed: Words whose vectors are kept wherever they stand in ``augment.word_vectors``.
         num_threads: Of torch in this process.
     """
     if num_threads is not None:
@@ -78,7 +87,7 @@ def make_augmenter(
             load_masked_lm(path), load_tokenizer(path), num_candidates=section.num_candidates, bf16=bf16
         )
     if "vectors" in wanted and section.word_vectors is not None:
-        vectors = load_vectors(section.word_vectors)
+        vectors = load_vectors(section.word_vectors, needed=needed)
     elif "vectors" in wanted:
         path = resolve_path(str(section.model or embeddings_of))
         vectors = embedding_vectors(load_encoder(path), load_tokenizer(path))
@@ -128,12 +137,14 @@ def copies_on_disk(
     section = recipe.augment
     files = [folder / f"block-{start // BLOCK:06d}.json" for start in range(0, len(rows), BLOCK)]
     done = sum(1 for file in files if file.exists())
+    language = language_of(section, rows)
     make = partial(
         make_augmenter,
         section,
-        language=language_of(section, rows),
+        language=language,
         embeddings_of=embeddings_of,
         bf16=choose_precision(recipe.train.precision) == "bf16",
+        needed=_words_of(rows, language) if section.word_vectors is not None else (),
         num_threads=max(1, torch.get_num_threads() // num_processes) if num_processes > 1 else None,
     )
     left = rows.select(range(done * BLOCK, len(rows)))

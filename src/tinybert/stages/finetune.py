@@ -14,8 +14,9 @@ from tinybert.runs import Json, Run, RunInProgress
 from tinybert.stages.finish import finish_run, score_models
 from tinybert.stages.fit import MODEL, fit, settings_of
 from tinybert.stages.objective import HardObjective
-from tinybert.stages.plan import find_task, fit_length, refuse_unread, resolve_path
+from tinybert.stages.plan import find_task, fit_length, resolve_path
 from tinybert.stages.prepare import Encoded, encode_rows, load_for_labels, load_rows
+from tinybert.stages.unread import refuse_unread
 from tinybert.tasks import Task
 from tinybert.train import check_trackers, choose_precision
 

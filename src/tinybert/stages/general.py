@@ -57,7 +57,6 @@ from tinybert.stages.plan import (
     plan_config,
     plan_shape,
     plan_start,
-    refuse_unread,
     resolve_path,
 )
 from tinybert.stages.plan_losses import layer_problems
@@ -72,6 +71,7 @@ from tinybert.stages.raw_text import (
     text_settings,
 )
 from tinybert.stages.start import PROJECTION_FILE, calibration
+from tinybert.stages.unread import refuse_unread
 from tinybert.teachers import ModelTeacher
 from tinybert.train import check_trackers
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, cast
@@ -31,6 +31,7 @@ from tinybert.runs import Run, is_run
 from tinybert.stages.objective import is_intermediate
 from tinybert.stages.plan_augment import augment_problems
 from tinybert.stages.plan_losses import plan_losses
+from tinybert.stages.unread import refuse_unread
 from tinybert.tasks import BUILTIN as TASKS
 from tinybert.tasks import Task
 from tinybert.teachers import is_soft_label_file
@@ -40,7 +41,6 @@ Start = Literal["random", "slice", "project", "checkpoint"]
 DEFAULT_PRETRAINED = "bundled:minilm"
 KEPT_TEACHER = "teacher"
 GENERAL = "general"
-NO_PARTS: Mapping[str, Sequence[str]] = {}
 ONLY_TAGS = ("label_pieces", "on_orphan_tag")
 PROJECTABLE = ("bert", "roberta", "xlm-roberta", "camembert", "distilbert")
 
@@ -283,45 +283,6 @@ def fit_positions(recipe: Recipe, paths: Sequence[str], *, default: int) -> Reci
         )
     chosen = given or min([default, *limits.values()])
     return recipe.model_copy(update={"data": recipe.data.model_copy(update={"max_length": chosen})})
-
-
-def refuse_unread(
-    recipe: Recipe,
-    keys: Sequence[str],
-    parts: Mapping[str, Sequence[str]] = NO_PARTS,
-    *,
-    by: str | None = None,
-) -> None:
-    """Refuse settings that this stage never reads: silence would look like obedience.
-
-    Args:
-        recipe: As the user gave it.
-        keys: Names of the recipe's sections and fields that are not read.
-        parts: Section → its fields that are not read.
-        by: What reads the recipe; its stage when not given.
-
-    Raises:
-        RecipeError: One of them is not at its default; all are listed.
-    """
-    given, default = _leaves(recipe), _leaves(Recipe())
-    unread = {*keys, *(f"{section}.{field}" for section, fields in parts.items() for field in fields)}
-    changed = [
-        name for name in given if given[name] != default[name] and {name, name.partition(".")[0]} & unread
-    ]
-    if changed:
-        raise RecipeError(
-            "recipe",
-            [f"{name}: not read by {by or f'stage {recipe.stage}'}; leave it out" for name in changed],
-        )
-
-
-def _leaves(recipe: Recipe) -> dict[str, object]:
-    """Return every setting by its dotted name."""
-    leaves: dict[str, object] = {}
-    for key, value in recipe.model_dump().items():
-        section = cast(dict[str, object], value) if isinstance(value, dict) else {"": value}
-        leaves |= {f"{key}.{field}" if field else key: each for field, each in section.items()}
-    return leaves
 
 
 def plan_config(name: str) -> PreTrainedConfig:

@@ -17,7 +17,7 @@ from tinybert.runs import Json, Run, RunInProgress
 from tinybert.stages.finetune import measured_bf16
 from tinybert.stages.fit import MODEL
 from tinybert.stages.masked import MaskedLMObjective
-from tinybert.stages.plan import fit_positions, refuse_unread, resolve_path
+from tinybert.stages.plan import fit_positions, resolve_path
 from tinybert.stages.raw_text import (
     Blocks,
     finish_text_run,
@@ -27,6 +27,7 @@ from tinybert.stages.raw_text import (
     masking_of,
     text_settings,
 )
+from tinybert.stages.unread import refuse_unread
 from tinybert.train import check_trackers
 
 UNREAD = ["task", "hard_loss", "teacher", "student", "distill", "augment", "baseline"]
