@@ -5,8 +5,8 @@
     python benchmarks/retention.py picture --out runs/bench --picture docs/retention.png
 
 DATA holds one folder a dataset with train/validation/test.jsonl. Every run resumes: give the command again
-after a kill. A seed covers the whole way, its own teacher and its own student, but in the suite "general", where
-ways to begin are compared: there all learn from one teacher.
+after a kill. A seed covers the whole way, its own teacher and its own student; but in the suite "general",
+where ways to begin are compared, all learn from one teacher.
 """
 
 from __future__ import annotations
