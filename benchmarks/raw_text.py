@@ -37,7 +37,7 @@ from transformers import (
 )
 
 from tinybert.config import CorpusSection, PretrainSection, Recipe
-from tinybert.data import Collator, LengthGroupedSampler, fetch
+from tinybert.data import Collator, LengthGroupedSampler, fetch, lengths_of
 from tinybert.data.blocks import encode_blocks
 from tinybert.data.corpus import load_corpus
 from tinybert.losses import cross_entropy
@@ -142,7 +142,7 @@ def blocks_of(source: str, folder: Path, count: int):
     corpus = load_corpus(source, settings=CorpusSection(near_duplicates=None), text=None, work_dir=folder)
     documents = corpus.train.select(range(min(len(corpus.train), 4000)))
     rows = encode_blocks(documents, tokenizer, max_length=LENGTH, language=corpus.language, cache_dir=folder)
-    order = list(LengthGroupedSampler(np.asarray(rows["length"]), batch_size=BATCH, seed=0))[BATCH:]
+    order = list(LengthGroupedSampler(lengths_of(rows), batch_size=BATCH, seed=0))[BATCH:]
     picks = [order[i * BATCH : (i + 1) * BATCH] for i in range(min(count, len(order) // BATCH))]
     return tokenizer, [[rows[i] for i in pick] for pick in picks]
 

@@ -24,7 +24,7 @@ from torch import nn
 from transformers import BertConfig, BertForSequenceClassification
 
 from tinybert.config import DataSection
-from tinybert.data import Collator, LengthGroupedSampler, encode_split, fetch, load
+from tinybert.data import Collator, LengthGroupedSampler, encode_split, fetch, lengths_of, load
 from tinybert.models import load_tokenizer
 from tinybert.models.attention import training_attention
 from tinybert.models.dropout import set_dropout
@@ -60,7 +60,7 @@ def encoded(source: str, folder: Path):
 
 def our_batches(rows, collator: Collator, count: int) -> list[dict[str, torch.Tensor]]:
     """Return the first batches of our sampler's first epoch, without the longest that it puts first."""
-    order = list(LengthGroupedSampler(np.asarray(rows["length"]), batch_size=BATCH, seed=0))
+    order = list(LengthGroupedSampler(lengths_of(rows), batch_size=BATCH, seed=0))
     picks = [order[i : i + BATCH] for i in range(BATCH, (count + 1) * BATCH, BATCH)]
     return [collator([rows[i] for i in pick]) for pick in picks]
 

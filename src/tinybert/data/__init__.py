@@ -1,7 +1,7 @@
 """Rows in, batches out: read, check and split text, turn it into tensors.
 
-The names that need torch (``Collator``, ``LengthGroupedSampler``, ``sorted_by_length``, ``TextDataset``)
-are imported on first use.
+The names that need torch (``Collator``, ``LengthGroupedSampler``, ``lengths_of``, ``sorted_by_length``,
+``TextDataset``) are imported on first use.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from tinybert.data.sources import TextData, load
 
 if TYPE_CHECKING:
     from tinybert.data.collate import Collator
-    from tinybert.data.sampler import LengthGroupedSampler, sorted_by_length
+    from tinybert.data.sampler import LengthGroupedSampler, lengths_of, sorted_by_length
     from tinybert.data.torch_dataset import TextDataset
 
 __all__ = [
@@ -50,6 +50,7 @@ __all__ = [
     "encode_split",
     "fetch",
     "is_bundled",
+    "lengths_of",
     "load",
     "load_corpus",
     "pad",
@@ -61,6 +62,7 @@ _NEEDS_TORCH = {
     "Collator": "tinybert.data.collate",
     "LengthGroupedSampler": "tinybert.data.sampler",
     "TextDataset": "tinybert.data.torch_dataset",
+    "lengths_of": "tinybert.data.sampler",
     "sorted_by_length": "tinybert.data.sampler",
 }
 

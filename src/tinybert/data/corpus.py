@@ -46,9 +46,11 @@ class Corpus:
 
     Attributes:
         train: Column ``text``, one document a row; memory-mapped.
-        validation: Held-out documents, likewise; none of them, nor a near duplicate, is in ``train``.
+        validation: Held-out documents, likewise; none of them is in ``train``, nor a near duplicate where
+            these are looked for.
         language: As set, or as detected.
         source: As the user named it.
+        key: Which text it is, and how it was read.
         counts: Documents ``read``; left out as ``empty``, ``short``, ``damaged``, ``duplicates`` or
             ``near_duplicates``; ``kept``, and of these ``held_out``. ``characters`` of those kept.
         warnings: What is odd but does not stop.
@@ -58,6 +60,7 @@ class Corpus:
     validation: Dataset
     language: Language
     source: str
+    key: str
     counts: dict[str, int]
     warnings: list[str]
 
@@ -215,7 +218,7 @@ def _opened(folder: Path, name: str) -> Corpus:
 
     notes = _Notes(**json.loads((folder / NOTES).read_text(encoding="utf-8")))
     train, validation = (Dataset.from_file(str(folder / f"{part}.arrow")) for part in ("train", "validation"))
-    return Corpus(train, validation, notes.language, name, notes.counts, notes.warnings)
+    return Corpus(train, validation, notes.language, name, folder.name, notes.counts, notes.warnings)
 
 
 def _scratch_name(pid: int) -> str:

@@ -96,6 +96,14 @@ class Place:
     mark: str = ""
 
 
+def is_pipe(source: object) -> bool:
+    """Return whether a source can be read only once: standard input, a named pipe, ``<(a command)``."""
+    if not isinstance(source, str | Path):
+        return False
+    path = Path(source).expanduser()
+    return str(source) == STDIN or (path.exists() and not path.is_file() and not path.is_dir())
+
+
 def find_places(source: object, *, home: Path, found: Found) -> list[Place]:
     """Return what is to be read, held-out files first.
 

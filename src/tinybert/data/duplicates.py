@@ -178,9 +178,11 @@ class Signatures:
             yield add
 
     def near_duplicates(self, skip: Flags) -> Flags:
-        """Return which documents are nearly an earlier one that stays.
+        """Return which documents are nearly an earlier one.
 
-        Of those that stay, no two that met in a band are nearly the same.
+        The bands are compared one after the other, so the earlier one may itself go for a still earlier one
+        in a later band. Of those that stay, no two that met in a band are nearly the same, unless more than
+        `MAX_ROUNDS` different documents share it.
 
         Args:
             skip: Documents that are gone already.

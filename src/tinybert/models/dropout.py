@@ -9,6 +9,12 @@ HIDDEN_NAMES = ("hidden_dropout_prob", "dropout")
 ATTENTION_NAMES = ("attention_probs_dropout_prob", "attention_dropout")
 
 
+def config_rates(model: PreTrainedModel) -> dict[str, float]:
+    """Return the rates as a model's config names them, to be put back before it is saved."""
+    names = (*HIDDEN_NAMES, *ATTENTION_NAMES)
+    return {name: getattr(model.config, name) for name in names if hasattr(model.config, name)}
+
+
 def set_dropout(model: PreTrainedModel, rate: float) -> None:
     """Set the dropout of hidden states, and turn that of attention probabilities off.
 

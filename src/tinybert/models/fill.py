@@ -72,7 +72,7 @@ class WordFiller:
         tokenizer: Its fast tokenizer, with a WordPiece vocabulary.
         num_candidates: K, words proposed for each place at most.
         bf16: Compute in bf16; see :func:`tinybert.train.choose_precision`.
-        masks_per_row: ``"auto"``, or the largest number of words masked in one row.
+        masks_per_row: ``"auto"``, or the number of masks in one row, rounded to whole words.
 
     Raises:
         ModelError: The model has no masked-LM head, or its vocabulary cannot be read word by word.
@@ -183,13 +183,17 @@ class WordFiller:
             for first, last in self._parts(lengths):
                 inside = [i for i in range(first, last) if i in wanted and lengths[i] <= self._max_pieces]
                 share = self._share(sum(lengths[first:last]))
-                num_rows = -(-len(inside) // share)
+                num_masks = sum(self._num_masks(words[i]) for i in inside)
+                num_rows = min(len(inside), -(-num_masks // share))
                 for row in range(num_rows):
                     yield self._row(number, words, (first, last), set(inside[row::num_rows]), wanted)
 
     def _length(self, word: str) -> int:
         """Return how many pieces or masks a word takes at most."""
-        return max(len(self._known[word]), len(word) if HAN_WORD.fullmatch(word) else 1)
+        return max(len(self._known[word]), self._num_masks(word))
+
+    def _num_masks(self, word: str) -> int:
+        return len(word) if HAN_WORD.fullmatch(word) else 1
 
     def _share(self, num_pieces: int) -> int:
         if isinstance(self.masks_per_row, int):
@@ -221,8 +225,7 @@ class WordFiller:
             if index not in masked:
                 ids += self._known[word]
                 continue
-            is_han = HAN_WORD.fullmatch(word) is not None
-            num_masks = len(word) if is_han else 1
+            is_han, num_masks = HAN_WORD.fullmatch(word) is not None, self._num_masks(word)
             asks.append(_Ask(number, wanted[index], len(ids), num_masks, is_han, word))
             ids += [cast(int, self.tokenizer.mask_token_id)] * num_masks
         ids = ids[: self._max_pieces + 1]
@@ -418,8 +421,8 @@ def _require_head(model: PreTrainedModel) -> None:
         return
     raise ModelError(
         "augment.model",
-        f"{type(model).__name__} has no masked-LM head, so it cannot fill in words; train one on a frozen "
-        "encoder: tinybert pretrain TEXT --model MODEL pretrain.train_only=head --out runs/mlm",
+        f"{type(model).__name__} has no masked-LM head, so it cannot fill in words; train one: tinybert "
+        "pretrain TEXT --model MODEL --out runs/filler (pretrain.train_only=head leaves its encoder alone)",
     )
 
 

@@ -37,6 +37,19 @@ def has_masked_lm_head(config: PreTrainedConfig) -> bool:
     return (config.architectures or [""])[0].endswith(("ForMaskedLM", "ForPreTraining"))
 
 
+def refuse_without_known_head(path: str | Path, config: PreTrainedConfig) -> None:
+    """Refuse a family whose masked-LM head we cannot find.
+
+    Raises:
+        ModelError: With the families that are known.
+    """
+    if config.model_type not in HEADS:
+        raise ModelError(
+            str(path),
+            f"model_type {config.model_type}: no masked-LM head is known (supported: {', '.join(HEADS)})",
+        )
+
+
 def load_masked_lm(
     path: str | Path, *, new_head: bool = False, dtype: torch.dtype = torch.float32, seed: int = 0
 ) -> PreTrainedModel:
@@ -52,17 +65,13 @@ def load_masked_lm(
         ModelError: The checkpoint cannot be read, is of a family without such a head, or has none.
     """
     config = load_config(path)
-    if config.model_type not in HEADS:
-        raise ModelError(
-            str(path),
-            f"model_type {config.model_type}: no masked-LM head is known (supported: {', '.join(HEADS)})",
-        )
+    refuse_without_known_head(path, config)
     has_head = has_masked_lm_head(config)
     if not has_head and not new_head:
         raise ModelError(
             str(path),
-            "has no masked-LM head, so it cannot fill in words; train one on a frozen encoder: tinybert "
-            f"pretrain TEXT --model {path} --out runs/filler pretrain.train_only=head",
+            "has no masked-LM head, so it cannot fill in words; train one: tinybert pretrain TEXT --model "
+            f"{path} --out runs/filler (pretrain.train_only=head leaves its encoder as it is)",
         )
     return load_model(AutoModelForMaskedLM, path, config, dtype=dtype, seed=seed, wants_head=has_head)
 
@@ -100,5 +109,14 @@ def only_at(model: nn.Module, chosen_BL: Tensor) -> Generator[None]:
 
 
 def freeze_encoder(model: PreTrainedModel) -> None:
-    """Let only the head's own weights learn; a decoder tied to the embeddings stays as they are."""
+    """Let only the head learn, decoder included.
+
+    A decoder that is tied to the embeddings could not learn without them: it becomes a matrix of its own, a
+    copy at first, and the checkpoint grows by it.
+    """
     model.base_model.requires_grad_(False)
+    decoder = cast(nn.Linear, model.get_output_embeddings())
+    if decoder.weight is model.get_input_embeddings().weight:
+        decoder.weight = nn.Parameter(decoder.weight.detach().clone())
+        decoder.bias = nn.Parameter(decoder.bias.detach().clone())
+        model.config.tie_word_embeddings = False

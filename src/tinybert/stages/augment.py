@@ -13,6 +13,7 @@ from typing import Any, cast, overload
 import numpy as np
 import torch
 from datasets import Dataset, concatenate_datasets
+from torch import nn
 from tqdm.auto import tqdm
 
 from tinybert.augment import BLOCK, Augmenter, build_method, copies_in_blocks, load_vectors, needs
@@ -26,7 +27,8 @@ from tinybert.models.masked_lm import load_masked_lm
 from tinybert.predict import Predictor
 from tinybert.runs import Json, digest_input, partial_path, write_text
 from tinybert.stages.console import say
-from tinybert.stages.plan import check_augment, find_task, plan_teacher, resolve_path
+from tinybert.stages.plan import check_augment, find_task, plan_config, plan_teacher, resolve_path
+from tinybert.stages.plan_augment import augment_problems, models_of_augment
 from tinybert.stages.prepare import load_rows
 from tinybert.stages.unread import refuse_unread
 from tinybert.tasks import Answer
@@ -50,6 +52,13 @@ def language_of(section: AugmentSection, rows: Dataset) -> Language:
     if section.language != "auto":
         return section.language
     return detect_language(rows[:200]["text"])
+
+
+def _refuse_what_lacks(section: AugmentSection, embeddings_of: str | None) -> None:
+    """Say what the method lacks in the language of the rows, once that is known."""
+    model = None if section.model is None else plan_config(section.model)
+    if problems := augment_problems(section, model=model, has_embeddings=embeddings_of is not None):
+        raise RecipeError("recipe", problems)
 
 
 def _words_of(rows: Dataset, language: Language) -> set[str]:
@@ -83,9 +92,10 @@ def make_augmenter(
     filler = vectors = None
     if "filler" in wanted:
         path = resolve_path(str(section.model))
-        filler = WordFiller(
-            load_masked_lm(path), load_tokenizer(path), num_candidates=section.num_candidates, bf16=bf16
-        )
+        model = load_masked_lm(path)
+        if torch.cuda.is_available():
+            nn.Module.to(model, "cuda")
+        filler = WordFiller(model, load_tokenizer(path), num_candidates=section.num_candidates, bf16=bf16)
     if "vectors" in wanted and section.word_vectors is not None:
         vectors = load_vectors(section.word_vectors, needed=needed)
     elif "vectors" in wanted:
@@ -122,28 +132,31 @@ def copies_on_disk(
     *,
     labels: LabelScheme,
     embeddings_of: str | None,
+    bf16: bool,
     num_processes: int = 1,
 ) -> Iterator[Copies]:
     """Yield the copies of 256 rows at a time; each block is kept on disk, so a killed run goes on behind it.
 
     Args:
         rows: All rows.
-        recipe: ``augment``, and the seed and precision of ``train``, are read.
+        recipe: ``augment`` and the seed are read.
         folder: Where finished blocks are kept; made by the same settings.
         labels: Of the rows.
         embeddings_of: See :func:`make_augmenter`.
+        bf16: Number format of the filler.
         num_processes: Each with a model of its own.
     """
     section = recipe.augment
     files = [folder / f"block-{start // BLOCK:06d}.json" for start in range(0, len(rows), BLOCK)]
     done = sum(1 for file in files if file.exists())
     language = language_of(section, rows)
+    _refuse_what_lacks(section.model_copy(update={"language": language}), embeddings_of)
     make = partial(
         make_augmenter,
         section,
         language=language,
         embeddings_of=embeddings_of,
-        bf16=choose_precision(recipe.train.precision) == "bf16",
+        bf16=bf16,
         needed=_words_of(rows, language) if section.word_vectors is not None else (),
         num_threads=max(1, torch.get_num_threads() // num_processes) if num_processes > 1 else None,
     )
@@ -178,6 +191,7 @@ def rows_with_copies(
     labels: LabelScheme,
     embeddings_of: str | None,
     teacher: str | None,
+    bf16: bool,
     num_processes: int = 1,
 ) -> Dataset:
     """Return the changed copies of rows, those that change the teacher's mind left out.
@@ -189,6 +203,7 @@ def rows_with_copies(
         labels: Of the rows.
         embeddings_of: See :func:`make_augmenter`.
         teacher: Who is asked where ``augment.max_shift`` is set.
+        bf16: Number format of the filler.
         num_processes: That make copies.
 
     Returns:
@@ -205,7 +220,13 @@ def rows_with_copies(
 
     def batches() -> Iterator[pa.RecordBatch]:
         blocks = copies_on_disk(
-            train, recipe, folder, labels=labels, embeddings_of=embeddings_of, num_processes=num_processes
+            train,
+            recipe,
+            folder,
+            labels=labels,
+            embeddings_of=embeddings_of,
+            bf16=bf16,
+            num_processes=num_processes,
         )
         for number, block in enumerate(blocks):
             rows = [
@@ -233,12 +254,24 @@ def rows_with_copies(
 
 
 def augmented_data(
-    data: TextData, recipe: Recipe, folder: Path, *, embeddings_of: str | None, teacher: str | None
+    data: TextData,
+    recipe: Recipe,
+    folder: Path,
+    *,
+    embeddings_of: str | None,
+    teacher: str | None,
+    bf16: bool,
 ) -> TextData:
     """Return the data with copies behind the training rows, without labels: the teacher gives them."""
     train = data.splits["train"]
     copies = rows_with_copies(
-        train, recipe, folder, labels=data.labels, embeddings_of=embeddings_of, teacher=teacher
+        train,
+        recipe,
+        folder,
+        labels=data.labels,
+        embeddings_of=embeddings_of,
+        teacher=teacher,
+        bf16=bf16,
     ).remove_columns(SOURCE_ROW)
     say(f"augmentation: {len(copies):,} copies of {len(train):,} rows")
     bare = copies.map(_without_label, batched=True, features=train.features, load_from_cache_file=False)
@@ -323,6 +356,7 @@ def augment(recipe: Recipe, out: Path, *, num_processes: int = 1) -> Json:
         labels=data.labels,
         embeddings_of=recipe.teacher.path,
         teacher=recipe.teacher.path,
+        bf16=_fills_in_bf16(recipe, language_of(recipe.augment, rows), work),
         num_processes=num_processes,
     )
     teacher = None
@@ -347,7 +381,10 @@ def augment(recipe: Recipe, out: Path, *, num_processes: int = 1) -> Json:
 
 def _work_folder(recipe: Recipe, out: Path) -> Path:
     """Return where an unfinished file of these settings and rows is made; what is left of others goes."""
-    key = {"recipe": recipe.model_dump(mode="json"), "data": digest_input(recipe.data.path)}
+    teacher = {} if recipe.teacher.path is None else {"teacher": recipe.teacher.path}
+    read = {"data": str(recipe.data.path), **teacher, **models_of_augment(recipe.augment)}
+    inputs = {name: digest_input(path) for name, path in read.items()}
+    key = {"recipe": recipe.model_dump(mode="json"), "inputs": inputs}
     folder = partial_path(out)
     mark = folder / "made_from.json"
     text = json.dumps(key, sort_keys=True)
@@ -356,6 +393,16 @@ def _work_folder(recipe: Recipe, out: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     write_text(mark, text)
     return folder
+
+
+def _fills_in_bf16(recipe: Recipe, language: Language, work: Path) -> bool:
+    """Choose the filler's number format, once: a killed command goes on in the same."""
+    if "filler" not in needs(recipe.augment.method, language):
+        return False
+    kept = work / "precision.json"
+    if not kept.exists():
+        write_text(kept, json.dumps(choose_precision(recipe.train.precision)))
+    return json.loads(kept.read_text(encoding="utf-8")) == "bf16"
 
 
 def _written(

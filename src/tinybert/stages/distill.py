@@ -52,11 +52,12 @@ def distill(plan: DistillPlan, run: RunInProgress, source: object) -> Run:
     work = replace(work, plan=plan)
     if plan.teacher.kind != "file":
         report_findings(checks_of_teacher(plan, work.data, trained_here=teacher_facts is not None))
+    begin = make_start(work)
     taught = augmented(work) if recipe.augment.copies else work
-    student = teach(taught)
+    student = teach(taught, begin)
     others: dict[str, Trained] = {}
     if recipe.augment.copies and recipe.augment.ablation:
-        others["not_augmented"] = teach(work, name="not_augmented", like=student[1])
+        others["not_augmented"] = teach(work, begin, name="not_augmented", like=student[1])
     baseline = fine_tune_only(work, student[1]) if recipe.baseline else None
     if baseline is not None:
         others["fine_tune_only"] = baseline[:2]
@@ -111,37 +112,43 @@ def augmented(work: Distillation) -> Distillation:
         work.run.work / "augmentation",
         embeddings_of=plan.teacher.path,
         teacher=plan.teacher.path,
+        bf16=work.bf16,
     )
     encoded, prefix = encode_for(plan, data, work.run.work)
     return replace(work, data=data, encoded=encoded, teacher_prefix=prefix)
 
 
-def teach(work: Distillation, *, name: str = "student", like: Json | None = None) -> Trained:
-    """Start the student and take it through its phases.
+def teach(work: Distillation, begin: Path, *, name: str = "student", like: Json | None = None) -> Trained:
+    """Take the student through its phases.
 
     Args:
         work: The distillation.
+        begin: The student before its first step.
         name: The last phase's; other names leave the student's own steps alone.
         like: What another training said: this one takes as many steps, and is scored as often.
     """
-    plan, recipe, run = work.plan, work.recipe, work.run
+    facts: list[Json] = []
+    for phase in phases_of(work.plan.losses, work.recipe, name=name, like=like):
+        folder, said = work.run.step(phase.name, partial(teach_phase, work, phase, begin))
+        begin = folder / MODEL
+        facts.append(said)
+    return begin, joined(facts)
+
+
+def make_start(work: Distillation) -> Path:
+    """Make the student before its first step, once, and return its folder."""
+    plan = work.plan
     cut = plan.teacher.kind != "file" and plan.start in ("slice", "project")
     keep_head = cut and knows_task(plan.source, plan.task)
     follows = plan.start == "checkpoint" and bool(plan.layer_map) and not work.teacher_prefix
     teacher = plan.teacher.path if follows and plan.teacher.kind != "file" else None
     start = StartPlan(plan.start, plan.source, plan.shape, plan.layer_map, keep_head, teacher)
 
-    def make_start(folder: Path) -> Json:
+    def make(folder: Path) -> Json:
         save_start(started(work, start), folder)
         return {}
 
-    begin, _ = run.step("start", make_start)
-    facts: list[Json] = []
-    for phase in phases_of(plan.losses, recipe, name=name, like=like):
-        folder, said = run.step(phase.name, partial(teach_phase, work, phase, begin))
-        begin = folder / MODEL
-        facts.append(said)
-    return begin, joined(facts)
+    return work.run.step("start", make)[0]
 
 
 def started(work: Distillation, start: StartPlan) -> Started:

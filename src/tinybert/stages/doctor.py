@@ -23,6 +23,7 @@ from tinybert.data import (
     cache_folder,
     count_truncated,
     encode_split,
+    lengths_of,
     sorted_by_length,
     tokenise,
 )
@@ -310,7 +311,7 @@ def store_estimate(plan: DistillPlan, data: TextData, tokenizer: PreTrainedToken
     sample = train.select(range(min(2000, len(train))))
     form = Form(data.labels.kind)
     encoded = encode_split(sample, tokenizer, max_length=longest_row(plan), form=form)
-    lengths = np.asarray(encoded["length"])
+    lengths = lengths_of(encoded)
     wanted = Teaching(plan.losses, plan.layer_map).wanted()
     shape = TeacherShape(
         data.labels.num_labels,

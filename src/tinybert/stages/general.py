@@ -35,9 +35,10 @@ from tinybert.models import (
     slice_start,
     student_config,
 )
-from tinybert.models.dropout import set_dropout
-from tinybert.models.masked_lm import load_masked_lm, random_masked_lm
+from tinybert.models.dropout import config_rates, set_dropout
+from tinybert.models.masked_lm import load_masked_lm, random_masked_lm, refuse_without_known_head
 from tinybert.runs import Json, Run, RunInProgress
+from tinybert.stages.doctor import same_tokenizer
 from tinybert.stages.finetune import measured_bf16
 from tinybert.stages.fit import MODEL
 from tinybert.stages.masked import MASKED_LM, GeneralObjective
@@ -53,6 +54,7 @@ from tinybert.stages.objective import (
 from tinybert.stages.plan import (
     GENERAL,
     Start,
+    check_start,
     fit_positions,
     plan_config,
     plan_shape,
@@ -71,7 +73,7 @@ from tinybert.stages.raw_text import (
     text_settings,
 )
 from tinybert.stages.start import PROJECTION_FILE, calibration
-from tinybert.stages.unread import refuse_unread
+from tinybert.stages.unread import refuse_relation_heads, refuse_unread
 from tinybert.teachers import ModelTeacher
 from tinybert.train import check_trackers
 
@@ -139,6 +141,14 @@ def plan_general(recipe: Recipe) -> GeneralPlan:
     start, source = plan_start(recipe, teacher)
     shape = plan_shape(recipe, start)
     losses = _losses(recipe, shape, info)
+    if MASKED_LM in losses:
+        refuse_without_known_head(source, plan_config(source))
+    else:
+        refuse_unread(recipe, [], {"pretrain": ["mask_share", "whole_words"]}, by="losses without masked_lm")
+    refuse_relation_heads(recipe, losses)
+    check_start(start, shape, source)
+    if start == "checkpoint":
+        _check_same_vocabulary(source, teacher)
     name = "uniform" if recipe.student.layer_map == "auto" else recipe.student.layer_map
     layer_map = resolve_layer_map(name, shape.num_hidden_layers, info.num_hidden_layers)
     recipe = fit_positions(recipe, [teacher, source], default=MAX_LENGTH)
@@ -157,6 +167,15 @@ def plan_general(recipe: Recipe) -> GeneralPlan:
         }
     )
     return GeneralPlan(resolved, teacher, info, shape, start, source, tuple(layer_map), losses)
+
+
+def _check_same_vocabulary(student: str, teacher: str) -> None:
+    if not same_tokenizer(load_tokenizer(resolve_path(student)), load_tokenizer(resolve_path(teacher))):
+        raise RecipeError(
+            "recipe",
+            f"student.shape = {student}: reads with another vocabulary than the teacher {teacher}; layers "
+            "are compared token by token, so give a student that has the teacher's, or a shape",
+        )
 
 
 def _losses(recipe: Recipe, shape: Shape, info: EncoderInfo) -> dict[str, float]:
@@ -205,7 +224,7 @@ def distill_general(plan: GeneralPlan, run: RunInProgress, source: object) -> Ru
     tokenizer = load_tokenizer(resolve_path(plan.teacher))
     if MASKED_LM in plan.losses:
         refuse_without_mask(tokenizer, plan.teacher)
-    blocks = load_blocks(source, recipe, tokenizer, run.work)
+    blocks = load_blocks(source, recipe, tokenizer, run)
     bf16 = measured_bf16(run, recipe)
     begin, _ = run.step("start", lambda folder: _keep_start(folder, plan, blocks))
     folder, facts = run.step("student", lambda folder: _train(folder, plan, blocks, begin, bf16=bf16))
@@ -235,7 +254,9 @@ def _start(plan: GeneralPlan, blocks: Blocks) -> tuple[PreTrainedModel, Tensor |
     """Return the student before its first step, and the projection that made it, if one did."""
     seed, path = plan.recipe.train.seed, resolve_path(plan.source)
     if plan.start == "checkpoint":
-        return _with_head(load_encoder(path, seed=seed), plan, path), None
+        if MASKED_LM in plan.losses:
+            return load_masked_lm(path, new_head=True, seed=seed), _learnt_maps(path, plan)
+        return load_encoder(path, seed=seed), _learnt_maps(path, plan)
     config = student_config(load_config(path), plan.shape, num_labels=2, same_family=plan.start == "slice")
     projection = None
     if plan.start == "random":
@@ -254,16 +275,22 @@ def _start(plan: GeneralPlan, blocks: Blocks) -> tuple[PreTrainedModel, Tensor |
             seed=seed,
         )
         student, projection = projected.student, projected.projection
-    return _with_head(student.base_model, plan, path), projection
+    return _with_head(student.base_model, plan), projection
 
 
-def _with_head(student: nn.Module, plan: GeneralPlan, path: str) -> PreTrainedModel:
+def _learnt_maps(path: str, plan: GeneralPlan) -> Tensor | None:
+    """Return the maps between widths that an earlier general distillation learnt, if they fit this one."""
+    file = Path(path) / PROJECTION_FILE
+    maps = load_file(file)["projection"] if file.exists() else None
+    wanted = (len(plan.layer_map) + 1, plan.info.hidden_size, plan.shape.hidden_size)
+    return maps if maps is not None and tuple(maps.shape) == wanted else None
+
+
+def _with_head(student: nn.Module, plan: GeneralPlan) -> PreTrainedModel:
     """Return the encoder as it is, or with a masked-LM head where words are guessed too."""
     assert isinstance(student, PreTrainedModel)
     if MASKED_LM not in plan.losses:
         return student
-    if plan.start == "checkpoint":
-        return load_masked_lm(path, new_head=True, seed=plan.recipe.train.seed)
     model = random_masked_lm(_bare(student.config), seed=plan.recipe.train.seed)
     model.base_model.load_state_dict(student.state_dict(), strict=False)  # a masked LM has no pooler
     return model
@@ -283,6 +310,7 @@ def _load_start(folder: Path, plan: GeneralPlan) -> tuple[PreTrainedModel, Tenso
 def _train(folder: Path, plan: GeneralPlan, blocks: Blocks, begin: Path, *, bf16: bool) -> Json:
     recipe = plan.recipe
     student, projection = _load_start(begin, plan)
+    rates = config_rates(student)
     set_dropout(student, recipe.distill.dropout or 0.0)
     teaching = Teaching(
         {HARD if name == MASKED_LM else name: weight for name, weight in plan.losses.items()},
@@ -314,6 +342,7 @@ def _train(folder: Path, plan: GeneralPlan, blocks: Blocks, begin: Path, *, bf16
     )
     maps = stacked_projections(student)
     remove_projections(student)
+    student.config.update(rates)  # who trains it next has the usual dropout
     facts = keep_model(folder, student, blocks, trained)
     if maps is not None:
         save_file({"projection": maps}, folder / MODEL / PROJECTION_FILE)

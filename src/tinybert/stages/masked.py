@@ -21,6 +21,8 @@ MASKED_LM = "masked_lm"
 class MaskedLMObjective:
     """Guess the masked words.
 
+    Differs: with accumulated batches each counts alike, whatever its number of masks.
+
     Args:
         masking: Which, drawn anew at every step.
         frozen_encoder: Only the head learns: the encoder's dropout is off.
@@ -66,16 +68,26 @@ class GeneralObjective:
 
     def __call__(self, model: nn.Module, batch: Batch) -> dict[str, Tensor]:
         """Return the weighted terms by name."""
+        return self._terms(model, batch)[0]
+
+    def _terms(self, model: nn.Module, batch: Batch) -> tuple[dict[str, Tensor], float]:
+        """Return the terms, and the number of masked tokens."""
         if self.masking is None:
-            return self.teaching(model, batch)
+            return self.teaching(model, batch), 0.0
         masked, chosen = self.masking(batch["input_ids"], batch["continues"])
         read = {**batch, "input_ids": masked, "labels": batch["input_ids"][chosen]}
         with only_at(model, chosen):
             terms = self.teaching(model, read)
-        return {MASKED_LM if name == HARD else name: term for name, term in terms.items()}
+        named = {MASKED_LM if name == HARD else name: term for name, term in terms.items()}
+        return named, float(chosen.sum())
 
     def held_out(self, model: nn.Module, batch: Batch) -> Mapping[str, tuple[Tensor, float]]:
-        """Return the batch's terms, each times the number of its real tokens, and that number."""
-        count = float(batch["attention_mask"].sum())
+        """Return the batch's terms, each times its number of tokens, and that number.
+
+        Guessed words count the masked tokens, layers all real ones.
+        """
         with torch.no_grad():
-            return {name: (term * count, count) for name, term in self(model, batch).items()}
+            terms, num_masked = self._terms(model, batch)
+        num_real = float(batch["attention_mask"].sum())
+        counts = {name: num_masked if name == MASKED_LM else num_real for name in terms}
+        return {name: (term * counts[name], counts[name]) for name, term in terms.items()}

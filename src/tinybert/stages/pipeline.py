@@ -12,7 +12,8 @@ import datasets
 import transformers
 
 from tinybert.config import Recipe, dump_recipe
-from tinybert.errors import RecipeError
+from tinybert.data.documents import is_pipe
+from tinybert.errors import RecipeError, RunError
 from tinybert.runs import Run, RunInProgress, digest_input, finished_run
 from tinybert.stages.console import say
 from tinybert.stages.distill import distill
@@ -44,6 +45,12 @@ def run_recipe(recipe: Recipe, out: str | Path, *, source: object = None) -> Run
         name: digest_input(path) for name, path in models.items()
     }
     if done := finished_run(place, resolved, inputs):
+        if is_pipe(rows):
+            raise RunError(
+                str(place),
+                "finished already, maybe from other text: what a pipe brings is not compared; choose another "
+                "--out, or delete it first",
+            )
         say(f"{place} is finished already, by this recipe and from this data: nothing to do")
         return done
     with RunInProgress(place, resolved, inputs) as run:

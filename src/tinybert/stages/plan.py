@@ -29,9 +29,9 @@ from tinybert.models.families import FAMILIES
 from tinybert.models.shapes import BUILTIN as SHAPES
 from tinybert.runs import Run, is_run
 from tinybert.stages.objective import is_intermediate
-from tinybert.stages.plan_augment import augment_problems
+from tinybert.stages.plan_augment import augment_problems, models_of_augment
 from tinybert.stages.plan_losses import plan_losses
-from tinybert.stages.unread import refuse_unread
+from tinybert.stages.unread import refuse_relation_heads, refuse_unread
 from tinybert.tasks import BUILTIN as TASKS
 from tinybert.tasks import Task
 from tinybert.teachers import is_soft_label_file
@@ -94,9 +94,7 @@ class DistillPlan:
             paths["student"] = self.source
         if self.recipe.baseline and self.teacher.pretrained is not None:
             paths["pretrained"] = self.teacher.pretrained
-        if self.recipe.augment.copies and self.recipe.augment.model is not None:
-            paths["augment_model"] = self.recipe.augment.model
-        return paths
+        return paths | (models_of_augment(self.recipe.augment) if self.recipe.augment.copies else {})
 
 
 def resolve_path(name: str) -> str:
@@ -151,6 +149,8 @@ def plan_distill(recipe: Recipe) -> DistillPlan:
     teacher = plan_teacher(recipe, task)
     if recipe.augment.copies:
         check_augment(recipe, task, teacher)
+    else:
+        refuse_unread(recipe, ["augment"], by="a distillation without augment.copies")
     start, source = plan_start(recipe, teacher.path if teacher.kind != "file" else str(teacher.pretrained))
     recipe = fit_length(recipe, task, [source] if teacher.kind == "file" else [source, teacher.path])
     shape = plan_shape(recipe, start)
@@ -163,10 +163,11 @@ def plan_distill(recipe: Recipe) -> DistillPlan:
         teacher_is_file=teacher.kind == "file",
         follows_teacher=start in ("slice", "project") or bool(taught),
     )
+    refuse_relation_heads(recipe, losses)
     maps = start in ("slice", "project") or any(is_intermediate(name) for name in losses)
     recipe = _choose_layer_map(recipe, task, start, shape=shape, source=source, taught=taught)
     layer_map = _plan_layer_map(recipe, shape, source, teacher) if maps else ()
-    _check_start(start, shape, source)
+    check_start(start, shape, source)
     dropout = DEFAULT_DROPOUT if recipe.distill.dropout is None else recipe.distill.dropout
     resolved = recipe.model_copy(
         update={
@@ -400,7 +401,7 @@ def _plan_layer_map(recipe: Recipe, shape: Shape, source: str, teacher: TeacherP
     return tuple(resolve_layer_map(recipe.student.layer_map, shape.num_hidden_layers, info.num_hidden_layers))
 
 
-def _check_start(start: Start, shape: Shape, source: str) -> None:
+def check_start(start: Start, shape: Shape, source: str) -> None:
     """Say early that a slice or a projection is impossible."""
     if start not in ("slice", "project"):
         return

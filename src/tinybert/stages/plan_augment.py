@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from transformers import PreTrainedConfig
 
-from tinybert.augment import BUILTIN, needs
+from tinybert.augment import BUILTIN, WordNet, needs
 from tinybert.config import AugmentSection
+from tinybert.errors import DataError
 from tinybert.lookup import nearest
 from tinybert.models.masked_lm import has_masked_lm_head
+from tinybert.words import Language
 
 
 def augment_problems(
@@ -28,21 +32,57 @@ def augment_problems(
             f"augment.method = {method!r}: unknown augmentation{hint} (allowed: {allowed}; or "
             "package.module:attr)"
         ]
-    wanted = needs(method, "other" if section.language == "auto" else section.language)
+    languages: list[Language] = ["en", "other"] if section.language == "auto" else [section.language]
+    wanted = frozenset.intersection(*(needs(method, language) for language in languages))
+    problems = _unread(section, frozenset.union(*(needs(method, language) for language in languages)))
     if "filler" in wanted and model is None:
-        return [
+        problems.append(
             f"augment.model is missing: method {method} asks a masked language model for words; give one, or "
-            "train a head on raw text: tinybert pretrain TEXT --model bundled:minilm --out runs/filler "
-            "pretrain.train_only=head; or set augment.method=neighbours or synonyms"
-        ]
-    if "filler" in wanted and model is not None and not has_masked_lm_head(model):
-        return [
+            "train one on raw text: tinybert pretrain TEXT --model bundled:minilm --out runs/filler; or set "
+            "augment.method=neighbours or synonyms"
+        )
+    elif "filler" in wanted and model is not None and not has_masked_lm_head(model):
+        problems.append(
             f"augment.model = {section.model}: has no masked-LM head, so it cannot fill in words; train one: "
-            f"tinybert pretrain TEXT --model {section.model} --out runs/filler pretrain.train_only=head"
-        ]
-    if "vectors" in wanted and not (section.word_vectors or model is not None or has_embeddings):
-        return [
+            f"tinybert pretrain TEXT --model {section.model} --out runs/filler"
+        )
+    elif "vectors" in wanted and not (section.word_vectors or model is not None or has_embeddings):
+        problems.append(
             f"augment.word_vectors is missing: method {method} needs a file of word vectors, or a model "
             "whose embeddings it may use (augment.model, or a teacher)"
-        ]
-    return []
+        )
+    if section.word_vectors is not None and not Path(section.word_vectors).expanduser().is_file():
+        problems.append(f"augment.word_vectors = {section.word_vectors}: no such file")
+    if "wordnet" in wanted:
+        try:
+            WordNet(section.wordnet)
+        except DataError as error:
+            problems += [f"augment.wordnet: {problem}" for problem in error.problems]
+    return problems
+
+
+def _unread(section: AugmentSection, needed: frozenset[str]) -> list[str]:
+    """Say which settings this method never reads."""
+    default, given = AugmentSection(), section.method
+    read = {
+        "model": bool(needed & {"filler", "vectors"}),
+        "word_vectors": "vectors" in needed,
+        "wordnet": "wordnet" in needed,
+        "num_candidates": bool(needed),
+        "probability": given in BUILTIN,
+    }
+    return [
+        f"augment.{name}: not read by method {given}; leave it out"
+        for name, is_read in read.items()
+        if not is_read and getattr(section, name) != getattr(default, name)
+    ]
+
+
+def models_of_augment(section: AugmentSection) -> dict[str, str]:
+    """Return what a method reads besides the rows: name → path."""
+    named = {
+        "augment_model": section.model,
+        "word_vectors": section.word_vectors,
+        "wordnet": section.wordnet,
+    }
+    return {name: str(path) for name, path in named.items() if path is not None}

@@ -11,7 +11,13 @@ from tinybert.config import Recipe
 from tinybert.errors import RecipeError
 from tinybert.lookup import nearest
 from tinybert.models import Shape, load_config, load_tokenizer, resolve_shape
-from tinybert.models.masked_lm import freeze_encoder, has_masked_lm_head, load_masked_lm, random_masked_lm
+from tinybert.models.masked_lm import (
+    freeze_encoder,
+    has_masked_lm_head,
+    load_masked_lm,
+    random_masked_lm,
+    refuse_without_known_head,
+)
 from tinybert.models.shapes import BUILTIN as SHAPES
 from tinybert.runs import Json, Run, RunInProgress
 from tinybert.stages.finetune import measured_bf16
@@ -98,7 +104,7 @@ def _begins(recipe: Recipe) -> Literal["random", "checkpoint", "head"]:
         raise RecipeError(
             "recipe", f"model = {name!r}: unknown shape{nearest(name, SHAPES)} (allowed: {', '.join(SHAPES)})"
         )
-    load_config(resolve_path(name))
+    refuse_without_known_head(name, load_config(resolve_path(name)))
     return "head" if section.train_only == "head" else "checkpoint"
 
 
@@ -122,7 +128,7 @@ def pretrain(recipe: Recipe, run: RunInProgress, source: object) -> Run:
     assert recipe.model is not None
     tokenizer = load_tokenizer(resolve_path(recipe.pretrain.tokenizer or recipe.model))
     refuse_without_mask(tokenizer, recipe.pretrain.tokenizer or recipe.model)
-    blocks = load_blocks(source, recipe, tokenizer, run.work)
+    blocks = load_blocks(source, recipe, tokenizer, run)
     bf16 = measured_bf16(run, recipe)
     folder, facts = run.step("model", lambda folder: _train(folder, recipe, blocks, bf16=bf16))
     metrics: Json = {"task": "masked_lm", "model": recipe.model, "train_only": recipe.pretrain.train_only}

@@ -16,9 +16,11 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from transformers.trainer_utils import set_seed
 
 from tinybert.config import Recipe, dump_recipe
-from tinybert.data import Collator, sorted_by_length
+from tinybert.data import Collator, lengths_of, sorted_by_length
 from tinybert.data.blocks import encode_blocks
 from tinybert.data.corpus import Corpus, load_corpus
+from tinybert.data.documents import is_pipe
+from tinybert.errors import RunError
 from tinybert.evaluate import draw_learning_curve, write_text_report
 from tinybert.models.masking import Masking
 from tinybert.runs import Json, Run, RunInProgress
@@ -32,7 +34,7 @@ EVALUATIONS = 10
 """How often a training on raw text is scored where ``train.eval_steps`` is not set."""
 
 BlockLosses = Callable[[nn.Module, Batch], Mapping[str, tuple[Tensor, float]]]
-"""A batch's held-out losses: name → (sum over its tokens, number of these tokens)."""
+"""A batch's held-out losses: name → (mean × weight, weight): its masked tokens, or all its real ones."""
 
 
 @dataclass(frozen=True)
@@ -46,18 +48,27 @@ class Blocks:
     tokenizer: PreTrainedTokenizerBase
 
 
-def load_blocks(source: object, recipe: Recipe, tokenizer: PreTrainedTokenizerBase, folder: Path) -> Blocks:
+def load_blocks(
+    source: object, recipe: Recipe, tokenizer: PreTrainedTokenizerBase, run: RunInProgress
+) -> Blocks:
     """Read raw text and cut it into blocks, on disk.
 
     Raises:
         DataError: See :func:`tinybert.data.corpus.load_corpus`.
+        RunError: A pipe brings other text than the one a killed run was begun with.
     """
+    folder = run.work
     corpus = load_corpus(
         source,
         settings=recipe.corpus,
         text=recipe.data.text,
         work_dir=folder / "corpus",
     )
+    _, begun_with = run.step("text", lambda _: {"corpus": corpus.key})
+    if is_pipe(source) and begun_with["corpus"] != corpus.key:
+        raise RunError(
+            str(run.out), "was begun with other text; pipe the same into it, or choose another --out"
+        )
     for warning in corpus.warnings:
         say(f"warning: {warning}")
     assert recipe.data.max_length is not None
@@ -226,7 +237,7 @@ def finish_text_run(
         "documents": blocks.corpus.counts,
         "num_blocks": len(blocks.train),
         "num_blocks_held_out": len(blocks.held_out),
-        "num_tokens": int(sum(blocks.train["length"])),
+        "num_tokens": int(lengths_of(blocks.train).sum()),
         **{name: value for name, value in facts.items() if name != "history"},
         "tokens_per_second": history[-1]["tokens_per_second"],
         "held_out": scores,

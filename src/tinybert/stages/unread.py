@@ -41,6 +41,12 @@ def refuse_unread(
         )
 
 
+def refuse_relation_heads(recipe: Recipe, losses: Mapping[str, float]) -> None:
+    """Refuse a number of relation heads where no loss compares relations; a loss of the user's own may."""
+    if not any(name == "relation_kl" or ":" in name for name in losses):
+        refuse_unread(recipe, [], {"distill": ["num_relation_heads"]}, by="losses without relation_kl")
+
+
 def _leaves(recipe: Recipe) -> dict[str, object]:
     """Return every setting by its dotted name."""
     leaves: dict[str, object] = {}

@@ -19,7 +19,7 @@ from transformers import PreTrainedTokenizerBase
 
 from tinybert.config import CorpusSection, build_recipe
 from tinybert.data.corpus import Corpus, load_corpus
-from tinybert.data.documents import STDIN
+from tinybert.data.documents import is_pipe
 from tinybert.data.wordpiece import BATCH_SIZE, Coverage, measure_coverage
 from tinybert.errors import RecipeError, RunError
 from tinybert.runs import Json, digest_input, partial_path
@@ -56,7 +56,7 @@ def finished_folder(out: Path, report: str, origin: Json, *, source: str) -> Jso
     """Return the report of a folder that was made from just this, or None where there is nothing yet.
 
     Raises:
-        RunError: Something else is in the way; standard input is never known to be the same.
+        RunError: Something else is in the way; a pipe is never known to bring the same.
     """
     if not out.name:
         raise RunError(str(out), "not a new folder; give --out a name, for example --out runs/first")
@@ -64,7 +64,7 @@ def finished_folder(out: Path, report: str, origin: Json, *, source: str) -> Jso
         return None
     found = _read_report(out / report)
     other = [name for name in MADE_FROM if found and found.get(name) != json.loads(json.dumps(origin[name]))]
-    if found and not other and source != STDIN:
+    if found and not other and not is_pipe(source):
         say(f"{out} is finished already, with these settings and from these inputs: nothing to do")
         return found
     made = f", made with {' and '.join(f'other {name}' for name in other)}" if other else ""

@@ -31,7 +31,7 @@ from transformers import (
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR, EvalPrediction
 from transformers.utils import logging as transformers_logging
 
-from tinybert.data import LengthGroupedSampler
+from tinybert.data import LengthGroupedSampler, lengths_of
 from tinybert.models.attention import training_attention
 from tinybert.models.inputs import run_model
 from tinybert.models.memory import keep_freed_memory
@@ -188,7 +188,7 @@ class ObjectiveTrainer(Trainer):
     def _get_train_sampler(self, train_dataset: object = None) -> torch.utils.data.Sampler | None:
         dataset = cast(Dataset, train_dataset if train_dataset is not None else self.train_dataset)
         return LengthGroupedSampler(
-            np.asarray(dataset["length"]),
+            lengths_of(dataset),
             batch_size=self.args.train_batch_size * self.args.gradient_accumulation_steps,
             seed=self.args.seed,
         )
@@ -318,8 +318,8 @@ def training_arguments(settings: Settings, work_dir: Path, *, num_rows: int) -> 
         logging_steps=settings.eval_steps or 500,
         save_total_limit=1,
         load_best_model_at_end=settings.keep_best,
-        metric_for_best_model=f"eval_{settings.main_metric}",
-        greater_is_better=True,
+        metric_for_best_model=f"eval_{settings.main_metric}" if settings.keep_best else None,
+        greater_is_better=True if settings.keep_best else None,
         report_to=list(settings.trackers) or "none",
         remove_unused_columns=False,
         label_names=["labels"],

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import itertools
+import os
+import signal
 from functools import partial
 
 import numpy as np
@@ -118,12 +120,6 @@ def test_an_answer_moves_with_what_stands_before_it():
     assert all(copy["text_pair"][slice(*copy["label"][0])] == "42" for copy in copies)
 
 
-def test_an_answer_without_letters_of_its_own_locks_the_text():
-    row = {"text": "film", "text_pair": "Good film", "label": [[3, 3]]}
-    [copies] = make_augmenter("neighbours", probability=1.0).copies_of([row], label_kind="span", seed=0)
-    assert {copy["text_pair"] for copy in copies} == {"Good film"}
-
-
 @pytest.mark.parametrize("kind", ["tags", "span"])
 def test_unlabelled_rows_stay_unlabelled(kind):
     row = {"text": "film ran", "label": None}
@@ -188,6 +184,20 @@ def test_several_processes_make_the_same_copies(num_processes):
     assert [copies for block in found for copies in block] == whole
     later = copies_in_blocks(make, ROWS[BLOCK:], label_kind="single", seed=3, first_row=BLOCK)
     assert list(later) == found[1:]
+
+
+def lacks_something():
+    raise RecipeError("augment.wordnet", "no such folder")
+
+
+def is_killed():
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@pytest.mark.parametrize(("make", "said"), [(lacks_something, "no such folder"), (is_killed, "was stopped")])
+def test_what_goes_wrong_in_a_process_comes_back(make, said):
+    with pytest.raises(RecipeError, match=said):
+        list(copies_in_blocks(make, ROWS, label_kind="single", seed=3, num_processes=2))
 
 
 def test_the_model_is_asked_about_a_block_at_once_and_about_equal_texts_once():

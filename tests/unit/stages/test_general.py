@@ -10,11 +10,12 @@ import torch
 from safetensors.torch import load_file
 from tests import easy
 from tests.command import call, metrics_of, refused
-from transformers import AutoModel, AutoModelForMaskedLM
+from transformers import AutoModel, AutoModelForMaskedLM, BertModel
 
 from tinybert.config import build_recipe
 from tinybert.errors import RecipeError
 from tinybert.stages.general import plan_general
+from tinybert.stages.masked import GeneralObjective
 from tinybert.stages.plan import plan_distill
 
 FAST = [
@@ -56,6 +57,7 @@ def test_the_student_is_an_ordinary_encoder_with_its_way_to_the_teachers_width(g
     model = AutoModel.from_pretrained(general)
     assert (model.config.hidden_size, model.config.num_hidden_layers) == (16, 2)
     assert model.config.architectures == ["BertModel"]
+    assert model.config.hidden_dropout_prob == 0.1  # none while it learnt layers, but for who trains it next
     assert load_file(general / "projection.safetensors")["projection"].shape == (3, 32, 16)
 
 
@@ -136,6 +138,55 @@ def test_what_is_not_read_is_refused(tiny_encoder: Path) -> None:
         "distill.temperature",
         "baseline",
     ]
+
+
+def test_a_student_of_another_vocabulary_is_refused(tiny_encoder: Path, tmp_path: Path) -> None:
+    BertModel(easy.make_config()).save_pretrained(tmp_path)
+    easy.make_tokenizer([*reversed(easy.WORDS)]).save_pretrained(tmp_path)
+    (problem,) = problems(f"teacher.path={tiny_encoder}", f"student.shape={tmp_path}")
+    assert "another vocabulary than the teacher" in problem
+
+
+def test_what_cannot_be_is_said_before_anything_is_read(tiny_encoder: Path) -> None:
+    teacher = f"teacher.path={tiny_encoder}"
+    found = problems(teacher, "student.shape=2l-128d", "student.start=slice")
+    assert any("a slice keeps the teacher's" in problem for problem in found)
+    (problem,) = problems(teacher, *easy.NARROW_STUDENT, "pretrain.mask_share=0.3")
+    assert problem == "pretrain.mask_share: not read by losses without masked_lm; leave it out"
+    (problem,) = problems(teacher, *easy.NARROW_STUDENT, "distill.num_relation_heads=2")
+    assert problem == "distill.num_relation_heads: not read by losses without relation_kl; leave it out"
+
+
+def test_a_general_student_goes_on_with_its_maps(
+    text: Path, tiny_encoder: Path, general: Path, tmp_path: Path
+) -> None:
+    again = distilled(text, tiny_encoder, tmp_path / "again", "--student", str(general), "train.num_steps=1")
+    before, after = metrics_of(general)["held_out"], metrics_of(again)["first_held_out"]
+    assert float(str(after["loss"])) == pytest.approx(float(str(before["loss"])), rel=0.05)
+
+
+def test_guessed_words_are_counted_by_their_masks(tiny_encoder: Path) -> None:
+    """Batches of one mask and of three weigh one and three, whatever their lengths."""
+    masks = iter([[1], [1, 2, 3]])
+
+    class FixedMasks:
+        def __call__(self, ids: torch.Tensor, continues: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+            chosen = torch.zeros_like(ids, dtype=torch.bool)
+            chosen[0, next(masks)] = True
+            return ids, chosen
+
+    def terms(model: torch.nn.Module, batch: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        return {"hard": torch.tensor(2.0), "hidden_state_mse": torch.tensor(3.0)}
+
+    objective = GeneralObjective(terms, FixedMasks())  # type: ignore[arg-type]
+    model = AutoModelForMaskedLM.from_config(easy.make_config())
+    ids = torch.ones((1, 9), dtype=torch.int64)
+    batch = {"input_ids": ids, "attention_mask": ids, "continues": torch.zeros_like(ids)}
+    for count in (1, 3):
+        found = {
+            name: (float(total), number) for name, (total, number) in objective.held_out(model, batch).items()
+        }
+        assert found == {"masked_lm": (2.0 * count, count), "hidden_state_mse": (27.0, 9.0)}
 
 
 def test_a_missing_teacher_is_named() -> None:

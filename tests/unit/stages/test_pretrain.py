@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,7 @@ from transformers import AutoModel, AutoModelForMaskedLM
 from tinybert.config import build_recipe
 from tinybert.errors import RecipeError
 from tinybert.models import load_tokenizer
+from tinybert.stages import pretrain as pretrain_stage
 from tinybert.stages.pretrain import resolve_pretrain
 
 FAST = [
@@ -71,7 +74,7 @@ def test_only_the_head_learns_where_the_encoder_is_frozen(
     text: Path, tiny_encoder: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "run"
-    words = ["pretrain.train_only=head", "train.num_steps=60", "train.learning_rate=2e-2", *FAST]
+    words = ["pretrain.train_only=head", "train.num_steps=60", "train.learning_rate=5e-3", *FAST]
     call("pretrain", text, "--model", tiny_encoder, "--out", out, *words)
     before = AutoModel.from_pretrained(tiny_encoder, add_pooling_layer=False).state_dict()
     after = AutoModel.from_pretrained(out, add_pooling_layer=False).state_dict()
@@ -80,6 +83,8 @@ def test_only_the_head_learns_where_the_encoder_is_frozen(
     scores = metrics_of(out)
     assert float(str(scores["held_out"]["loss"])) < float(str(scores["first_held_out"]["loss"]))
     assert AutoModel.from_pretrained(out).config.hidden_dropout_prob == 0.1
+    whole = AutoModelForMaskedLM.from_pretrained(out)
+    assert not torch.equal(whole.get_output_embeddings().weight, whole.get_input_embeddings().weight)
 
 
 def test_the_same_command_finds_the_finished_run(
@@ -148,3 +153,43 @@ def test_a_tokenizer_without_a_mask_is_refused(
         *("--out", tmp_path / "run", *FAST),
     )
     assert "no mask token" in said
+
+
+def pipe(monkeypatch: pytest.MonkeyPatch, file: Path) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(file.read_bytes())))
+
+
+def test_a_pipe_is_not_taken_for_another(
+    text: Path,
+    tiny_encoder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    other = easy.write_documents(tmp_path / "other.txt", seed=9)
+    command = [
+        "pretrain",
+        "-",
+        "--model",
+        tiny_encoder,
+        "--out",
+        tmp_path / "run",
+        "train.num_steps=2",
+        *FAST,
+    ]
+    fit = pretrain_stage.fit_blocks
+
+    def dies(*args: object, **kwargs: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(pretrain_stage, "fit_blocks", dies)
+    pipe(monkeypatch, text)
+    with pytest.raises(SystemExit):
+        call(*command)
+    monkeypatch.setattr(pretrain_stage, "fit_blocks", fit)
+    pipe(monkeypatch, other)
+    assert "was begun with other text" in refused(capsys, *command)
+    pipe(monkeypatch, text)
+    call(*command)
+    pipe(monkeypatch, other)
+    assert "finished already, maybe from other text" in refused(capsys, *command)
