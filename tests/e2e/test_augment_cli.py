@@ -14,6 +14,7 @@ from tinybert import stages
 from tinybert.augment import vectors
 from tinybert.config import DataSection
 from tinybert.data import load
+from tinybert.runs import lock
 from tinybert.stages import augment as stage
 
 NEIGHBOURS = ["augment.method=neighbours", "augment.language=other"]
@@ -54,7 +55,11 @@ def test_copies_stand_behind_their_row_and_a_teacher_labels_them(
         assert (first["text"], first["label"]) == (original["text"], original["label"])
         assert original["text"] not in [copy["text"] for copy in copies]
         assert all(copy["label"] in easy.LABELS for copy in copies)
-    assert load(out, settings=DataSection(), label_kind="single").splits["train"]
+    (tmp_path / "more").mkdir()
+    out.replace(tmp_path / "more" / "train.jsonl")
+    for split in ("validation", "test"):
+        (tmp_path / "more" / f"{split}.jsonl").write_bytes((easy_rows / f"{split}.jsonl").read_bytes())
+    assert load(tmp_path / "more", settings=DataSection(), label_kind="single").splits["train"]
 
 
 def test_without_a_teacher_copies_have_no_label(tmp_path: Path, easy_rows: Path, tiny_encoder: Path) -> None:
@@ -98,6 +103,37 @@ def test_the_papers_method_with_a_masked_language_model(
     other = tmp_path / "other.jsonl"
     call("augment", easy_rows, "--out", other, "--copies", 2, "--model", filler, "train.seed=7")
     assert other.read_text() != first.read_text()
+
+
+def test_copies_are_not_cut_into_splits(
+    tmp_path: Path, easy_rows: Path, tiny_encoder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "more.jsonl"
+    call("augment", easy_rows, "--out", out, "--copies", 1, "--model", tiny_encoder, *NEIGHBOURS)
+    said = refused(capsys, "finetune", out, "--model", tiny_encoder, "--out", tmp_path / "run")
+    assert "more.jsonl: holds rows and their copies (column source_row)" in said
+
+
+def test_another_command_leaves_a_killed_ones_blocks_alone(
+    tmp_path: Path, tiny_encoder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows, out = easy.write_rows(tmp_path / "rows.jsonl", easy.make_rows(30)), tmp_path / "more.jsonl"
+    words = ["augment", rows, "--out", out, "--model", tiny_encoder, *NEIGHBOURS, "--copies"]
+
+    def dies(*args: object, **kwargs: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(stages.augment, "_written", dies)
+    with pytest.raises(SystemExit):
+        call(*words, 1)
+    monkeypatch.undo()
+    assert "unfinished file with other settings" in refused(capsys, *words, 2)
+    held = lock(tmp_path / ".more.jsonl.partial", subject="a test")
+    assert "another process is making this" in refused(capsys, *words, 1)
+    assert held is not None
+    held.close()
+    call(*words, 1)
+    assert len(read(out)) > 30
 
 
 def test_a_single_file_is_augmented_whole(tmp_path: Path, easy_rows: Path) -> None:

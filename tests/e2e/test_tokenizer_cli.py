@@ -246,3 +246,23 @@ def test_a_wrong_model_is_said_before_the_text_is_read(
     assert "none" in said
     assert "documents" not in said
     assert not list(tmp_path.iterdir())
+
+
+def test_numbers_that_no_text_can_meet_are_refused_before_it_is_read(
+    text: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ("tokenizer", text, "--out", tmp_path / "t", "--vocab-size")
+    said = refused(capsys, *words, 10**14, "--min-frequency", -3)
+    assert "2 problems" in said
+    assert "--min-frequency = -3: 1 or more" in said
+    assert "--vocab-size = 0: 6 to 10,000,000" in refused(capsys, *words, 0)
+    assert not list(tmp_path.iterdir())
+
+
+def test_nothing_is_written_among_the_text(
+    text: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(text.parent, tmp_path / "texts")
+    words = ("tokenizer", tmp_path / "texts", "--vocab-size", 60, "--text", "sentence", "--out")
+    assert "lies in the text's own folder" in refused(capsys, *words, tmp_path / "texts" / "inside")
+    call(*words, tmp_path / "beside")

@@ -60,3 +60,5 @@ def augment(
         print(json.dumps(facts, indent=2, ensure_ascii=False))
     else:
         print(f"{facts['num_rows']:,} rows and {facts['num_copies']:,} copies: {out}")
+        if facts["labels_of_copies"] is None:
+            print("the copies have no label; a distillation asks its teacher, or give --teacher here")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -125,4 +126,4 @@ def print_run(path: Path, metrics: Mapping[str, object]) -> None:
             f"on the {metrics['split']} split"
         )
     print(f"\nrun: {path}   report: {path / 'report.md'}")
-    print(f'try: tinybert predict {path} "a text of yours"')
+    print(f'try: tinybert predict {shlex.quote(str(path))} "a text of yours"')

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import cast
@@ -70,7 +71,8 @@ def tokenizer(
         return
     print_pieces([("tokenizer", facts)], facts)
     print(f"\ntokenizer: {out}")
-    print(f"try: tinybert pretrain {text} --model 4l-312d --tokenizer {out} --out runs/pretrained")
+    command = ["pretrain", text, "--model", "4l-312d", "--tokenizer", str(out), "--out", "runs/pretrained"]
+    print(f"try: tinybert {shlex.join(command)}")
 
 
 def print_settings(settings: Facts, corpus: Facts) -> None:

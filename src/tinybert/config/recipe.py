@@ -131,7 +131,7 @@ class TrainSection(Section):
 
     num_epochs: int | None = Field(default=None, ge=1, description="default: by the student's start")
     num_steps: int | None = Field(
-        default=None, ge=1, description="raw text: stop there; overrides num_epochs"
+        default=None, ge=1, le=10**9, description="raw text: stop there; overrides num_epochs"
     )
     eval_steps: int | None = Field(
         default=None,

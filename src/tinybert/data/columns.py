@@ -10,6 +10,8 @@ from tinybert.data.labels import LabelKind
 from tinybert.lookup import nearest
 
 # the first name wins outright; two of the others together are ambiguous
+SOURCE_ROW = "source_row"
+"""Column of augmented files: which row a row is, or is a copy of."""
 TEXT_NAMES = (
     *("text", "sentence", "sentence1", "sentence_a", "text1", "text_a", "content", "review", "premise"),
     *("question", "question1", "query", "utterance", "comment", "tweet", "message", "phrase", "document"),

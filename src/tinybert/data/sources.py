@@ -16,7 +16,7 @@ from tinybert.config import DataSection
 from tinybert.data import checks
 from tinybert.data.arrow import temporary_folder, write_batches
 from tinybert.data.checks import Split
-from tinybert.data.columns import find_columns
+from tinybert.data.columns import SOURCE_ROW, find_columns
 from tinybert.data.entities import exported_rows
 from tinybert.data.findings import BadRow, Findings
 from tinybert.data.labels import Label, LabelKind, LabelScheme, find_separator
@@ -141,6 +141,16 @@ def _usable(tables: Tables, request: _Request, findings: Findings) -> Tables:
     elif unlabelled:
         names = ", ".join(table.file for table in unlabelled)
         findings.warnings.append(f"{names}: unlabelled rows are not used here; they are in distillation")
+    whole = WHOLE in tables and not (len(request.need) == 1 and "train" not in request.need)
+    cut = [*tables[WHOLE]] if whole else []
+    cut += tables.get("train", []) if "validation" not in tables else []
+    findings.problems += [
+        f"{table.file}: holds rows and their copies (column {SOURCE_ROW}); cut into splits here, a model "
+        "would be tested on copies of what it learnt: name it train.jsonl, in a folder with validation.jsonl "
+        "and test.jsonl"
+        for table in cut
+        if SOURCE_ROW in table.columns
+    ]
     missing = [] if WHOLE in tables else [name for name in request.need if name not in tables]
     carved = "validation" if "train" in tables else None
     findings.problems += [

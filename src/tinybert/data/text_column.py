@@ -64,7 +64,7 @@ def _fault_line(table: Table, row: Fault | tuple[int, Mapping[str, object]], col
     if isinstance(row, Fault):
         return f"{table.file}, {table.unit} {row.number:,}: {row.why}"
     kind = type(row[1].get(column)).__name__
-    return f"{table.file}, {table.unit} {row[0]:,}, {column}: a {kind}, not a text; set data.text=COLUMN"
+    return f"{table.file}, {table.unit} {row[0]:,}, {column}: a {kind}, not a text; give --text COLUMN"
 
 
 def _choose(
@@ -80,14 +80,14 @@ def _choose(
     there_is = f"the columns are: {', '.join(table.columns)}"
     if wanted is not None and wanted not in table.columns:
         hint = nearest(wanted, table.columns)
-        raise DataError(table.file, f"no column {wanted!r} ({there_is}){hint}; set data.text=COLUMN")
+        raise DataError(table.file, f"no column {wanted!r} ({there_is}){hint}; give --text COLUMN")
     rows = [row[1] for row in head if not isinstance(row, Fault)]
     by_name = {name.strip().lower(): name for name in reversed(table.columns)}
     known = [by_name[name] for name in COLUMN_NAMES if name in by_name]
     texts = [name for name in table.columns if _holds_text([row.get(name) for row in rows])]
     column = wanted or (known[0] if known else texts[0] if len(texts) == 1 else None)
     if column is None:
-        raise DataError(table.file, f"which column is the text? ({there_is}); set data.text=COLUMN")
+        raise DataError(table.file, f"which column is the text? ({there_is}); give --text COLUMN")
     values = [row.get(column) for row in rows if row.get(column) not in (None, "")]
     if values and sum(map(_is_number, values)) > NUMBERS_SHARE * len(values):
         raise DataError(table.file, _full_of_numbers(table, column, values[0]))
@@ -104,7 +104,7 @@ def _why_no_columns(table: Table, head: Sequence[object]) -> list[str]:
 def _full_of_numbers(table: Table, column: str, example: object) -> str:
     return (
         f"column {column!r} is full of numbers, such as {example!r} (the columns are: "
-        f"{', '.join(table.columns)}); set data.text=COLUMN"
+        f"{', '.join(table.columns)}); give --text COLUMN"
     )
 
 

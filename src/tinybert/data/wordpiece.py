@@ -79,7 +79,7 @@ def train_wordpiece(
             "corpus",
             f"vocab_size = {vocab_size:,}: its {sum(counts.values()):,} words ({len(counts):,} different "
             f"ones) give {len(pieces):,} pieces that occur at least {min_frequency} times; set vocab_size to "
-            f"{len(pieces):,} or fewer, or give more text",
+            f"{len(pieces):,} or fewer, lower min_frequency, or give more text",
         )
     return make_tokenizer(pieces, lowercase=lowercase)
 

@@ -6,12 +6,13 @@ from tinybert.runs.directory import (
     RunInProgress,
     finished_run,
     is_run,
+    lock,
     open_run,
     partial_path,
     write_json,
     write_text,
 )
-from tinybert.runs.inputs import digest_input
+from tinybert.runs.inputs import digest_input, refuse_inside
 
 __all__ = [
     "Json",
@@ -20,8 +21,10 @@ __all__ = [
     "digest_input",
     "finished_run",
     "is_run",
+    "lock",
     "open_run",
     "partial_path",
+    "refuse_inside",
     "write_json",
     "write_text",
 ]

@@ -89,6 +89,28 @@ def partial_path(out: Path) -> Path:
     return out.parent / f".{out.name}.partial"
 
 
+def lock(folder: Path, *, subject: str) -> TextIO | None:
+    """Keep a second process out of a folder until the file that is returned is closed.
+
+    Returns:
+        None where the system has no file locks.
+
+    Raises:
+        RunError: Another process works there.
+    """
+    if sys.platform == "win32":
+        return None
+    import fcntl
+
+    file = (folder / "lock").open("w")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        file.close()
+        raise RunError(subject, "another process is making this just now") from error
+    return file
+
+
 class RunInProgress:
     """A run being made; ``with`` begins it and, at the end, lets others in again.
 
@@ -137,23 +159,11 @@ class RunInProgress:
             )
         try:
             self.work.mkdir(parents=True, exist_ok=True)
-            self._lock()
+            self.lock_file = lock(self.work, subject=str(self.out))
             write_json(self.path / INPUTS, self.inputs)
             write_text(recipe_file, dump_recipe(self.recipe))
         except OSError as error:
             raise RunError(str(self.out), f"cannot write here: {error.strerror or error}") from error
-
-    def _lock(self) -> None:
-        """Keep a second process out for as long as this one lives (where the system has file locks)."""
-        if sys.platform == "win32":
-            return
-        import fcntl
-
-        self.lock_file = (self.work / "lock").open("w")
-        try:
-            fcntl.flock(self.lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise RunError(str(self.out), "another process is making this run just now") from error
 
     def _has_products(self) -> bool:
         """True when a step has left something that took time: a model, or checkpoints on the way to one."""

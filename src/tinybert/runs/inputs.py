@@ -12,6 +12,7 @@ from typing import cast
 from tinybert.data import is_bundled
 from tinybert.data.documents import STDIN, files_below
 from tinybert.data.readers import READERS
+from tinybert.errors import RunError
 
 BLOCK_BYTES = 1 << 20
 SUFFIXES = (*READERS, ".safetensors", ".txt")
@@ -33,6 +34,19 @@ def digest_input(source: object, *, is_text: bool = False) -> str:
     for block in _text_blocks(Path(str(source)).expanduser()) if in_folders else _blocks(source):
         digest.update(block)
     return digest.hexdigest()
+
+
+def refuse_inside(out: Path, source: object) -> None:
+    """Refuse to write into a folder of raw text, where the next command would read it as text.
+
+    Raises:
+        RunError: The place lies in the folder.
+    """
+    if not _is_folder(source):
+        return
+    folder = Path(str(source)).expanduser().resolve()
+    if out.resolve().is_relative_to(folder):
+        raise RunError(str(out), f"lies in the text's own folder {source}; choose an --out beside it")
 
 
 def _blocks(source: object) -> Iterator[bytes]:

@@ -20,12 +20,13 @@ from tinybert.augment import BLOCK, Augmenter, build_method, copies_in_blocks, l
 from tinybert.config import AugmentSection, Recipe
 from tinybert.data import LabelScheme, TextData
 from tinybert.data.arrow import write_batches
-from tinybert.errors import DataError, RecipeError
+from tinybert.data.columns import SOURCE_ROW
+from tinybert.errors import DataError, RecipeError, RunError, TinyBertError
 from tinybert.models import load_encoder, load_tokenizer
 from tinybert.models.fill import WordFiller, embedding_vectors
 from tinybert.models.masked_lm import load_masked_lm
 from tinybert.predict import Predictor
-from tinybert.runs import Json, digest_input, partial_path, write_text
+from tinybert.runs import Json, digest_input, lock, partial_path, write_text
 from tinybert.stages.console import say
 from tinybert.stages.plan import check_augment, find_task, plan_config, plan_teacher, resolve_path
 from tinybert.stages.plan_augment import augment_problems, models_of_augment
@@ -36,8 +37,8 @@ from tinybert.train import choose_precision
 from tinybert.words import Language, detect_language, word_spans
 
 PAPERS_COPIES = 20
+BLOCKS, PRECISION = "blocks", "precision.json"
 Copies = list[list[dict[str, Any]]]
-SOURCE_ROW = "source_row"
 UNREAD = ["model", "hard_loss", "corpus", "pretrain", "student", "distill", "baseline"]
 UNREAD_PARTS = {
     "data": ["max_length", "label_pieces", "max_leakage"],
@@ -337,7 +338,25 @@ def augment(recipe: Recipe, out: Path, *, num_processes: int = 1) -> Json:
         raise RecipeError("--out", f"{out}: give a name that ends in .jsonl")
     if out.exists():
         raise RecipeError("--out", f"{out}: already exists; choose another name, or delete it first")
-    work = _work_folder(recipe, out)
+    work = partial_path(out)
+    try:
+        work.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RunError(str(out), f"cannot write here: {error.strerror or error}") from error
+    held = lock(work, subject=str(out))
+    try:
+        _refuse_other(recipe, out, work)
+        return _made(recipe, out, work, num_processes=num_processes)
+    except TinyBertError:
+        if not any((work / BLOCKS).glob("block-*.json")):
+            shutil.rmtree(work, ignore_errors=True)  # the mended command may well have other settings
+        raise
+    finally:
+        if held is not None:
+            held.close()
+
+
+def _made(recipe: Recipe, out: Path, work: Path, *, num_processes: int) -> Json:
     source, task = str(recipe.data.path), find_task(recipe)
     one_file = Path(source).expanduser().is_file()
     data = load_rows(
@@ -352,7 +371,7 @@ def augment(recipe: Recipe, out: Path, *, num_processes: int = 1) -> Json:
     copies = rows_with_copies(
         rows,
         recipe,
-        work / "blocks",
+        work / BLOCKS,
         labels=data.labels,
         embeddings_of=recipe.teacher.path,
         teacher=recipe.teacher.path,
@@ -379,27 +398,35 @@ def augment(recipe: Recipe, out: Path, *, num_processes: int = 1) -> Json:
     }
 
 
-def _work_folder(recipe: Recipe, out: Path) -> Path:
-    """Return where an unfinished file of these settings and rows is made; what is left of others goes."""
+def _refuse_other(recipe: Recipe, out: Path, work: Path) -> None:
+    """Let the same command go on; blocks that were made by another, or from other data, stay as they are.
+
+    Raises:
+        RunError: There are such blocks.
+    """
     teacher = {} if recipe.teacher.path is None else {"teacher": recipe.teacher.path}
     read = {"data": str(recipe.data.path), **teacher, **models_of_augment(recipe.augment)}
     inputs = {name: digest_input(path) for name, path in read.items()}
-    key = {"recipe": recipe.model_dump(mode="json"), "inputs": inputs}
-    folder = partial_path(out)
-    mark = folder / "made_from.json"
-    text = json.dumps(key, sort_keys=True)
-    if folder.exists() and not (mark.exists() and mark.read_text(encoding="utf-8") == text):
-        shutil.rmtree(folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    text = json.dumps({"recipe": recipe.model_dump(mode="json"), "inputs": inputs}, sort_keys=True)
+    mark = work / "made_from.json"
+    if mark.exists() and mark.read_text(encoding="utf-8") != text:
+        if any((work / BLOCKS).glob("block-*.json")):
+            raise RunError(
+                str(out),
+                f"an unfinished file with other settings or of other data is in {work}; give its command "
+                "again to go on, delete that folder, or choose another --out",
+            )
+        for part in ("rows", BLOCKS):
+            shutil.rmtree(work / part, ignore_errors=True)
+        (work / PRECISION).unlink(missing_ok=True)
     write_text(mark, text)
-    return folder
 
 
 def _fills_in_bf16(recipe: Recipe, language: Language, work: Path) -> bool:
     """Choose the filler's number format, once: a killed command goes on in the same."""
     if "filler" not in needs(recipe.augment.method, language):
         return False
-    kept = work / "precision.json"
+    kept = work / PRECISION
     if not kept.exists():
         write_text(kept, json.dumps(choose_precision(recipe.train.precision)))
     return json.loads(kept.read_text(encoding="utf-8")) == "bf16"

@@ -14,7 +14,7 @@ import transformers
 from tinybert.config import Recipe, dump_recipe
 from tinybert.data.documents import is_pipe
 from tinybert.errors import RecipeError, RunError
-from tinybert.runs import Run, RunInProgress, digest_input, finished_run
+from tinybert.runs import Run, RunInProgress, digest_input, finished_run, refuse_inside
 from tinybert.stages.console import say
 from tinybert.stages.distill import distill
 from tinybert.stages.finetune import finetune, resolve_finetune
@@ -41,6 +41,8 @@ def run_recipe(recipe: Recipe, out: str | Path, *, source: object = None) -> Run
     place = Path(out)
     resolved, models, carry_out = _settle(recipe)
     is_text = resolved.stage == "pretrain" or resolved.task == GENERAL
+    if is_text:
+        refuse_inside(place, rows)
     inputs = {"data": digest_input(rows, is_text=is_text)} | {
         name: digest_input(path) for name, path in models.items()
     }

@@ -22,7 +22,7 @@ from tinybert.data.corpus import Corpus, load_corpus
 from tinybert.data.documents import is_pipe
 from tinybert.data.wordpiece import BATCH_SIZE, Coverage, measure_coverage
 from tinybert.errors import RecipeError, RunError
-from tinybert.runs import Json, digest_input, partial_path
+from tinybert.runs import Json, digest_input, partial_path, refuse_inside
 from tinybert.stages.console import say
 
 MADE_FROM = ("settings", "inputs")
@@ -60,6 +60,7 @@ def finished_folder(out: Path, report: str, origin: Json, *, source: str) -> Jso
     """
     if not out.name:
         raise RunError(str(out), "not a new folder; give --out a name, for example --out runs/first")
+    refuse_inside(out, source)
     if not out.exists() or (out.is_dir() and not any(out.iterdir())):
         return None
     found = _read_report(out / report)

@@ -32,6 +32,7 @@ from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR, EvalPrediction
 from transformers.utils import logging as transformers_logging
 
 from tinybert.data import LengthGroupedSampler, lengths_of
+from tinybert.errors import RunError
 from tinybert.models.attention import training_attention
 from tinybert.models.inputs import run_model
 from tinybert.models.memory import keep_freed_memory
@@ -131,7 +132,23 @@ class ObjectiveTrainer(Trainer):
             self.term_sums[name] = so_far + num_rows * term.detach()
         self.num_rows_seen += num_rows
         self.num_tokens_seen = self.num_tokens_seen.to(model_device(inputs)) + inputs["attention_mask"].sum()
-        return torch.stack([term.float() for term in terms.values()]).sum()
+        loss = torch.stack([term.float() for term in terms.values()]).sum()
+        if not loss.is_cuda:  # there it would wait for the device: see ``log``
+            self.stop_if_diverged(float(loss.detach()))
+        return loss
+
+    def stop_if_diverged(self, loss: float) -> None:
+        """Stop at a loss that is no number: nothing good comes after it.
+
+        Raises:
+            RunError: With the step and the fix.
+        """
+        if not math.isfinite(loss):
+            raise RunError(
+                self.args.run_name or "training",
+                f"step {self.state.global_step + 1:,}: the loss is {loss}, the training has diverged; set "
+                f"train.learning_rate below {self.args.learning_rate:g}, and begin again with another --out",
+            )
 
     def prediction_step(
         self,
@@ -162,6 +179,7 @@ class ObjectiveTrainer(Trainer):
                 metrics = {
                     f"{metric_key_prefix}_{name}": value for name, value in self.validate(model).items()
                 }
+            self.stop_if_diverged(metrics.get(f"{metric_key_prefix}_loss", 0.0))
             self.log(metrics)
             self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
         self.counted_from = time.perf_counter()
@@ -182,6 +200,7 @@ class ObjectiveTrainer(Trainer):
             logs["tokens_per_second"] = float(self.num_tokens_seen) / (now - self.counted_from)
             self.num_tokens_seen, self.counted_from = self.num_tokens_seen.zero_(), now
             terms = self.mean_terms()
+            self.stop_if_diverged(sum(terms.values()))
             logs |= {"loss": sum(terms.values())} | {f"loss/{name}": value for name, value in terms.items()}
         super().log(logs, start_time)
 
@@ -242,6 +261,9 @@ def train(
         metrics: ``(scores, gold) -> {name: value}``, scores (N, C), or (N, L, C) filled up with -100.
         validate: Where there are no labels, instead of ``hard_loss`` and ``metrics``: scores the model
             itself, under ``eval()`` and without gradients.
+
+    Raises:
+        RunError: The training diverged.
     """
     checkpoint = last_whole_checkpoint(work_dir)
 
@@ -267,6 +289,8 @@ def train(
     trainer.num_entries_before = num_log_entries(checkpoint)
     with training_attention(model):
         outcome = trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    if not all(bool(torch.isfinite(parameter).all()) for parameter in model.parameters()):
+        trainer.stop_if_diverged(math.nan)
     history = epoch_rows(trainer.state.log_history)
     key = f"val_{settings.main_metric}"
     best = max(history, key=lambda row: row.get(key, -math.inf)) if history else {}

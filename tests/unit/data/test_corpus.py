@@ -208,7 +208,7 @@ def test_a_column_that_is_no_text(
 ) -> None:
     (problem,) = problems(easy.write_rows(tmp_path / "rows.jsonl", rows), column)
     assert said in problem
-    assert "data.text=COLUMN" in problem
+    assert "give --text COLUMN" in problem
 
 
 def test_a_broken_line_is_named(tmp_path: Path) -> None:

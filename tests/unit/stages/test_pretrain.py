@@ -103,6 +103,15 @@ def test_the_same_command_finds_the_finished_run(
     assert "other data" in refused(capsys, *other)
 
 
+def test_a_run_that_diverged_is_not_finished(
+    text: Path, tiny_encoder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = ["--out", tmp_path / "run", "train.learning_rate=1e9", "train.num_steps=6"]
+    said = refused(capsys, "pretrain", text, "--model", tiny_encoder, *out, *FAST)
+    assert "the training has diverged; set train.learning_rate below 1e+09" in said
+    assert not (tmp_path / "run").exists()
+
+
 def problems(*overrides: str, **tree: object) -> tuple[str, ...]:
     with pytest.raises(RecipeError) as caught:
         resolve_pretrain(build_recipe({"stage": "pretrain", **tree}, overrides))

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 
 import pytest
@@ -10,10 +11,11 @@ from torch import Tensor, nn
 from transformers import TrainerCallback
 
 from tinybert.data import Collator
+from tinybert.errors import RunError, TinyBertError
 from tinybert.models.inputs import model_inputs
 from tinybert.tasks import BUILTIN as TASKS
 from tinybert.train import Batch, Settings, Trained, train
-from tinybert.train.trainer import epoch_rows, last_whole_checkpoint, training_arguments
+from tinybert.train.trainer import Validate, epoch_rows, last_whole_checkpoint, training_arguments
 
 CLASSIFICATION = TASKS["classification"]
 HARD = CLASSIFICATION.hard_losses["cross_entropy"]
@@ -31,6 +33,7 @@ def run(
     objective=two_terms,
     num_rows: int = 64,
     num_validation: int = 40,
+    validate: Validate | None = None,
     **changes: object,
 ) -> Trained:
     values: dict[str, object] = {
@@ -49,6 +52,7 @@ def run(
         collator=Collator(easy.make_tokenizer()),
         hard_loss=lambda logits, batch: HARD(logits, batch["labels"]),
         metrics=CLASSIFICATION.metrics,
+        validate=validate,
         settings=Settings(**values),
         work_dir=folder,
     )
@@ -179,6 +183,41 @@ def test_seconds_count_what_earlier_processes_took(tmp_path: Path) -> None:
     trained = run(tmp_path, num_epochs=2)
     assert 1000 < trained.seconds < 1100
     assert trained.history[1]["seconds"] > 1000
+
+
+def test_a_training_that_diverges_is_stopped(tmp_path: Path) -> None:
+    steps = iter([1.0, 1.0, math.inf])
+
+    def grows(model: nn.Module, batch: Batch) -> dict[str, Tensor]:
+        return {name: term * next(steps) for name, term in {"hard": two_terms(model, batch)["hard"]}.items()}
+
+    with pytest.raises(RunError, match=r"step 3: the loss is inf, .* set train\.learning_rate below 0\.002"):
+        run(tmp_path, objective=grows)
+
+
+def test_weights_that_the_last_step_broke_are_not_kept(tmp_path: Path) -> None:
+    class Breaks(TrainerCallback):
+        def on_step_end(self, args, state, control, model=None, **kwargs: object) -> None:
+            if state.global_step == state.max_steps:
+                next(model.parameters()).data.fill_(math.nan)
+
+    with pytest.raises(TinyBertError, match="diverged"):
+        run(tmp_path, callbacks=(Breaks(),), keep_best=False)
+    with pytest.raises(RunError, match="the loss is nan"):
+        run(
+            tmp_path / "other",
+            callbacks=(Breaks(),),
+            keep_best=False,
+            validate=lambda _: {"loss": 1.0, "accuracy": 1.0},
+        )
+
+
+def test_only_a_best_epoch_that_is_wanted_is_looked_for(tmp_path: Path) -> None:
+    """Where the last weights count, transformers would keep the highest perplexity's and drop the last."""
+    values = {"num_epochs": 1, "learning_rate": 1e-3, "main_metric": "perplexity"}
+    for keep in (True, False):
+        arguments = training_arguments(Settings(**values, keep_best=keep), tmp_path, num_rows=8)
+        assert (arguments.metric_for_best_model is not None) == keep
 
 
 def test_no_checkpoint_means_from_the_start(tmp_path: Path) -> None:
