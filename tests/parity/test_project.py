@@ -1,3 +1,5 @@
+import copy
+
 import pytest
 import torch
 from tests.unit.models.tiny import batch, classifier
@@ -5,6 +7,7 @@ from tests.unit.models.tiny import batch, classifier
 from tinybert.errors import ModelError
 from tinybert.models import Shape, project_start, random_start, slice_start, student_config
 from tinybert.models.families import encoder
+from tinybert.models.project import adapt_student
 
 SAME = Shape(3, 32, 4, 48)
 CALIBRATION = [batch(rows=16, length=12, seed=seed) for seed in range(1, 9)]
@@ -134,3 +137,36 @@ def test_what_cannot_be_projected_is_refused_with_all_reasons():
         project(encoder(teacher))
     with pytest.raises(ModelError, match="widens its embeddings"):
         project(classifier("electra"))
+
+
+def fine_tuned(teacher):
+    """The same model, with other feed-forward outputs and another head."""
+    tuned = copy.deepcopy(teacher)
+    generator = torch.Generator().manual_seed(3)
+    with torch.no_grad():
+        for name, parameter in tuned.named_parameters():
+            writes = "output.dense.weight" in name and "attention" not in name
+            if writes or name.startswith(("classifier", "bert.pooler")):
+                parameter += 0.3 * parameter.std() * torch.randn(parameter.shape, generator=generator)
+    return tuned
+
+
+def test_a_student_that_knows_the_layers_follows_its_teacher_into_a_task():
+    teacher = classifier("bert")
+    tuned, student = fine_tuned(teacher), project(teacher).student
+    before = error(student, tuned)
+    maps = adapt_student(tuned, student, batches=CALIBRATION, layer_map=(1, 2, 3), maps=None)
+    assert maps is None
+    assert error(student, tuned) < 0.02 * before
+
+
+def test_a_narrow_students_maps_are_fitted_with_it():
+    teacher = classifier("bert")
+    tuned = fine_tuned(teacher)
+    start = project(teacher, Shape(3, 16, 4, 48))
+    maps = torch.stack([start.projection] * 4)
+    before = error(start.student, tuned)
+    after = adapt_student(tuned, start.student, batches=CALIBRATION, layer_map=(1, 2, 3), maps=maps)
+    assert after is not None
+    assert after.shape == maps.shape
+    assert error(start.student, tuned) < 0.7 * before

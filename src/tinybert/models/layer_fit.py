@@ -16,6 +16,8 @@ from tinybert.models.families import Block
 from tinybert.models.flat import Steps, attend
 from tinybert.models.refit import refit_linear, refit_norm
 
+ADAPT_RIDGE = 0.1
+
 
 @dataclass(frozen=True)
 class LayerFit:
@@ -42,6 +44,30 @@ class LayerFit:
         neurons_NF = self._fit_neurons(attended_NS)
         before_NS = attended_NS + target.ffn_out(neurons_NF)
         return self._fit_norm(target.norm2, source.norm2, before_NS, theirs.hidden)
+
+    def adapt(self, hidden_NS: Tensor, masks_BL: Sequence[Tensor]) -> Tensor:
+        """Fit only what the feed-forward part writes, from where it stands; return the layer's output (N, S).
+
+        For a student that was taught this layer of the same teacher before that was fine-tuned: its heads and
+        neurons are its own and stay. ``basis`` takes the teacher's hidden states to the student's.
+        """
+        target, theirs = self.target, self.theirs
+        context_NS = attend(
+            target.q(hidden_NS),
+            target.k(hidden_NS),
+            target.v(hidden_NS),
+            masks_BL,
+            num_heads=target.num_heads,
+        )
+        attended_NS = target.norm1(hidden_NS + target.o(context_NS))
+        neurons_NF = target.activation(target.ffn_in(attended_NS))
+        wanted_NS = theirs.before_norm2 @ self.basis - attended_NS
+        start_SF = target.ffn_out.weight.clone()
+        refit_linear(target.ffn_out, neurons_NF, wanted_NS, start_OI=start_SF, ridge=ADAPT_RIDGE)
+        before_NS = attended_NS + target.ffn_out(neurons_NF)
+        start_S = target.norm2.weight.clone()
+        refit_norm(target.norm2, before_NS, theirs.hidden @ self.basis, start_O=start_S)
+        return target.norm2(before_NS)
 
     def _fit_heads(self, hidden_NS: Tensor, masks_BL: Sequence[Tensor]) -> Tensor:
         """Fit queries, keys, values and output; return the attention context (N, S)."""

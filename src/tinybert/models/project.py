@@ -42,7 +42,7 @@ from tinybert.models.head import answer_layer, head_kind, pooler_layer
 from tinybert.models.initialise import first_position, random_start
 from tinybert.models.inputs import logits_of, model_inputs
 from tinybert.models.layer_fit import LayerFit
-from tinybert.models.refit import refit_linear, refit_norm
+from tinybert.models.refit import refit_linear, refit_map, refit_norm
 
 MAX_TOKENS = 20_000  # some 800 sentences: enough for the widest regression here
 
@@ -130,39 +130,69 @@ def project_start(
 
 
 @torch.no_grad()
-def fit_head(
+def adapt_student(
     teacher: PreTrainedModel,
     student: PreTrainedModel,
     *,
     batches: Iterable[Mapping[str, Tensor]],
-    widening_DS: Tensor,
-) -> None:
-    """Fit a student's head to a teacher's answers, from what the student's encoder gives already.
+    layer_map: Sequence[int],
+    maps: Tensor | None,
+) -> Tensor | None:
+    """Take a student of general distillation over to a task, in closed form: its layers and its head.
 
-    The student is one that was taught the teacher's hidden states, so that its own are near to them.
+    The student was taught the layers of a teacher before that was fine-tuned. Layer by layer, what its
+    feed-forward part writes is fitted to the fine-tuned teacher's hidden states; then the maps to the
+    teacher's width, and the head to the teacher's answers.
 
     Args:
         teacher: A model that knows the task.
-        student: A model with the same kind of head and as many answers; its head's weights are set.
+        student: A model with the same kind of head and as many answers; its weights are set.
         batches: Rows to calibrate with, as :func:`project_start` takes them.
-        widening_DS: (D, S): teacher hidden ≈ widening · student hidden, in the last layer.
+        layer_map: Which teacher layer each student layer was taught, from 1; empty: only the head is fitted.
+        maps: (N + 1, D, S): teacher hidden ≈ map · student hidden, as general distillation learnt them; None
+            at the teacher's own width.
+
+    Returns:
+        The maps after the fit.
     """
     teacher.eval()
     student.eval()
-    seen = _calibrate(teacher, [], batches)
     last = describe(student.config).num_hidden_layers
-    taking = Capture(student, hidden=[last])
-    hidden = list[Tensor]()
+    seen = _calibrate(teacher, layer_map, batches)
+    width = int(student.config.hidden_size)
+    widening = [torch.eye(width)] * (last + 1) if maps is None else list(maps)
+    if layer_map:
+        hidden_NS = _hidden_of(student, seen, [0])[0]
+        for index, layer in enumerate(layer_map):
+            theirs = run_block(blocks(teacher)[layer - 1], seen.hidden[layer - 1], seen.masks)
+            narrowing_DS = torch.linalg.pinv(widening[index + 1]).T
+            fit = LayerFit(blocks(teacher)[layer - 1], blocks(student)[index], theirs, narrowing_DS)
+            hidden_NS = fit.adapt(hidden_NS, seen.masks)
+    states = _hidden_of(student, seen, range(last + 1))
+    if maps is not None and layer_map:
+        wanted = [seen.hidden[index] for index in (0, *layer_map)]
+        widening = [
+            refit_map(own_DS, state_NS, target_ND)
+            for own_DS, state_NS, target_ND in zip(widening, states, wanted, strict=True)
+        ]
+    if head_kind(student.config) == "sequence":
+        first_BS = states[last][_first_tokens(seen.masks)]
+        _start_head(teacher, student, seen, widening[last], first_BS, keep_head=True)
+    else:
+        _start_token_head(teacher, student, seen, widening[last], states[last])
+    return None if maps is None else torch.stack(widening)
+
+
+def _hidden_of(student: PreTrainedModel, seen: _Calibration, indices: Sequence[int]) -> list[Tensor]:
+    """Return a student's hidden states at the real tokens, (N, S) each."""
+    taking = Capture(student, hidden=list(indices))
+    flat: list[list[Tensor]] = [[] for _ in indices]
     for batch, mask in zip(seen.batches, seen.masks, strict=True):
         with taking as taken:
             student(**batch)
-        hidden.append(taken.hidden[last][mask])
-    hidden_NS = torch.cat(hidden)
-    if head_kind(student.config) == "sequence":
-        first_BS = hidden_NS[_first_tokens(seen.masks)]
-        _start_head(teacher, student, seen, widening_DS, first_BS, keep_head=True)
-    else:
-        _start_token_head(teacher, student, seen, widening_DS, hidden_NS)
+        for parts, index in zip(flat, indices, strict=True):
+            parts.append(taken.hidden[index][mask])
+    return [torch.cat(parts) for parts in flat]
 
 
 def _check(

@@ -40,6 +40,15 @@ def refit_linear(
     linear.bias.data.copy_(mean_O - weight @ mean_I)
 
 
+def refit_map(start_OI: Tensor, inputs_NI: Tensor, targets_NO: Tensor, *, ridge: float = RIDGE) -> Tensor:
+    """Return the ridge regression without a bias from inputs to targets, (O, I), drawn towards a start."""
+    missing_NO = targets_NO - inputs_NI @ start_OI.T
+    gram = (inputs_NI.T @ inputs_NI).double()
+    gram.diagonal().add_(ridge * gram.diagonal().mean() + 1e-12)
+    correction_IO = torch.linalg.solve(gram, (inputs_NI.T @ missing_NO).double())
+    return start_OI + correction_IO.T.to(start_OI.dtype)
+
+
 def refit_norm(
     norm: nn.LayerNorm, inputs_NO: Tensor, targets_NO: Tensor, *, start_O: Tensor, ridge: float = 1e-4
 ) -> None:

@@ -24,7 +24,7 @@ from tinybert.models import (
     slice_start,
     student_config,
 )
-from tinybert.models.project import fit_head
+from tinybert.models.project import adapt_student
 from tinybert.stages.plan import Start, resolve_path
 from tinybert.stages.prepare import label_arguments, load_for_labels
 from tinybert.tasks import Task
@@ -44,7 +44,7 @@ class StartPlan:
         shape: The student's size.
         layer_map: The source's layers kept, from 1.
         keep_head: The source knows the task: its head comes along.
-        teacher: Of a checkpoint that has learnt this teacher's layers: its head is fitted to the answers.
+        teacher: Of a checkpoint that has learnt the layers of this one before it knew the task.
     """
 
     kind: Start
@@ -114,13 +114,11 @@ def _start_checkpoint(
     file = Path(resolve_path(plan.source)) / PROJECTION_FILE
     if plan.teacher is None:
         return Started(model)
-    projection = load_file(file)["projection"] if file.exists() else None
-    teacher = load_for_labels(plan.teacher, task, labels, seed=seed, new_head=False)
-    width = int(model.config.hidden_size)
-    last = torch.eye(width) if projection is None else projection[-1]
+    maps = load_file(file)["projection"] if file.exists() else None
     if not knows_task(plan.source, task):
-        fit_head(teacher, model, batches=batches, widening_DS=last)
-    return Started(model, projection)
+        teacher = load_for_labels(plan.teacher, task, labels, seed=seed, new_head=False)
+        maps = adapt_student(teacher, model, batches=batches, layer_map=plan.layer_map, maps=maps)
+    return Started(model, maps)
 
 
 def calibration(rows: Dataset, collator: Collator) -> Iterable[dict[str, Tensor]]:
