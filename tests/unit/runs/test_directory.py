@@ -142,7 +142,7 @@ def test_a_second_process_is_kept_out(tmp_path: Path) -> None:
     command = [sys.executable, "-c", code, str(tmp_path / "run")]
     with RunInProgress(tmp_path / "run", RECIPE):
         second = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert "another process is making this run" in second.stderr
+    assert "another process is making this just now" in second.stderr
     after = subprocess.run(command, capture_output=True, text=True, check=False)
     assert after.returncode == 0, after.stderr
 
