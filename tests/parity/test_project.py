@@ -155,7 +155,7 @@ def test_a_student_that_knows_the_layers_follows_its_teacher_into_a_task():
     teacher = classifier("bert")
     tuned, student = fine_tuned(teacher), project(teacher).student
     before = error(student, tuned)
-    maps = adapt_student(tuned, student, batches=CALIBRATION, layer_map=(1, 2, 3), maps=None)
+    maps = adapt_student(teacher, tuned, student, batches=CALIBRATION, layer_map=(1, 2, 3), maps=None)
     assert maps is None
     assert error(student, tuned) < 0.02 * before
 
@@ -166,7 +166,7 @@ def test_a_narrow_students_maps_are_fitted_with_it():
     start = project(teacher, Shape(3, 16, 4, 48))
     maps = torch.stack([start.projection] * 4)
     before = error(start.student, tuned)
-    after = adapt_student(tuned, start.student, batches=CALIBRATION, layer_map=(1, 2, 3), maps=maps)
+    after = adapt_student(teacher, tuned, start.student, batches=CALIBRATION, layer_map=(1, 2, 3), maps=maps)
     assert after is not None
     assert after.shape == maps.shape
     assert error(start.student, tuned) < 0.7 * before

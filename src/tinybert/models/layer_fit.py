@@ -14,9 +14,9 @@ from torch import Tensor, nn
 
 from tinybert.models.families import Block
 from tinybert.models.flat import Steps, attend
-from tinybert.models.refit import refit_linear, refit_norm
+from tinybert.models.refit import refit_linear, refit_map, refit_norm
 
-ADAPT_RIDGE = 0.1
+MOVE_RIDGE = 0.03
 
 
 @dataclass(frozen=True)
@@ -44,30 +44,6 @@ class LayerFit:
         neurons_NF = self._fit_neurons(attended_NS)
         before_NS = attended_NS + target.ffn_out(neurons_NF)
         return self._fit_norm(target.norm2, source.norm2, before_NS, theirs.hidden)
-
-    def adapt(self, hidden_NS: Tensor, masks_BL: Sequence[Tensor]) -> Tensor:
-        """Fit only what the feed-forward part writes, from where it stands; return the layer's output (N, S).
-
-        For a student that was taught this layer of the same teacher before that was fine-tuned: its heads and
-        neurons are its own and stay. ``basis`` takes the teacher's hidden states to the student's.
-        """
-        target, theirs = self.target, self.theirs
-        context_NS = attend(
-            target.q(hidden_NS),
-            target.k(hidden_NS),
-            target.v(hidden_NS),
-            masks_BL,
-            num_heads=target.num_heads,
-        )
-        attended_NS = target.norm1(hidden_NS + target.o(context_NS))
-        neurons_NF = target.activation(target.ffn_in(attended_NS))
-        wanted_NS = theirs.before_norm2 @ self.basis - attended_NS
-        start_SF = target.ffn_out.weight.clone()
-        refit_linear(target.ffn_out, neurons_NF, wanted_NS, start_OI=start_SF, ridge=ADAPT_RIDGE)
-        before_NS = attended_NS + target.ffn_out(neurons_NF)
-        start_S = target.norm2.weight.clone()
-        refit_norm(target.norm2, before_NS, theirs.hidden @ self.basis, start_O=start_S)
-        return target.norm2(before_NS)
 
     def _fit_heads(self, hidden_NS: Tensor, masks_BL: Sequence[Tensor]) -> Tensor:
         """Fit queries, keys, values and output; return the attention context (N, S)."""
@@ -130,6 +106,54 @@ class LayerFit:
     ) -> Tensor:
         start_S = self.basis.square().T @ of_teacher.weight
         refit_norm(norm, before_NS, after_ND @ self.basis, start_O=start_S)
+        return norm(before_NS)
+
+
+@dataclass(frozen=True)
+class LayerMove:
+    """A student layer that is to change as its teacher's layer did in fine-tuning.
+
+    At each step of the layer a linear map is fitted from what the teacher computed before it was fine-tuned
+    to what the student computes. What fine-tuning changed in the teacher goes through that map, and the
+    student's weights are fitted to give what they gave before plus this.
+
+    Attributes:
+        target: The student's layer, whose weights are set.
+        before: What the teacher's layer computed at the calibrating tokens before it was fine-tuned.
+        after: The same of the fine-tuned teacher.
+        own: What the student's layer computed, before any of its layers was set.
+    """
+
+    target: Block
+    before: Steps
+    after: Steps
+    own: Steps
+
+    def run(self, hidden_NS: Tensor, masks_BL: Sequence[Tensor]) -> Tensor:
+        """Set all weights of the layer; return its output (N, S) for this input."""
+        target = self.target
+        for role in ("q", "k", "v"):
+            self._fit(getattr(target, role), hidden_NS, self._wanted(role))
+        q, k, v = target.q(hidden_NS), target.k(hidden_NS), target.v(hidden_NS)
+        context_NS = attend(q, k, v, masks_BL, num_heads=target.num_heads)
+        self._fit(target.o, context_NS, self._wanted("before_norm1") - hidden_NS)
+        attended_NS = self._fit_norm(target.norm1, hidden_NS + target.o(context_NS), self._wanted("attended"))
+        self._fit(target.ffn_in, attended_NS, self._wanted("before_activation"))
+        neurons_NF = target.activation(target.ffn_in(attended_NS))
+        self._fit(target.ffn_out, neurons_NF, self._wanted("before_norm2") - attended_NS)
+        return self._fit_norm(target.norm2, attended_NS + target.ffn_out(neurons_NF), self._wanted("hidden"))
+
+    def _wanted(self, step: str) -> Tensor:
+        before, after, own = (getattr(steps, step) for steps in (self.before, self.after, self.own))
+        none = before.new_zeros(own.shape[1], before.shape[1])
+        to_student = refit_map(none, before - before.mean(0), own - own.mean(0))
+        return own + (after - before) @ to_student.T
+
+    def _fit(self, linear: nn.Linear, inputs_NI: Tensor, targets_NO: Tensor) -> None:
+        refit_linear(linear, inputs_NI, targets_NO, start_OI=linear.weight.clone(), ridge=MOVE_RIDGE)
+
+    def _fit_norm(self, norm: nn.LayerNorm, before_NS: Tensor, after_NS: Tensor) -> Tensor:
+        refit_norm(norm, before_NS, after_NS, start_O=norm.weight.clone())
         return norm(before_NS)
 
 

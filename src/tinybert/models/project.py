@@ -41,7 +41,7 @@ from tinybert.models.flat import run_block
 from tinybert.models.head import answer_layer, head_kind, pooler_layer
 from tinybert.models.initialise import first_position, random_start
 from tinybert.models.inputs import logits_of, model_inputs
-from tinybert.models.layer_fit import LayerFit
+from tinybert.models.layer_fit import LayerFit, LayerMove
 from tinybert.models.refit import refit_linear, refit_map, refit_norm
 
 MAX_TOKENS = 20_000  # some 800 sentences: enough for the widest regression here
@@ -131,6 +131,7 @@ def project_start(
 
 @torch.no_grad()
 def adapt_student(
+    origin: PreTrainedModel,
     teacher: PreTrainedModel,
     student: PreTrainedModel,
     *,
@@ -138,49 +139,53 @@ def adapt_student(
     layer_map: Sequence[int],
     maps: Tensor | None,
 ) -> Tensor | None:
-    """Take a student of general distillation over to a task, in closed form: its layers and its head.
+    """Take a student of general distillation over to a task, in closed form.
 
-    The student was taught the layers of a teacher before that was fine-tuned. Layer by layer, what its
-    feed-forward part writes is fitted to the fine-tuned teacher's hidden states; then the maps to the
-    teacher's width, and the head to the teacher's answers.
+    The student was taught the layers of a teacher that knew no task yet. Layer by layer its weights follow
+    what fine-tuning changed in that teacher (:class:`tinybert.models.layer_fit.LayerMove`); then the maps to
+    the teacher's width are fitted anew, and the head to the teacher's answers.
 
     Args:
-        teacher: A model that knows the task.
+        origin: The teacher that the student was taught by.
+        teacher: The same, fine-tuned.
         student: A model with the same kind of head and as many answers; its weights are set.
         batches: Rows to calibrate with, as :func:`project_start` takes them.
-        layer_map: Which teacher layer each student layer was taught, from 1; empty: only the head is fitted.
+        layer_map: Which teacher layer each student layer was taught, from 1.
         maps: (N + 1, D, S): teacher hidden ≈ map · student hidden, as general distillation learnt them; None
             at the teacher's own width.
 
     Returns:
         The maps after the fit.
     """
-    teacher.eval()
-    student.eval()
-    last = describe(student.config).num_hidden_layers
-    seen = _calibrate(teacher, layer_map, batches)
-    width = int(student.config.hidden_size)
-    widening = [torch.eye(width)] * (last + 1) if maps is None else list(maps)
-    if layer_map:
-        hidden_NS = _hidden_of(student, seen, [0])[0]
-        for index, layer in enumerate(layer_map):
-            theirs = run_block(blocks(teacher)[layer - 1], seen.hidden[layer - 1], seen.masks)
-            narrowing_DS = torch.linalg.pinv(widening[index + 1]).T
-            fit = LayerFit(blocks(teacher)[layer - 1], blocks(student)[index], theirs, narrowing_DS)
-            hidden_NS = fit.adapt(hidden_NS, seen.masks)
-    states = _hidden_of(student, seen, range(last + 1))
-    if maps is not None and layer_map:
-        wanted = [seen.hidden[index] for index in (0, *layer_map)]
-        widening = [
-            refit_map(own_DS, state_NS, target_ND)
-            for own_DS, state_NS, target_ND in zip(widening, states, wanted, strict=True)
+    for model in (origin, teacher, student):
+        model.eval()
+    batches = list(batches)
+    seen, before = _calibrate(teacher, layer_map, batches), _calibrate(origin, layer_map, batches)
+    (hidden_NS,) = _hidden_of(student, seen, [0])
+    own_NS = hidden_NS
+    for target, layer in zip(blocks(student), layer_map, strict=True):
+        theirs, was = (
+            run_block(blocks(model)[layer - 1], states.hidden[layer - 1], seen.masks)
+            for model, states in ((teacher, seen), (origin, before))
+        )
+        own = run_block(target, own_NS, seen.masks)
+        hidden_NS = LayerMove(target, was, theirs, own).run(hidden_NS, seen.masks)
+        own_NS = own.hidden
+    indices = [0, *layer_map]
+    states = _hidden_of(student, seen, range(len(indices)))
+    if maps is not None:
+        fitted = [
+            refit_map(map_DS, state_NS, seen.hidden[index])
+            for map_DS, state_NS, index in zip(maps, states, indices, strict=True)
         ]
+        maps = torch.stack(fitted)
+    last_DS = torch.eye(states[-1].shape[1]) if maps is None else maps[-1]
     if head_kind(student.config) == "sequence":
-        first_BS = states[last][_first_tokens(seen.masks)]
-        _start_head(teacher, student, seen, widening[last], first_BS, keep_head=True)
+        first_BS = states[-1][_first_tokens(seen.masks)]
+        _start_head(teacher, student, seen, last_DS, first_BS, keep_head=True)
     else:
-        _start_token_head(teacher, student, seen, widening[last], states[last])
-    return None if maps is None else torch.stack(widening)
+        _start_token_head(teacher, student, seen, last_DS, states[-1])
+    return maps
 
 
 def _hidden_of(student: PreTrainedModel, seen: _Calibration, indices: Sequence[int]) -> list[Tensor]:

@@ -380,6 +380,19 @@ def taught_layers(path: str, teacher: EncoderInfo | None) -> tuple[int, ...]:
     return tuple(cast(list[int], said["layer_map"]))
 
 
+def taught_by(path: str) -> str | None:
+    """Return the teacher of a general distillation, if ``path`` is one's run and the teacher still there."""
+    folder = Path(path)
+    if not is_run(folder) or Run(folder).metrics.get("task") != GENERAL:
+        return None
+    teacher = str(Run(folder).recipe.teacher.path)
+    try:
+        plan_config(teacher)
+    except TinyBertError:
+        return None
+    return teacher
+
+
 def _choose_layer_map(
     recipe: Recipe, task: Task, start: Start, *, shape: Shape, source: str, taught: tuple[int, ...]
 ) -> Recipe:

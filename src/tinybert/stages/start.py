@@ -25,7 +25,7 @@ from tinybert.models import (
     student_config,
 )
 from tinybert.models.project import adapt_student
-from tinybert.stages.plan import Start, resolve_path
+from tinybert.stages.plan import Start, resolve_path, taught_by
 from tinybert.stages.prepare import label_arguments, load_for_labels
 from tinybert.tasks import Task
 
@@ -115,9 +115,16 @@ def _start_checkpoint(
     if plan.teacher is None:
         return Started(model)
     maps = load_file(file)["projection"] if file.exists() else None
-    if not knows_task(plan.source, task):
-        teacher = load_for_labels(plan.teacher, task, labels, seed=seed, new_head=False)
-        maps = adapt_student(teacher, model, batches=batches, layer_map=plan.layer_map, maps=maps)
+    origin = taught_by(plan.source)
+    if origin is not None and not knows_task(plan.source, task):
+        maps = adapt_student(
+            load_encoder(resolve_path(origin), seed=seed),
+            load_for_labels(plan.teacher, task, labels, seed=seed, new_head=False),
+            model,
+            batches=batches,
+            layer_map=plan.layer_map,
+            maps=maps,
+        )
     return Started(model, maps)
 
 
