@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import get_args
 
@@ -71,9 +71,10 @@ def build_recipe(
     return recipe
 
 
-def dump_recipe(recipe: Recipe) -> str:
-    """Return the recipe as YAML, every field resolved."""
-    return yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+def dump_recipe(recipe: Recipe, *, without: Collection[str] = ()) -> str:
+    """Return the recipe as YAML, every field resolved, ``without`` some sections and fields at its top."""
+    content = recipe.model_dump(mode="json", exclude=set(without))
+    return yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
 
 
 def _copy(tree: Mapping[str, object]) -> Tree:

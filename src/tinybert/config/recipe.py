@@ -111,8 +111,9 @@ class DistillSection(Section):
         default=None,
         ge=0,
         lt=1,
-        description="of the student's hidden states while it is taught: 0.1, and 0 on raw text, which it "
-        "cannot learn by heart; the teacher's is always off",
+        description="of the student's hidden states while it is taught: 0.1, but 0 on raw text, which it "
+        "cannot learn by heart, and for a student that begins with what it learnt there; the teacher's is "
+        "always off",
     )
     phases: Literal["joint", "two"] = Field(
         default="joint",

@@ -238,7 +238,14 @@ def distill_general(plan: GeneralPlan, run: RunInProgress, source: object) -> Ru
         "losses": dict(plan.losses),
     }
     return finish_text_run(
-        run, blocks, facts, model=folder / MODEL, metrics=metrics, main_metric="loss", notes=_notes(plan)
+        run,
+        blocks,
+        facts,
+        model=folder / MODEL,
+        metrics=metrics,
+        main_metric="loss",
+        notes=_notes(plan),
+        unread=UNREAD,
     )
 
 

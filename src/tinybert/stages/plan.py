@@ -168,7 +168,9 @@ def plan_distill(recipe: Recipe) -> DistillPlan:
     recipe = _choose_layer_map(recipe, task, start, shape=shape, source=source, taught=taught)
     layer_map = _plan_layer_map(recipe, shape, source, teacher) if maps else ()
     check_start(start, shape, source)
-    dropout = DEFAULT_DROPOUT if recipe.distill.dropout is None else recipe.distill.dropout
+    dropout = recipe.distill.dropout
+    if dropout is None:
+        dropout = 0.0 if taught else DEFAULT_DROPOUT
     resolved = recipe.model_copy(
         update={
             "hard_loss": next(iter(task.hard_losses)) if recipe.hard_loss == "auto" else recipe.hard_loss,

@@ -140,6 +140,7 @@ def pretrain(recipe: Recipe, run: RunInProgress, source: object) -> Run:
         metrics=metrics,
         main_metric="perplexity",
         notes=_notes(recipe, blocks),
+        unread=UNREAD,
     )
 
 

@@ -224,8 +224,9 @@ def finish_text_run(
     metrics: Json,
     main_metric: str,
     notes: Sequence[str],
+    unread: Sequence[str],
 ) -> Run:
-    """Put everything in its place and give the run its name."""
+    """Put everything in its place and give the run its name; the report is silent on ``unread`` settings."""
     history = cast(list[dict[str, float]], facts["history"])
     scores = {name.removeprefix("val_"): value for name, value in history[-1].items() if name[:4] == "val_"}
     _, precision = run.step("precision", lambda _: {"precision": run.recipe.train.precision})
@@ -254,5 +255,5 @@ def finish_text_run(
     name = str(content["stage"])
     run.log([{"training": name, **row} for row in history])
     draw_learning_curve({name: history}, main_metric, run.path / "learning_curve.png", by="step")
-    write_text_report(run.path, content, history, recipe_text=dump_recipe(run.recipe))
+    write_text_report(run.path, content, history, recipe_text=dump_recipe(run.recipe, without=unread))
     return run.finish(content)

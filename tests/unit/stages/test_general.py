@@ -87,6 +87,7 @@ def test_a_task_begins_from_the_general_student(
     plan = plan_distill(recipe)
     assert plan.start == "checkpoint"
     assert plan.layer_map == (2, 4)
+    assert plan.recipe.distill.dropout == 0.0  # the student learnt without
     assert "hidden_state_mse" in plan.losses
     out = tmp_path / "run"
     words = ["train.num_epochs=2", "train.batch_size=16", "train.precision=fp32"]
@@ -99,7 +100,9 @@ def test_a_teacher_of_another_size_is_not_followed_layer_by_layer(
 ) -> None:
     other = easy.save_encoder(tmp_path / "other", hidden_size=48)
     recipe = build_recipe({"teacher": {"path": str(other)}, "student": {"shape": str(general)}})
-    assert "hidden_state_mse" not in plan_distill(recipe).losses
+    plan = plan_distill(recipe)
+    assert "hidden_state_mse" not in plan.losses
+    assert plan.recipe.distill.dropout == 0.1
 
 
 def test_seeds_decide_everything(text: Path, tiny_encoder: Path, tmp_path: Path) -> None:

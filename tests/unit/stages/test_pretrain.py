@@ -53,7 +53,10 @@ def test_a_checkpoint_goes_on_learning_and_can_be_loaded(
     assert [row["step"] for row in rows] == [70 * i for i in range(1, len(rows))] + [metrics["num_steps"]]
     assert all(row["tokens_per_second"] > 0 for row in rows)
     assert (out / "learning_curve.png").stat().st_size > 5000
-    assert "held-out perplexity" in (out / "report.md").read_text()
+    report = (out / "report.md").read_text()
+    assert "held-out perplexity" in report
+    assert "mask_share" in report
+    assert "distill:" not in report  # a section that this stage does not read
 
 
 def test_a_shape_begins_anew_with_a_vocabulary_of_its_own(
