@@ -22,7 +22,7 @@ import tinybert
 
 SEEDS = (42, 43, 44)
 GENERAL = "general-4l-312d"
-FILLER_STEPS = 1200
+FILLER_STEPS = 400
 LONGER = ("train.num_epochs=8", "train.learning_rate=1e-4")
 STARTS: dict[str, dict] = {
     "general": {"shape": GENERAL},
