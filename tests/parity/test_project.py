@@ -7,6 +7,7 @@ from tests.unit.models.tiny import batch, classifier
 from tinybert.errors import ModelError
 from tinybert.models import Shape, project_start, random_start, slice_start, student_config
 from tinybert.models.families import encoder
+from tinybert.models.head import set_head
 from tinybert.models.project import adapt_student
 
 SAME = Shape(3, 32, 4, 48)
@@ -158,6 +159,32 @@ def test_a_student_that_knows_the_layers_follows_its_teacher_into_a_task():
     maps = adapt_student(teacher, tuned, student, batches=CALIBRATION, layer_map=(1, 2, 3), maps=None)
     assert maps is None
     assert error(student, tuned) < 0.02 * before
+
+
+@pytest.mark.parametrize("family", ["bert", "roberta", "electra", "distilbert"])
+def test_where_nothing_changed_a_student_is_left_as_it_is(family):
+    teacher = classifier(family)
+    student = copy.deepcopy(teacher)
+    set_head(student.config, "sequence")
+    adapt_student(teacher, teacher, student, batches=CALIBRATION, layer_map=(1, 2, 3), maps=None)
+    assert error(student, teacher) < 1e-6
+
+
+def test_maps_that_were_not_learnt_are_fitted():
+    teacher = classifier("bert")
+    tuned, start = fine_tuned(teacher), project(teacher, Shape(3, 16, 4, 48))
+    before = error(start.student, tuned)
+    maps = adapt_student(teacher, tuned, start.student, batches=CALIBRATION, layer_map=(1, 2, 3), maps=None)
+    assert maps is not None
+    assert maps.shape == (4, 32, 16)
+    with torch.no_grad():
+        inputs = {**HELD_OUT, "output_hidden_states": True}
+        theirs, own = (encoder(model)(**inputs).hidden_states for model in (tuned, start.student))
+    real = HELD_OUT["attention_mask"].bool()
+    for map_DS, state, wanted in zip(maps, own, theirs, strict=True):
+        missing = wanted[real] - state[real] @ map_DS.T
+        assert missing.square().sum() < 0.5 * wanted[real].square().sum()
+    assert error(start.student, tuned) < 0.7 * before
 
 
 def test_a_narrow_students_maps_are_fitted_with_it():

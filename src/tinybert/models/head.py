@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Literal, cast
 
-from torch import nn
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
 from transformers import (
     AutoModelForQuestionAnswering,
     AutoModelForSequenceClassification,
@@ -99,6 +101,13 @@ def pooler_layer(model: PreTrainedModel) -> nn.Linear | None:
         except AttributeError:
             continue
     return None
+
+
+def head_activation(model: PreTrainedModel) -> Callable[[Tensor], Tensor]:
+    """Return what stands between :func:`pooler_layer` and the answer: GELU, ReLU or tanh by the family."""
+    return {"electra": functional.gelu, "distilbert": functional.relu}.get(
+        model.config.model_type, torch.tanh
+    )
 
 
 def answer_layer(model: PreTrainedModel) -> nn.Linear | None:

@@ -15,6 +15,9 @@ the teacher has at this place: so each layer corrects the errors of those before
 - *LayerNorm*: weight and bias by regression, coordinate by coordinate.
 - *Answers*: the pooler units that move the answers most, then pooler and classifier by regression.
 
+:func:`adapt_student` instead takes a student that has learnt its teacher's layers by general distillation
+over to the same teacher fine-tuned, also in closed form.
+
 At the teacher's own width the basis stays, and at its own sizes nothing is cut: a student of all layers is
 then the teacher itself, and one of fewer layers is a slice whose layers have been fitted to close the gaps.
 
@@ -38,7 +41,7 @@ from tinybert.errors import ModelError
 from tinybert.models.capture import Capture
 from tinybert.models.families import EncoderInfo, blocks, describe, embeddings, encoder
 from tinybert.models.flat import run_block
-from tinybert.models.head import answer_layer, head_kind, pooler_layer
+from tinybert.models.head import answer_layer, head_activation, head_kind, pooler_layer
 from tinybert.models.initialise import first_position, random_start
 from tinybert.models.inputs import logits_of, model_inputs
 from tinybert.models.layer_fit import LayerFit, LayerMove
@@ -152,10 +155,16 @@ def adapt_student(
         batches: Rows to calibrate with, as :func:`project_start` takes them.
         layer_map: Which teacher layer each student layer was taught, from 1.
         maps: (N + 1, D, S): teacher hidden ≈ map · student hidden, as general distillation learnt them; None
-            at the teacher's own width.
+            where it learnt none.
 
     Returns:
-        The maps after the fit.
+        The maps after the fit; None at the teacher's own width, which needs none.
+
+    Raises:
+        ModelError: There are no batches.
+
+    Differs: in the TinyBERT paper (arXiv:1909.10351) the general student meets the fine-tuned teacher as it
+    is.
     """
     for model in (origin, teacher, student):
         model.eval()
@@ -173,13 +182,16 @@ def adapt_student(
         own_NS = own.hidden
     indices = [0, *layer_map]
     states = _hidden_of(student, seen, range(len(indices)))
+    widths = states[-1].shape[1], seen.first.shape[1]
+    if maps is None and widths[0] != widths[1]:
+        maps = states[-1].new_zeros(len(indices), widths[1], widths[0])
     if maps is not None:
         fitted = [
             refit_map(map_DS, state_NS, seen.hidden[index])
             for map_DS, state_NS, index in zip(maps, states, indices, strict=True)
         ]
         maps = torch.stack(fitted)
-    last_DS = torch.eye(states[-1].shape[1]) if maps is None else maps[-1]
+    last_DS = torch.eye(widths[0], device=states[-1].device) if maps is None else maps[-1]
     if head_kind(student.config) == "sequence":
         first_BS = states[-1][_first_tokens(seen.masks)]
         _start_head(teacher, student, seen, last_DS, first_BS, keep_head=True)
@@ -329,7 +341,7 @@ def _start_head(
     if source is None:
         return
     before_BD = source(seen.first)
-    power_D = torch.tanh(before_BD).std(0, correction=0)
+    power_D = head_activation(teacher)(before_BD).std(0, correction=0)
     if keep_head and answer is not None:
         power_D = power_D * answer.weight.norm(dim=0)
     kept_S = power_D.argsort(descending=True)[: basis_DS.shape[1]].sort().values
@@ -337,7 +349,7 @@ def _start_head(
     refit_linear(pooler, first_BS, before_BD[:, kept_S], start_OI=source.weight[kept_S] @ basis_DS)
     if keep_head and answer is not None and seen.logits is not None:
         classifier = cast(nn.Linear, answer_layer(student))
-        pooled_BS = torch.tanh(pooler(first_BS))
+        pooled_BS = head_activation(student)(pooler(first_BS))
         refit_linear(classifier, pooled_BS, seen.logits, start_OI=answer.weight[:, kept_S])
 
 

@@ -26,7 +26,7 @@ from tinybert.stages.finetune import fine_tune_step
 from tinybert.stages.finish import evaluation_split, finish_run, score_models
 from tinybert.stages.fit import MODEL, fit, in_steps, save_checkpoint, settings_of
 from tinybert.stages.objective import DistillObjective, Teaching, is_intermediate
-from tinybert.stages.plan import KEPT_TEACHER, DistillPlan, TeacherPlan, resolve_path
+from tinybert.stages.plan import KEPT_TEACHER, DistillPlan, Taught, TeacherPlan, resolve_path
 from tinybert.stages.prepare import load_for_labels
 from tinybert.stages.start import Started, StartPlan, knows_task, load_start, save_start, start_student
 from tinybert.train import check_trackers
@@ -140,9 +140,11 @@ def make_start(work: Distillation) -> Path:
     plan = work.plan
     cut = plan.teacher.kind != "file" and plan.start in ("slice", "project")
     keep_head = cut and knows_task(plan.source, plan.task)
-    follows = plan.start == "checkpoint" and bool(plan.layer_map) and not work.teacher_prefix
-    teacher = plan.teacher.path if follows and plan.teacher.kind != "file" else None
-    start = StartPlan(plan.start, plan.source, plan.shape, plan.layer_map, keep_head, teacher)
+    start = StartPlan(plan.start, plan.source, plan.shape, plan.layer_map, keep_head)
+    if plan.start == "checkpoint":
+        taught = None if work.teacher_prefix else plan.taught
+        layers, origin = (taught.layers, taught.origin) if taught else ((), None)
+        start = replace(start, layer_map=layers, origin=origin, teacher=plan.teacher.path)
 
     def make(folder: Path) -> Json:
         save_start(started(work, start), folder)
@@ -294,6 +296,8 @@ def notes(work: Distillation) -> list[str]:
         f"Student start: {plan.start}"
         + (f" of teacher layers {list(plan.layer_map)}." if plan.start in ("slice", "project") else ".")
     ]
+    if plan.taught is not None:
+        lines.append(_how_it_was_taken_over(plan.taught))
     if work.recipe.augment.copies:
         lines.append(
             f"Augmentation: up to {work.recipe.augment.copies} copies a row by {work.recipe.augment.method}; "
@@ -302,6 +306,16 @@ def notes(work: Distillation) -> list[str]:
     if plan.teacher.kind == "file":
         lines.append("The teacher is a file of scores: it has no score of its own on the test rows.")
     return lines
+
+
+def _how_it_was_taken_over(taught: Taught) -> str:
+    learnt = f"It has learnt layers {list(taught.layers)} of {taught.by} by general distillation"
+    if taught.origin is not None:
+        return f"{learnt}; before its first step it was taken over to the fine-tuned teacher in closed form."
+    return (
+        f"{learnt}, but was not taken over to this teacher, which is not known to be that one fine-tuned; if "
+        f"it is, set teacher.pretrained={taught.by}."
+    )
 
 
 def joined(facts: Sequence[Json]) -> Json:

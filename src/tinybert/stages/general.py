@@ -230,7 +230,7 @@ def distill_general(plan: GeneralPlan, run: RunInProgress, source: object) -> Ru
     folder, facts = run.step("student", lambda folder: _train(folder, plan, blocks, begin, bf16=bf16))
     metrics: Json = {
         "task": GENERAL,
-        "teacher_path": plan.teacher,
+        "teacher_path": _from_anywhere(plan.teacher),
         "teacher_layers": plan.info.num_hidden_layers,
         "teacher_hidden_size": plan.info.hidden_size,
         "student_start": plan.start,
@@ -247,6 +247,11 @@ def distill_general(plan: GeneralPlan, run: RunInProgress, source: object) -> Ru
         notes=_notes(plan),
         unread=UNREAD,
     )
+
+
+def _from_anywhere(name: str) -> str:
+    """Return a folder's absolute path: a task that begins from this student looks for its teacher."""
+    return str(Path(name).resolve()) if Path(name).exists() else name
 
 
 def _keep_start(folder: Path, plan: GeneralPlan, blocks: Blocks) -> Json:

@@ -43,6 +43,18 @@ KEPT_TEACHER = "teacher"
 GENERAL = "general"
 ONLY_TAGS = ("label_pieces", "on_orphan_tag")
 PROJECTABLE = ("bert", "roberta", "xlm-roberta", "camembert", "distilbert")
+DEFAULT_TRAINING: dict[Start, tuple[int, float]] = {
+    "slice": (3, 5e-5),
+    "checkpoint": (3, 5e-5),
+    "project": (4, 1e-4),
+    "random": (4, 1e-4),
+}
+"""Start → epochs and peak learning rate."""
+
+DEFAULT_DROPOUT = 0.1
+
+EPOCHS_MORE = 2
+"""That many epochs more where single tokens are answered."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +76,21 @@ class TeacherPlan:
 
 
 @dataclass(frozen=True)
+class Taught:
+    """What a student has learnt by general distillation.
+
+    Attributes:
+        layers: For each of its layers its teacher's, from 1.
+        by: That teacher, as its run names it.
+        origin: The same, where the task's teacher is known to be this one fine-tuned; else None.
+    """
+
+    layers: tuple[int, ...]
+    by: str
+    origin: str | None
+
+
+@dataclass(frozen=True)
 class DistillPlan:
     """Everything a distillation needs to know before it loads weights.
 
@@ -71,6 +98,7 @@ class DistillPlan:
         recipe: The recipe with every "auto" replaced.
         source: Where the student's first weights, or only its vocabulary, come from.
         layer_map: For each student layer the teacher's, from 1; empty when no layers are matched.
+        taught: What a student that is a checkpoint knows of such a teacher's layers.
     """
 
     recipe: Recipe
@@ -80,6 +108,7 @@ class DistillPlan:
     start: Start
     source: str
     layer_map: tuple[int, ...]
+    taught: Taught | None = None
 
     @property
     def losses(self) -> dict[str, float]:
@@ -92,6 +121,8 @@ class DistillPlan:
         paths = {"teacher": self.teacher.path}
         if self.start == "checkpoint":
             paths["student"] = self.source
+        if self.taught is not None and self.taught.origin is not None:
+            paths["origin"] = self.taught.origin
         if self.recipe.baseline and self.teacher.pretrained is not None:
             paths["pretrained"] = self.teacher.pretrained
         return paths | (models_of_augment(self.recipe.augment) if self.recipe.augment.copies else {})
@@ -154,14 +185,14 @@ def plan_distill(recipe: Recipe) -> DistillPlan:
     start, source = plan_start(recipe, teacher.path if teacher.kind != "file" else str(teacher.pretrained))
     recipe = fit_length(recipe, task, [source] if teacher.kind == "file" else [source, teacher.path])
     shape = plan_shape(recipe, start)
-    taught = taught_layers(source, teacher.info) if start == "checkpoint" else ()
+    taught = taught_by_layers(source, teacher) if start == "checkpoint" else None
     losses = plan_losses(
         recipe,
         task,
         shape,
         teacher.info,
         teacher_is_file=teacher.kind == "file",
-        follows_teacher=start in ("slice", "project") or bool(taught),
+        follows_teacher=start in ("slice", "project") or taught is not None,
     )
     refuse_relation_heads(recipe, losses)
     maps = start in ("slice", "project") or any(is_intermediate(name) for name in losses)
@@ -181,7 +212,7 @@ def plan_distill(recipe: Recipe) -> DistillPlan:
             ),
         }
     )
-    return DistillPlan(resolved, task, teacher, shape, start, source, layer_map)
+    return DistillPlan(resolved, task, teacher, shape, start, source, layer_map, taught)
 
 
 def check_augment(recipe: Recipe, task: Task, teacher: TeacherPlan | None) -> None:
@@ -370,33 +401,26 @@ def plan_shape(recipe: Recipe, start: Start) -> Shape:
     return resolve_shape(student.shape, _own_numbers(recipe))
 
 
-def taught_layers(path: str, teacher: EncoderInfo | None) -> tuple[int, ...]:
-    """Return the layers of a teacher's kind that a student has learnt by general distillation, or nothing."""
-    folder = Path(path)
-    if teacher is None or not is_run(folder):
-        return ()
-    said = Run(folder).metrics
+def taught_by_layers(student: str, teacher: TeacherPlan) -> Taught | None:
+    """Return what a student has learnt, by general distillation, of the layers of such a teacher."""
+    if teacher.info is None or not is_run(Path(student)):
+        return None
+    said = Run(Path(student)).metrics
     size = (said.get("teacher_layers"), said.get("teacher_hidden_size"))
-    if said.get("task") != GENERAL or size != (teacher.num_hidden_layers, teacher.hidden_size):
-        return ()
-    return tuple(cast(list[int], said["layer_map"]))
+    if said.get("task") != GENERAL or size != (teacher.info.num_hidden_layers, teacher.info.hidden_size):
+        return None
+    layers, by = tuple(cast(list[int], said["layer_map"])), str(said["teacher_path"])
+    known = teacher.pretrained is not None and _same_model(by, teacher.pretrained)
+    return Taught(layers, by, by if known else None)
 
 
-def taught_by(path: str) -> str | None:
-    """Return the teacher of a general distillation, if ``path`` is one's run and the teacher still there."""
-    folder = Path(path)
-    if not is_run(folder) or Run(folder).metrics.get("task") != GENERAL:
-        return None
-    teacher = str(Run(folder).recipe.teacher.path)
-    try:
-        plan_config(teacher)
-    except TinyBertError:
-        return None
-    return teacher
+def _same_model(name: str, other: str) -> bool:
+    paths = Path(name), Path(other)
+    return name == other or (all(path.exists() for path in paths) and paths[0].samefile(paths[1]))
 
 
 def _choose_layer_map(
-    recipe: Recipe, task: Task, start: Start, *, shape: Shape, source: str, taught: tuple[int, ...]
+    recipe: Recipe, task: Task, start: Start, *, shape: Shape, source: str, taught: Taught | None
 ) -> Recipe:
     """Return the recipe with the layer map's name in place of "auto", or the one by which it was taught.
 
@@ -407,7 +431,7 @@ def _choose_layer_map(
         return recipe
     kept = shape.num_hidden_layers if start in ("slice", "project") else 0
     lowest = task.label_kind in WINDOWED and 2 * kept >= describe(plan_config(source)).num_hidden_layers
-    name = list(taught) or ("first" if lowest and kept else "uniform")
+    name = list(taught.layers) if taught else ("first" if lowest and kept else "uniform")
     return recipe.model_copy(update={"student": recipe.student.model_copy(update={"layer_map": name})})
 
 
@@ -455,17 +479,3 @@ def _train_defaults(recipe: Recipe, start: Start, task: Task) -> dict[str, objec
         "num_epochs": recipe.train.num_epochs or num_epochs,
         "learning_rate": recipe.train.learning_rate or learning_rate,
     }
-
-
-DEFAULT_TRAINING: dict[Start, tuple[int, float]] = {
-    "slice": (3, 5e-5),
-    "checkpoint": (3, 5e-5),
-    "project": (4, 1e-4),
-    "random": (4, 1e-4),
-}
-"""Start → epochs and peak learning rate."""
-
-DEFAULT_DROPOUT = 0.1
-
-EPOCHS_MORE = 2
-"""That many epochs more where single tokens are answered."""

@@ -25,7 +25,7 @@ from tinybert.models import (
     student_config,
 )
 from tinybert.models.project import adapt_student
-from tinybert.stages.plan import Start, resolve_path, taught_by
+from tinybert.stages.plan import Start, resolve_path
 from tinybert.stages.prepare import label_arguments, load_for_labels
 from tinybert.tasks import Task
 
@@ -42,9 +42,10 @@ class StartPlan:
         kind: random, slice, project or checkpoint.
         source: The model cut from, or the checkpoint itself; for a random start only its config is read.
         shape: The student's size.
-        layer_map: The source's layers kept, from 1.
+        layer_map: The source's layers kept, from 1; of a checkpoint, the teacher's that it was taught.
         keep_head: The source knows the task: its head comes along.
-        teacher: Of a checkpoint that has learnt the layers of this one before it knew the task.
+        origin: The teacher that a checkpoint was taught by.
+        teacher: The same, fine-tuned: the checkpoint is taken over to it.
     """
 
     kind: Start
@@ -52,6 +53,7 @@ class StartPlan:
     shape: Shape
     layer_map: tuple[int, ...]
     keep_head: bool
+    origin: str | None = None
     teacher: str | None = None
 
 
@@ -80,7 +82,7 @@ def start_student(
         seed: Of everything drawn at random.
     """
     if plan.kind == "checkpoint":
-        return _start_checkpoint(plan, task, labels, batches=calibration(rows, collator), seed=seed)
+        return _start_checkpoint(plan, task, labels, rows=rows, collator=collator, seed=seed)
     local = resolve_path(plan.source)
     config = student_config(
         load_config(local),
@@ -108,20 +110,19 @@ def start_student(
 
 
 def _start_checkpoint(
-    plan: StartPlan, task: Task, labels: LabelScheme, *, batches: Iterable[dict[str, Tensor]], seed: int
+    plan: StartPlan, task: Task, labels: LabelScheme, *, rows: Dataset, collator: Collator, seed: int
 ) -> Started:
     model = load_for_labels(plan.source, task, labels, seed=seed, new_head=True)
-    file = Path(resolve_path(plan.source)) / PROJECTION_FILE
-    if plan.teacher is None:
+    if not plan.layer_map:
         return Started(model)
+    file = Path(resolve_path(plan.source)) / PROJECTION_FILE
     maps = load_file(file)["projection"] if file.exists() else None
-    origin = taught_by(plan.source)
-    if origin is not None and not knows_task(plan.source, task):
+    if plan.origin is not None and plan.teacher is not None:
         maps = adapt_student(
-            load_encoder(resolve_path(origin), seed=seed),
+            load_encoder(resolve_path(plan.origin), seed=seed),
             load_for_labels(plan.teacher, task, labels, seed=seed, new_head=False),
             model,
-            batches=batches,
+            batches=calibration(rows, collator),
             layer_map=plan.layer_map,
             maps=maps,
         )

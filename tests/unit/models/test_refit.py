@@ -1,8 +1,9 @@
+import pytest
 import torch
 from torch import nn
 
 from tinybert.models.layer_fit import cut_head
-from tinybert.models.refit import refit_linear, refit_norm
+from tinybert.models.refit import refit_linear, refit_map, refit_norm
 
 
 def _normal(*shape, seed=0):
@@ -23,6 +24,14 @@ def test_enough_tokens_outweigh_a_wrong_start():
     refit_linear(linear, inputs, inputs @ wanted.T - 1, start_OI=torch.zeros(3, 5), ridge=1e-6)
     torch.testing.assert_close(linear.weight.data, wanted, atol=1e-4, rtol=0)
     torch.testing.assert_close(linear.bias.data, torch.full((3,), -1.0), atol=1e-3, rtol=0)
+
+
+def test_a_map_by_hand():
+    # x = ±1, y = ±2: w = 2n / (n + ridge · n) from start 0; what is added to both has no say
+    inputs, targets = torch.tensor([[1.0], [-1.0]]), torch.tensor([[2.0], [-2.0]])
+    assert refit_map(torch.zeros(1, 1), inputs, targets, ridge=1.0).item() == pytest.approx(1.0)
+    assert refit_map(torch.zeros(1, 1), inputs, targets + 2, ridge=1.0).item() == pytest.approx(1.0)
+    assert refit_map(torch.tensor([[2.0]]), inputs, targets, ridge=1.0).item() == 2.0
 
 
 def test_the_ridge_solution_by_hand():

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import math
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from safetensors.torch import load_file
 from tests import easy
 from tests.command import call, metrics_of, refused
-from transformers import AutoModel, AutoModelForMaskedLM, BertModel
+from transformers import AutoModel, AutoModelForMaskedLM, BertModel, PreTrainedModel
 
 from tinybert.config import build_recipe
 from tinybert.errors import RecipeError
+from tinybert.models.project import adapt_student
 from tinybert.stages.general import plan_general
 from tinybert.stages.masked import GeneralObjective
 from tinybert.stages.plan import plan_distill
@@ -25,6 +28,7 @@ FAST = [
     "corpus.near_duplicates=null",
     "corpus.held_out=0.1",
 ]
+SHORT = ["train.num_epochs=2", "train.batch_size=16", "train.precision=fp32", "--no-baseline"]
 STEPS = ["train.num_steps=120", "train.eval_steps=10", "train.learning_rate=1e-2"]
 
 
@@ -90,9 +94,42 @@ def test_a_task_begins_from_the_general_student(
     assert plan.recipe.distill.dropout == 0.0  # the student learnt without
     assert "hidden_state_mse" in plan.losses
     out = tmp_path / "run"
-    words = ["train.num_epochs=2", "train.batch_size=16", "train.precision=fp32"]
-    call("distill", easy_rows, "--teacher", tiny_teacher, "--student", general, "--out", out, *words)
+    call("distill", easy_rows, "--teacher", tiny_teacher, "--student", general, "--out", out, *SHORT)
     assert metrics_of(out)["student_start"] == "checkpoint"
+    assert plan.taught is not None
+    assert plan.taught.origin is None
+    report = (out / "report.md").read_text()
+    assert "is not known to be that one fine-tuned; if it is, set teacher.pretrained=" in report
+
+
+@pytest.mark.parametrize("losses", [{"kl_divergence": 1.0, "hard": 0.1}, {"hidden_state_mse": 1.0, "hard": 1.0}])
+def test_it_is_taken_over_to_the_fine_tuned_teacher_from_wherever_it_is_called(
+    losses: dict[str, float],
+    text: Path,
+    tiny_encoder: Path,
+    easy_rows: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Also where it learnt scores alone, and thus no maps to its teacher's width."""
+    monkeypatch.chdir(tiny_encoder.parent)
+    student = distilled(
+        *(text, Path(tiny_encoder.name), tmp_path / "student", *easy.NARROW_STUDENT),
+        *("distill.losses={attention_score_mse: 1}", "train.num_steps=5"),
+    )
+    monkeypatch.chdir(tmp_path)
+    moved: list[Path] = []
+
+    def adapt(origin: PreTrainedModel, *models: PreTrainedModel, **how: Any) -> torch.Tensor | None:
+        moved.append(Path(origin.name_or_path))
+        return adapt_student(origin, *models, **how)
+
+    monkeypatch.setattr("tinybert.stages.start.adapt_student", adapt)
+    called = [f"distill.losses={json.dumps(losses)}", "teacher.num_epochs=1", *SHORT]
+    out = tmp_path / "run"
+    call("distill", easy_rows, "--teacher", tiny_encoder, "--student", student, "--out", out, *called)
+    assert moved == [tiny_encoder.resolve()]
+    assert "taken over to the fine-tuned teacher in closed form" in (out / "report.md").read_text()
 
 
 def test_a_teacher_of_another_size_is_not_followed_layer_by_layer(
