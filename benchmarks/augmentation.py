@@ -173,6 +173,8 @@ def measure(options: argparse.Namespace, model: Path) -> dict[str, Any]:
     bf16 = choose_precision(options.precision) == "bf16"
     with Path(options.data).open(encoding="utf-8") as file:
         rows: Rows = [{"text": json.loads(line)["text"]} for line in file]
+    if len(rows) < 2 * BLOCK:
+        raise SystemExit(f"{options.data}: {len(rows)} rows; give {2 * BLOCK} or more")
     random.Random(0).shuffle(rows)
     plain = PlainLoop(model)
     make = partial(make_augmenter, model, bf16=bf16)

@@ -113,10 +113,11 @@ def ours(model, objective, batches: Batches, folder: Path, *, bf16: bool) -> Ste
 class PlainDistiller(Trainer):
     """A teacher in ``compute_loss``, every layer asked for, hidden states and attention compared."""
 
-    def __init__(self, teacher, **kwargs) -> None:
-        super().__init__(**kwargs)
-        self.teacher = teacher.eval()
+    def __init__(self, teacher, *, model, **kwargs) -> None:
         self.widen = nn.ModuleList(nn.Linear(312, 384, bias=False) for _ in range(5))
+        model.add_module("widen", self.widen)  # trained with the student, as ours are
+        super().__init__(model=model, **kwargs)
+        self.teacher = teacher.eval().to(self.args.device)
 
     def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
         """Return the sum of the layers' squared errors."""
@@ -161,6 +162,8 @@ def contestants(task: str, tokenizer, samples, folder: Path, *, bf16: bool) -> d
             for name, half in precisions.items()
         }
     teacher, student = load_encoder(fetch("bundled:minilm")), BertModel(config())
+    if torch.cuda.is_available():
+        teacher.to("cuda")
     set_dropout(student, 0.0)
     objective = DistillObjective(
         student,

@@ -158,7 +158,8 @@ def filler(data: Path, out: Path) -> Path:
 def finished(out: Path) -> dict[tuple[str, str, str], list[dict]]:
     """Return the metrics of finished runs, grouped by (dataset, student, variant)."""
     groups: dict[tuple[str, str, str], list[dict]] = defaultdict(list)
-    for job in (job for jobs in suites().values() for job in jobs):
+    jobs = {job.name: job for jobs in suites().values() for job in jobs}  # some stand in two suites
+    for job in jobs.values():
         file = out / job.name / "metrics.json"
         if file.exists():
             groups[job.dataset, job.student, job.variant].append(json.loads(file.read_text(encoding="utf-8")))

@@ -5,7 +5,7 @@
 #   labelled reviews ─ fine-tuning ─► teacher ─ task distillation ─► student ─ evaluation
 #
 # Kill it where you like and start it again: what is done stays done, and a training goes on amid its data.
-# Every step leaves its losses in learning_curve.png beside its report.md. Under 15 minutes on two cores.
+# Every training leaves its losses in learning_curve.png beside its report.md. Under 15 minutes on two cores.
 #
 #   examples/from_scratch.sh [OUT [TEXT [LABELLED]]]
 #

@@ -15,9 +15,11 @@ from tests import easy
 from tests.command import call, refused
 from transformers import AutoTokenizer
 
+from tinybert.errors import RunError
 from tinybert.models import load_tokenizer
 from tinybert.stages import tokenizer as tokenizer_stage
 from tinybert.stages import trim as trim_stage
+from tinybert.stages.vocabulary import whole_folder
 
 KEEP_ALL = ["corpus.min_chars=1", "corpus.near_duplicates=null"]
 FORMS = ["painting", "painter", "paints", "walking", "walker", "walks", "singing", "singer", "sings"]
@@ -266,3 +268,12 @@ def test_nothing_is_written_among_the_text(
     words = ("tokenizer", tmp_path / "texts", "--vocab-size", 60, "--text", "sentence", "--out")
     assert "lies in the text's own folder" in refused(capsys, *words, tmp_path / "texts" / "inside")
     call(*words, tmp_path / "beside")
+
+
+def test_a_second_command_waits_outside(tmp_path: Path) -> None:
+    with whole_folder(tmp_path / "out") as folder:
+        (folder / "vocab.txt").write_text("a")
+        with pytest.raises(RunError, match="another process is making this"), whole_folder(tmp_path / "out"):
+            raise AssertionError("let in")
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["vocab.txt"]
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]

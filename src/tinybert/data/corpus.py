@@ -115,10 +115,9 @@ def _found_or_made(
     _stop_if_any(name, found)
     gathered = gather(places, settings=settings, column=column, scratch=scratch, found=found)
     _stop_if_any(name, found)
-    content = hashlib.blake2b(gathered.hashes.tobytes()).hexdigest()
     made = scratch / "made"
     _write(made, gathered, name, settings, found)
-    return _put(made, home / (key or _key(settings, column, content)))
+    return _put(made, home / (key or _key(settings, column, gathered.digest)))
 
 
 def _stop_if_any(name: str, found: Found) -> None:

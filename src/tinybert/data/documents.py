@@ -400,7 +400,7 @@ def _unpacked(path: Path, name: str, scratch: Path) -> Generator[Path]:
     if not _is_packed(path):
         yield path
         return
-    target = scratch / f"unpacked-{path.name.removesuffix('.gz')}"
+    target = scratch / f"unpacked{_ending(path)}"
     try:
         with _unpacking(name), gzip.open(path, "rb") as packed, target.open("wb") as plain:
             shutil.copyfileobj(packed, plain, 1 << 20)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -46,7 +47,8 @@ class Gathered:
     Attributes:
         file: Arrow, column ``text``.
         language: As set, or as detected.
-        hashes: One number a document, equal for equal texts.
+        hashes: One number a document, equal for texts that differ in case and spaces only.
+        digest: Of all documents, as they stand in the file.
         num_given: Documents that the user held out.
         counts: Documents read, and those left out for each reason.
         signatures: For near duplicates; None where these may stay.
@@ -55,6 +57,7 @@ class Gathered:
     file: Path
     language: Language
     hashes: Hashes
+    digest: str
     num_given: int
     counts: dict[str, int]
     signatures: Signatures | None
@@ -101,7 +104,7 @@ def gather(
     """
     counts: dict[str, int] = dict.fromkeys(("read", "empty", "short", "damaged"), 0)
     reading = _Reading(places, settings, column, scratch, found, counts)
-    hash_file = scratch / "hashes.u64"
+    hash_file, content = scratch / "hashes.u64", hashlib.blake2b()
     threshold = settings.near_duplicates
     signatures = None if threshold is None else Signatures(scratch / "signatures", threshold)
     documents = reading.documents()
@@ -116,13 +119,14 @@ def gather(
     ):
         batches = (
             _noted(texts, hashes, sign, unit, lambda count, size: progress.add(count, size, reading.where))
-            for texts in _in_batches(chain(head, documents))
+            for texts in _digested(_in_batches(chain(head, documents)), content)
         )
         write_batches(scratch / "documents.arrow", schema(), batches)
     return Gathered(
         scratch / "documents.arrow",
         language,
         np.fromfile(hash_file, dtype=np.uint64),
+        content.hexdigest(),
         reading.num_given,
         counts,
         signatures,
@@ -190,6 +194,12 @@ def _noted(
     batch = pa.record_batch({"text": pa.array(texts, pa.large_string())}, schema=schema())
     tick(len(texts), batch.nbytes)
     return batch
+
+
+def _digested(batches: Iterator[list[str]], content: hashlib.blake2b) -> Iterator[list[str]]:
+    for texts in batches:
+        content.update("".join(f"{text}\0" for text in texts).encode())  # clean text has no NUL
+        yield texts
 
 
 def _in_batches(documents: Iterator[str]) -> Iterator[list[str]]:

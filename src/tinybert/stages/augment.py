@@ -249,7 +249,8 @@ def rows_with_copies(
         )
     if recipe.augment.max_shift is None or teacher is None:
         return copies
-    kept = keep_near(train, copies, Predictor(resolve_path(teacher), labels=labels), recipe.augment.max_shift)
+    asked = Predictor(resolve_path(teacher), labels=labels)
+    kept = keep_near(train, copies, teacher=asked, max_shift=recipe.augment.max_shift)
     say(f"{len(copies) - len(kept):,} of {len(copies):,} copies change the teacher's mind and are left out")
     return kept
 
@@ -283,7 +284,7 @@ def _without_label(batch: Mapping[str, list[Any]]) -> dict[str, list[Any]]:
     return {"label": [None] * len(batch["label"])}
 
 
-def keep_near(rows: Dataset, copies: Dataset, teacher: Predictor, max_shift: float) -> Dataset:
+def keep_near(rows: Dataset, copies: Dataset, *, teacher: Predictor, max_shift: float) -> Dataset:
     """Leave copies out that change the teacher's mind.
 
     Args:

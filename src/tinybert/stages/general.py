@@ -365,7 +365,8 @@ def _notes(plan: GeneralPlan) -> list[str]:
     lines = [
         f"Student start: {plan.start}; student layers 1–{len(plan.layer_map)} learn teacher layers "
         f"{list(plan.layer_map)}.",
-        "Held-out losses are means over tokens; they say how near the layers are, not how well a task goes.",
+        "Held-out losses are means over batches, weighted by their tokens; they say how near the layers are, "
+        "not how well a task goes.",
     ]
     if plan.start == "project":
         lines.append("Differs from the paper: the student started projected from its teacher, not at random.")

@@ -94,7 +94,7 @@ def load_blocks(
 
 
 def _spread(rows: Dataset) -> Dataset:
-    """Take 1,000 blocks evenly from more: scoring them all, ten times, would cost what training does."""
+    """Take up to 1,000 blocks evenly: scoring very many, ten times, would cost what training does."""
     step = -(-len(rows) // MAX_BLOCKS_SCORED)
     return rows if step == 1 else rows.select(range(0, len(rows), step))
 
@@ -113,7 +113,7 @@ def masking_of(recipe: Recipe, tokenizer: PreTrainedTokenizerBase) -> Masking:
 def validation_of(
     losses: BlockLosses, blocks: Blocks, *, batch_size: int, masked_lm_weight: float = 1.0
 ) -> Callable[[nn.Module], dict[str, float]]:
-    """Return what scores a model on the held-out blocks: the same masks each time, means over tokens.
+    """Return what scores a model on the held-out blocks: the same masks each time, means over tokens by batch.
 
     A ``masked_lm`` loss brings its ``perplexity``, for which its weight among the losses is taken off.
     """

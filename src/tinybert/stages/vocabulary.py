@@ -22,7 +22,7 @@ from tinybert.data.corpus import Corpus, load_corpus
 from tinybert.data.documents import is_pipe
 from tinybert.data.wordpiece import BATCH_SIZE, Coverage, measure_coverage
 from tinybert.errors import RecipeError, RunError
-from tinybert.runs import Json, digest_input, partial_path, refuse_inside
+from tinybert.runs import Json, digest_input, lock, partial_path, refuse_inside
 from tinybert.stages.console import say
 
 MADE_FROM = ("settings", "inputs")
@@ -84,11 +84,17 @@ def whole_folder(out: Path) -> Generator[Path]:
     """Give a folder to write to that gets its name when all is written; what a kill left is begun anew.
 
     Its folder ``work`` is for what the result does not need.
+
+    Raises:
+        RunError: Another process writes there.
     """
     partial = partial_path(out)
+    (partial / WORK).mkdir(parents=True, exist_ok=True)
+    held = lock(partial / WORK, subject=str(out))
     try:
-        shutil.rmtree(partial, ignore_errors=True)
-        (partial / WORK).mkdir(parents=True)
+        for left in partial.iterdir():
+            if left.is_file():
+                left.unlink()
         yield partial
         shutil.rmtree(partial / WORK)
         if out.exists():
@@ -96,6 +102,8 @@ def whole_folder(out: Path) -> Generator[Path]:
         partial.replace(out)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+        if held is not None:
+            held.close()
 
 
 def read_text(source: str, *, settings: CorpusSection, column: str | None, work: Path) -> Corpus:

@@ -50,7 +50,9 @@ def as_lines(texts: list[str]) -> str:
     return "".join(json.dumps({"id": 1, "text": text}, ensure_ascii=False) + "\n" for text in texts)
 
 
-@pytest.mark.parametrize("ending", ["txt", "md", "jsonl", "csv", "parquet", "txt.gz", "jsonl.gz", "json"])
+@pytest.mark.parametrize(
+    "ending", ["txt", "md", "jsonl", "csv", "parquet", "txt.gz", "jsonl.gz", "JSONL.GZ", "json"]
+)
 def test_every_format_gives_the_same_documents(tmp_path: Path, ending: str) -> None:
     path = tmp_path / f"text.{ending}"
     if ending in ("txt", "md"):
@@ -67,6 +69,12 @@ def test_every_format_gives_the_same_documents(tmp_path: Path, ending: str) -> N
         inner = "\n".join(TEXTS) if "txt" in ending else as_lines(TEXTS)
         write(path, gzip.compress(inner.encode()))
     assert documents(corpus_of(path)) == set(TEXTS)
+
+
+def test_texts_that_differ_in_case_are_another_corpus(tmp_path: Path) -> None:
+    shouted = [text.upper() for text in TEXTS]
+    assert documents(corpus_of(TEXTS, work=tmp_path)) == set(TEXTS)
+    assert documents(corpus_of(shouted, work=tmp_path)) == set(shouted)
 
 
 def test_a_document_is_a_line_or_ends_at_a_blank_line_or_is_a_file(tmp_path: Path) -> None:

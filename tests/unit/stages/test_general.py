@@ -102,7 +102,9 @@ def test_a_task_begins_from_the_general_student(
     assert "is not known to be that one fine-tuned; if it is, set teacher.pretrained=" in report
 
 
-@pytest.mark.parametrize("losses", [{"kl_divergence": 1.0, "hard": 0.1}, {"hidden_state_mse": 1.0, "hard": 1.0}])
+@pytest.mark.parametrize(
+    "losses", [{"kl_divergence": 1.0, "hard": 0.1}, {"hidden_state_mse": 1.0, "hard": 1.0}]
+)
 def test_it_is_taken_over_to_the_fine_tuned_teacher_from_wherever_it_is_called(
     losses: dict[str, float],
     text: Path,
