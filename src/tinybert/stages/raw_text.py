@@ -113,7 +113,7 @@ def masking_of(recipe: Recipe, tokenizer: PreTrainedTokenizerBase) -> Masking:
 def validation_of(
     losses: BlockLosses, blocks: Blocks, *, batch_size: int, masked_lm_weight: float = 1.0
 ) -> Callable[[nn.Module], dict[str, float]]:
-    """Return what scores a model on the held-out blocks: the same masks each time, means over tokens by batch.
+    """Return what scores a model on the held-out blocks: the same masks each time, batches by their tokens.
 
     A ``masked_lm`` loss brings its ``perplexity``, for which its weight among the losses is taken off.
     """
