@@ -279,3 +279,12 @@ def test_soft_labels_in_a_file_cannot_answer_copies(
     )
     words = ["--teacher", soft, "--out", tmp_path / "run", "augment.copies=2", "augment.method=swap"]
     assert "says nothing of copies" in refused(capsys, "distill", easy_rows, *words)
+
+
+@pytest.mark.parametrize(("copies", "said"), [("0", "makes nothing"), ("1000000000", "augment.copies")])
+def test_copies_that_cannot_be_are_refused(
+    copies: str, said: str, tmp_path: Path, easy_rows: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ("augment", easy_rows, "--out", tmp_path / "more.jsonl", "--method", "swap", "--copies", copies)
+    assert said in refused(capsys, *words)
+    assert [*tmp_path.iterdir()] == []

@@ -122,7 +122,9 @@ class DistillSection(Section):
     losses: dict[str, float] | Literal["auto"] = Field(default="auto", description="loss name → weight")
     temperature: float = Field(default=2.0, gt=0, description="of the prediction losses")
     num_relation_heads: int | None = Field(
-        default=None, ge=1, description="of relation_kl; the teacher's if none"
+        default=None,
+        ge=1,
+        description="of relation_kl; if none, the most that divide both widths, up to the teacher's heads",
     )
     intermediate_num_epochs: int = Field(default=5, ge=1, description="epochs of the first of two")
 
@@ -140,7 +142,7 @@ class TrainSection(Section):
         description="raw text: steps from one evaluation and checkpoint to the next; default: ten of them",
     )
     learning_rate: float | None = Field(default=None, gt=0, description="peak; default: by the start")
-    batch_size: int = Field(default=32, ge=1, description="rows a step and device")
+    batch_size: int = Field(default=32, ge=1, le=65_536, description="rows a step and device")
     gradient_accumulation_steps: int = Field(default=1, ge=1, description="batches that make one step")
     weight_decay: float = Field(default=0.01, ge=0, description="of AdamW")
     warmup_ratio: float = Field(default=0.1, ge=0, lt=1, description="share of steps spent warming up")
@@ -202,7 +204,9 @@ class PretrainSection(Section):
 class AugmentSection(Section):
     """Copies of training rows with some words changed."""
 
-    copies: int = Field(default=0, ge=0, description="copies of each row, N of the paper (20 there); 0: none")
+    copies: int = Field(
+        default=0, ge=0, le=1000, description="copies of each row, N of the paper (20 there); 0: none"
+    )
     method: str = Field(
         default="tinybert",
         description="tinybert (the paper's: masked LM and neighbours), masked_lm, neighbours, synonyms, "

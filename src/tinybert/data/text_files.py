@@ -198,7 +198,7 @@ def read_json_lines(path: Path, name: str) -> Iterator[RawRow | Fault]:
         if isinstance(row, dict):
             yield number, cast(Mapping[str, object], row)
         else:
-            yield Fault(number, 'not an object; expected {"text": …, "label": …}', {"": row})
+            yield Fault(number, 'not an object; expected one such as {"text": …}', {"": row})
 
 
 def read_json_array(path: Path, name: str) -> Iterator[RawRow | Fault]:

@@ -247,6 +247,8 @@ def rows_with_copies(
             "no row could be changed: every word is a stop word, a number, a mark or locked, or none has a "
             "candidate; set augment.language, or another augment.method",
         )
+    if len(copies) < len(train) * recipe.augment.copies:
+        say("some rows have fewer copies: one that equals its row or another copy is left out")
     if recipe.augment.max_shift is None or teacher is None:
         return copies
     asked = Predictor(resolve_path(teacher), labels=labels)
@@ -318,6 +320,8 @@ def resolve_augment(recipe: Recipe) -> Recipe:
             "recipe", f"teacher.path = {teacher.path}: has no head for {task.name}; fine-tune it"
         )
     check_augment(recipe, task, teacher)
+    if section.copies == 0 and "copies" in section.model_fields_set:
+        raise RecipeError("recipe", "augment.copies = 0: makes nothing; give 1 to 1,000, or leave it out")
     copies = section.copies or PAPERS_COPIES
     return recipe.model_copy(update={"augment": section.model_copy(update={"copies": copies})})
 

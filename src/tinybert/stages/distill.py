@@ -27,6 +27,7 @@ from tinybert.stages.finish import evaluation_split, finish_run, score_models
 from tinybert.stages.fit import MODEL, fit, in_steps, save_checkpoint, settings_of
 from tinybert.stages.objective import DistillObjective, Teaching, is_intermediate
 from tinybert.stages.plan import KEPT_TEACHER, DistillPlan, Taught, TeacherPlan, resolve_path
+from tinybert.stages.plan_losses import relation_heads
 from tinybert.stages.prepare import load_for_labels
 from tinybert.stages.start import Started, StartPlan, knows_task, load_start, save_start, start_student
 from tinybert.train import check_trackers
@@ -203,7 +204,7 @@ def teach_phase(work: Distillation, phase: Phase, begin: Path, folder: Path) -> 
         phase.losses,
         plan.layer_map,
         temperature=recipe.distill.temperature,
-        num_relation_heads=recipe.distill.num_relation_heads or (info.num_attention_heads if info else 1),
+        num_relation_heads=relation_heads(recipe, plan.shape.hidden_size, info) if info else 1,
     )
     objective = DistillObjective(
         begun.model,

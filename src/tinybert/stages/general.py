@@ -61,7 +61,7 @@ from tinybert.stages.plan import (
     plan_start,
     resolve_path,
 )
-from tinybert.stages.plan_losses import layer_problems
+from tinybert.stages.plan_losses import layer_problems, relation_heads
 from tinybert.stages.pretrain import LABELLED_ONLY, MAX_LENGTH, refuse_without_mask
 from tinybert.stages.raw_text import (
     Blocks,
@@ -182,7 +182,10 @@ def _losses(recipe: Recipe, shape: Shape, info: EncoderInfo) -> dict[str, float]
     """Return loss name → weight: hidden states and scores, or relations where there are other heads."""
     if recipe.distill.losses == "auto":
         same = shape.num_attention_heads == info.num_attention_heads
-        return {"hidden_state_mse": 1.0, "attention_score_mse" if same else "relation_kl": 1.0}
+        losses = {"hidden_state_mse": 1.0, "attention_score_mse" if same else "relation_kl": 1.0}
+        if problems := layer_problems(recipe, losses, shape, info, teacher_is_file=False):
+            raise RecipeError("recipe", problems)
+        return losses
     losses = dict(recipe.distill.losses)
     problems: list[str] = []
     for name, weight in losses.items():
@@ -327,7 +330,7 @@ def _train(folder: Path, plan: GeneralPlan, blocks: Blocks, begin: Path, *, bf16
     teaching = Teaching(
         {HARD if name == MASKED_LM else name: weight for name, weight in plan.losses.items()},
         plan.layer_map,
-        num_relation_heads=recipe.distill.num_relation_heads or plan.info.num_attention_heads,
+        num_relation_heads=relation_heads(recipe, plan.shape.hidden_size, plan.info),
     )
     teacher = load_encoder(resolve_path(plan.teacher))
     if torch.cuda.is_available():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from tinybert.config import Recipe
 from tinybert.errors import RecipeError
 from tinybert.losses import BUILTIN as LOSSES
@@ -101,14 +103,25 @@ def layer_problems(
         for name, what in reads.items()
         if what == "scores" and own_heads != heads
     ]
-    relation_heads = recipe.distill.num_relation_heads or heads
-    divides = shape.hidden_size % relation_heads == 0 and teacher.hidden_size % relation_heads == 0
-    if "vectors" in reads.values() and not divides:
+    widths = math.gcd(shape.hidden_size, teacher.hidden_size)
+    if "vectors" in reads.values() and widths % relation_heads(recipe, shape.hidden_size, teacher):
+        allowed = ", ".join(str(number) for number in range(1, widths + 1) if widths % number == 0)
         problems.append(
-            f"distill.num_relation_heads = {relation_heads}: must divide both widths, "
-            f"{shape.hidden_size} and {teacher.hidden_size}"
+            f"distill.num_relation_heads = {recipe.distill.num_relation_heads}: must divide both widths, "
+            f"{shape.hidden_size} and {teacher.hidden_size} (allowed: {allowed})"
         )
     return problems
+
+
+def relation_heads(recipe: Recipe, width: int, teacher: EncoderInfo) -> int:
+    """Return the relation heads of ``relation_kl``: as set, or the most that split both models' widths.
+
+    Where they are not set, no more than the teacher has attention heads.
+    """
+    if recipe.distill.num_relation_heads is not None:
+        return recipe.distill.num_relation_heads
+    widths = math.gcd(width, teacher.hidden_size)
+    return max(number for number in range(1, teacher.num_attention_heads + 1) if widths % number == 0)
 
 
 def _phase_problems(recipe: Recipe, losses: Weights, task: Task) -> list[str]:

@@ -16,10 +16,12 @@ from transformers import AutoModel, AutoModelForMaskedLM, BertModel, PreTrainedM
 
 from tinybert.config import build_recipe
 from tinybert.errors import RecipeError
+from tinybert.models.families import EncoderInfo
 from tinybert.models.project import adapt_student
 from tinybert.stages.general import plan_general
 from tinybert.stages.masked import GeneralObjective
 from tinybert.stages.plan import plan_distill
+from tinybert.stages.plan_losses import relation_heads
 
 FAST = [
     "train.batch_size=16",
@@ -169,6 +171,18 @@ def test_losses_that_need_labels_are_refused(tiny_encoder: Path) -> None:
     assert "without labels a student learns layers" in problem
     (alone,) = problems(teacher, *easy.NARROW_STUDENT, "distill.losses={masked_lm: 1}")
     assert "masked_lm alone is pre-training" in alone
+
+
+def test_relation_heads_split_both_widths(tiny_encoder: Path) -> None:
+    teacher, narrow = f"teacher.path={tiny_encoder}", [*easy.NARROW_STUDENT, "student.num_attention_heads=1"]
+    recipe = build_recipe({"stage": "distill", "task": "general"}, [teacher, *narrow])
+    plan = plan_general(recipe)
+    assert "relation_kl" in plan.losses
+    other = EncoderInfo(6, 384, 12, 1536, "bert", 100)
+    assert relation_heads(plan.recipe, 128, other) == 8
+    assert relation_heads(plan.recipe, 384, other) == 12
+    (problem,) = problems(teacher, *narrow, "distill.num_relation_heads=3")
+    assert "must divide both widths, 16 and 32 (allowed: 1, 2, 4, 8, 16)" in problem
 
 
 def test_what_is_not_read_is_refused(tiny_encoder: Path) -> None:
