@@ -3,6 +3,10 @@
     python benchmarks/start.py --data DATA/sst2_sentences --teacher runs/bench/sst2_sentences-teacher-42
     python benchmarks/start.py --data DATA/squad11 --task qa --teacher runs/bench/squad11-teacher-42 \
         --layer-maps 1,3,4,6 2,3,4,5
+    python benchmarks/start.py --data DATA/mrpc --teacher runs/bench/mrpc-teacher-42 --student runs/general
+
+The last one compares a student of general distillation, as it is and as it is taken over to the task, with
+one of its shape that is projected from the teacher.
 
 The teacher is a fine-tuned run; without --teacher one is made first, as `tinybert finetune` makes it. Layers
 are to be chosen with it, so they are compared on the validation rows; shapes and starts on the test rows.
@@ -13,24 +17,35 @@ from __future__ import annotations
 import argparse
 import json
 import tempfile
+from dataclasses import replace
 from pathlib import Path
+
+import numpy as np
+import torch
 
 import tinybert
 from tinybert.config import build_recipe
+from tinybert.data import TextData
 from tinybert.errors import RecipeError
 from tinybert.evaluate import score_checkpoint
+from tinybert.models import describe, load_config
+from tinybert.predict import Predictor
+from tinybert.stages.distill import first_weights
 from tinybert.stages.distillation import prepare_rows
 from tinybert.stages.fit import save_checkpoint
 from tinybert.stages.pipeline import quiet_libraries
 from tinybert.stages.plan import plan_distill
-from tinybert.stages.start import StartPlan, start_student
+from tinybert.stages.start import start_student
 
 SHAPES = ("4l-384d", "3l-384d", "4l-312d", "4l-192d", "2l-128d")
 STARTS = ("random", "slice", "project")
+Table = dict[str, dict[str, float] | None]
 
 
-def score(options: argparse.Namespace, student: dict[str, object], split: str) -> float | None:
-    """Return the student's score on a split, untrained; None where such a start cannot be."""
+def score(
+    options: argparse.Namespace, student: dict[str, object], split: str, *, taken_over: bool = True
+) -> dict[str, float] | None:
+    """Return an untrained student's score on a split and its distance; None where such a start cannot be."""
     data = str(options.data)
     given = {"task": options.task, "data": {"path": data}, "teacher": {"path": options.teacher}}
     recipe = build_recipe({**given, "student": student})
@@ -41,8 +56,9 @@ def score(options: argparse.Namespace, student: dict[str, object], split: str) -
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         rows, encoded, _ = prepare_rows(plan, data, folder)
-        knows = plan.start != "random"
-        begin = StartPlan(plan.start, plan.source, plan.shape, plan.layer_map, keep_head=knows)
+        begin = first_weights(plan, same_tokens=True)
+        if not taken_over:
+            begin = replace(begin, origin=None)
         begun = start_student(
             begin, plan.task, rows.labels, rows=encoded.train, collator=encoded.collator, seed=42
         )
@@ -50,31 +66,57 @@ def score(options: argparse.Namespace, student: dict[str, object], split: str) -
         scores = score_checkpoint(
             folder / "model", rows.splits[split], labels=rows.labels, max_length=plan.recipe.data.max_length
         )
-        return 100 * scores["test"][plan.task.main_metric]
+        found = {plan.task.main_metric: 100 * scores["test"][plan.task.main_metric]}
+        if options.student:
+            found["KL to the teacher"] = divergence(options.teacher, folder / "model", rows, split)
+        return found
 
 
-def of_layers(options: argparse.Namespace) -> dict[str, dict[str, float | None]]:
+def divergence(teacher: str, student: Path, rows: TextData, split: str) -> float:
+    """Return KL(teacher ‖ student) of the answers, the mean over rows."""
+    outputs = [Predictor(path, labels=rows.labels).outputs(rows.splits[split]) for path in (teacher, student)]
+    theirs, own = (torch.tensor(np.asarray(logits)).float().log_softmax(-1) for logits in outputs)
+    return float((theirs.exp() * (theirs - own)).sum(-1).mean())
+
+
+def of_general(options: argparse.Namespace) -> Table:
+    """Return scores and distances of a general student and of a projected one of its shape."""
+    info = describe(load_config(options.student))
+    sizes = ("num_hidden_layers", "hidden_size", "num_attention_heads", "intermediate_size")
+    own: dict[str, object] = {"shape": options.student}
+    return {
+        "projected": score(
+            options, {**{size: getattr(info, size) for size in sizes}, "start": "project"}, "test"
+        ),
+        "general, as it is": score(options, own, "test", taken_over=False),
+        "general, taken over": score(options, own, "test"),
+    }
+
+
+def of_layers(options: argparse.Namespace) -> Table:
     """Return the score on validation rows for each choice of layers."""
     return {
-        given: {
-            "project": score(
-                options,
-                {
-                    "num_hidden_layers": given.count(",") + 1,
-                    "layer_map": [int(layer) for layer in given.split(",")],
-                    "start": "project",
-                },
-                "validation",
-            )
-        }
+        given: score(
+            options,
+            {
+                "num_hidden_layers": given.count(",") + 1,
+                "layer_map": [int(layer) for layer in given.split(",")],
+                "start": "project",
+            },
+            "validation",
+        )
         for given in options.layer_maps
     }
 
 
-def of_shapes(options: argparse.Namespace) -> dict[str, dict[str, float | None]]:
+def of_shapes(options: argparse.Namespace) -> Table:
     """Return the score on test rows for each shape and start."""
     return {
-        shape: {start: score(options, {"shape": shape, "start": start}, "test") for start in STARTS}
+        shape: {
+            start: next(iter(found.values()))
+            for start in STARTS
+            if (found := score(options, {"shape": shape, "start": start}, "test"))
+        }
         for shape in SHAPES
     }
 
@@ -88,6 +130,7 @@ def main() -> None:
     parser.add_argument("--task", default="classification")
     parser.add_argument("--teacher", help="a fine-tuned run")
     parser.add_argument("--layer-maps", nargs="*", help="layers of the teacher to keep, such as 2,3,4,5")
+    parser.add_argument("--student", help="a run of general distillation")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     quiet_libraries()
@@ -95,14 +138,24 @@ def main() -> None:
         out = f"runs/bench/{options.data.name}-teacher-42"
         run = tinybert.finetune(options.data, model="bundled:minilm", task=options.task, out=out)
         options.teacher = str(run.path)
-    table = of_layers(options) if options.layer_maps else of_shapes(options)
+    options.teacher = str(options.teacher)
+    table = (
+        of_general(options)
+        if options.student
+        else of_layers(options)
+        if options.layer_maps
+        else of_shapes(options)
+    )
     if options.json:
         print(json.dumps(table, indent=2))
         return
-    starts = next(iter(table.values()))
+    starts = list(dict.fromkeys(name for scores in table.values() for name in scores or {}))
     print(f"| student | {' | '.join(starts)} |\n| --- | {' | '.join('---' for _ in starts)} |")
     for shape, scores in table.items():
-        cells = ("–" if value is None else f"{value:.1f}" for value in scores.values())
+        cells = (
+            f"{scores[name]:.{1 if scores[name] > 1 else 3}f}" if scores and name in scores else "–"
+            for name in starts
+        )
         print(f"| {shape} | {' | '.join(cells)} |")
 
 

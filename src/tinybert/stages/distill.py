@@ -138,20 +138,37 @@ def teach(work: Distillation, begin: Path, *, name: str = "student", like: Json 
 
 def make_start(work: Distillation) -> Path:
     """Make the student before its first step, once, and return its folder."""
-    plan = work.plan
-    cut = plan.teacher.kind != "file" and plan.start in ("slice", "project")
-    keep_head = cut and knows_task(plan.source, plan.task)
-    start = StartPlan(plan.start, plan.source, plan.shape, plan.layer_map, keep_head)
-    if plan.start == "checkpoint":
-        taught = None if work.teacher_prefix else plan.taught
-        layers, origin = (taught.layers, taught.origin) if taught else ((), None)
-        start = replace(start, layer_map=layers, origin=origin, teacher=plan.teacher.path)
+    start = first_weights(work.plan, same_tokens=not work.teacher_prefix)
 
     def make(folder: Path) -> Json:
         save_start(started(work, start), folder)
         return {}
 
     return work.run.step("start", make)[0]
+
+
+def first_weights(plan: DistillPlan, *, same_tokens: bool) -> StartPlan:
+    """Say how a plan's student begins.
+
+    Args:
+        plan: Of the distillation, with a teacher that knows the task.
+        same_tokens: The teacher reads the student's tokens.
+    """
+    if plan.start == "checkpoint":
+        taught = plan.taught if same_tokens else None
+        layers, origin = (taught.layers, taught.origin) if taught else ((), None)
+        return StartPlan(
+            plan.start,
+            plan.source,
+            plan.shape,
+            layers,
+            keep_head=False,
+            origin=origin,
+            teacher=plan.teacher.path,
+        )
+    cut = plan.teacher.kind != "file" and plan.start in ("slice", "project")
+    keep_head = cut and knows_task(plan.source, plan.task)
+    return StartPlan(plan.start, plan.source, plan.shape, plan.layer_map, keep_head)
 
 
 def started(work: Distillation, start: StartPlan) -> Started:
