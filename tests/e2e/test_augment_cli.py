@@ -15,7 +15,7 @@ from tinybert.augment import vectors
 from tinybert.config import DataSection
 from tinybert.data import load
 from tinybert.runs import lock
-from tinybert.stages import augment as stage
+from tinybert.stages import copies as stage
 
 NEIGHBOURS = ["augment.method=neighbours", "augment.language=other"]
 
@@ -220,7 +220,7 @@ def test_a_killed_command_goes_on_behind_its_last_block(
             written.append(path)
         write(path, text)
 
-    monkeypatch.setattr(stages.augment, "write_text", dies_in_the_second_block)
+    monkeypatch.setattr(stages.copies, "write_text", dies_in_the_second_block)
     with pytest.raises(SystemExit):
         call("augment", rows, "--out", killed, *words)
     assert not killed.exists()
@@ -231,7 +231,7 @@ def test_a_killed_command_goes_on_behind_its_last_block(
         made.append(path.name)
         write(path, text)
 
-    monkeypatch.setattr(stages.augment, "write_text", note)
+    monkeypatch.setattr(stages.copies, "write_text", note)
     call("augment", rows, "--out", killed, *words)
     assert [name for name in made if name.startswith("block-")] == ["block-000001.json", "block-000002.json"]
     assert killed.read_text() == whole.read_text()

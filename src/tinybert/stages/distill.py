@@ -17,17 +17,19 @@ from tinybert.evaluate import retention
 from tinybert.models.dropout import set_dropout
 from tinybert.runs import Json, Run, RunInProgress
 from tinybert.stages.answers import answers
-from tinybert.stages.augment import augmented_data
 from tinybert.stages.baseline import fine_tune_only
 from tinybert.stages.console import say
+from tinybert.stages.copies import augmented_data
 from tinybert.stages.distillation import Distillation, encode_for, need_labels, prepare, prepare_rows
 from tinybert.stages.doctor import Finding, check_time, checks_before, checks_of_teacher, report_findings
 from tinybert.stages.finetune import fine_tune_step
 from tinybert.stages.finish import evaluation_split, finish_run, score_models
 from tinybert.stages.fit import MODEL, fit, in_steps, save_checkpoint, settings_of
 from tinybert.stages.objective import DistillObjective, Teaching, is_intermediate
-from tinybert.stages.plan import KEPT_TEACHER, DistillPlan, Taught, TeacherPlan, resolve_path
+from tinybert.stages.plan import DistillPlan
 from tinybert.stages.plan_losses import relation_heads
+from tinybert.stages.plan_student import Taught
+from tinybert.stages.plan_teacher import KEPT_TEACHER, TeacherPlan, resolve_path
 from tinybert.stages.prepare import load_for_labels
 from tinybert.stages.start import Started, StartPlan, knows_task, load_start, save_start, start_student
 from tinybert.train import check_trackers

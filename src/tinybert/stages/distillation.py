@@ -14,7 +14,8 @@ from tinybert.models import load_tokenizer
 from tinybert.runs import RunInProgress
 from tinybert.stages.doctor import same_tokenizer
 from tinybert.stages.finetune import measured_bf16
-from tinybert.stages.plan import DistillPlan, resolve_path
+from tinybert.stages.plan import DistillPlan
+from tinybert.stages.plan_teacher import resolve_path
 from tinybert.stages.prepare import Encoded, encode_rows, labelled_only, load_rows
 from tinybert.teachers import read_soft_labels
 

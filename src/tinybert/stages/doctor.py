@@ -36,7 +36,8 @@ from tinybert.models.label_order import label_mismatch, label_order
 from tinybert.predict import Predictor
 from tinybert.stages.console import say
 from tinybert.stages.objective import HARD, HardObjective, Teaching, is_intermediate
-from tinybert.stages.plan import DistillPlan, resolve_path
+from tinybert.stages.plan import DistillPlan
+from tinybert.stages.plan_teacher import resolve_path
 from tinybert.stages.prepare import label_arguments
 from tinybert.tasks.qa import MAX_ANSWER_PIECES
 from tinybert.teachers import TeacherShape, estimate_mb

@@ -14,7 +14,8 @@ from tinybert.runs import Json, Run, RunInProgress
 from tinybert.stages.finish import finish_run, score_models
 from tinybert.stages.fit import MODEL, fit, settings_of
 from tinybert.stages.objective import HardObjective
-from tinybert.stages.plan import find_task, fit_length, resolve_path
+from tinybert.stages.plan import find_task, fit_length
+from tinybert.stages.plan_teacher import resolve_path
 from tinybert.stages.prepare import Encoded, encode_rows, load_for_labels, load_rows
 from tinybert.stages.unread import refuse_unread
 from tinybert.tasks import Task

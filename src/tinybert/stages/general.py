@@ -51,17 +51,10 @@ from tinybert.stages.objective import (
     remove_projections,
     stacked_projections,
 )
-from tinybert.stages.plan import (
-    GENERAL,
-    Start,
-    check_start,
-    fit_positions,
-    plan_config,
-    plan_shape,
-    plan_start,
-    resolve_path,
-)
+from tinybert.stages.plan import fit_positions
 from tinybert.stages.plan_losses import layer_problems, relation_heads
+from tinybert.stages.plan_student import GENERAL, Start, check_start, plan_shape, plan_start
+from tinybert.stages.plan_teacher import plan_config, resolve_path
 from tinybert.stages.pretrain import LABELLED_ONLY, MAX_LENGTH, refuse_without_mask
 from tinybert.stages.raw_text import (
     Blocks,

@@ -19,7 +19,8 @@ from tinybert.stages.console import say
 from tinybert.stages.distill import distill
 from tinybert.stages.finetune import finetune, resolve_finetune
 from tinybert.stages.general import GeneralPlan, distill_general, plan_general
-from tinybert.stages.plan import GENERAL, plan_distill
+from tinybert.stages.plan import plan_distill
+from tinybert.stages.plan_student import GENERAL
 from tinybert.stages.pretrain import models_of_pretrain, pretrain, resolve_pretrain
 
 

@@ -26,7 +26,7 @@ from tinybert.errors import ModelError
 from tinybert.models import has_task_head, load_classifier, load_config
 from tinybert.models.label_order import label_mismatch, label_order, reorder_outputs
 from tinybert.stages.console import say
-from tinybert.stages.plan import resolve_path
+from tinybert.stages.plan_teacher import resolve_path
 from tinybert.tasks import Task
 
 

@@ -23,7 +23,8 @@ from tinybert.runs import Json, Run, RunInProgress
 from tinybert.stages.finetune import measured_bf16
 from tinybert.stages.fit import MODEL
 from tinybert.stages.masked import MaskedLMObjective
-from tinybert.stages.plan import fit_positions, resolve_path
+from tinybert.stages.plan import fit_positions
+from tinybert.stages.plan_teacher import resolve_path
 from tinybert.stages.raw_text import (
     Blocks,
     finish_text_run,

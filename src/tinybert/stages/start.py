@@ -25,7 +25,8 @@ from tinybert.models import (
     student_config,
 )
 from tinybert.models.project import adapt_student
-from tinybert.stages.plan import Start, resolve_path
+from tinybert.stages.plan_student import Start
+from tinybert.stages.plan_teacher import resolve_path
 from tinybert.stages.prepare import label_arguments, load_for_labels
 from tinybert.tasks import Task
 

@@ -19,7 +19,7 @@ from tinybert.models.trim import (
 )
 from tinybert.runs import Json, write_json
 from tinybert.stages.console import say
-from tinybert.stages.plan import resolve_path
+from tinybert.stages.plan_teacher import resolve_path
 from tinybert.stages.vocabulary import (
     coverage_of,
     examples_of,

@@ -23,7 +23,8 @@ from tinybert.stages.distill import Phase, phases_of
 from tinybert.stages.distillation import prepare
 from tinybert.stages.objective import Teaching
 from tinybert.stages.pipeline import run_recipe
-from tinybert.stages.plan import plan_distill, pretrained_of
+from tinybert.stages.plan import plan_distill
+from tinybert.stages.plan_teacher import pretrained_of
 from tinybert.teachers import FileTeacher, ModelTeacher, Teacher, TeacherStore
 
 

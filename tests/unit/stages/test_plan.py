@@ -9,7 +9,8 @@ from tinybert.config import build_recipe, dump_recipe
 from tinybert.errors import ModelError, RecipeError
 from tinybert.stages.finetune import resolve_finetune
 from tinybert.stages.pipeline import describe_plan, run_recipe
-from tinybert.stages.plan import DistillPlan, find_task, plan_config, plan_distill, pretrained_of
+from tinybert.stages.plan import DistillPlan, find_task, plan_distill
+from tinybert.stages.plan_teacher import plan_config, pretrained_of
 
 
 def plan(
@@ -220,10 +221,10 @@ def test_the_teacher_kept_in_a_run_knows_its_pretrained_weights(
     recipe = build_recipe({"stage": "distill", "teacher": {"path": str(tiny_encoder)}})
     (run / "recipe.yaml").write_text(dump_recipe(recipe))
     assert pretrained_of(str(run / "teacher")) == str(tiny_encoder)
-    monkeypatch.setattr("tinybert.stages.plan.hub_problem", lambda *_: None)
+    monkeypatch.setattr("tinybert.stages.plan_teacher.hub_problem", lambda *_: None)
     (run / "recipe.yaml").write_text(dump_recipe(build_recipe({"teacher": {"path": "owner/encoder"}})))
     assert pretrained_of(str(run / "teacher")) == "owner/encoder"
-    monkeypatch.setattr("tinybert.stages.plan.hub_problem", lambda *_: "not there")
+    monkeypatch.setattr("tinybert.stages.plan_teacher.hub_problem", lambda *_: "not there")
     assert pretrained_of(str(run / "teacher")) is None
     assert pretrained_of(str(tmp_path)) is None
 
