@@ -266,7 +266,7 @@ def test_nothing_is_written_among_the_text(
 ) -> None:
     shutil.copytree(text.parent, tmp_path / "texts")
     words = ("tokenizer", tmp_path / "texts", "--vocab-size", 60, "--text", "sentence", "--out")
-    assert "lies in the text's own folder" in refused(capsys, *words, tmp_path / "texts" / "inside")
+    assert "lies in the folder of its own data" in refused(capsys, *words, tmp_path / "texts" / "inside")
     call(*words, tmp_path / "beside")
 
 

@@ -10,8 +10,11 @@ a line to ``BUILTIN``. ``augment.method=package.module:attr`` names such a calla
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
 from typing import cast
+
+import numpy as np
 
 from tinybert.augment.augmenter import BLOCK, Augmenter
 from tinybert.augment.drop import Drop
@@ -27,7 +30,7 @@ from tinybert.augment.tools import Filler, Method, Tools
 from tinybert.augment.vectors import WordVectors, load_vectors
 from tinybert.augment.wordnet import WordNet
 from tinybert.config.recipe import AugmentSection
-from tinybert.errors import RecipeError
+from tinybert.errors import RecipeError, TinyBertError
 from tinybert.lookup import find
 from tinybert.words import Language
 
@@ -85,12 +88,42 @@ def build_method(
     if name not in BUILTIN:
         if not callable(found):
             raise RecipeError(name, "not callable; an augmentation is (examples, *, rng) -> examples")
-        return cast(Method, found)
+        return _Named(name, cast(Method, found))
     if "wordnet" in needs(name, language) and language == "zh":
         raise RecipeError("augment.method", f"{name}: WordNet is English; set augment.method=neighbours")
     wordnet = WordNet(section.wordnet) if "wordnet" in needs(name, language) else None
     tools = Tools(section.probability, section.num_candidates, language, filler, vectors, wordnet)
     return found(tools)
+
+
+class _Named:
+    """A method of the user's own; what it raises is said with its name."""
+
+    def __init__(self, name: str, method: Method) -> None:
+        self.name = name
+        self.method = method
+
+    def __call__(self, examples: Sequence[Example], *, rng: np.random.Generator) -> list[Example]:
+        """Ask the method."""
+        with self._telling():
+            return self.method(examples, rng=rng)
+
+    def prepare(self, examples: Sequence[Example]) -> list[Example]:
+        """Let the method prepare, if it does."""
+        prepare = getattr(self.method, "prepare", None)
+        with self._telling():
+            return list(examples) if prepare is None else prepare(examples)
+
+    @contextmanager
+    def _telling(self) -> Generator[None]:
+        try:
+            yield
+        except TinyBertError:
+            raise
+        except Exception as error:
+            raise RecipeError(
+                "augment.method", f"{self.name} raised {type(error).__name__}: {error}; --debug shows where"
+            ) from error
 
 
 __all__ = [

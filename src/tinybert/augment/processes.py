@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
+import signal
+import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -66,7 +69,17 @@ def copies_in_blocks(
 
 
 def _remember(make: Callable[[], Augmenter]) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the parent ends its workers itself
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     _make[:] = [make]
+
+
+def _end_with_parent() -> None:
+    """End this worker when its parent was killed: nobody would fetch what it makes."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _work(part: Block) -> list[list[dict[str, Any]]]:

@@ -14,6 +14,8 @@ from tinybert.errors import DataError
 
 QUERIES_AT_ONCE = 256
 GROUP = 64
+GAP = regex.compile("[ \t]+")
+ASCII_SPACE = " \t\r\n"
 MOST_FREQUENT = 200_000
 MAX_PROBLEMS = 20
 HAN_WORD = regex.compile(r"\p{Han}+")
@@ -116,7 +118,7 @@ def load_vectors(path: str | Path, *, needed: Collection[str] = ()) -> WordVecto
 
 
 def _read(name: str, lines: Iterator[str], needed: Collection[str]) -> WordVectors:
-    first = next(lines, "").split()
+    first = GAP.split(next(lines, "").strip(ASCII_SPACE))
     promised = int(first[0]) if _is_header(first) else None
     width = int(first[1]) if promised is not None else len(first) - 1
     if width < 1:
@@ -142,8 +144,10 @@ def _read(name: str, lines: Iterator[str], needed: Collection[str]) -> WordVecto
 
 def _take(line: str, number: int, width: int, words: dict[str, None], values: array[float]) -> list[str]:
     """Keep a line's word and numbers; the first of equal words counts."""
-    parts = line.split()
+    parts = GAP.split(line.strip(ASCII_SPACE))
     word = " ".join(parts[: max(1, len(parts) - width)])
+    if not word.strip():  # some published files have a vector for a space of another kind
+        return []
     if len(parts) <= width:
         return [f"line {number:,}: {len(parts) - 1} numbers behind {word!r}, others have {width}"]
     try:

@@ -37,6 +37,7 @@ def augment(
     import json
 
     from tinybert.config import dump_recipe
+    from tinybert.data.locate import refuse_missing
     from tinybert.stages.augment import augment as carry_out
     from tinybert.stages.augment import resolve_augment
     from tinybert.stages.pipeline import quiet_libraries
@@ -53,6 +54,7 @@ def augment(
         )
     )
     if showing.dry_run:
+        refuse_missing(data)
         print(dump_recipe(recipe), end="")
         return
     facts = carry_out(recipe, out, num_processes=processes)

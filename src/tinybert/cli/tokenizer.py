@@ -39,13 +39,16 @@ def tokenizer(
     """
     import json as json_module
 
+    from tinybert.data.locate import refuse_missing
     from tinybert.stages.pipeline import quiet_libraries
     from tinybert.stages.tokenizer import train_tokenizer
-    from tinybert.stages.vocabulary import corpus_settings
+    from tinybert.stages.vocabulary import corpus_settings, refuse_sizes
 
     quiet_libraries()
     corpus = corpus_settings(overrides)
     if dry_run:
+        refuse_missing(text)
+        refuse_sizes(vocab_size=vocab_size, at_least=min_frequency, name="--min-frequency")
         print_settings(
             {
                 "text": text,

@@ -37,13 +37,16 @@ def trim(
     """
     import json as json_module
 
+    from tinybert.data.locate import refuse_missing
     from tinybert.stages.pipeline import quiet_libraries
     from tinybert.stages.trim import CORPUS_DEFAULTS, trim_vocabulary
-    from tinybert.stages.vocabulary import corpus_settings
+    from tinybert.stages.vocabulary import corpus_settings, refuse_sizes
 
     quiet_libraries()
     corpus = corpus_settings(overrides, CORPUS_DEFAULTS)
     if dry_run:
+        refuse_missing(text)
+        refuse_sizes(vocab_size=vocab_size, at_least=min_count, name="--min-count")
         settings = {"model": model, "text": text, "column": column}
         print_settings({**settings, "vocab_size": vocab_size, "min_count": min_count}, corpus.model_dump())
         return

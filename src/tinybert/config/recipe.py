@@ -194,7 +194,7 @@ class PretrainSection(Section):
     tokenizer: str | None = Field(
         default=None, description="folder or checkpoint; needed where the model is a named shape"
     )
-    mask_share: float = Field(default=0.15, gt=0, lt=1, description="of the tokens that are predicted")
+    mask_share: float = Field(default=0.15, ge=0.01, lt=1, description="of the tokens that are predicted")
     whole_words: bool = Field(default=True, description="mask all pieces of a word or none")
     train_only: Literal["all", "head"] = Field(
         default="all", description="head: the encoder stays as it is and only learns to fill in words"
@@ -219,7 +219,7 @@ class AugmentSection(Section):
         default=0.4, gt=0, le=1, description="that a word is changed in a copy, p of the paper"
     )
     num_candidates: int = Field(
-        default=15, ge=1, description="words that may stand in for one, K of the paper"
+        default=15, ge=1, le=1000, description="words that may stand in for one, K of the paper"
     )
     word_vectors: str | None = Field(
         default=None,

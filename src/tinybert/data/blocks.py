@@ -10,14 +10,15 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tinybert.data.arrow import temporary_folder, write_rows
+from tinybert.data.batches import batches_of, stored_texts
 from tinybert.errors import DataError
-from tinybert.words import Language, word_spans
+from tinybert.words import Language, detect_language, word_spans
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from tokenizers import Encoding
     from transformers import PreTrainedTokenizerBase
 
-DOCUMENTS_AT_ONCE = 500
+BLOCKS_AT_ONCE = 500
 
 Pieces = tuple[NDArray[np.int32], NDArray[np.bool_]]
 """Piece numbers of a stretch of text, and where a piece continues the word of the one before it."""
@@ -36,7 +37,7 @@ def encode_blocks(
     tokenizer: PreTrainedTokenizerBase,
     *,
     max_length: int,
-    language: Language,
+    language: Language | Literal["auto"],
     cross_documents: bool = False,
     cache_dir: Path | None = None,
 ) -> Dataset:
@@ -46,7 +47,7 @@ def encode_blocks(
         documents: Column ``text``, one document a row.
         tokenizer: A fast tokenizer with a token before and one behind a text, as BERT's.
         max_length: Tokens a block, special tokens included.
-        language: Says what a word is: in Chinese several pieces are one.
+        language: Says what a word is: in Chinese several pieces are one; auto: each document's own.
         cross_documents: Fill each block with the beginning of the next document.
         cache_dir: Keep the result here, named by its content, and find it again.
 
@@ -85,10 +86,11 @@ def _edges(tokenizer: PreTrainedTokenizerBase) -> tuple[int, int]:
     return first, last
 
 
-def _pieces(documents: Dataset, tokenizer: PreTrainedTokenizerBase, language: Language) -> Iterator[Pieces]:
+def _pieces(
+    documents: Dataset, tokenizer: PreTrainedTokenizerBase, language: Language | Literal["auto"]
+) -> Iterator[Pieces]:
     """Yield the pieces of each document."""
-    for start in range(0, len(documents), DOCUMENTS_AT_ONCE):
-        texts: list[str] = documents[start : start + DOCUMENTS_AT_ONCE]["text"]
+    for texts in batches_of(stored_texts(documents)):
         found = tokenizer(
             texts,
             add_special_tokens=False,
@@ -99,7 +101,8 @@ def _pieces(documents: Dataset, tokenizer: PreTrainedTokenizerBase, language: La
         )
         for index, text in enumerate(texts):
             encoding: Encoding = found[index]  # pyright: ignore[reportAssignmentType, reportArgumentType]
-            yield np.asarray(encoding.ids, dtype=np.int32), _continues(encoding, text, language)
+            own = detect_language([text]) if language == "auto" else language
+            yield np.asarray(encoding.ids, dtype=np.int32), _continues(encoding, text, own)
 
 
 def _continues(encoding: Encoding, text: str, language: Language) -> NDArray[np.bool_]:
@@ -144,9 +147,9 @@ def _batches(cuts: Iterator[Pieces], edges: tuple[int, int]) -> Iterator[dict[st
     for ids, continues in cuts:
         batch["input_ids"].append(np.r_[first, ids, last].astype(np.int32))
         batch["continues"].append(np.r_[False, False, continues[1:], False])
-        if len(batch["input_ids"]) == DOCUMENTS_AT_ONCE:
+        if len(batch["input_ids"]) == BLOCKS_AT_ONCE:
             yield _counted(batch, num_rows)
-            num_rows += DOCUMENTS_AT_ONCE
+            num_rows += BLOCKS_AT_ONCE
             batch = {"input_ids": [], "continues": []}
     if batch["input_ids"]:
         yield _counted(batch, num_rows)

@@ -14,7 +14,7 @@ CONTROL = re.compile("[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\u00ad\u200b\u2060\uf
 SURROGATE = re.compile("[\ud800-\udfff]")
 # the bytes 0x80 … 0xbf, as Latin-1 and as Windows-1252 show them
 _TAIL = "[\x80-\xbf€‚ƒ„…†‡ˆ‰Š‹ŒŽ‘’“”•–—˜™š›œžŸ]"
-LOST = re.compile(f"{REPLACEMENT}|锟斤拷|â€|[ÂÃ]{_TAIL}")
+LOST = re.compile(f"{REPLACEMENT}|[\ud800-\udfff]|锟斤拷|â€|[ÂÃ]{_TAIL}")
 MISREAD = re.compile(f"[Â-ß]{_TAIL}|[à-ï]{_TAIL}{{2}}|ð{_TAIL}{{3}}")
 
 

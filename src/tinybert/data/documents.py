@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, BinaryIO, Literal, cast
 
 from tinybert.data.bundled import fetch, is_bundled
 from tinybert.data.hub import nearest_here
-from tinybert.data.locate import SHARD, looks_like_path, open_hub
+from tinybert.data.locate import SHARD, STDIN, looks_like_path, open_hub
 from tinybert.data.plain_text import HEAD_BYTES, Layout, is_binary, plain_documents, refuse_utf16
 from tinybert.data.readers import SPLIT_NAMES, Table, from_dataset, from_rows, from_splits, open_file
 from tinybert.data.text_column import check_column, texts_of
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from datasets import Dataset
 
 Part = Literal["validation", "train"]
-STDIN = "-"
 PIPE = "pipe-"
 TABLES = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet")
 PLAIN = (".txt", ".text", ".md", ".raw", "")
@@ -127,6 +126,8 @@ def _places(source: object, home: Path, found: Found) -> list[Place]:
     if not isinstance(source, str | Path):
         return _of_python(source, found)
     if str(source) == STDIN:
+        if sys.stdin is None:  # pyright: ignore[reportUnnecessaryComparison]
+            raise DataError(STDIN, "standard input is closed; pipe text into it, or name a file")
         if sys.stdin.buffer.isatty():
             raise DataError(STDIN, "standard input is the keyboard; pipe text into it, or name a file")
         return [_spooled(sys.stdin.buffer, "standard input", home)]
@@ -191,6 +192,13 @@ def _spooled(stream: BinaryIO, name: str, home: Path) -> Place:
     return Place(name, "train", path=file, mark=file.stem)
 
 
+def forget_last_pipe(home: Path) -> None:
+    """Delete the text that a pipe brought last, because it was refused."""
+    brought = sorted(home.glob(f"{PIPE}*.txt"), key=lambda path: path.stat().st_mtime_ns)
+    if brought:
+        brought[-1].unlink()
+
+
 def _file_mark(path: Path) -> str:
     """Return what changes with a file, without reading all of it: length, time of change, both ends."""
     stat = path.stat()
@@ -248,7 +256,10 @@ def has_splits(folder: Path) -> bool:
 def _in_folder(folder: Path, found: Found) -> list[Place]:
     files = files_below(folder, found)
     if has_splits(folder):
-        files = [path for path in files if path.parent == folder and split_of(path)]
+        splits = [path for path in files if path.parent == folder and split_of(path)]
+        others = _names([path for path in files if path not in set(splits)], folder)
+        _warn_of("not read, because the folder has a train file of its own", others, found)
+        files = splits
     closed = [path for path in files if _why_closed(path)]
     open_ones = [path for path in files if path not in set(closed)]
     _warn_of("not plain text and not read; convert or unpack them first", _names(closed, folder), found)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from tinybert.config import CorpusSection
 from tinybert.data.arrow import write_batches
+from tinybert.data.batches import batches_of
 from tinybert.data.cleaning import clean, is_damaged
 from tinybert.data.documents import Found, Place, documents_in
 from tinybert.data.duplicates import (
@@ -33,8 +34,6 @@ from tinybert.words import Language, detect_language
 if TYPE_CHECKING:
     import pyarrow as pa
 
-DOCUMENTS_AT_ONCE = 1000
-CHARS_AT_ONCE = 4_000_000
 LANGUAGE_SAMPLE = 200
 CHARS_A_SPACE = 20
 """Where fewer characters than one in this many are spaces, words are not parted by them."""
@@ -119,7 +118,7 @@ def gather(
     ):
         batches = (
             _noted(texts, hashes, sign, unit, lambda count, size: progress.add(count, size, reading.where))
-            for texts in _digested(_in_batches(chain(head, documents)), content)
+            for texts in _digested(batches_of(chain(head, documents)), content)
         )
         write_batches(scratch / "documents.arrow", schema(), batches)
     return Gathered(
@@ -200,16 +199,3 @@ def _digested(batches: Iterator[list[str]], content: hashlib.blake2b) -> Iterato
     for texts in batches:
         content.update("".join(f"{text}\0" for text in texts).encode())  # clean text has no NUL
         yield texts
-
-
-def _in_batches(documents: Iterator[str]) -> Iterator[list[str]]:
-    batch: list[str] = []
-    num_chars = 0
-    for document in documents:
-        batch.append(document)
-        num_chars += len(document)
-        if len(batch) == DOCUMENTS_AT_ONCE or num_chars > CHARS_AT_ONCE:
-            yield batch
-            batch, num_chars = [], 0
-    if batch:
-        yield batch

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 Source = str | Path | Mapping[str, Sequence[Mapping[str, object]]] | Sequence[Mapping[str, object]]
 Tables = dict[str, list[Table]]
+STDIN = "-"
+"""Names standard input, from which raw text may come."""
 SHARD = re.compile(r"^(.+)-\d+-of-\d+$")
 
 
@@ -123,6 +125,22 @@ def looks_like_path(source: str | Path) -> bool:
         return True
     repository, _, _ = source.partition(":")
     return Path(source).suffix.lower() in READERS or not NAME.match(repository) or source.startswith(".")
+
+
+def refuse_missing(source: object) -> None:
+    """Say that there is no such data, before anything is read: for plans.
+
+    Raises:
+        DataError: It is no file, no folder, and no data set of the hub.
+    """
+    if not isinstance(source, str | Path) or str(source) == STDIN or is_bundled(source):
+        return
+    path = Path(source).expanduser()
+    if path.exists():
+        return
+    problem = f"no such file or folder{nearest_here(path)}" if looks_like_path(source) else None
+    if problem := problem or hub_problem(str(source), "dataset"):
+        raise DataError(str(source), problem)
 
 
 def open_hub(name: str, warnings: list[str]) -> Tables:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     import pyarrow.parquet as pq
     from datasets import Dataset
 
+HEAD_BYTES = 1 << 16
 ROWS_AT_ONCE = 2000
 ROWS_PEEKED = 100
 SPLIT_NAMES = {
@@ -144,11 +146,12 @@ def _open_json_lines(path: Path, name: str) -> dict[str, Table]:
 def _open_json(path: Path, name: str) -> dict[str, Table]:
     """A list of objects, an object of split → list, or JSON lines under another ending."""
     with path.open("rb") as stream:
-        lines = (line.removeprefix(b"\xef\xbb\xbf").strip() for line in stream)
-        filled = (line for line in lines if line)
-        first, second = next(filled, b""), next(filled, b"")
-    if first.startswith(b"["):
+        head = stream.read(HEAD_BYTES).removeprefix(codecs.BOM_UTF8)
+    if head.lstrip().startswith(b"["):  # often one line, however long: not read whole
         return {"": _peeked(name, "row", read_json_array(path, name))}
+    with path.open("rb") as stream:
+        filled = (line.strip() for line in stream if not line.isspace())
+        first, second = next(filled, b"").removeprefix(codecs.BOM_UTF8), next(filled, b"")
     if first.startswith(b"{") and first.endswith(b"}") and second.startswith(b"{"):
         return _open_json_lines(path, name)
     try:

@@ -7,14 +7,14 @@ character.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
 
+from tinybert.data.batches import batches_of
 from tinybert.errors import DataError
 
 if TYPE_CHECKING:
@@ -26,7 +26,8 @@ MAX_WORD_CHARS = 100
 """A longer word is one [UNK], as in BERT."""
 MODEL_MAX_LENGTH = 512
 REPEATS = 10_000
-BATCH_SIZE = 1000
+RUNS_AT_ONCE = 1_000_000
+"""Different stretches between spaces that are held before they are cut into words."""
 
 
 @dataclass(frozen=True)
@@ -101,14 +102,23 @@ def count_words(texts: Iterable[str], *, lowercase: bool) -> Counter[str]:
     """
     normalise, cut = normalizers.BertNormalizer(lowercase=lowercase), pre_tokenizers.BertPreTokenizer()
     by_space: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
     for text in texts:
         by_space.update(normalise.normalize_str(text).split())
-    counts: Counter[str] = Counter()
+        if len(by_space) >= RUNS_AT_ONCE:
+            _add_words(counts, by_space, cut)
+            by_space.clear()
+    _add_words(counts, by_space, cut)
+    return counts
+
+
+def _add_words(
+    counts: Counter[str], by_space: Mapping[str, int], cut: pre_tokenizers.BertPreTokenizer
+) -> None:
     for run, count in by_space.items():
         for word, _ in cut.pre_tokenize_str(run):
             if len(word) <= MAX_WORD_CHARS:
                 counts[word] += count
-    return counts
 
 
 def _alphabet(counts: Counter[str], min_frequency: int) -> tuple[list[str], list[str]]:
@@ -179,15 +189,3 @@ def measure_coverage(tokenizer: PreTrainedTokenizerBase, texts: Iterable[str]) -
         pieces_per_word=num_pieces / max(num_words, 1),
         unknown=num_unknown / max(num_pieces, 1),
     )
-
-
-def batches_of(texts: Iterable[str], size: int = BATCH_SIZE) -> Iterator[list[str]]:
-    """Yield texts by the thousand.
-
-    Example:
-        >>> list(batches_of("abc", size=2))
-        [['a', 'b'], ['c']]
-    """
-    rest = iter(texts)
-    while batch := list(islice(rest, size)):
-        yield batch

@@ -86,4 +86,4 @@ def retention(student: Mapping[str, float], teacher: Mapping[str, float], main_m
         1.1
     """
     reference = teacher[main_metric]
-    return round(student[main_metric] / reference, 4) if reference > 0 else None
+    return round(student[main_metric] / reference, 6) if reference > 0 else None

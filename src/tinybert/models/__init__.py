@@ -4,7 +4,14 @@ from tinybert.models.capture import Capture, Captured, capture
 from tinybert.models.families import EncoderInfo, describe
 from tinybert.models.initialise import num_positions, random_start, slice_start, student_config
 from tinybert.models.layer_maps import resolve_layer_map
-from tinybert.models.load import has_task_head, load_classifier, load_config, load_encoder, load_tokenizer
+from tinybert.models.load import (
+    check_vocabulary,
+    has_task_head,
+    load_classifier,
+    load_config,
+    load_encoder,
+    load_tokenizer,
+)
 from tinybert.models.project import ProjectedStart, project_start
 from tinybert.models.shapes import Shape, resolve_shape
 
@@ -15,6 +22,7 @@ __all__ = [
     "ProjectedStart",
     "Shape",
     "capture",
+    "check_vocabulary",
     "describe",
     "has_task_head",
     "load_classifier",

@@ -174,6 +174,26 @@ def load_tokenizer(path: str | Path) -> PreTrainedTokenizerBase:
     return tokenizer
 
 
+def check_vocabulary(path: str | Path, tokenizer: PreTrainedTokenizerBase, *, num_rows: int) -> None:
+    """Refuse a tokenizer with pieces that a model has no embedding for: it would fail at the first of them.
+
+    Args:
+        path: The checkpoint, for the message.
+        tokenizer: Its tokenizer.
+        num_rows: Of its embedding table.
+
+    Raises:
+        ModelError: With both numbers.
+    """
+    num_pieces = max(tokenizer.get_vocab().values()) + 1
+    if num_pieces > num_rows:
+        raise ModelError(
+            str(path),
+            f"its tokenizer has {num_pieces:,} pieces, its embedding table {num_rows:,} rows: they do "
+            "not belong together; call resize_token_embeddings and save both, or take the model's own",
+        )
+
+
 def _check_weights(
     path: str | Path, model: PreTrainedModel, info: Mapping[str, Iterable[object]], *, wants_head: bool
 ) -> None:

@@ -34,7 +34,10 @@ HEADS = {
 
 def has_masked_lm_head(config: PreTrainedConfig) -> bool:
     """Say whether a checkpoint was saved with a masked-LM head."""
-    return (config.architectures or [""])[0].endswith(("ForMaskedLM", "ForPreTraining"))
+    name = (config.architectures or [""])[0]
+    if name == "ElectraForPreTraining":  # the discriminator: it says which words were replaced
+        return False
+    return name.endswith(("ForMaskedLM", "ForPreTraining"))
 
 
 def refuse_without_known_head(path: str | Path, config: PreTrainedConfig) -> None:
@@ -94,8 +97,8 @@ def head_module(model: nn.Module) -> nn.Module:
 def only_at(model: nn.Module, chosen_BL: Tensor) -> Generator[None]:
     """Let the head of a masked language model answer the chosen tokens only.
 
-    Its logits are (M, V) then, not (B, L, V). The model's own forward stays in use, so that wrappers for
-    several processes see every step.
+    Its logits are (M, V) then, not (B, L, V). The model's own forward stays in use, so that its hooks see
+    every step.
     """
 
     def choose(_module: nn.Module, args: tuple[Tensor, ...]) -> tuple[Tensor, ...]:

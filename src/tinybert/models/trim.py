@@ -31,10 +31,11 @@ from transformers import (
 )
 from transformers.models.auto.auto_factory import _BaseAutoModelClass  # pyright: ignore[reportPrivateUsage]
 
-from tinybert.data.wordpiece import PREFIX, batches_of, write_tokenizer
+from tinybert.data.batches import batches_of
+from tinybert.data.wordpiece import PREFIX, write_tokenizer
 from tinybert.errors import ModelError
 from tinybert.models.families import FAMILIES
-from tinybert.models.load import load_config, load_model, load_tokenizer
+from tinybert.models.load import check_vocabulary, load_config, load_model, load_tokenizer
 
 TOKENIZER_FILE, TOKENIZER_CONFIG = "tokenizer.json", "tokenizer_config.json"
 Tree = dict[str, object]
@@ -76,13 +77,7 @@ def load_for_trimming(path: str | Path) -> tuple[PreTrainedModel, PreTrainedToke
     dtype = config.dtype if isinstance(config.dtype, torch.dtype) else torch.float32
     model = load_model(auto, path, config, dtype=dtype, seed=0, wants_head=has_head)
     num_rows = cast(nn.Embedding, model.get_input_embeddings()).num_embeddings
-    num_pieces = max(tokenizer.get_vocab().values()) + 1
-    if num_pieces > num_rows:
-        raise ModelError(
-            str(path),
-            f"its tokenizer has {num_pieces:,} pieces, its embedding table {num_rows:,} rows: they do "
-            "not belong together",
-        )
+    check_vocabulary(path, tokenizer, num_rows=num_rows)
     return model, tokenizer
 
 
@@ -116,7 +111,14 @@ def count_pieces(tokenizer: PreTrainedTokenizerBase, texts: Iterable[str]) -> Pi
     counts = PieceCounts()
     normalizer = _backend(tokenizer).normalizer
     for batch in batches_of(texts):
-        encoded = tokenizer(batch, add_special_tokens=False, truncation=False, verbose=False)
+        encoded = tokenizer(
+            batch,
+            add_special_tokens=False,
+            truncation=False,
+            return_attention_mask=False,
+            return_token_type_ids=False,
+            verbose=False,
+        )
         for ids in cast("list[list[int]]", encoded["input_ids"]):
             counts.pieces.update(ids)
         whole = "\n".join(batch)

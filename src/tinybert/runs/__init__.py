@@ -1,6 +1,7 @@
 """Run directories: made whole or not at all, resumed by the same command."""
 
 from tinybert.runs.directory import (
+    CHECKPOINTS,
     Json,
     Run,
     RunInProgress,
@@ -9,12 +10,14 @@ from tinybert.runs.directory import (
     lock,
     open_run,
     partial_path,
+    read_json,
     write_json,
     write_text,
 )
 from tinybert.runs.inputs import digest_input, refuse_inside
 
 __all__ = [
+    "CHECKPOINTS",
     "Json",
     "Run",
     "RunInProgress",
@@ -24,6 +27,7 @@ __all__ = [
     "lock",
     "open_run",
     "partial_path",
+    "read_json",
     "refuse_inside",
     "write_json",
     "write_text",

@@ -33,7 +33,7 @@ RECIPE, INPUTS, METRICS, LOG, REPORT = (
     "log.jsonl",
     "report.md",
 )
-WORK = "work"
+WORK, CHECKPOINTS, LOCK = "work", "checkpoints", "lock"
 PACKAGES = ("tinybert", "torch", "transformers", "datasets", "accelerate", "tokenizers", "numpy")
 
 
@@ -102,7 +102,7 @@ def lock(folder: Path, *, subject: str) -> TextIO | None:
         return None
     import fcntl
 
-    file = (folder / "lock").open("w")
+    file = (folder / LOCK).open("w")
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
@@ -167,7 +167,7 @@ class RunInProgress:
 
     def _has_products(self) -> bool:
         """True when a step has left something that took time: a model, or checkpoints on the way to one."""
-        return any(self.work.glob("*/model")) or any(self.work.glob("*/checkpoints/*"))
+        return any(self.work.glob("*/model")) or any(self.work.glob(f"*/{CHECKPOINTS}/*"))
 
     @property
     def work(self) -> Path:
@@ -186,6 +186,7 @@ class RunInProgress:
         if not mark.exists():
             folder.mkdir(parents=True, exist_ok=True)
             write_json(mark, make(folder))
+        shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)  # not before: a kill now would cost it all
         return folder, cast(Json, json.loads(mark.read_text(encoding="utf-8")))
 
     def log(self, entries: list[Json]) -> None:
@@ -196,15 +197,30 @@ class RunInProgress:
     def finish(self, metrics: Json) -> Run:
         """Write ``metrics.json``, drop the work folder and give the run its name."""
         write_json(self.path / METRICS, metrics | {"environment": environment()})
-        shutil.rmtree(self.work, ignore_errors=True)
-        if self.out.exists():
-            self.out.rmdir()
-        self.path.replace(self.out)
-        return Run(self.out)
+        return _named(self.path, self.out)
+
+
+def _named(partial: Path, out: Path) -> Run:
+    """Drop the work folder of a run that is whole, and give it its name."""
+    shutil.rmtree(partial / WORK, ignore_errors=True)
+    if out.exists():
+        out.rmdir()
+    partial.replace(out)
+    return Run(out)
 
 
 def finished_run(out: Path, recipe: Recipe, inputs: Inputs = NO_INPUTS) -> Run | None:
-    """Return the run at ``out`` when it is finished, by exactly this recipe, from exactly these inputs."""
+    """Return the run at ``out`` when it is finished, by exactly this recipe, from exactly these inputs.
+
+    One that was killed when all was written and only the clearing away was left gets its name.
+    """
+    partial = partial_path(out)
+    if (partial / METRICS).is_file() and not out.exists() and not _differences(partial, recipe, inputs):
+        held = lock(partial, subject=str(out))
+        _named(partial, out)
+        (out / LOCK).unlink(missing_ok=True)
+        if held is not None:
+            held.close()
     return Run(out) if is_run(out) and not _differences(out, recipe, inputs) else None
 
 

@@ -37,7 +37,7 @@ def digest_input(source: object, *, is_text: bool = False) -> str:
 
 
 def refuse_inside(out: Path, source: object) -> None:
-    """Refuse to write into a folder of raw text, where the next command would read it as text.
+    """Refuse to write into a folder of data, where the next command would read it.
 
     Raises:
         RunError: The place lies in the folder.
@@ -46,7 +46,7 @@ def refuse_inside(out: Path, source: object) -> None:
         return
     folder = Path(str(source)).expanduser().resolve()
     if out.resolve().is_relative_to(folder):
-        raise RunError(str(out), f"lies in the text's own folder {source}; choose an --out beside it")
+        raise RunError(str(out), f"lies in the folder of its own data, {source}; choose an --out beside it")
 
 
 def _blocks(source: object) -> Iterator[bytes]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -17,19 +17,31 @@ from tinybert.data import LabelScheme
 from tinybert.data.columns import SOURCE_ROW
 from tinybert.errors import RecipeError, RunError, TinyBertError
 from tinybert.predict import Predictor
-from tinybert.runs import Json, digest_input, lock, partial_path, write_text
-from tinybert.stages.copies import language_of, rows_with_copies
+from tinybert.runs import (
+    Json,
+    digest_input,
+    lock,
+    partial_path,
+    read_json,
+    refuse_inside,
+    write_json,
+    write_text,
+)
+from tinybert.stages.console import say
+from tinybert.stages.copies import language_of, near_copies, rows_with_copies, scores_on_disk
+from tinybert.stages.finish import write_bad_rows
 from tinybert.stages.plan import check_augment, find_task
 from tinybert.stages.plan_augment import models_of_augment
 from tinybert.stages.plan_teacher import plan_teacher, resolve_path
 from tinybert.stages.prepare import load_rows
 from tinybert.stages.unread import refuse_unread
 from tinybert.tasks import Answer
+from tinybert.tasks.tags import entities_of
 from tinybert.train import choose_precision
 from tinybert.words import Language
 
-PAPERS_COPIES = 20
-BLOCKS, PRECISION = "blocks", "precision.json"
+PAPERS_COPIES, MAX_PROCESSES = 20, 256
+BLOCKS, PRECISION, REPORT, MADE_FROM = "blocks", "precision.json", ".report.json", "made_from"
 UNREAD = ["model", "hard_loss", "corpus", "pretrain", "student", "distill", "baseline"]
 UNREAD_PARTS = {
     "data": ["max_length", "label_pieces", "max_leakage"],
@@ -53,16 +65,25 @@ def resolve_augment(recipe: Recipe) -> Recipe:
             "recipe", f"teacher.path = {teacher.path}: has no head for {task.name}; fine-tune it"
         )
     check_augment(recipe, task, teacher)
+    if recipe.data.max_train_rows is not None and _is_one_file(recipe):
+        raise RecipeError(
+            "recipe", "data.max_train_rows: a single file is augmented whole; leave it out, or give a folder"
+        )
     if section.copies == 0 and "copies" in section.model_fields_set:
         raise RecipeError("recipe", "augment.copies = 0: makes nothing; give 1 to 1,000, or leave it out")
     copies = section.copies or PAPERS_COPIES
     return recipe.model_copy(update={"augment": section.model_copy(update={"copies": copies})})
 
 
+def _is_one_file(recipe: Recipe) -> bool:
+    return Path(str(recipe.data.path)).expanduser().is_file()
+
+
 def augment(recipe: Recipe, out: Path, *, num_processes: int = 1) -> Json:
     """Write rows and their changed copies into a JSON-lines file, and return what was made.
 
-    The same call again after a kill goes on behind the last finished block of 256 rows.
+    The same call again after a kill goes on behind the last finished block. What is returned is also kept
+    beside the file, in ``NAME.report.json``, by which a finished file is known again.
 
     Args:
         recipe: Resolved; ``data``, ``task``, ``augment``, ``teacher.path`` and the seed are read.
@@ -72,10 +93,14 @@ def augment(recipe: Recipe, out: Path, *, num_processes: int = 1) -> Json:
     Raises:
         TinyBertError: What is wrong, all at once.
     """
+    if not 1 <= num_processes <= MAX_PROCESSES:
+        raise RecipeError("--processes", f"{num_processes}: give 1 to {MAX_PROCESSES}")
     if out.suffix != ".jsonl":
         raise RecipeError("--out", f"{out}: give a name that ends in .jsonl")
+    refuse_inside(out, recipe.data.path)
+    origin = _origin(recipe)
     if out.exists():
-        raise RecipeError("--out", f"{out}: already exists; choose another name, or delete it first")
+        return _finished(out, origin)
     work = partial_path(out)
     try:
         work.mkdir(parents=True, exist_ok=True)
@@ -83,8 +108,8 @@ def augment(recipe: Recipe, out: Path, *, num_processes: int = 1) -> Json:
         raise RunError(str(out), f"cannot write here: {error.strerror or error}") from error
     held = lock(work, subject=str(out))
     try:
-        _refuse_other(recipe, out, work)
-        return _made(recipe, out, work, num_processes=num_processes)
+        _refuse_other(origin, out, work)
+        return _made(recipe, out, work, origin, num_processes=num_processes)
     except TinyBertError:
         if not any((work / BLOCKS).glob("block-*.json")):
             shutil.rmtree(work, ignore_errors=True)  # the mended command may well have other settings
@@ -94,58 +119,96 @@ def augment(recipe: Recipe, out: Path, *, num_processes: int = 1) -> Json:
             held.close()
 
 
-def _made(recipe: Recipe, out: Path, work: Path, *, num_processes: int) -> Json:
-    source, task = str(recipe.data.path), find_task(recipe)
-    one_file = Path(source).expanduser().is_file()
+def _origin(recipe: Recipe) -> Json:
+    """Return what a file is made from: settings, and digests of what is read."""
+    teacher = {} if recipe.teacher.path is None else {"teacher": recipe.teacher.path}
+    read = {"data": str(recipe.data.path), **teacher, **models_of_augment(recipe.augment)}
+    inputs = {name: digest_input(path) for name, path in read.items()}
+    return {"recipe": recipe.model_dump(mode="json"), "inputs": inputs}
+
+
+def _finished(out: Path, origin: Json) -> Json:
+    """Return the report of a file that was made from just this.
+
+    Raises:
+        RunError: Another file is in the way.
+    """
+    report = out.with_suffix(REPORT)
+    found = read_json(report) if report.is_file() else {}
+    if found.get(MADE_FROM) != origin:
+        made = ", made with other settings or from other data" if found else ""
+        raise RunError(str(out), f"already exists{made}; choose another name, or delete it first")
+    say(f"{out} is finished already, with these settings and from this data: nothing to do")
+    return found
+
+
+def _made(recipe: Recipe, out: Path, work: Path, origin: Json, *, num_processes: int) -> Json:
+    task, one_file = find_task(recipe), _is_one_file(recipe)
+    bad_rows = out.with_suffix(".bad_rows.jsonl")
     data = load_rows(
-        source,
+        str(recipe.data.path),
         recipe,
         task,
         work_dir=work / "rows",
         allow_unlabelled=not one_file,
         need=("test",) if one_file else ("train",),
+        bad_rows_go_to=str(bad_rows),
     )
+    if data.bad_rows:
+        write_bad_rows(data, bad_rows)
     rows = data.splits["test" if one_file else "train"]
+    language = language_of(recipe.augment, rows)
     copies = rows_with_copies(
         rows,
         recipe,
         work / BLOCKS,
         labels=data.labels,
         embeddings_of=recipe.teacher.path,
-        teacher=recipe.teacher.path,
-        bf16=_fills_in_bf16(recipe, language_of(recipe.augment, rows), work),
+        bf16=_fills_in_bf16(recipe, language, work),
         num_processes=num_processes,
     )
-    teacher = None
-    if recipe.teacher.path is not None and task.label_kind not in ("tags", "span"):
-        teacher = Predictor(resolve_path(recipe.teacher.path), labels=data.labels)
+    answers: Sequence[Answer] | None = None
+    if recipe.teacher.path is not None and not _is_local(data.labels):
+        copies, answers = _answered(rows, copies, recipe, data.labels, work / BLOCKS)
     temporary = work / "whole.jsonl"
     with temporary.open("w", encoding="utf-8") as file:
-        for row in _written(rows, copies, data.labels, teacher):
+        for row in _written(rows, copies, data.labels, answers):
             file.write(json.dumps(row, ensure_ascii=False) + "\n")
-    out.parent.mkdir(parents=True, exist_ok=True)
-    temporary.replace(out)
-    shutil.rmtree(work, ignore_errors=True)
-    return {
+    facts: Json = {
         "out": str(out),
         "num_rows": len(rows),
+        "num_rows_refused": len(data.bad_rows),
         "num_copies": len(copies),
-        "labels_of_copies": "teacher" if teacher else ("kept" if _is_local(data.labels) else None),
+        "labels_of_copies": "teacher" if answers else ("kept" if _is_local(data.labels) else None),
         "method": recipe.augment.method,
-        "language": language_of(recipe.augment, rows),
+        "language": language,
+        MADE_FROM: origin,
     }
+    write_json(out.with_suffix(REPORT), facts)
+    temporary.replace(out)
+    shutil.rmtree(work, ignore_errors=True)
+    return facts
 
 
-def _refuse_other(recipe: Recipe, out: Path, work: Path) -> None:
+def _answered(
+    rows: Dataset, copies: Dataset, recipe: Recipe, labels: LabelScheme, folder: Path
+) -> tuple[Dataset, Sequence[Answer]]:
+    """Return the copies that do not change the teacher's mind, and what it answers to them."""
+    teacher = Predictor(resolve_path(str(recipe.teacher.path)), labels=labels)
+    scores = scores_on_disk(teacher, copies, folder, name="copies")
+    if recipe.augment.max_shift is not None:
+        kept = near_copies(rows, copies, scores, teacher, folder, max_shift=recipe.augment.max_shift)
+        copies, scores = copies.select(kept), scores[kept]
+    return copies, cast("Sequence[Answer]", teacher.task.decode(scores, labels))
+
+
+def _refuse_other(origin: Json, out: Path, work: Path) -> None:
     """Let the same command go on; blocks that were made by another, or from other data, stay as they are.
 
     Raises:
         RunError: There are such blocks.
     """
-    teacher = {} if recipe.teacher.path is None else {"teacher": recipe.teacher.path}
-    read = {"data": str(recipe.data.path), **teacher, **models_of_augment(recipe.augment)}
-    inputs = {name: digest_input(path) for name, path in read.items()}
-    text = json.dumps({"recipe": recipe.model_dump(mode="json"), "inputs": inputs}, sort_keys=True)
+    text = json.dumps(origin, sort_keys=True)
     mark = work / "made_from.json"
     if mark.exists() and mark.read_text(encoding="utf-8") != text:
         if any((work / BLOCKS).glob("block-*.json")):
@@ -171,39 +234,48 @@ def _fills_in_bf16(recipe: Recipe, language: Language, work: Path) -> bool:
 
 
 def _written(
-    rows: Dataset, copies: Dataset, labels: LabelScheme, teacher: Predictor | None
+    rows: Dataset, copies: Dataset, labels: LabelScheme, answers: Sequence[Answer] | None
 ) -> Iterator[Json]:
     """Yield each row with its copies behind it, in the columns that are read again."""
-    answers = teacher.stream(_asked(copies)) if teacher is not None else None
-    place = 0
+    place, as_text = 0, labels.kind == "tags" and _is_text(rows)
     sources = np.asarray(copies[SOURCE_ROW])
     for number in range(len(rows)):
-        yield {**_plain(rows[number], labels), SOURCE_ROW: number}
+        yield {**_plain(rows[number], labels, as_text=as_text), SOURCE_ROW: number}
         while place < len(copies) and sources[place] == number:
-            row = _plain(copies[place], labels) | {SOURCE_ROW: number}
+            row = _plain(copies[place], labels, as_text=as_text) | {SOURCE_ROW: number}
             if answers is not None:
-                answer = cast(Answer, next(answers))
+                answer = answers[place]
                 row["label"] = answer.score if answer.label is None else answer.label
             yield row
             place += 1
-
-
-def _asked(rows: Dataset) -> Iterator[str | tuple[str, str]]:
-    for row in rows:
-        text = cast(dict[str, str], row)
-        yield (text["text"], text["text_pair"]) if "text_pair" in text else text["text"]
 
 
 def _is_local(labels: LabelScheme) -> bool:
     return labels.kind in ("tags", "span")
 
 
-def _plain(row: Mapping[str, Any], labels: LabelScheme) -> Json:
-    """Return a row as people write it."""
+def _words_of(row: Mapping[str, Any]) -> list[str]:
+    return [row["text"][start:end] for start, end in zip(row["word_starts"], row["word_ends"], strict=True)]
+
+
+def _is_text(rows: Dataset) -> bool:
+    """Return whether rows of tags were given as texts: their words alone would lose the spaces between."""
+    return any(" ".join(_words_of(row)) != row["text"] for row in cast("Iterable[dict[str, Any]]", rows))
+
+
+def _plain(row: Mapping[str, Any], labels: LabelScheme, *, as_text: bool) -> Json:
+    """Return a row as people write it; one of tags as tokens, or as a text and its spans."""
     label = row["label"]
     if labels.kind == "tags":
-        words = [row["text"][a:b] for a, b in zip(row["word_starts"], row["word_ends"], strict=True)]
-        return {"tokens": words, "tags": None if label is None else [labels.names[tag] for tag in label]}
+        tags = None if label is None else [labels.names[tag] for tag in label]
+        if not as_text:
+            return {"tokens": _words_of(row), "tags": tags}
+        starts, ends = row["word_starts"], row["word_ends"]
+        entities = [
+            {"start": starts[first], "end": ends[behind - 1], "label": kind}
+            for first, behind, kind in entities_of(tags or [])
+        ]
+        return {"text": row["text"], "spans": None if tags is None else entities}
     if labels.kind == "span":
         context = row["text_pair"]
         spans: list[tuple[int, int]] = label or []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -12,8 +13,8 @@ from typing import Any, cast, overload
 import numpy as np
 import torch
 from datasets import Dataset, concatenate_datasets
+from numpy.typing import NDArray
 from torch import nn
-from tqdm.auto import tqdm
 
 from tinybert.augment import BLOCK, Augmenter, build_method, copies_in_blocks, load_vectors, needs
 from tinybert.config import AugmentSection, Recipe
@@ -26,19 +27,37 @@ from tinybert.models.fill import WordFiller, embedding_vectors
 from tinybert.models.masked_lm import load_masked_lm
 from tinybert.predict import Predictor
 from tinybert.runs import write_text
-from tinybert.stages.console import say
+from tinybert.stages.console import counting, say
 from tinybert.stages.plan_augment import augment_problems
 from tinybert.stages.plan_teacher import plan_config, resolve_path
-from tinybert.words import Language, detect_language, word_spans
+from tinybert.words import TEXTS_LOOKED_AT, Language, detect_language, word_spans
 
 Copies = list[list[dict[str, Any]]]
+MIXED_SHARE = 0.1
+ASKED_AT_ONCE = 2048
+"""Rows between two files of a teacher's answers."""
 
 
 def language_of(section: AugmentSection, rows: Dataset) -> Language:
     """Return the language that is set, or that of the rows."""
-    if section.language != "auto":
-        return section.language
-    return detect_language(rows[:200]["text"])
+    return detect_language(_sample(rows)) if section.language == "auto" else section.language
+
+
+def _sample(rows: Dataset) -> list[str]:
+    """Return some 200 texts from all over the rows."""
+    step = -(-len(rows) // TEXTS_LOOKED_AT)
+    return rows.select(range(0, len(rows), step))["text"][:]
+
+
+def _say_if_mixed(section: AugmentSection, rows: Dataset) -> None:
+    """Warn where some texts are Chinese and others are not: all are read as one language."""
+    sample = _sample(rows)
+    num_chinese = sum(detect_language([text]) == "zh" for text in sample)
+    if section.language == "auto" and min(num_chinese, len(sample) - num_chinese) > MIXED_SHARE * len(sample):
+        say(
+            f"warning: {num_chinese:,} of {len(sample):,} texts looked at are Chinese, and all are read as "
+            f"{language_of(section, rows)}: augment each language by itself, or set augment.language"
+        )
 
 
 def _refuse_what_lacks(section: AugmentSection, embeddings_of: str | None) -> None:
@@ -137,6 +156,7 @@ def copies_on_disk(
     files = [folder / f"block-{start // BLOCK:06d}.json" for start in range(0, len(rows), BLOCK)]
     done = sum(1 for file in files if file.exists())
     language = language_of(section, rows)
+    _say_if_mixed(section, rows)
     _refuse_what_lacks(section.model_copy(update={"language": language}), embeddings_of)
     make = partial(
         make_augmenter,
@@ -156,17 +176,15 @@ def copies_on_disk(
         num_processes=num_processes,
         first_row=done * BLOCK,
     )
-    bar = tqdm(
-        total=len(rows), initial=done * BLOCK, desc="augmenting", unit="row", disable=None, leave=False
-    )
-    with bar:
+    begun = min(done * BLOCK, len(rows))
+    with counting("augmenting", len(rows), unit="rows", done=begun) as advance:
         for number, file in enumerate(files):
             if number < done:
                 yield json.loads(file.read_text(encoding="utf-8"))
                 continue
             copies = next(made)
             write_text(file, json.dumps(copies, ensure_ascii=False))
-            bar.update(len(copies))
+            advance(len(copies))
             yield copies
 
 
@@ -177,11 +195,10 @@ def rows_with_copies(
     *,
     labels: LabelScheme,
     embeddings_of: str | None,
-    teacher: str | None,
     bf16: bool,
     num_processes: int = 1,
 ) -> Dataset:
-    """Return the changed copies of rows, those that change the teacher's mind left out.
+    """Return the changed copies of rows.
 
     Args:
         train: The rows.
@@ -189,7 +206,6 @@ def rows_with_copies(
         folder: Where finished blocks and the copies are kept.
         labels: Of the rows.
         embeddings_of: See :func:`make_augmenter`.
-        teacher: Who is asked where ``augment.max_shift`` is set.
         bf16: Number format of the filler.
         num_processes: That make copies.
 
@@ -201,11 +217,10 @@ def rows_with_copies(
     """
     import pyarrow as pa
 
-    fields = train.features.arrow_schema.remove_metadata()
-    schema = fields.append(pa.field(SOURCE_ROW, pa.int64()))
+    schema = train.features.arrow_schema.remove_metadata().append(pa.field(SOURCE_ROW, pa.int64()))
     folder.mkdir(parents=True, exist_ok=True)
-
-    def batches() -> Iterator[pa.RecordBatch]:
+    file = folder / "copies.arrow"
+    if not file.exists():
         blocks = copies_on_disk(
             train,
             recipe,
@@ -215,19 +230,11 @@ def rows_with_copies(
             bf16=bf16,
             num_processes=num_processes,
         )
-        for number, block in enumerate(blocks):
-            rows = [
-                {**copy, SOURCE_ROW: number * BLOCK + place}
-                for place, copies in enumerate(block)
-                for copy in copies
-            ]
-            yield pa.RecordBatch.from_pylist(rows, schema=schema)
-
-    file = folder / "copies.arrow"
-    if not file.exists():
-        write_batches(file, schema, batches())
+        numbered = (_numbered(block, number) for number, block in enumerate(blocks))
+        write_batches(file, schema, (pa.RecordBatch.from_pylist(rows, schema=schema) for rows in numbered))
     copies = Dataset.from_file(str(file))
     if len(copies) == 0:
+        shutil.rmtree(folder)  # the mended command has other settings
         raise DataError(
             "augment",
             "no row could be changed: every word is a stop word, a number, a mark or locked, or none has a "
@@ -235,12 +242,14 @@ def rows_with_copies(
         )
     if len(copies) < len(train) * recipe.augment.copies:
         say("some rows have fewer copies: one that equals its row or another copy is left out")
-    if recipe.augment.max_shift is None or teacher is None:
-        return copies
-    asked = Predictor(resolve_path(teacher), labels=labels)
-    kept = keep_near(train, copies, teacher=asked, max_shift=recipe.augment.max_shift)
-    say(f"{len(copies) - len(kept):,} of {len(copies):,} copies change the teacher's mind and are left out")
-    return kept
+    return copies
+
+
+def _numbered(block: Copies, number: int) -> list[dict[str, Any]]:
+    """Return the copies of a block of rows with the row each comes from."""
+    return [
+        {**copy, SOURCE_ROW: number * BLOCK + place} for place, copies in enumerate(block) for copy in copies
+    ]
 
 
 def augmented_data(
@@ -255,14 +264,14 @@ def augmented_data(
     """Return the data with copies behind the training rows, without labels: the teacher gives them."""
     train = data.splits["train"]
     copies = rows_with_copies(
-        train,
-        recipe,
-        folder,
-        labels=data.labels,
-        embeddings_of=embeddings_of,
-        teacher=teacher,
-        bf16=bf16,
-    ).remove_columns(SOURCE_ROW)
+        train, recipe, folder, labels=data.labels, embeddings_of=embeddings_of, bf16=bf16
+    )
+    if recipe.augment.max_shift is not None and teacher is not None:
+        asked = Predictor(resolve_path(teacher), labels=data.labels)
+        scores = scores_on_disk(asked, copies, folder, name="copies")
+        kept = near_copies(train, copies, scores, asked, folder, max_shift=recipe.augment.max_shift)
+        copies = copies.select(kept)
+    copies = copies.remove_columns(SOURCE_ROW)
     say(f"augmentation: {len(copies):,} copies of {len(train):,} rows")
     bare = copies.map(_without_label, batched=True, features=train.features, load_from_cache_file=False)
     return replace(data, splits={**data.splits, "train": concatenate_datasets([train, bare])})
@@ -272,21 +281,54 @@ def _without_label(batch: Mapping[str, list[Any]]) -> dict[str, list[Any]]:
     return {"label": [None] * len(batch["label"])}
 
 
-def keep_near(rows: Dataset, copies: Dataset, *, teacher: Predictor, max_shift: float) -> Dataset:
-    """Leave copies out that change the teacher's mind.
+def scores_on_disk(teacher: Predictor, rows: Dataset, folder: Path, *, name: str) -> NDArray[np.float32]:
+    """Return a teacher's scores (N, C) of whole texts; after a kill it is asked on behind the last block.
+
+    Args:
+        teacher: Who is asked.
+        rows: With ``text``, and perhaps ``text_pair``.
+        folder: Where finished blocks of scores are kept.
+        name: What the rows are.
+    """
+    blocks: list[NDArray[np.float32]] = []
+    asked = rows.select_columns([column for column in ("text", "text_pair") if column in rows.column_names])
+    with counting(f"asking the teacher about {name}", len(rows), unit="rows") as advance:
+        for start in range(0, len(rows), ASKED_AT_ONCE):
+            file = folder / f"{name}-{start:09d}.npy"
+            if not file.exists():
+                part = asked.select(range(start, min(start + ASKED_AT_ONCE, len(rows))))
+                unfinished = file.with_suffix(".partial.npy")
+                np.save(unfinished, np.asarray(teacher.outputs(part), dtype=np.float32), allow_pickle=False)
+                unfinished.replace(file)
+            blocks.append(np.load(file, allow_pickle=False))
+            advance(len(blocks[-1]))
+    return np.concatenate(blocks)
+
+
+def near_copies(
+    rows: Dataset,
+    copies: Dataset,
+    scores: NDArray[np.float32],
+    teacher: Predictor,
+    folder: Path,
+    *,
+    max_shift: float,
+) -> NDArray[np.intp]:
+    """Return which copies do not change the teacher's mind.
 
     Args:
         rows: The originals.
         copies: Their copies, with ``source_row``.
-        teacher: Who is asked.
+        scores: The teacher's, of the copies.
+        teacher: Who is asked about the originals.
+        folder: See :func:`scores_on_disk`.
         max_shift: Largest total variation between the teacher's probabilities for a copy and its original.
     """
-    asked = copies.remove_columns(SOURCE_ROW)
-    before, after = (_probabilities(teacher, each) for each in (rows, asked))
+    before, after = (
+        torch.from_numpy(each).softmax(-1).numpy()
+        for each in (scores_on_disk(teacher, rows, folder, name="rows"), scores)
+    )
     shift = 0.5 * np.abs(after - before[np.asarray(copies[SOURCE_ROW])]).sum(1)
-    return copies.select(np.flatnonzero(shift <= max_shift))
-
-
-def _probabilities(teacher: Predictor, rows: Dataset) -> np.ndarray:
-    logits = torch.from_numpy(np.asarray(teacher.outputs(rows), dtype=np.float32))
-    return logits.softmax(-1).numpy()
+    kept = np.flatnonzero(shift <= max_shift)
+    say(f"{len(copies) - len(kept):,} of {len(copies):,} copies change the teacher's mind and are left out")
+    return kept

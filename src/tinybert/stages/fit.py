@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,7 +18,7 @@ from tinybert.config import Recipe
 from tinybert.data import WINDOWED, LabelScheme
 from tinybert.data.windows import PLACES
 from tinybert.predict import Predictor
-from tinybert.runs import Json
+from tinybert.runs import CHECKPOINTS, Json
 from tinybert.stages.objective import remove_projections
 from tinybert.stages.prepare import Encoded
 from tinybert.tasks import Task
@@ -94,12 +93,11 @@ def fit(
             hard_loss=task.hard_loss(hard_loss),
             metrics=validation_metrics(task, encoded, labels),
             settings=settings,
-            work_dir=folder / "checkpoints",
+            work_dir=folder / CHECKPOINTS,
         )
     remove_projections(model)
     save_checkpoint(model, encoded, folder / MODEL)
     settle(folder / MODEL, task, encoded.validation_rows, labels)
-    shutil.rmtree(folder / "checkpoints", ignore_errors=True)
     return {
         "history": trained.history,
         "num_steps": trained.num_steps,

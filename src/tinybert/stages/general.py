@@ -25,6 +25,7 @@ from tinybert.losses import cross_entropy
 from tinybert.models import (
     EncoderInfo,
     Shape,
+    check_vocabulary,
     describe,
     load_config,
     load_encoder,
@@ -218,6 +219,7 @@ def distill_general(plan: GeneralPlan, run: RunInProgress, source: object) -> Ru
     recipe = plan.recipe
     check_trackers(recipe.train.trackers)
     tokenizer = load_tokenizer(resolve_path(plan.teacher))
+    check_vocabulary(plan.teacher, tokenizer, num_rows=plan.info.vocab_size)
     if MASKED_LM in plan.losses:
         refuse_without_mask(tokenizer, plan.teacher)
     blocks = load_blocks(source, recipe, tokenizer, run)

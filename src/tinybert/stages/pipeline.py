@@ -13,6 +13,7 @@ import transformers
 
 from tinybert.config import Recipe, dump_recipe
 from tinybert.data.documents import is_pipe
+from tinybert.data.locate import refuse_missing
 from tinybert.errors import RecipeError, RunError
 from tinybert.runs import Run, RunInProgress, digest_input, finished_run, refuse_inside
 from tinybert.stages.console import say
@@ -77,6 +78,7 @@ def _settle(recipe: Recipe) -> tuple[Recipe, dict[str, str], Callable[[RunInProg
 
 def describe_plan(recipe: Recipe) -> str:
     """Return what a recipe would do, every "auto" decided, for ``--dry-run``; nothing is written."""
+    refuse_missing(_source(recipe, None))
     if recipe.stage == "finetune":
         return dump_recipe(resolve_finetune(recipe))
     if recipe.stage == "pretrain":

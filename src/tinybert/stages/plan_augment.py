@@ -65,7 +65,7 @@ def _unread(section: AugmentSection, needed: frozenset[str]) -> list[str]:
     """Say which settings this method never reads."""
     default, given = AugmentSection(), section.method
     read = {
-        "model": bool(needed & {"filler", "vectors"}),
+        "model": "filler" in needed or ("vectors" in needed and section.word_vectors is None),
         "word_vectors": "vectors" in needed,
         "wordnet": "wordnet" in needed,
         "num_candidates": bool(needed),

@@ -49,6 +49,7 @@ def load_rows(
     work_dir: Path,
     allow_unlabelled: bool,
     need: Sequence[str] = ("train",),
+    bad_rows_go_to: str = "bad_rows.jsonl of the run",
 ) -> TextData:
     """Read and check a stage's rows; every bad one is named at once, what is odd is said.
 
@@ -66,7 +67,7 @@ def load_rows(
     for warning in data.warnings:
         say(f"warning: {warning}")
     if data.bad_rows:
-        say(f"warning: {len(data.bad_rows):,} bad rows are set aside, in bad_rows.jsonl of the run")
+        say(f"warning: {len(data.bad_rows):,} bad rows are set aside, in {bad_rows_go_to}")
     return data
 
 

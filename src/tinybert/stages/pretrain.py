@@ -10,7 +10,7 @@ from transformers import BertConfig, PreTrainedModel, PreTrainedTokenizerBase
 from tinybert.config import Recipe
 from tinybert.errors import RecipeError
 from tinybert.lookup import nearest
-from tinybert.models import Shape, load_config, load_tokenizer, resolve_shape
+from tinybert.models import Shape, check_vocabulary, load_config, load_tokenizer, resolve_shape
 from tinybert.models.masked_lm import (
     freeze_encoder,
     has_masked_lm_head,
@@ -24,7 +24,7 @@ from tinybert.stages.finetune import measured_bf16
 from tinybert.stages.fit import MODEL
 from tinybert.stages.masked import MaskedLMObjective
 from tinybert.stages.plan import fit_positions
-from tinybert.stages.plan_teacher import resolve_path
+from tinybert.stages.plan_teacher import plan_config, resolve_path
 from tinybert.stages.raw_text import (
     Blocks,
     finish_text_run,
@@ -128,6 +128,8 @@ def pretrain(recipe: Recipe, run: RunInProgress, source: object) -> Run:
     check_trackers(recipe.train.trackers)
     assert recipe.model is not None
     tokenizer = load_tokenizer(resolve_path(recipe.pretrain.tokenizer or recipe.model))
+    if recipe.model not in SHAPES:
+        check_vocabulary(recipe.model, tokenizer, num_rows=plan_config(recipe.model).vocab_size)
     refuse_without_mask(tokenizer, recipe.pretrain.tokenizer or recipe.model)
     blocks = load_blocks(source, recipe, tokenizer, run)
     bf16 = measured_bf16(run, recipe)

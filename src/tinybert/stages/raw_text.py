@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
+import numpy as np
 import torch
 from datasets import Dataset
 from torch import Tensor, nn
@@ -19,17 +20,18 @@ from tinybert.config import Recipe, dump_recipe
 from tinybert.data import Collator, lengths_of, sorted_by_length
 from tinybert.data.blocks import encode_blocks
 from tinybert.data.corpus import Corpus, load_corpus
-from tinybert.data.documents import is_pipe
-from tinybert.errors import RunError
+from tinybert.data.documents import forget_last_pipe, is_pipe
+from tinybert.errors import DataError, RunError
 from tinybert.evaluate import draw_learning_curve, write_text_report
 from tinybert.models.masking import Masking
-from tinybert.runs import Json, Run, RunInProgress
+from tinybert.runs import CHECKPOINTS, Json, Run, RunInProgress
 from tinybert.stages.console import say
 from tinybert.stages.fit import MODEL
 from tinybert.train import Batch, Objective, Settings, Trained, tracked, train
 
 HELD_OUT_SEED = 0
 MAX_BLOCKS_SCORED = 1000
+MAX_UNKNOWN = 0.05
 EVALUATIONS = 10
 """How often a training on raw text is scored where ``train.eval_steps`` is not set."""
 
@@ -46,6 +48,7 @@ class Blocks:
     held_out: Dataset
     collator: Collator
     tokenizer: PreTrainedTokenizerBase
+    warnings: list[str]
 
 
 def load_blocks(
@@ -66,11 +69,10 @@ def load_blocks(
     )
     _, begun_with = run.step("text", lambda _: {"corpus": corpus.key})
     if is_pipe(source) and begun_with["corpus"] != corpus.key:
+        forget_last_pipe(folder / "corpus")
         raise RunError(
             str(run.out), "was begun with other text; pipe the same into it, or choose another --out"
         )
-    for warning in corpus.warnings:
-        say(f"warning: {warning}")
     assert recipe.data.max_length is not None
 
     def blocks(documents: Dataset) -> Dataset:
@@ -79,7 +81,7 @@ def load_blocks(
             documents,
             tokenizer,
             max_length=recipe.data.max_length,
-            language=corpus.language,
+            language=recipe.corpus.language,
             cross_documents=recipe.corpus.cross_documents,
             cache_dir=folder / "blocks",
         )
@@ -90,7 +92,23 @@ def load_blocks(
         f"{len(corpus.train):,} documents in {len(train_rows):,} blocks to train on, "
         f"{len(held_out):,} blocks held out"
     )
-    return Blocks(corpus, train_rows, sorted_by_length(held_out), Collator(tokenizer), tokenizer)
+    warnings = [*corpus.warnings, *_unreadable(held_out, tokenizer)]
+    for warning in warnings:
+        say(f"warning: {warning}")
+    return Blocks(corpus, train_rows, sorted_by_length(held_out), Collator(tokenizer), tokenizer, warnings)
+
+
+def _unreadable(rows: Dataset, tokenizer: PreTrainedTokenizerBase) -> list[str]:
+    """Say when a vocabulary cannot read a text."""
+    ids = np.concatenate(rows["input_ids"][:])
+    share = float((ids == tokenizer.unk_token_id).mean())
+    if share <= MAX_UNKNOWN:
+        return []
+    return [
+        f"{share:.0%} of the held-out tokens are {tokenizer.unk_token}: this vocabulary cannot read the "
+        "text, and little can be learnt from it; take a model of its language, or train a tokenizer: tinybert "
+        "tokenizer TEXT --vocab-size 8000 --out runs/tokenizer"
+    ]
 
 
 def _spread(rows: Dataset) -> Dataset:
@@ -129,6 +147,12 @@ def validation_of(
                 for name, (total, count) in losses(model, on_device).items():
                     sums[name] = sums.get(name, 0.0) + float(total)
                     counts[name] = counts.get(name, 0.0) + count
+        if counts.get("masked_lm") == 0:
+            raise DataError(
+                blocks.corpus.source,
+                "no held-out token is masked, so nothing can be measured; bring more text, or raise "
+                "corpus.held_out or pretrain.mask_share",
+            )
         means = {name: total / max(counts[name], 1) for name, total in sums.items()}
         scores = {"loss": sum(means.values()), **({} if len(means) == 1 else means)}
         if "masked_lm" in sums:
@@ -191,7 +215,7 @@ def fit_blocks(
             train_rows=blocks.train,
             collator=blocks.collator,
             settings=settings,
-            work_dir=folder / "checkpoints",
+            work_dir=folder / CHECKPOINTS,
             validation_rows=blocks.held_out,
             validate=validation_of(
                 losses, blocks, batch_size=settings.batch_size, masked_lm_weight=masked_lm_weight
@@ -204,7 +228,6 @@ def keep_model(folder: Path, model: PreTrainedModel, blocks: Blocks, trained: Tr
     nn.Module.to(model, torch.float32)
     model.save_pretrained(folder / MODEL)
     blocks.tokenizer.save_pretrained(folder / MODEL)
-    shutil.rmtree(folder / "checkpoints", ignore_errors=True)
     num_parameters = sum(parameter.numel() for parameter in model.parameters())
     return {
         "history": trained.history,
@@ -248,7 +271,7 @@ def finish_text_run(
         "seed": run.recipe.train.seed,
         "precision": precision["precision"],
         **metrics,
-        "notes": [*notes, *blocks.corpus.warnings],
+        "notes": [*notes, *blocks.warnings],
     }
     for file in model.iterdir():
         shutil.copyfile(file, run.path / file.name)

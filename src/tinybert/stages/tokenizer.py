@@ -5,8 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from tinybert.config import CorpusSection
-from tinybert.data.wordpiece import SPECIALS, train_wordpiece, write_tokenizer
-from tinybert.errors import RecipeError
+from tinybert.data.wordpiece import train_wordpiece, write_tokenizer
 from tinybert.runs import Json, write_json
 from tinybert.stages.console import say
 from tinybert.stages.vocabulary import (
@@ -15,12 +14,12 @@ from tinybert.stages.vocabulary import (
     finished_folder,
     made_from,
     read_text,
+    refuse_sizes,
     texts_of,
     whole_folder,
 )
 
 REPORT = "tokenizer_report.json"
-MAX_PIECES = 10_000_000
 
 
 def train_tokenizer(
@@ -52,6 +51,7 @@ def train_tokenizer(
         DataError: The text cannot be read, or is not one for so many pieces.
         RunError: The folder holds something else.
     """
+    refuse_sizes(vocab_size=vocab_size, at_least=min_frequency, name="--min-frequency")
     settings = {
         "vocab_size": vocab_size,
         "lowercase": lowercase,
@@ -59,7 +59,6 @@ def train_tokenizer(
         "text": column,
     }
     origin = made_from(settings, corpus, text=source)
-    _refuse_sizes(vocab_size, min_frequency)
     if found := finished_folder(out, REPORT, origin, source=source):
         return found
     with whole_folder(out) as folder:
@@ -81,16 +80,3 @@ def train_tokenizer(
         }
         write_json(folder / REPORT, report)
     return report
-
-
-def _refuse_sizes(vocab_size: int, min_frequency: int) -> None:
-    """Refuse numbers that no text can meet, before any is read."""
-    problems: list[str] = []
-    if not len(SPECIALS) < vocab_size <= MAX_PIECES:
-        problems.append(
-            f"--vocab-size = {vocab_size:,}: {len(SPECIALS) + 1} to {MAX_PIECES:,}; BERT has 30,522"
-        )
-    if min_frequency < 1:
-        problems.append(f"--min-frequency = {min_frequency}: 1 or more")
-    if problems:
-        raise RecipeError("command line", problems)

@@ -26,6 +26,7 @@ from tinybert.stages.vocabulary import (
     finished_folder,
     made_from,
     read_text,
+    refuse_sizes,
     texts_of,
     whole_folder,
 )
@@ -67,6 +68,7 @@ def trim_vocabulary(
         DataError: The text cannot be read.
         RunError: The folder holds something else.
     """
+    refuse_sizes(vocab_size=vocab_size, at_least=min_count, name="--min-count")
     path = resolve_path(model)
     settings = {"vocab_size": vocab_size, "min_count": min_count, "text": column}
     origin = made_from(settings, corpus, model=path, text=source)

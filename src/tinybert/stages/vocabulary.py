@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import sys
-import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -14,21 +12,21 @@ from pathlib import Path
 from typing import cast
 
 from datasets import Dataset
-from tqdm.auto import tqdm
 from transformers import PreTrainedTokenizerBase
 
 from tinybert.config import CorpusSection, build_recipe
+from tinybert.data.batches import stored_texts
 from tinybert.data.corpus import Corpus, load_corpus
 from tinybert.data.documents import is_pipe
-from tinybert.data.wordpiece import BATCH_SIZE, Coverage, measure_coverage
+from tinybert.data.wordpiece import SPECIALS, Coverage, measure_coverage
 from tinybert.errors import RecipeError, RunError
 from tinybert.runs import Json, digest_input, lock, partial_path, refuse_inside
-from tinybert.stages.console import say
+from tinybert.stages.console import counting, say
 
 MADE_FROM = ("settings", "inputs")
 OF_BLOCKS = "corpus.cross_documents"
 WORK = "work"
-NUM_PLAIN_LINES = 10
+MAX_PIECES = 10_000_000
 NUM_EXAMPLES, EXAMPLE_CHARS = 3, 100
 NO_DEFAULTS: Mapping[str, object] = {}
 
@@ -44,6 +42,28 @@ def corpus_settings(overrides: Sequence[str], defaults: Mapping[str, object] = N
         said = f"not read here; only corpus.key=value is, and of these not {OF_BLOCKS}"
         raise RecipeError("command line", [f"{item}: {said}" for item in unread])
     return build_recipe({"corpus": dict(defaults)}, overrides, subject="command line").corpus
+
+
+def refuse_sizes(*, vocab_size: int | None, at_least: int, name: str) -> None:
+    """Refuse numbers that no text can meet, before any is read.
+
+    Args:
+        vocab_size: Pieces; None where the text decides.
+        at_least: How often a piece must occur.
+        name: Of the option that says so.
+
+    Raises:
+        RecipeError: With what is allowed.
+    """
+    problems: list[str] = []
+    if vocab_size is not None and not len(SPECIALS) < vocab_size <= MAX_PIECES:
+        problems.append(
+            f"--vocab-size = {vocab_size:,}: {len(SPECIALS) + 1} to {MAX_PIECES:,}; BERT has 30,522"
+        )
+    if at_least < 1:
+        problems.append(f"{name} = {at_least}: 1 or more")
+    if problems:
+        raise RecipeError("command line", problems)
 
 
 def made_from(settings: Mapping[str, object], corpus: CorpusSection, **inputs: str) -> Json:
@@ -120,29 +140,14 @@ def read_text(source: str, *, settings: CorpusSection, column: str | None, work:
 
 
 def texts_of(documents: Dataset, name: str = "") -> Iterator[str]:
-    """Yield the texts; with a name, say how far it is: a bar, or plain lines where there is no terminal."""
-    if name and sys.stderr.isatty():
-        yield from tqdm(_texts(documents), total=len(documents), desc=name, unit="doc", leave=False)
-    elif name:
-        yield from _with_lines(documents, name)
-    else:
-        yield from _texts(documents)
-
-
-def _texts(documents: Dataset) -> Iterator[str]:
-    for batch in documents.select_columns("text").iter(BATCH_SIZE):
-        yield from cast("dict[str, list[str]]", batch)["text"]
-
-
-def _with_lines(documents: Dataset, name: str) -> Iterator[str]:
-    start, total = time.perf_counter(), len(documents)
-    every = max(BATCH_SIZE, total // NUM_PLAIN_LINES)
-    for done, text in enumerate(_texts(documents), start=1):
-        yield text
-        if done % every == 0 or done == total:
-            speed = done / max(time.perf_counter() - start, 1e-9)
-            left = (total - done) / speed
-            say(f"{name}: {done:,}/{total:,} documents, {speed:,.0f} a second, {left:.0f} s left")
+    """Yield the texts; with a name, say how far it is."""
+    if not name:
+        yield from stored_texts(documents)
+        return
+    with counting(name, len(documents), unit="documents") as advance:
+        for text in stored_texts(documents):
+            yield text
+            advance(1)
 
 
 def coverage_of(tokenizer: PreTrainedTokenizerBase, documents: Dataset) -> Json:
@@ -153,7 +158,7 @@ def coverage_of(tokenizer: PreTrainedTokenizerBase, documents: Dataset) -> Json:
 
 def examples_of(tokenizer: PreTrainedTokenizerBase, documents: Dataset) -> list[Json]:
     """Return the beginnings of some documents, and their pieces."""
-    beginnings = [_beginning(text) for text in islice(_texts(documents), NUM_EXAMPLES)]
+    beginnings = [_beginning(text) for text in islice(stored_texts(documents), NUM_EXAMPLES)]
     return [{"text": text, "pieces": " ".join(tokenizer.tokenize(text))} for text in beginnings]
 
 

@@ -1,8 +1,8 @@
 """The one trainer: ``transformers.Trainer`` with an objective instead of a loss.
 
 It knows nothing of teachers. It is given an *objective*, ``(model, batch) -> {name: weighted term}``,
-adds the terms up, and logs each by its name. Resume, accumulation, clipping, mixed precision, trackers and
-several processes come from ``transformers``.
+adds the terms up, and logs each by its name. Resume, accumulation, clipping, mixed precision and trackers
+come from ``transformers``. One process trains on one device.
 """
 
 from __future__ import annotations

@@ -506,7 +506,7 @@ def test_the_second_call_reads_nothing(tmp_path: Path, monkeypatch: pytest.Monke
 
 
 def test_documents_keep_their_order_over_many_batches(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tinybert.data.gather.DOCUMENTS_AT_ONCE", 3)
+    monkeypatch.setattr("tinybert.data.batches.CHARS_AT_ONCE", 60)
     texts = [text for pair in zip(TEXTS, TEXTS[5:], strict=False) for text in pair]
     corpus = corpus_of(texts, held_out=0.2)
     held_out = set(corpus.validation["text"])
