@@ -106,8 +106,8 @@ def _unreadable(rows: Dataset, tokenizer: PreTrainedTokenizerBase) -> list[str]:
         return []
     return [
         f"{share:.0%} of the held-out tokens are {tokenizer.unk_token}: this vocabulary cannot read the "
-        "text, and little can be learnt from it; take a model of its language, or train a tokenizer: tinybert "
-        "tokenizer TEXT --vocab-size 8000 --out runs/tokenizer"
+        "text, and little can be learnt from it; take a model of its language, or train a tokenizer: "
+        "tinybert tokenizer TEXT --vocab-size 8000 --out runs/tokenizer"
     ]
 
 

@@ -26,6 +26,7 @@ from transformers import (
     PrinterCallback,
     Trainer,
     TrainerCallback,
+    TrainerState,
     TrainingArguments,
 )
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR, EvalPrediction
@@ -42,6 +43,7 @@ Batch = dict[str, Tensor]
 Validate = Callable[[nn.Module], dict[str, float]]
 BatchLoss = Callable[[Tensor, Batch], Tensor]
 
+STATE = "trainer_state.json"
 KEPT = ("step", "grad_norm", "learning_rate", "seconds", "tokens_per_second")
 
 
@@ -204,6 +206,19 @@ class ObjectiveTrainer(Trainer):
             logs |= {"loss": sum(terms.values())} | {f"loss/{name}": value for name, value in terms.items()}
         super().log(logs, start_time)
 
+    def take_over_finished(self, checkpoint: Path) -> bool:
+        """Load a checkpoint of the last step; asked to resume from it, ``transformers`` makes one step more.
+
+        Returns:
+            Whether it is one; else nothing is loaded.
+        """
+        state = TrainerState.load_from_json(str(checkpoint / STATE))
+        if not 0 < self.args.max_steps <= state.global_step:
+            return False
+        self.state = state
+        self._load_from_checkpoint(str(checkpoint))
+        return True
+
     def _get_train_sampler(self, train_dataset: object = None) -> torch.utils.data.Sampler | None:
         dataset = cast(Dataset, train_dataset if train_dataset is not None else self.train_dataset)
         return LengthGroupedSampler(
@@ -287,15 +302,18 @@ def train(
     keep_freed_memory()
     transformers_logging.disable_progress_bar()
     trainer.num_entries_before = num_log_entries(checkpoint)
-    with training_attention(model):
-        outcome = trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    if checkpoint is not None and trainer.take_over_finished(checkpoint):
+        num_steps, seconds = trainer.state.global_step, 0.0
+    else:
+        with training_attention(model):
+            outcome = trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+        num_steps, seconds = outcome.global_step, float(outcome.metrics["train_runtime"])
     if not all(bool(torch.isfinite(parameter).all()) for parameter in model.parameters()):
         trainer.stop_if_diverged(math.nan)
     history = epoch_rows(trainer.state.log_history)
     key = f"val_{settings.main_metric}"
     best = max(history, key=lambda row: row.get(key, -math.inf)) if history else {}
-    seconds = trainer.seconds_before() + float(outcome.metrics["train_runtime"])
-    return Trained(history, outcome.global_step, seconds, best)
+    return Trained(history, num_steps, trainer.seconds_before() + seconds, best)
 
 
 def callbacks_of(settings: Settings) -> list[TrainerCallback]:
@@ -363,7 +381,7 @@ def last_whole_checkpoint(work_dir: Path) -> Path | None:
     whole: Path | None = None
     for path in found:
         try:
-            json.loads((path / "trainer_state.json").read_text(encoding="utf-8"))
+            json.loads((path / STATE).read_text(encoding="utf-8"))
             whole = path
         except (OSError, ValueError):
             shutil.rmtree(path)
@@ -374,7 +392,7 @@ def num_log_entries(checkpoint: Path | None) -> int:
     """Return how many entries the log of a checkpoint holds; none where training begins anew."""
     if checkpoint is None:
         return 0
-    state = json.loads((checkpoint / "trainer_state.json").read_text(encoding="utf-8"))
+    state = json.loads((checkpoint / STATE).read_text(encoding="utf-8"))
     return len(state["log_history"])
 
 

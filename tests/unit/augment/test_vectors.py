@@ -123,3 +123,14 @@ def test_the_best_columns_are_those_of_a_full_sort(num_words):
     scores = np.stack([rng.permutation(num_words) for _ in range(9)]).astype(np.float32)
     found = module._best_columns(scores, 3)
     assert (found == np.argsort(-scores, axis=1)[:, :3]).all()
+
+
+def test_of_equal_words_the_first_counts(tmp_path):
+    vectors = load_vectors(write(tmp_path / "v.txt", "film 1 0\nmovie 1 0.1\nwalked 0 1\nfilm 0 1\n"))
+    assert vectors.neighbours(["film"], 1) == [["movie"]]
+
+
+def test_spaces_of_other_kinds_part_no_words(tmp_path):
+    lines = "film 1 0\n\u00a0 0.5 0.5\nNew\u00a0York 1 0.1\nwalked 0 1\nmovie\t0.9\t0\n"
+    vectors = load_vectors(write(tmp_path / "v.txt", lines))
+    assert vectors.words == ["film", "New\u00a0York", "walked", "movie"]

@@ -101,3 +101,20 @@ def test_a_tokenizer_without_edges_is_refused() -> None:
     bare.cls_token = None
     with pytest.raises(DataError, match=r"no \[CLS\] and \[SEP\]"):
         encode_blocks(Dataset.from_dict({"text": ["good"]}), bare, max_length=8, language="en")
+
+
+def test_letters_of_other_scripts_are_one_word_in_chinese_text() -> None:
+    reads = easy.make_tokenizer(["中", "国", "мос", "##ква", "na", "##ive"])
+    text = Dataset.from_dict({"text": ["中国москва naïve"]})
+    [block] = encode_blocks(text, reads, max_length=16, language="zh")
+    assert block["continues"] == [False, False, True, False, True, False, True, False]
+
+
+def test_each_document_is_read_in_its_own_language_unless_one_is_set() -> None:
+    texts = ["un un 我 un", "我在北京", "unhappyly un"]
+    assert [block["continues"] for block in blocks_of(texts, language="auto")] == [
+        [False] * 6,
+        [False, False, False, False, True, False],
+        [False, False, True, True, False, False],
+    ]
+    assert blocks_of(texts, language="en")[1]["continues"] == [False] * 6

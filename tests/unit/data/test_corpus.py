@@ -512,3 +512,18 @@ def test_documents_keep_their_order_over_many_batches(monkeypatch: pytest.Monkey
     held_out = set(corpus.validation["text"])
     assert len(held_out) == 8
     assert corpus.train["text"][:] == [text for text in dict.fromkeys(texts) if text not in held_out]
+
+
+def test_what_lies_beside_a_train_file_is_told(tmp_path: Path) -> None:
+    for name, lines in (("train.txt", TEXTS), ("novel.txt", ["another text that is not read"])):
+        write(tmp_path / "text" / name, "\n".join(lines))
+    write(tmp_path / "text" / "sub" / "more.txt", "nor is this one")
+    corpus = corpus_of(tmp_path / "text", work=tmp_path / "work")
+    [warning] = [each for each in corpus.warnings if "not read" in each]
+    assert "2 files are not read, because the folder has a train file of its own: novel.txt, " in warning
+
+
+def test_lone_halves_of_characters_are_signs_of_damage(tmp_path: Path) -> None:
+    rows = [{"text": text} for text in (*TEXTS, "broken \ud800 text")]
+    write(tmp_path / "rows.jsonl", "\n".join(json.dumps(row) for row in rows))
+    assert corpus_of(tmp_path / "rows.jsonl", work=tmp_path / "work").counts["damaged"] == 1

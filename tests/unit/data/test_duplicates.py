@@ -19,6 +19,7 @@ from tinybert.data.duplicates import (
     signatures_of,
     text_hashes,
 )
+from tinybert.data.gather import unit_of
 
 
 def texts_with_copies(seed: int) -> list[str]:
@@ -149,3 +150,9 @@ def test_equal_texts() -> None:
 def test_of_equal_numbers_the_first_stays(numbers: list[int]) -> None:
     wanted = [number in numbers[:place] for place, number in enumerate(numbers)]
     assert exact_duplicates(np.array(numbers, dtype=np.uint64)).tolist() == wanted
+
+
+def test_runs_are_made_of_words_only_where_spaces_part_them() -> None:
+    assert unit_of("en", ["the film was good", "a film"]) == "words"
+    assert unit_of("other", ["ภาษาไทยไม่มีช่องว่างระหว่างคำ"]) == "characters"
+    assert unit_of("zh", ["spaces between words"]) == "characters"

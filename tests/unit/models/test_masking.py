@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 from tests import easy
-from transformers import BertForMaskedLM
+from transformers import BertConfig, BertForMaskedLM, ElectraConfig
 
-from tinybert.models.masked_lm import only_at
+from tinybert.models.masked_lm import has_masked_lm_head, only_at
 from tinybert.models.masking import Masking, word_starts
 
 MASK, SPECIAL = 4, (0, 1, 2, 3, 4)
@@ -81,3 +81,10 @@ def test_the_head_answers_the_chosen_tokens_only_and_the_same() -> None:
     assert few.shape == (2, model.config.vocab_size)
     torch.testing.assert_close(few, whole[chosen])
     assert torch.equal(again, whole)
+
+
+def test_a_discriminator_does_not_fill_in_words() -> None:
+    assert has_masked_lm_head(BertConfig(architectures=["BertForPreTraining"]))
+    assert has_masked_lm_head(ElectraConfig(architectures=["ElectraForMaskedLM"]))
+    assert not has_masked_lm_head(ElectraConfig(architectures=["ElectraForPreTraining"]))
+    assert not has_masked_lm_head(BertConfig(architectures=["BertModel"]))

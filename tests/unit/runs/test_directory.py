@@ -210,3 +210,25 @@ def test_a_setting_that_came_later_does_not_make_a_run_another(tmp_path: Path) -
     assert finished_run(out, build_recipe({"baseline": False})) is None
     (out / "recipe.yaml").write_text("unheard_of: 1\n")
     assert finished_run(out, RECIPE) is None
+
+
+def test_a_run_that_was_killed_while_it_was_cleared_away_gets_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "run"
+
+    def dies(path: Path, **_: object) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt), RunInProgress(out, RECIPE) as run:
+        run.step("model", lambda folder: {"folder": folder.name})
+        monkeypatch.setattr("tinybert.runs.directory.shutil.rmtree", dies)
+        run.finish({"score": 1.0})
+    monkeypatch.undo()
+    assert not is_run(out)
+    assert finished_run(out, OTHER) is None
+    found = finished_run(out, RECIPE)
+    assert found is not None
+    assert found.metrics["score"] == 1.0
+    assert {path.name for path in out.iterdir()} == {"inputs.json", "metrics.json", "recipe.yaml"}
+    assert not partial_path(out).exists()
