@@ -245,7 +245,7 @@ def test_a_killed_command_goes_on_behind_its_last_block(
         (["--out", "OUT.jsonl", "--method", "sinonyms"], "did you mean 'synonyms'?"),
         (["--out", "OUT.jsonl", "--method", "neighbours"], "augment.word_vectors is missing"),
         (["--out", "OUT.csv", "--method", "swap"], "a name that ends in .jsonl"),
-        (["--out", "ROWS/train.jsonl", "--method", "swap"], "already exists"),
+        (["--out", "ROWS/train.jsonl", "--method", "swap"], "lies in the folder of its own data"),
         (["--out", "OUT.jsonl", "--method", "swap", "augment.max_shift=0.5"], "needs a teacher to ask"),
         (["--out", "OUT.jsonl", "--method", "swap", "distill.temperature=3"], "not read by augment"),
         (["--out", "OUT.jsonl", "--method", "swap", "--teacher", "ENCODER"], "has no head for"),

@@ -237,7 +237,7 @@ def test_a_cap_drops_the_rare_words(
     pieces = (tmp_path / "small" / "vocab.txt").read_text().splitlines()
     assert sorted(pieces[5:]) == sorted(["good", "bad", *easy.NOISE[:3]])
     said = refused(capsys, *words[:4], tmp_path / "less", "--vocab-size", 4)
-    assert "set vocab_size to 5 or more" in said
+    assert "--vocab-size = 4: 6 to 10,000,000" in said
     assert not (tmp_path / "less").exists()
 
 

@@ -33,7 +33,7 @@ def batches_of(texts: Iterable[str], *, size: int = TEXTS_AT_ONCE) -> Iterator[l
 
 
 def stored_texts(documents: Dataset) -> Iterator[str]:
-    """Yield the column ``text`` one by one; what is read of a file on disk does not stay in memory."""
+    """Yield the column ``text`` one by one; of a file on disk only mapped pages are held."""
     for table in documents.select_columns("text").with_format("arrow").iter(TEXTS_AT_ONCE):
         for text in cast("pa.Table", table)["text"]:
             yield cast(str, text.as_py())

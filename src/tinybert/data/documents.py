@@ -133,7 +133,7 @@ def _places(source: object, home: Path, found: Found) -> list[Place]:
         return [_spooled(sys.stdin.buffer, "standard input", home)]
     path = fetch(str(source)) if is_bundled(source) else Path(source).expanduser()
     if path.is_dir():
-        return _in_folder(path, found)
+        return _in_folder(path, Found() if is_bundled(source) else found)  # its licence is no surprise
     if path.is_file():
         if problem := _why_closed(path):
             raise DataError(path.name, problem)

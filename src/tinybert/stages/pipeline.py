@@ -78,7 +78,8 @@ def _settle(recipe: Recipe) -> tuple[Recipe, dict[str, str], Callable[[RunInProg
 
 def describe_plan(recipe: Recipe) -> str:
     """Return what a recipe would do, every "auto" decided, for ``--dry-run``; nothing is written."""
-    refuse_missing(_source(recipe, None))
+    if recipe.data.path is not None:
+        refuse_missing(recipe.data.path)
     if recipe.stage == "finetune":
         return dump_recipe(resolve_finetune(recipe))
     if recipe.stage == "pretrain":

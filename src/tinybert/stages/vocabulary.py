@@ -106,10 +106,13 @@ def whole_folder(out: Path) -> Generator[Path]:
     Its folder ``work`` is for what the result does not need.
 
     Raises:
-        RunError: Another process writes there.
+        RunError: Another process writes there, or nobody can.
     """
     partial = partial_path(out)
-    (partial / WORK).mkdir(parents=True, exist_ok=True)
+    try:
+        (partial / WORK).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RunError(str(out), f"cannot write here: {error.strerror or error}") from error
     held = lock(partial / WORK, subject=str(out))
     try:
         for left in partial.iterdir():
@@ -135,7 +138,7 @@ def read_text(source: str, *, settings: CorpusSection, column: str | None, work:
     corpus = load_corpus(source, settings=settings, text=column, work_dir=work / WORK)
     for warning in corpus.warnings:
         say(f"warning: {warning}")
-    say(f"{len(corpus.train):,} documents, {len(corpus.validation):,} more to measure on")
+    say(f"{len(corpus.train):,} documents, {len(corpus.validation):,} held out")
     return corpus
 
 

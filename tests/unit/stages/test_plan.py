@@ -6,7 +6,7 @@ import pytest
 from tests import easy
 
 from tinybert.config import build_recipe, dump_recipe
-from tinybert.errors import ModelError, RecipeError
+from tinybert.errors import DataError, ModelError, RecipeError
 from tinybert.stages.finetune import resolve_finetune
 from tinybert.stages.pipeline import describe_plan, run_recipe
 from tinybert.stages.plan import DistillPlan, find_task, plan_distill
@@ -199,9 +199,9 @@ def test_what_is_missing_is_named() -> None:
         find_task(build_recipe({"task": "clasification"}))
 
 
-def test_a_plan_says_what_would_happen(tiny_teacher: Path) -> None:
+def test_a_plan_says_what_would_happen(tiny_teacher: Path, easy_rows: Path) -> None:
     recipe = build_recipe(
-        {"data": {"path": "rows"}, "teacher": {"path": str(tiny_teacher)}}, easy.TINY_STUDENT
+        {"data": {"path": str(easy_rows)}, "teacher": {"path": str(tiny_teacher)}}, easy.TINY_STUDENT
     )
     text = describe_plan(recipe)
     assert f"# teacher: {tiny_teacher} (classifier)" in text
@@ -210,6 +210,9 @@ def test_a_plan_says_what_would_happen(tiny_teacher: Path) -> None:
     assert "kl_divergence: 1.0" in text
     fine_tuning = build_recipe({"stage": "finetune", "model": str(tiny_teacher)}, ["train.num_epochs=7"])
     assert "num_epochs: 7" in describe_plan(fine_tuning)
+    nowhere = build_recipe({"data": {"path": "nowhere.csv"}, "teacher": {"path": str(tiny_teacher)}})
+    with pytest.raises(DataError, match="no such file or folder"):
+        describe_plan(nowhere)
 
 
 def test_the_teacher_kept_in_a_run_knows_its_pretrained_weights(
