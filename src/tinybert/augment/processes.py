@@ -65,11 +65,11 @@ def copies_in_blocks(
                 "--processes", f"{num_processes}: one was stopped, maybe for want of memory; give fewer"
             ) from error
         finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+            pool.shutdown(cancel_futures=True)
 
 
 def _remember(make: Callable[[], Augmenter]) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the parent ends its workers itself
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C reaches all: end at once, without a traceback
     threading.Thread(target=_end_with_parent, daemon=True).start()
     _make[:] = [make]
 

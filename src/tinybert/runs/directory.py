@@ -102,7 +102,10 @@ def lock(folder: Path, *, subject: str) -> TextIO | None:
         return None
     import fcntl
 
-    file = (folder / LOCK).open("w")
+    try:
+        file = (folder / LOCK).open("w")
+    except FileNotFoundError as error:
+        raise RunError(subject, "another process has just put this away; give the command again") from error
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
@@ -146,7 +149,7 @@ class RunInProgress:
         Raises:
             RunError: Something else is in the way.
         """
-        if self.out.exists() and (not self.out.is_dir() or any(self.out.iterdir())):
+        if not _is_free(self.out):
             other = _differences(self.out, self.recipe, self.inputs) if is_run(self.out) else []
             made = f", made with {_other(other)}" if other else ""
             raise RunError(str(self.out), f"already exists{made}; choose another --out, or delete it first")
@@ -159,7 +162,7 @@ class RunInProgress:
             )
         try:
             self.work.mkdir(parents=True, exist_ok=True)
-            self.lock_file = lock(self.work, subject=str(self.out))
+            self.lock_file = lock(self.path, subject=str(self.out))
             write_json(self.path / INPUTS, self.inputs)
             write_text(recipe_file, dump_recipe(self.recipe))
         except OSError as error:
@@ -206,7 +209,12 @@ def _named(partial: Path, out: Path) -> Run:
     if out.exists():
         out.rmdir()
     partial.replace(out)
+    (out / LOCK).unlink(missing_ok=True)
     return Run(out)
+
+
+def _is_free(out: Path) -> bool:
+    return not out.exists() or (out.is_dir() and not any(out.iterdir()))
 
 
 def finished_run(out: Path, recipe: Recipe, inputs: Inputs = NO_INPUTS) -> Run | None:
@@ -215,10 +223,9 @@ def finished_run(out: Path, recipe: Recipe, inputs: Inputs = NO_INPUTS) -> Run |
     One that was killed when all was written and only the clearing away was left gets its name.
     """
     partial = partial_path(out)
-    if (partial / METRICS).is_file() and not out.exists() and not _differences(partial, recipe, inputs):
+    if (partial / METRICS).is_file() and _is_free(out) and not _differences(partial, recipe, inputs):
         held = lock(partial, subject=str(out))
         _named(partial, out)
-        (out / LOCK).unlink(missing_ok=True)
         if held is not None:
             held.close()
     return Run(out) if is_run(out) and not _differences(out, recipe, inputs) else None

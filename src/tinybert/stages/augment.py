@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain
 from pathlib import Path
 from typing import Any, cast
 
@@ -40,7 +41,7 @@ from tinybert.tasks.tags import entities_of
 from tinybert.train import choose_precision
 from tinybert.words import Language
 
-PAPERS_COPIES, MAX_PROCESSES = 20, 256
+PAPERS_COPIES, MAX_PROCESSES, DECODED_AT_ONCE = 20, 256, 1024
 BLOCKS, PRECISION, REPORT, MADE_FROM = "blocks", "precision.json", ".report.json", "made_from"
 UNREAD = ["model", "hard_loss", "corpus", "pretrain", "student", "distill", "baseline"]
 UNREAD_PARTS = {
@@ -138,6 +139,7 @@ def _finished(out: Path, origin: Json) -> Json:
     if found.get(MADE_FROM) != origin:
         made = ", made with other settings or from other data" if found else ""
         raise RunError(str(out), f"already exists{made}; choose another name, or delete it first")
+    shutil.rmtree(partial_path(out), ignore_errors=True)  # a kill may have left it
     say(f"{out} is finished already, with these settings and from this data: nothing to do")
     return found
 
@@ -167,7 +169,7 @@ def _made(recipe: Recipe, out: Path, work: Path, origin: Json, *, num_processes:
         bf16=_fills_in_bf16(recipe, language, work),
         num_processes=num_processes,
     )
-    answers: Sequence[Answer] | None = None
+    answers: Iterator[Answer] | None = None
     if recipe.teacher.path is not None and not _is_local(data.labels):
         copies, answers = _answered(rows, copies, recipe, data.labels, work / BLOCKS)
     temporary = work / "whole.jsonl"
@@ -179,7 +181,9 @@ def _made(recipe: Recipe, out: Path, work: Path, origin: Json, *, num_processes:
         "num_rows": len(rows),
         "num_rows_refused": len(data.bad_rows),
         "num_copies": len(copies),
-        "labels_of_copies": "teacher" if answers else ("kept" if _is_local(data.labels) else None),
+        "labels_of_copies": "teacher"
+        if answers is not None
+        else ("kept" if _is_local(data.labels) else None),
         "method": recipe.augment.method,
         "language": language,
         MADE_FROM: origin,
@@ -192,14 +196,18 @@ def _made(recipe: Recipe, out: Path, work: Path, origin: Json, *, num_processes:
 
 def _answered(
     rows: Dataset, copies: Dataset, recipe: Recipe, labels: LabelScheme, folder: Path
-) -> tuple[Dataset, Sequence[Answer]]:
+) -> tuple[Dataset, Iterator[Answer]]:
     """Return the copies that do not change the teacher's mind, and what it answers to them."""
     teacher = Predictor(resolve_path(str(recipe.teacher.path)), labels=labels)
     scores = scores_on_disk(teacher, copies, folder, name="copies")
     if recipe.augment.max_shift is not None:
         kept = near_copies(rows, copies, scores, teacher, folder, max_shift=recipe.augment.max_shift)
         copies, scores = copies.select(kept), scores[kept]
-    return copies, cast("Sequence[Answer]", teacher.task.decode(scores, labels))
+    parts = (
+        teacher.task.decode(scores[start : start + DECODED_AT_ONCE], labels)
+        for start in range(0, len(scores), DECODED_AT_ONCE)
+    )
+    return copies, cast("Iterator[Answer]", chain.from_iterable(parts))
 
 
 def _refuse_other(origin: Json, out: Path, work: Path) -> None:
@@ -234,7 +242,7 @@ def _fills_in_bf16(recipe: Recipe, language: Language, work: Path) -> bool:
 
 
 def _written(
-    rows: Dataset, copies: Dataset, labels: LabelScheme, answers: Sequence[Answer] | None
+    rows: Dataset, copies: Dataset, labels: LabelScheme, answers: Iterator[Answer] | None
 ) -> Iterator[Json]:
     """Yield each row with its copies behind it, in the columns that are read again."""
     place, as_text = 0, labels.kind == "tags" and _is_text(rows)
@@ -244,7 +252,7 @@ def _written(
         while place < len(copies) and sources[place] == number:
             row = _plain(copies[place], labels, as_text=as_text) | {SOURCE_ROW: number}
             if answers is not None:
-                answer = answers[place]
+                answer = next(answers)
                 row["label"] = answer.score if answer.label is None else answer.label
             yield row
             place += 1

@@ -292,16 +292,17 @@ def scores_on_disk(teacher: Predictor, rows: Dataset, folder: Path, *, name: str
     """
     blocks: list[NDArray[np.float32]] = []
     asked = rows.select_columns([column for column in ("text", "text_pair") if column in rows.column_names])
-    with counting(f"asking the teacher about {name}", len(rows), unit="rows") as advance:
-        for start in range(0, len(rows), ASKED_AT_ONCE):
-            file = folder / f"{name}-{start:09d}.npy"
+    files = {start: folder / f"{name}-{start:09d}.npy" for start in range(0, len(rows), ASKED_AT_ONCE)}
+    done = sum(min(ASKED_AT_ONCE, len(rows) - start) for start, file in files.items() if file.exists())
+    with counting(f"asking the teacher about {name}", len(rows), unit="rows", done=done) as advance:
+        for start, file in files.items():
             if not file.exists():
                 part = asked.select(range(start, min(start + ASKED_AT_ONCE, len(rows))))
                 unfinished = file.with_suffix(".partial.npy")
                 np.save(unfinished, np.asarray(teacher.outputs(part), dtype=np.float32), allow_pickle=False)
                 unfinished.replace(file)
+                advance(len(part))
             blocks.append(np.load(file, allow_pickle=False))
-            advance(len(blocks[-1]))
     return np.concatenate(blocks)
 
 

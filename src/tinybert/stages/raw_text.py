@@ -70,6 +70,7 @@ def load_blocks(
     _, begun_with = run.step("text", lambda _: {"corpus": corpus.key})
     if is_pipe(source) and begun_with["corpus"] != corpus.key:
         forget_last_pipe(folder / "corpus")
+        shutil.rmtree(folder / "corpus" / corpus.key, ignore_errors=True)
         raise RunError(
             str(run.out), "was begun with other text; pipe the same into it, or choose another --out"
         )

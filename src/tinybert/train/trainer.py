@@ -217,6 +217,8 @@ class ObjectiveTrainer(Trainer):
             return False
         self.state = state
         self._load_from_checkpoint(str(checkpoint))
+        if self.args.load_best_model_at_end and state.best_model_checkpoint is not None:
+            self._load_best_model()
         return True
 
     def _get_train_sampler(self, train_dataset: object = None) -> torch.utils.data.Sampler | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
 import time
@@ -38,9 +40,12 @@ def eventually(is_so) -> bool:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL")
-def test_workers_end_when_their_parent_is_killed(tmp_path: Path):
+@pytest.mark.parametrize("how", ["SIGKILL", "SIGINT"])
+def test_workers_end_with_their_parent(tmp_path: Path, how: str):
     (tmp_path / "work.py").write_text(SCRIPT)
-    parent = subprocess.Popen([sys.executable, tmp_path / "work.py"], stderr=subprocess.DEVNULL)
+    parent = subprocess.Popen(
+        [sys.executable, tmp_path / "work.py"], stderr=subprocess.PIPE, start_new_session=True
+    )
     process = psutil.Process(parent.pid)
 
     def workers():
@@ -50,8 +55,10 @@ def test_workers_end_when_their_parent_is_killed(tmp_path: Path):
         assert eventually(lambda: len(workers()) == 2)
         time.sleep(2)  # until they have imported what they need
         started = workers()
+        os.killpg(parent.pid, signal.SIGINT) if how == "SIGINT" else parent.kill()
+        _, said = parent.communicate(timeout=PATIENCE_S)
     finally:
         parent.kill()
-        parent.wait()
     assert len(started) == 2
+    assert b"SpawnProcess" not in said  # no traceback of a worker
     assert eventually(lambda: not any(each.is_running() for each in started))

@@ -10,6 +10,8 @@ import pytest
 from huggingface_hub.errors import HfHubHTTPError, RepositoryNotFoundError
 
 from tinybert.data.hub import hub_problem
+from tinybert.data.locate import refuse_missing
+from tinybert.errors import DataError
 
 
 @pytest.fixture
@@ -66,3 +68,17 @@ def test_a_kept_download_needs_no_hub(tmp_path: Path, answer: Mock, monkeypatch:
     assert hub_problem("Owner/MyReviews", "dataset") is None
     assert hub_problem("owner/model", "model") is None
     answer.assert_not_called()
+
+
+def test_a_plan_asks_the_hub_for_the_name_without_its_configuration(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr("tinybert.data.locate.hub_problem", lambda name, kind: asked.append(name))
+    for source in ("glue:sst2", "glue", "-", "bundled:snippets", tmp_path):
+        refuse_missing(source)
+    assert asked == ["glue", "glue"]
+    for source in ("notes.txt", "rows.csv", tmp_path / "none"):
+        with pytest.raises(DataError, match="no such file or folder"):
+            refuse_missing(source)
+    assert len(asked) == 2

@@ -9,7 +9,7 @@ import pytest
 
 from tinybert.config import Recipe, build_recipe
 from tinybert.errors import DataError, RunError
-from tinybert.runs import RunInProgress, finished_run, is_run, open_run
+from tinybert.runs import RunInProgress, finished_run, is_run, lock, open_run
 from tinybert.runs.directory import partial_path, write_text
 
 RECIPE = Recipe()
@@ -212,10 +212,13 @@ def test_a_setting_that_came_later_does_not_make_a_run_another(tmp_path: Path) -
     assert finished_run(out, RECIPE) is None
 
 
+@pytest.mark.parametrize("is_there", [False, True])
 def test_a_run_that_was_killed_while_it_was_cleared_away_gets_its_name(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_there: bool
 ) -> None:
     out = tmp_path / "run"
+    if is_there:
+        out.mkdir()
 
     def dies(path: Path, **_: object) -> None:
         raise KeyboardInterrupt
@@ -227,6 +230,11 @@ def test_a_run_that_was_killed_while_it_was_cleared_away_gets_its_name(
     monkeypatch.undo()
     assert not is_run(out)
     assert finished_run(out, OTHER) is None
+    held = lock(partial_path(out), subject="a test")
+    assert held is not None
+    with pytest.raises(RunError, match="another process is making this just now"):
+        finished_run(out, RECIPE)
+    held.close()
     found = finished_run(out, RECIPE)
     assert found is not None
     assert found.metrics["score"] == 1.0

@@ -265,3 +265,23 @@ def test_epochs_join_their_log_entries() -> None:
             "val_accuracy": 0.9,
         }
     ]
+
+
+def test_a_training_killed_at_its_very_end_keeps_its_best_weights(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scores = iter([0.3, 0.9, 0.1, 0.3, 0.9, 0.1])
+    options = {"validate": lambda _: {"accuracy": next(scores)}, "max_steps": 6, "num_epochs": 3}
+    options |= {"num_rows": 32}  # two steps an epoch, the second the best
+
+    def dies(_: object) -> None:
+        raise KeyboardInterrupt
+
+    whole, killed = (easy.seeded_classifier(num_hidden_layers=2) for _ in range(2))
+    run(tmp_path / "whole", model=whole, **options)
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr("tinybert.train.trainer.ObjectiveTrainer._load_best_model", dies)
+        run(tmp_path / "killed", model=easy.seeded_classifier(num_hidden_layers=2), **options)
+    trained = run(tmp_path / "killed", model=killed, **options)
+    assert (trained.num_steps, trained.best["val_accuracy"]) == (6, 0.9)
+    assert easy.same_weights(whole, killed)
