@@ -1,8 +1,7 @@
 """Raw text → clean documents on disk, none of them twice, some of them held out.
 
-The text is read once, batch by batch. In memory stay some fifty bytes a document, whatever its length; all
-else lies in files. While duplicates are looked for, these are the text once more and some 420 bytes a
-document.
+The text is read once, batch by batch. In memory stay a few numbers a document, whatever its length; all else
+lies in files: the text once more, and while near duplicates are looked for some hundred bytes a document.
 """
 
 from __future__ import annotations

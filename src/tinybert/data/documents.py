@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, BinaryIO, Literal, cast
 
 from tinybert.data.bundled import fetch, is_bundled
 from tinybert.data.hub import nearest_here
-from tinybert.data.locate import SHARD, STDIN, looks_like_path, open_hub
+from tinybert.data.locate import PLAIN_ENDINGS, SHARD, STDIN, looks_like_path, open_hub
 from tinybert.data.plain_text import HEAD_BYTES, Layout, is_binary, plain_documents, refuse_utf16
 from tinybert.data.readers import SPLIT_NAMES, Table, from_dataset, from_rows, from_splits, open_file
 from tinybert.data.text_column import check_column, texts_of
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 Part = Literal["validation", "train"]
 PIPE = "pipe-"
 TABLES = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet")
-PLAIN = (".txt", ".text", ".md", ".raw", "")
+PLAIN = (*PLAIN_ENDINGS, "")
 CLOSED = {
     **dict.fromkeys(
         (".pdf", ".doc", ".docx", ".odt", ".rtf", ".epub", ".html", ".htm", ".xml", ".xls", ".xlsx", ".ods"),
@@ -141,7 +141,7 @@ def _places(source: object, home: Path, found: Found) -> list[Place]:
     if path.exists():  # a named pipe, or <(a command)
         with path.open("rb") as stream:
             return [_spooled(stream, path.name, home)]
-    if looks_like_path(source) or path.suffix.lower() in (*PLAIN[:-1], ".gz", *CLOSED):
+    if looks_like_path(source) or path.suffix.lower() in (*PLAIN_ENDINGS, ".gz", *CLOSED):
         raise DataError(str(source), f"no such file or folder{nearest_here(path)}")
     return _of_tables(open_hub(str(source), found.warnings), found, mark=str(source))
 
@@ -273,7 +273,7 @@ def _in_folder(folder: Path, found: Found) -> list[Place]:
     ]
     if not any(place.part == "train" for place in places) and not found.problems:
         there_is = ", ".join(_names(files, folder)[:20]) or "nothing"
-        endings = ", ".join((*PLAIN[:-1], *TABLES))
+        endings = ", ".join((*PLAIN_ENDINGS, *TABLES))
         raise DataError(
             str(folder),
             f"no text in it to train on; files of {endings}, each also .gz, or with no ending are read; "

@@ -27,7 +27,7 @@ Source = str | Path | Mapping[str, Sequence[Mapping[str, object]]] | Sequence[Ma
 Tables = dict[str, list[Table]]
 STDIN = "-"
 """Names standard input, from which raw text may come."""
-PLAIN_ENDINGS = (".txt", ".text", ".md", ".raw", ".gz")
+PLAIN_ENDINGS = (".txt", ".text", ".md", ".raw")
 SHARD = re.compile(r"^(.+)-\d+-of-\d+$")
 
 
@@ -139,7 +139,7 @@ def refuse_missing(source: object) -> None:
     path = Path(source).expanduser()
     if path.exists():
         return
-    is_path = looks_like_path(source) or path.suffix.lower() in PLAIN_ENDINGS
+    is_path = looks_like_path(source) or path.suffix.lower() in (*PLAIN_ENDINGS, ".gz")
     problem = f"no such file or folder{nearest_here(path)}" if is_path else None
     if problem := problem or hub_problem(str(source).partition(":")[0], "dataset"):
         raise DataError(str(source), problem)
