@@ -16,6 +16,7 @@ from tinybert.cli.demo import demo
 from tinybert.cli.distill import distill
 from tinybert.cli.doctor import doctor
 from tinybert.cli.evaluate import evaluate
+from tinybert.cli.export import export
 from tinybert.cli.finetune import finetune
 from tinybert.cli.predict import predict
 from tinybert.cli.pretrain import pretrain
@@ -34,6 +35,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "distill": distill,
     "run": run,
     "evaluate": evaluate,
+    "export": export,
     "predict": predict,
     "doctor": doctor,
 }

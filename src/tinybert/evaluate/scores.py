@@ -11,6 +11,7 @@ import numpy as np
 from datasets import Dataset
 
 from tinybert.data import WINDOWED, LabelKind, LabelScheme
+from tinybert.models.load import count_parameters
 from tinybert.predict import Predictor
 
 Scores = dict[str, object]
@@ -35,11 +36,11 @@ def score_checkpoint(
         The metrics under ``split``; ``num_parameters``; ``size_mb`` (weights, fp32); ``predict_seconds`` for
         the split.
     """
-    predictor = Predictor(path, max_length=max_length, labels=labels)
+    predictor = Predictor(path, backend="torch", max_length=max_length, labels=labels)
     start = time.perf_counter()
     outputs = predictor.outputs(rows)
     seconds = time.perf_counter() - start
-    num_parameters = sum(parameter.numel() for parameter in predictor.model.parameters())
+    num_parameters = count_parameters(predictor.config)
     return {
         split: predictor.task.metrics(outputs, gold_labels(rows, labels.kind)),
         "num_parameters": num_parameters,
@@ -64,7 +65,9 @@ def latencies_ms(paths: Mapping[str, str | Path], rows: Dataset, *, max_length: 
         rows: A split; some 40 rows spread over it are used.
         max_length: Longest row in tokens.
     """
-    predictors = {name: Predictor(path, max_length=max_length) for name, path in paths.items()}
+    predictors = {
+        name: Predictor(path, backend="torch", max_length=max_length) for name, path in paths.items()
+    }
     chosen = list(range(0, len(rows), max(1, len(rows) // LATENCY_ROWS)))
     names = [name for name in rows.column_names if name != "label"]
     seconds: dict[str, list[float]] = {name: [] for name in predictors}

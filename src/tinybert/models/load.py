@@ -156,6 +156,13 @@ def load_model(
     return cast(PreTrainedModel, model).eval()
 
 
+def count_parameters(config: PreTrainedConfig) -> int:
+    """Return how many weights a classifier of this config has; none is made."""
+    with torch.device("meta"):
+        model = auto_class(config).from_config(config)
+    return sum(parameter.numel() for parameter in cast(PreTrainedModel, model).parameters())
+
+
 def load_tokenizer(path: str | Path) -> PreTrainedTokenizerBase:
     """Load a tokenizer, without the padding and truncation that its file may fix.
 

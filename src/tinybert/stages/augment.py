@@ -198,7 +198,7 @@ def _answered(
     rows: Dataset, copies: Dataset, recipe: Recipe, labels: LabelScheme, folder: Path
 ) -> tuple[Dataset, Iterator[Answer]]:
     """Return the copies that do not change the teacher's mind, and what it answers to them."""
-    teacher = Predictor(resolve_path(str(recipe.teacher.path)), labels=labels)
+    teacher = Predictor(resolve_path(str(recipe.teacher.path)), backend="torch", labels=labels)
     scores = scores_on_disk(teacher, copies, folder, name="copies")
     if recipe.augment.max_shift is not None:
         kept = near_copies(rows, copies, scores, teacher, folder, max_shift=recipe.augment.max_shift)

@@ -267,7 +267,7 @@ def augmented_data(
         train, recipe, folder, labels=data.labels, embeddings_of=embeddings_of, bf16=bf16
     )
     if recipe.augment.max_shift is not None and teacher is not None:
-        asked = Predictor(resolve_path(teacher), labels=data.labels)
+        asked = Predictor(resolve_path(teacher), backend="torch", labels=data.labels)
         scores = scores_on_disk(asked, copies, folder, name="copies")
         kept = near_copies(train, copies, scores, asked, folder, max_shift=recipe.augment.max_shift)
         copies = copies.select(kept)

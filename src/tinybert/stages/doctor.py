@@ -360,7 +360,12 @@ def teacher_score(plan: DistillPlan, data: TextData) -> tuple[float, float]:
     """Return the teacher's score on at most 500 validation rows, and that of always saying the same."""
     rows = data.splits["validation"].shuffle(seed=0)
     rows = rows.select(range(min(MAX_ROWS_SCORED, len(rows))))
-    teacher = Predictor(resolve_path(plan.teacher.path), max_length=longest_row(plan), labels=data.labels)
+    teacher = Predictor(
+        resolve_path(plan.teacher.path),
+        backend="torch",
+        max_length=longest_row(plan),
+        labels=data.labels,
+    )
     gold = gold_labels(rows, data.labels.kind)
     score = plan.task.metrics(teacher.outputs(rows), gold)[plan.task.main_metric]
     if plan.task.label_kind != "single":

@@ -133,7 +133,7 @@ def settle(folder: Path, task: Task, rows: Dataset, labels: LabelScheme) -> None
     """Choose a model's thresholds on the validation rows and write them into its config."""
     if labels.kind != "span" or all(rows["label"]):
         return
-    predictor = Predictor(folder, labels=labels)
+    predictor = Predictor(folder, backend="torch", labels=labels)
     _, chosen = task.settle(predictor.outputs(rows), rows["label"])
     file = folder / "config.json"
     config = json.loads(file.read_text(encoding="utf-8"))

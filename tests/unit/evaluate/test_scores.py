@@ -33,7 +33,8 @@ def test_latency_is_of_one_row_a_call_and_the_models_take_turns(monkeypatch: pyt
     calls: list[tuple[str, int]] = []
 
     class Counting:
-        def __init__(self, path: str, *, max_length: int) -> None:
+        def __init__(self, path: str, *, backend: str, max_length: int) -> None:
+            assert backend == "torch"
             self.path = path
 
         def chunk_outputs(self, rows: dict[str, list[str]]) -> np.ndarray:

@@ -96,7 +96,7 @@ def test_an_encoder_cannot_predict(tiny_encoder: Path) -> None:
 
 
 def test_bf16_answers_nearly_the_same(teacher: Predictor, tiny_teacher: Path) -> None:
-    half = Predictor(tiny_teacher, precision="bf16").logits(list(TEXTS))
+    half = Predictor(tiny_teacher, backend="torch-bf16").logits(list(TEXTS))
     assert half.dtype == np.float32
     np.testing.assert_allclose(half, teacher.logits(list(TEXTS)), atol=0.15)
 

@@ -17,6 +17,7 @@ from tinybert.data import Form, encode_columns
 from tinybert.data.entities import segment
 from tinybert.data.windows import encode_windows, words_of_pieces
 from tinybert.errors import DataError, ModelError, TinyBertError
+from tinybert.models import load_classifier
 from tinybert.models.label_order import reorder_outputs
 from tinybert.predict import Predictor, files, predictor
 from tinybert.predict.files import predict_file
@@ -150,7 +151,9 @@ def test_a_long_text_equals_its_windows_joined(teachers: dict[str, Predictor]) -
     assert len(features["input_ids"]) > 1
     heard: dict[int, dict[int, list[list[float]]]] = {}  # word → distance from the edge → scores
     for ids, words in zip(features["input_ids"], features["words"], strict=True):
-        scores = ner._forward([{"input_ids": ids, "token_type_ids": [0] * len(ids)}])[0]
+        window = np.array([ids])
+        batch = {"input_ids": window, "attention_mask": window * 0 + 1, "token_type_ids": window * 0}
+        scores = ner.alone(batch)[0]
         for piece, word in enumerate(words):
             distance = min(piece, len(words) - 1 - piece)
             heard.setdefault(word, {}).setdefault(distance, []).append(scores[piece].tolist())
@@ -168,13 +171,9 @@ def _words(text: str) -> dict[str, list[list[int]]]:
 class Pointing(Predictor):
     """Reads windows as any model does, and points at one word wherever it stands."""
 
-    def _forward(self, encoded: list[dict[str, list[int]]]) -> np.ndarray:
-        wanted = self.tokenizer.convert_tokens_to_ids("red")
-        longest = max(len(row["input_ids"]) for row in encoded)
-        scores = np.zeros((len(encoded), longest, 2), dtype=np.float32)
-        for window, row in enumerate(encoded):
-            scores[window, [place for place, piece in enumerate(row["input_ids"]) if piece == wanted]] = 5
-        return scores
+    def alone(self, batch: dict[str, np.ndarray]) -> np.ndarray:
+        found = batch["input_ids"] == self.tokenizer.convert_tokens_to_ids("red")
+        return np.stack([found, found], axis=-1).astype(np.float32) * 5
 
 
 @pytest.mark.parametrize("before", [0, 1, 40, 52, 53, 54, 55, 150, 999, 1000])
@@ -407,15 +406,15 @@ def test_labels_that_are_no_tags_are_refused_and_other_orders_are_read(
 ) -> None:
     expected = [said(answer) for answer in teachers["ner"](TEXTS)]
     names = list(teachers["ner"].labels.names)
-    turned = Predictor(folders["ner"])
+    turned = load_classifier(folders["ner"])
     order = list(reversed(range(len(names))))
-    reorder_outputs(turned.model, order, [names[i] for i in order])
-    turned.model.save_pretrained(tmp_path / "turned")
-    turned.tokenizer.save_pretrained(tmp_path / "turned")
+    reorder_outputs(turned, order, [names[i] for i in order])
+    turned.save_pretrained(tmp_path / "turned")
+    teachers["ner"].tokenizer.save_pretrained(tmp_path / "turned")
     assert [said(answer) for answer in Predictor(tmp_path / "turned")(TEXTS)] == expected
 
-    reorder_outputs(turned.model, range(len(names)), [f"TAG_{i}" for i in range(len(names))])
-    turned.model.save_pretrained(tmp_path / "turned")
+    reorder_outputs(turned, range(len(names)), [f"TAG_{i}" for i in range(len(names))])
+    turned.save_pretrained(tmp_path / "turned")
     with pytest.raises(ModelError, match=r"answers the labels TAG_0, .* they are O, B-TYPE and I-TYPE"):
         Predictor(tmp_path / "turned")
 

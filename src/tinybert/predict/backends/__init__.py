@@ -1,0 +1,90 @@
+"""Runtimes that answer: torch, ONNX Runtime, OpenVINO, LiteRT. To add one, write a file and a table line."""
+
+from __future__ import annotations
+
+import importlib.util
+from typing import cast
+
+from tinybert.errors import MissingExtraError, RecipeError
+from tinybert.lookup import nearest
+from tinybert.predict.backends.contract import (
+    IN_FULL,
+    Backend,
+    Engine,
+    Loading,
+    Order,
+    Precision,
+    Scores,
+    Tokens,
+)
+from tinybert.predict.backends.litert import LITERT
+from tinybert.predict.backends.onnx import ONNX
+from tinybert.predict.backends.openvino import OPENVINO
+from tinybert.predict.backends.torch import TORCH
+
+BUILTIN: dict[str, Backend] = {"torch": TORCH, "onnx": ONNX, "openvino": OPENVINO, "litert": LITERT}
+FULL: Precision = "fp32"
+
+
+def backend_names() -> list[str]:
+    """Return what may be asked for: ``torch``, ``torch-bf16``, ``onnx-int8``, …."""
+    return [full_name(name, precision) for name, each in BUILTIN.items() for precision in each.precisions]
+
+
+def full_name(name: str, precision: Precision) -> str:
+    """Return a backend's name with its precision; that of torch in fp32 has none."""
+    return name if (name, precision) == ("torch", FULL) else f"{name}-{precision}"
+
+
+def parse_backend(text: str) -> tuple[str, Precision]:
+    """Return the backend and the precision of a name; without a precision, fp32.
+
+    Raises:
+        RecipeError: There is no such backend.
+
+    Example:
+        >>> parse_backend("onnx-int8")
+        ('onnx', 'int8')
+    """
+    name, _, precision = text.partition("-")
+    known = BUILTIN.get(name)
+    if known is None or (precision or FULL) not in known.precisions:
+        allowed = ["auto", *backend_names()]
+        raise RecipeError(
+            "backend", f"{text!r}: unknown{nearest(text, allowed)} (allowed: {', '.join(allowed)})"
+        )
+    return name, cast(Precision, precision or FULL)
+
+
+def require(backend: Backend) -> None:
+    """Say which extra brings a backend that is not installed.
+
+    Raises:
+        MissingExtraError: It is not.
+    """
+    if not is_installed(backend):
+        assert backend.package is not None and backend.extra is not None
+        raise MissingExtraError(backend.package, backend.extra)
+
+
+def is_installed(backend: Backend) -> bool:
+    """Say whether a backend's package is there."""
+    return backend.package is None or importlib.util.find_spec(backend.package) is not None
+
+
+__all__ = [
+    "BUILTIN",
+    "IN_FULL",
+    "Backend",
+    "Engine",
+    "Loading",
+    "Order",
+    "Precision",
+    "Scores",
+    "Tokens",
+    "backend_names",
+    "full_name",
+    "is_installed",
+    "parse_backend",
+    "require",
+]

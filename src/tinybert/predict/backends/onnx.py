@@ -1,0 +1,131 @@
+"""ONNX Runtime: fp32, and int8 with ranges of activations that are read from each batch.
+
+The files lie where transformers.js and Optimum look for them: ``onnx/model.onnx`` and
+``onnx/model_quantized.onnx``.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+import numpy as np
+
+from tinybert.models import num_positions
+from tinybert.predict.backends.contract import Backend, Engine, Loading, Order, Precision, Scores, Tokens
+from tinybert.predict.graph import LAYERS
+
+if TYPE_CHECKING:
+    import onnx
+
+FILES: dict[Precision, str] = {"fp32": "onnx/model.onnx", "int8": "onnx/model_quantized.onnx"}
+MAX_BATCH = 4096
+MULTIPLIED = ("MatMul", "Gemm")
+LAYER = re.compile(rf"\.{LAYERS}\.(\d+)")
+
+
+def write(order: Order) -> None:
+    """Write ``onnx/model.onnx``, or ``onnx/model_quantized.onnx``."""
+    target = order.folder / FILES[order.precision]
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if order.precision == "fp32":
+        write_graph(order, target)
+        return
+    from onnxruntime.quantization import QuantType, quantize_dynamic
+
+    full = order.folder / "full.onnx"
+    try:
+        write_graph(order, full)
+        with quiet("root"):  # it advises to run a pre-processing that the graph does not need
+            quantize_dynamic(
+                full,
+                target,
+                weight_type=QuantType.QInt8,
+                per_channel=True,
+                nodes_to_exclude=nodes_in_full(full, order.in_full),
+            )
+    finally:
+        full.unlink(missing_ok=True)
+
+
+def write_graph(order: Order, target: Path) -> None:
+    """Write a graph in fp32, free in the number of rows and tokens."""
+    import torch
+
+    rows = torch.export.Dim("batch", min=1, max=MAX_BATCH)
+    positions = num_positions(order.graph.model.config) or order.max_length
+    tokens = torch.export.Dim("sequence", min=2, max=positions)
+    with quiet("torch.onnx"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        program = torch.onnx.export(
+            order.graph,
+            order.graph.example(),
+            dynamo=True,
+            verbose=False,
+            input_names=list(order.graph.input_names),
+            output_names=list(order.graph.output_names),
+            dynamic_shapes={"inputs": tuple({0: rows, 1: tokens} for _ in order.graph.input_names)},
+        )
+    assert program is not None
+    program.save(str(target), external_data=False)
+
+
+def nodes_in_full(file: Path, in_full: int) -> list[str]:
+    """Return the names of the multiplications that stay in fp32: see ``IN_FULL``."""
+    if not in_full:
+        return []
+    import onnx
+
+    nodes = [node for node in onnx.load(str(file)).graph.node if node.op_type in MULTIPLIED]
+    places = {str(node.name): _layer(node) for node in nodes}
+    last = max(layer for layer in places.values() if layer is not None)
+    kept = (None, last) if in_full == 1 else (None, 0, last)
+    return [name for name, layer in places.items() if layer in kept]
+
+
+def _layer(node: onnx.NodeProto) -> int | None:
+    """Return the encoder layer that a node came from, or None for the head."""
+    scope = next((prop.value for prop in node.metadata_props if prop.key == "namespace"), "")
+    found = LAYER.search(scope)
+    return int(found[1]) if found else None
+
+
+def load(folder: Path, precision: Precision, loading: Loading) -> Engine:
+    """Load an export."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = loading.num_threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    file = folder / FILES[precision]
+    session = onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
+    inputs = [each.name for each in session.get_inputs()]
+
+    def run(batch: Tokens) -> Scores:
+        outputs = cast("list[Scores]", session.run(None, {name: batch[name] for name in inputs}))
+        return outputs[0] if len(outputs) == 1 else np.stack(outputs, axis=-1)
+
+    return run
+
+
+class quiet:  # noqa: N801 (used as a function)
+    """Keep a logger's warnings off the terminal for a while."""
+
+    def __init__(self, name: str) -> None:
+        self.logger = logging.getLogger(None if name == "root" else name)
+
+    def __enter__(self) -> None:
+        self.before = self.logger.level
+        self.logger.setLevel(logging.ERROR)
+
+    def __exit__(self, *_: object) -> None:
+        self.logger.setLevel(self.before)
+
+
+ONNX = Backend(
+    precisions=("fp32", "int8"), package="onnxruntime", extra="onnx", files=FILES, write=write, load=load
+)

@@ -1,0 +1,136 @@
+"""Exports on disk: ``RUN/exports/onnx-int8``, each a folder that can be copied away and used on its own.
+
+``export.json`` in it keeps what it was made from: SHA-256 of the checkpoint's files and of its own. A
+checkpoint that was trained on, or a file that was damaged, is noticed before the first answer.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+from tinybert.errors import ModelError
+from tinybert.models.load import TOKENIZER_FILES
+from tinybert.predict.backends import Precision, full_name
+from tinybert.runs import Json, read_json
+
+EXPORTS, FACTS = "exports", "export.json"
+CONFIG = "config.json"
+SETTINGS = (CONFIG, "tokenizer_config.json", *TOKENIZER_FILES)
+"""What an export takes over from its checkpoint, where it is there."""
+
+BLOCK_BYTES = 1 << 20
+
+
+@dataclass(frozen=True)
+class Export:
+    """One export of a checkpoint."""
+
+    folder: Path
+    facts: Json
+
+    @property
+    def backend(self) -> str:
+        """Its runtime."""
+        return str(self.facts["format"])
+
+    @property
+    def precision(self) -> Precision:
+        """Of its matrices."""
+        return cast(Precision, self.facts["precision"])
+
+    @property
+    def name(self) -> str:
+        """Runtime and precision, as they are asked for: ``onnx-int8``."""
+        return full_name(self.backend, self.precision)
+
+    @property
+    def lengths(self) -> list[int]:
+        """Lengths in tokens of typical rows: quantiles of those that parity was measured on."""
+        return cast("list[int]", self.facts["lengths"])
+
+    @property
+    def checkpoint(self) -> Path | None:
+        """The checkpoint it stands in, or None when it was copied away."""
+        place = self.folder.resolve().parent
+        return place.parent if place.name == EXPORTS and (place.parent / CONFIG).is_file() else None
+
+    def changes(self) -> list[str]:
+        """Say, one line each, what has changed since it was made."""
+        own = cast("dict[str, str]", self.facts["files"])
+        problems = [f"{name}: {how}" for name, how in _differences(self.folder, own)]
+        if self.checkpoint is not None:
+            source = cast("dict[str, str]", self.facts["source"])
+            problems += [
+                f"{name} of the checkpoint: {how}" for name, how in _differences(self.checkpoint, source)
+            ]
+        return problems
+
+    def check(self) -> None:
+        """Refuse an export that is damaged, or whose checkpoint is another by now.
+
+        Raises:
+            ModelError: All that differs.
+        """
+        if problems := self.changes():
+            place = self.checkpoint or self.folder
+            fix = (
+                f"make it again (tinybert export {place} --format {self.backend} --precision "
+                f"{self.precision}), or predict with --backend torch"
+                if self.checkpoint
+                else "copy the export here once more"
+            )
+            raise ModelError(str(self.folder), [*(f"since the export {line}" for line in problems), fix])
+
+
+def exports_of(path: str | Path) -> list[Export]:
+    """Return the exports that stand in a checkpoint, by name."""
+    folders = sorted((Path(path) / EXPORTS).glob(f"*/{FACTS}"))
+    return [read_export(file.parent) for file in folders]
+
+
+def is_export(path: str | Path) -> bool:
+    """Say whether a folder is an export."""
+    return (Path(path) / FACTS).is_file()
+
+
+def read_export(folder: Path) -> Export:
+    """Return the export in a folder.
+
+    Raises:
+        RunError: Its ``export.json`` is damaged.
+    """
+    return Export(folder, read_json(folder / FACTS))
+
+
+def hashes(folder: Path, names: Iterable[str]) -> dict[str, str]:
+    """Return the SHA-256 of files of a folder."""
+    return {name: _sha256(folder / name) for name in names}
+
+
+def source_files(folder: Path) -> list[str]:
+    """Return the files of a checkpoint that its answers depend on."""
+    weights = sorted(file.name for file in folder.glob("*.safetensors"))
+    return [*(name for name in SETTINGS if (folder / name).is_file()), *weights]
+
+
+def _differences(folder: Path, kept: dict[str, str]) -> list[tuple[str, str]]:
+    found: list[tuple[str, str]] = []
+    for name, digest in kept.items():
+        file = folder / name
+        if not file.is_file():
+            found.append((name, "missing"))
+        elif _sha256(file) != digest:
+            found.append((name, "changed"))
+    return found
+
+
+def _sha256(file: Path) -> str:
+    digest = hashlib.sha256()
+    with file.open("rb") as stream:
+        while block := stream.read(BLOCK_BYTES):
+            digest.update(block)
+    return digest.hexdigest()
