@@ -18,6 +18,7 @@ def predict(
     context_file: Path | None = None,
     input: Path | None = None,
     output: Path | None = None,
+    backend: str = "auto",
     json: Flag = False,
 ) -> None:
     """Answer texts, or questions over a text, with a run or a checkpoint.
@@ -30,12 +31,16 @@ def predict(
         input: A file: .txt (one text a line), .jsonl, .csv, .tsv, .parquet, .json or .conll with the columns
             text (or tokens; or question and context).
         output: Where answers of --input go: .jsonl, .csv or .tsv; standard output when not given.
+        backend: auto (the export that is fastest here, or torch), torch, torch-bf16, onnx-int8, openvino-int8
+            or another that was exported.
         json: Print JSON lines; always when output is not a terminal.
     """
     from tinybert.cli.show import show_answer
     from tinybert.errors import RecipeError
     from tinybert.predict import Predictor
-    from tinybert.predict.files import as_json, predict_file, read_context, rows_of_words
+    from tinybert.predict.answers import as_json
+    from tinybert.predict.files import predict_file, read_context, rows_of_words
+    from tinybert.stages.console import say
     from tinybert.stages.pipeline import quiet_libraries
 
     quiet_libraries()
@@ -50,17 +55,24 @@ def predict(
             "predict", "--context goes with questions on the command line; a file has a column of contexts"
         )
     words = rows_of_words(texts, text_pair=text_pair, has_file=input is not None)
-    predictor = Predictor(run)
+    predictor = Predictor(run, backend=backend)
     if text_pair is not None and predictor.task.label_kind == "tags":
         raise RecipeError(
             "predict",
             "a model of named entities reads one text at a time; leave --text-pair and --context out",
         )
     if input is not None:
-        predict_file(predictor, input, output)
+        counts = predict_file(predictor, input, output)
+        if counts.num_bad:
+            where = f", they are in {counts.bad_rows}" if counts.bad_rows else ""
+            say(f"warning: {counts.num_bad:,} of {counts.num_rows:,} rows have no answer{where}")
+        if counts.num_cut:
+            say(f"warning: {counts.num_cut:,} texts were cut to {predictor.max_length} tokens")
         return
     for text, answer in zip(texts, predictor(words), strict=True):
         if json or not sys.stdout.isatty():
             print(as_json({predictor.asked: text}, answer))
         else:
             print(show_answer(text, answer))
+    if predictor.num_cut:
+        say(f"warning: {predictor.num_cut:,} texts were cut to {predictor.max_length} tokens")

@@ -6,7 +6,7 @@ import codecs
 import csv
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -57,6 +57,24 @@ def decoded_lines(path: Path, name: str) -> Iterator[str]:
                 yield line.decode("utf-8")
             except UnicodeDecodeError as error:
                 raise DataError(name, _encoding_problem(line, number, error, path)) from error
+
+
+def lines_and_faults(path: Path, name: str) -> Iterator[tuple[int, str] | Fault]:
+    """Yield numbered lines as :func:`decoded_lines` does; one that is not UTF-8 is a fault, the rest goes on.
+
+    Raises:
+        DataError: The file is UTF-16.
+    """
+    with path.open("rb") as stream:
+        for number, line in enumerate(stream, start=1):
+            if number == 1:
+                _refuse_utf16(line, name)
+                line = line.removeprefix(codecs.BOM_UTF8)
+            try:
+                yield number, line.decode("utf-8")
+            except UnicodeDecodeError as error:
+                why = f"byte {error.start + 1:,} (0x{line[error.start]:02x}) is not UTF-8"
+                yield Fault(number, why, {"": line.decode("utf-8", "replace").strip()[:MAX_RAW_CHARS]})
 
 
 def _refuse_utf16(line: bytes, name: str) -> None:
@@ -187,7 +205,16 @@ def _check_header(header: list[str], name: str) -> None:
 
 def read_json_lines(path: Path, name: str) -> Iterator[RawRow | Fault]:
     """Yield the rows of a JSON-lines file: one object a line; blank lines are no rows."""
-    for number, line in enumerate(decoded_lines(path, name), start=1):
+    return json_rows(enumerate(decoded_lines(path, name), start=1))
+
+
+def json_rows(lines: Iterable[tuple[int, str] | Fault]) -> Iterator[RawRow | Fault]:
+    """Yield the objects of numbered lines; faults go on as they are."""
+    for each in lines:
+        if isinstance(each, Fault):
+            yield each
+            continue
+        number, line = each
         if not line.strip():
             continue
         try:

@@ -2,36 +2,36 @@
 
 from __future__ import annotations
 
-import csv
 import itertools
-import json
 import sys
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, replace
-from itertools import chain
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TextIO
+from typing import Self
 
 from tqdm.auto import tqdm
 
-from tinybert.data.columns import CONTEXT_NAMES
 from tinybert.data.entities import is_tag
 from tinybert.data.findings import Unit
 from tinybert.data.hub import nearest_here
 from tinybert.data.readers import READERS, open_file
 from tinybert.data.sources import LAYOUTS
-from tinybert.data.text_files import Fault, RawRow, decoded_lines
+from tinybert.data.text_files import Fault, RawRow, decoded_lines, json_rows, lines_and_faults
 from tinybert.errors import DataError, RecipeError
+from tinybert.predict.answer_file import AnswerFile
+from tinybert.predict.answers import JSON_LINES, OUTPUTS, Lines, Record
 from tinybert.predict.predictor import CHUNK_ROWS, Predictor
-from tinybert.predict.rows import NAMES, TextRow, columns_of, find_name, names_of
-from tinybert.tasks import AnyAnswer, Entities, FoundAnswer, Task
+from tinybert.predict.rows import TextRow, columns_of, find_name, names_of
+from tinybert.runs import Json
+from tinybert.tasks import Task
 
 INPUTS = tuple(READERS)
-NUM_BEST_SHOWN = 5
-OUTPUTS = (".jsonl", ".ndjson", ".csv", ".tsv")
-
-Record = dict[str, object]
+LINE_FILES = (".txt", ".csv", ".tsv", *JSON_LINES)
+WEIGHTS = (".safetensors", ".onnx", ".bin", ".xml", ".tflite")
+MAX_BAD_NAMED = 20
+PLAIN_LINE_S = 10
+BLOCK_BYTES = 1 << 20
 
 
 def rows_of_words(texts: Sequence[str], *, text_pair: str | None, has_file: bool) -> list[TextRow]:
@@ -61,8 +61,12 @@ def read_context(file: Path) -> str:
     return text
 
 
-def predict_file(predictor: Predictor, source: Path, target: Path | None) -> None:
-    """Answer a file row by row, in its order; the target appears only when it is whole.
+def predict_file(predictor: Predictor, source: Path, target: Path | None) -> Counts:
+    """Answer a file row by row, in its order.
+
+    The target gets its name when it is whole. A row that cannot be read or answered is told with its number
+    and set aside in ``TARGET.bad_rows.jsonl``; the rest goes on. After a kill, a full disk or Ctrl-C the same
+    call goes on where it was.
 
     Args:
         predictor: Who answers.
@@ -71,7 +75,9 @@ def predict_file(predictor: Predictor, source: Path, target: Path | None) -> Non
         target: JSON lines, CSV or TSV; standard output when None.
 
     Raises:
-        DataError: The file cannot be read, has no text column, or a row has no text.
+        DataError: The file cannot be read, has no text column, or none of its first rows can be answered; the
+            target cannot be written.
+        RunError: Another process writes it.
     """
     if target is not None and target.suffix not in OUTPUTS:
         raise DataError(
@@ -85,35 +91,179 @@ def predict_file(predictor: Predictor, source: Path, target: Path | None) -> Non
         raise DataError(str(target), "is the input itself; give the answers a file of their own")
     if predictor.task.label_kind in LAYOUTS:
         rows = LAYOUTS[predictor.task.label_kind](rows)
-    with _whole(target) as file, tqdm(unit="rows", disable=None, leave=False) as bar:
-        write: Callable[[Record, AnyAnswer], object] | None = None
-        while window := list(itertools.islice(rows, CHUNK_ROWS)):
-            records = _checked(window, unit, source, predictor.task)
-            write = write or _writer(file, target, columns=dict.fromkeys(chain.from_iterable(records)))
-            for row, answer in zip(records, predictor(records), strict=True):
-                write(row, answer)
-            bar.update(len(window))
-        if write is None:
-            raise DataError(str(source), "no row in it; at least one is needed")
-
-
-@contextmanager
-def _whole(target: Path | None) -> Generator[TextIO]:
-    """Open a file that gets its name only when all is written; standard output when there is none."""
+    cut_before = predictor.num_cut
     if target is None:
-        yield sys.stdout
-        return
-    partial = target.with_name(target.name + ".partial")
-    try:
-        file = partial.open("w", encoding="utf-8", newline="")
-    except OSError as error:
-        raise DataError(str(target), f"cannot write here: {error.strerror or error}") from error
-    try:
-        with file:
-            yield file
-        partial.replace(target)
-    finally:
-        partial.unlink(missing_ok=True)
+        lines = Lines("", subject="standard output")
+        num_rows = num_bad = 0
+        for window in windows_of(rows, unit, source, predictor.task):
+            sys.stdout.write(lines.text_of(window.records, predictor(window.records)))
+            report(window.bad, unit, source, known=num_bad)
+            num_rows, num_bad = num_rows + window.num_read, num_bad + len(window.bad)
+        return Counts(num_rows, num_bad, predictor.num_cut - cut_before)
+    with AnswerFile(target, _made_from(predictor, source)) as file:
+        for _ in itertools.islice(rows, file.num_read):
+            pass
+        lines = Lines(
+            target.suffix,
+            subject=str(target),
+            table=file.table,
+            num_rows=file.num_read - file.num_bad,
+        )
+        with Progress(source, done=file.num_read) as progress:
+            for window in windows_of(rows, unit, source, predictor.task, begun=file.num_read > 0):
+                text = lines.text_of(window.records, predictor(window.records))
+                file.table = lines.table
+                report(window.bad, unit, source, known=file.num_bad)
+                file.add(text, num_read=window.num_read, bad=[asdict(each) for each in window.bad])
+                progress.add(window.num_read)
+        return Counts(file.num_read, file.num_bad, predictor.num_cut - cut_before, file.bad_rows)
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What became of a file.
+
+    Attributes:
+        num_rows: Rows read.
+        num_bad: Of these, rows without an answer.
+        num_cut: Texts that were too long and not read to their end, in this process.
+        bad_rows: Where the rows without an answer are.
+    """
+
+    num_rows: int
+    num_bad: int
+    num_cut: int
+    bad_rows: Path | None = None
+
+
+@dataclass(frozen=True)
+class BadRow:
+    """A row that has no answer: its number, why, and what stood there."""
+
+    row: int
+    problem: str
+    content: Mapping[str, object]
+
+
+@dataclass(frozen=True)
+class Window:
+    """Some rows that follow each other."""
+
+    records: list[Record]
+    bad: list[BadRow]
+
+    @property
+    def num_read(self) -> int:
+        """Rows, good or bad."""
+        return len(self.records) + len(self.bad)
+
+
+def windows_of(
+    rows: Iterator[RawRow | Fault], unit: Unit, source: Path, task: Task, *, begun: bool = False
+) -> Iterator[Window]:
+    """Yield rows, many at a time, those that have no answer apart.
+
+    Args:
+        rows: The rows.
+        unit: What their numbers count.
+        source: The file, for messages.
+        task: Says what a row must have.
+        begun: Rows before these were good.
+
+    Raises:
+        DataError: There is no row; none of the first ones is good; one takes all after it along.
+    """
+    empty = not begun
+    while read := list(itertools.islice(rows, CHUNK_ROWS)):
+        window = Window([], [])
+        for row in read:
+            why = _problem(row, task)
+            number = row.number if isinstance(row, Fault) else row[0]
+            if why is None and not isinstance(row, Fault):
+                window.records.append(dict(row[1]))
+            else:
+                window.bad.append(BadRow(number, str(why), row.raw if isinstance(row, Fault) else row[1]))
+        fatal = [row for row in read if isinstance(row, Fault) and row.is_fatal]
+        if fatal or (empty and not window.records):
+            raise DataError(str(source), [f"{unit} {bad.row:,}{bad.problem}" for bad in window.bad])
+        yield window
+        empty = False
+    if empty:
+        raise DataError(str(source), "no row in it; at least one is needed")
+
+
+def report(bad: Sequence[BadRow], unit: Unit, source: Path, *, known: int) -> None:
+    """Name rows without an answer on standard error, the first few of a file."""
+    for place, row in enumerate(bad, start=known):
+        if place < MAX_BAD_NAMED:
+            print(f"{source}: {unit} {row.row:,}{row.problem}", file=sys.stderr)
+        elif place == MAX_BAD_NAMED:
+            print(f"{source}: … more rows cannot be answered", file=sys.stderr)
+
+
+def _made_from(predictor: Predictor, source: Path) -> Json:
+    folder = Path(predictor.place)
+    files = [source, *(sorted(folder.rglob("*")) if folder.is_dir() else [])]
+    stamps = {
+        str(file): [file.stat().st_size, file.stat().st_mtime_ns]
+        for file in files
+        if file == source or file.suffix in WEIGHTS
+    }
+    return {
+        "input": str(source.resolve()),
+        "model": predictor.place,
+        "backend": predictor.backend,
+        "max_length": predictor.max_length,
+        "files": stamps,
+    }
+
+
+class Progress:
+    """Shows how many rows are done: a bar, or plain lines where there is no terminal.
+
+    Args:
+        source: The file; the number of its rows is that of its lines, or what Parquet says.
+        done: Rows that an earlier process did.
+    """
+
+    def __init__(self, source: Path, *, done: int) -> None:
+        self.total = _count_rows(source)
+        self.done = self.before = done
+        self.start = self.said = time.perf_counter()
+
+    def __enter__(self) -> Self:
+        self.bar = tqdm(total=self.total, initial=self.done, unit=" rows", disable=None, leave=False)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.bar.close()
+
+    def add(self, count: int) -> None:
+        """Note some more rows."""
+        self.done += count
+        self.bar.update(count)
+        now = time.perf_counter()
+        if self.bar.disable and now - self.said > PLAIN_LINE_S:
+            self.said = now
+            speed = (self.done - self.before) / (now - self.start)
+            of_all = (
+                f" of {self.total:,}, {max(self.total - self.done, 0) / speed:,.0f} s left"
+                if self.total
+                else ""
+            )
+            print(f"{self.done:,} rows{of_all}, {speed:,.0f} a second", file=sys.stderr, flush=True)
+
+
+def _count_rows(source: Path) -> int | None:
+    """Return about how many rows a file has, or None where that costs as much as reading it."""
+    if source.suffix.lower() == ".parquet":
+        import pyarrow.parquet as pq
+
+        return pq.ParquetFile(source).metadata.num_rows
+    if source.suffix.lower() not in LINE_FILES:
+        return None
+    with source.open("rb") as stream:
+        return sum(block.count(b"\n") for block in iter(lambda: stream.read(BLOCK_BYTES), b""))
 
 
 def read_texts(source: Path) -> tuple[Unit, Iterator[RawRow | Fault]]:
@@ -128,8 +278,9 @@ def read_texts(source: Path) -> tuple[Unit, Iterator[RawRow | Fault]]:
     if not source.is_file():
         raise DataError(name, f"no such file{nearest_here(source)}")
     if source.suffix.lower() == ".txt":
-        lines = decoded_lines(source, name)
-        return "line", ((number, Record(text=line.rstrip("\r\n"))) for number, line in enumerate(lines, 1))
+        return "line", _text_rows(lines_and_faults(source, name))
+    if source.suffix.lower() in JSON_LINES:
+        return "line", json_rows(lines_and_faults(source, name))
     if source.suffix.lower() not in READERS:
         kind = source.suffix or "a file without an ending"
         raise DataError(name, f"cannot read {kind}; allowed: {', '.join(INPUTS)}")
@@ -150,102 +301,24 @@ def _refuse_columns(source: Path) -> None:
         )
 
 
-def _checked(window: Sequence[RawRow | Fault], unit: Unit, source: Path, task: Task) -> list[Record]:
-    """Return the rows, or name every one that has no text."""
-    problems = [problem for row in window if (problem := _problem(row, unit, task))]
-    if problems:
-        raise DataError(str(source), problems)
-    return [dict(row[1]) for row in window if not isinstance(row, Fault)]
+def _text_rows(lines: Iterator[tuple[int, str] | Fault]) -> Iterator[RawRow | Fault]:
+    for each in lines:
+        yield each if isinstance(each, Fault) else (each[0], Record(text=each[1].rstrip("\r\n")))
 
 
-def _problem(row: RawRow | Fault, unit: Unit, task: Task) -> str | None:
+def _problem(row: RawRow | Fault, task: Task) -> str | None:
+    """Say why a row has no answer, to be written behind its number."""
     if isinstance(row, Fault):
-        return f"{unit} {row.number:,}: {row.why}"
-    number, record = row
+        return f": {row.why}"
+    record = row[1]
     names = names_of(task)
     wanted = [names.text, names.pair] if task.label_kind == "span" else [names.text]
     missing = [" or ".join(map(repr, ways[:3])) for ways in wanted if find_name(record, ways) is None]
     if missing:
         there_is = ", ".join(map(str, record))
-        return f"{unit} {number:,}: no field {' and no field '.join(missing)} (it has: {there_is})"
+        return f": no field {' and no field '.join(missing)} (it has: {there_is})"
     try:
         columns_of([record], task)
     except DataError as error:
-        return f"{unit} {number:,}, {error.problems[0].removeprefix('row 1, ')}"
+        return f", {error.problems[0].removeprefix('row 1, ')}"
     return None
-
-
-def _writer(
-    file: TextIO, target: Path | None, *, columns: Iterable[str]
-) -> Callable[[Record, AnyAnswer], object]:
-    """Return what writes a row and its answer: as JSON, or in a table with the columns of the rows."""
-    if target is None or target.suffix in (".jsonl", ".ndjson"):
-        return lambda row, answer: file.write(as_json(row, answer) + "\n")
-    table = csv.writer(file, delimiter="\t" if target.suffix == ".tsv" else ",")
-    numbers, header = itertools.count(1), list[str]()
-
-    def write(row: Record, answer: AnyAnswer) -> None:
-        number = next(numbers)
-        names, lines = _table_lines(answer)
-        if lost := set(row) - set(columns):
-            raise DataError(
-                str(target),
-                f"row {number:,} has a column {min(lost)!r} that the first {CHUNK_ROWS:,} rows lack; a table "
-                "needs it there too, or write .jsonl",
-            )
-        given = _kept({name: row.get(name) for name in columns}, answer, {"row", *names})
-        if number == 1:
-            header.extend(given)
-            table.writerow(["row", *header, *names])
-        cells = [_cell(given.get(name)) for name in header]
-        table.writerows([number, *cells, *line] for line in lines)
-
-    return write
-
-
-def _cell(value: object) -> object:
-    """Return what a table holds of a value: lists and mappings as JSON, as training reads them."""
-    return json.dumps(value, ensure_ascii=False, default=str) if isinstance(value, list | dict) else value
-
-
-def as_json(row: Record, answer: AnyAnswer) -> str:
-    """Return a row and its answer as one line of JSON.
-
-    Of a question the context is left out, and of its possible answers all but the best five.
-    """
-    if isinstance(answer, FoundAnswer):
-        answer = replace(answer, n_best=answer.n_best[:NUM_BEST_SHOWN])
-    said = asdict(answer)
-    return json.dumps({**_kept(row, answer, set(said)), **said}, ensure_ascii=False, default=str)
-
-
-def _kept(row: Record, answer: AnyAnswer, taken: set[str]) -> Record:
-    """Return what stands beside an answer: the row, without a context or a text that the answer repeats.
-
-    A column whose name the answer takes goes on as ``input_NAME``: a gold label beside the predicted one.
-    """
-    left_out: set[str] = set()
-    if isinstance(answer, FoundAnswer):
-        text = find_name(row, NAMES["qa"].text)
-        left_out = {name for name in row if name != text and name.lower() in CONTEXT_NAMES}
-    elif isinstance(answer, Entities) and row.get("text") == answer.text:
-        left_out = {"text"}
-    return {
-        f"input_{name}" if name in taken else name: value
-        for name, value in row.items()
-        if name not in left_out
-    }
-
-
-def _table_lines(answer: AnyAnswer) -> tuple[list[str], Sequence[Sequence[object]]]:
-    """Return the columns of an answer and its lines: one, or as many as a text has entities."""
-    if isinstance(answer, Entities):
-        return ["text", "entity", "start", "end", "label", "score"], [
-            [answer.text, entity.text, entity.start, entity.end, entity.label, entity.score]
-            for entity in answer.entities
-        ]
-    if isinstance(answer, FoundAnswer):
-        line = [answer.answer, answer.start, answer.end, answer.score]
-        return ["answer", "start", "end", "score"], [line]
-    label = "|".join(answer.label) if isinstance(answer.label, list) else answer.label
-    return ["label", "score"], [[label, answer.score]]

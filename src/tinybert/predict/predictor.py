@@ -29,6 +29,7 @@ from tinybert.predict.backends import (
     BUILTIN,
     Engine,
     Loading,
+    Precision,
     Scores,
     Tokens,
     full_name,

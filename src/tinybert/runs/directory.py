@@ -98,12 +98,21 @@ def lock(folder: Path, *, subject: str) -> TextIO | None:
     Raises:
         RunError: Another process works there.
     """
+    return hold(folder / LOCK, subject=subject)
+
+
+def hold(path: Path, *, subject: str) -> TextIO | None:
+    """Keep a second process from a file, as :func:`lock` does from a folder; what is in it stays.
+
+    Raises:
+        RunError: Another process has it.
+    """
     if sys.platform == "win32":
         return None
     import fcntl
 
     try:
-        file = (folder / LOCK).open("w")
+        file = path.open("a")
     except FileNotFoundError as error:
         raise RunError(subject, "another process has just put this away; give the command again") from error
     try:

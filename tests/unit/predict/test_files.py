@@ -1,7 +1,10 @@
 from __future__ import annotations
 
 import csv
+import errno
 import json
+import os
+from collections.abc import Iterable
 from pathlib import Path
 
 import pyarrow as pa
@@ -10,8 +13,9 @@ import pytest
 from tests import easy
 
 from tinybert.errors import DataError, RecipeError
-from tinybert.predict import Predictor, files
+from tinybert.predict import Predictor, TextRow, answer_file, files
 from tinybert.predict.files import predict_file, rows_of_words
+from tinybert.tasks import AnyAnswer
 
 ROWS = easy.make_rows(7, seed=6)
 TEXTS = [str(row["text"]) for row in ROWS]
@@ -80,15 +84,132 @@ def test_pairs_are_read_from_their_column(teacher: Predictor, tmp_path: Path) ->
     assert answer["score"] == pytest.approx(teacher([("bab", "good")])[0].score, abs=1e-6)
 
 
-def test_an_empty_text_is_named_by_its_row_and_no_file_is_left_that_looks_whole(
-    teacher: Predictor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("suffix", [".jsonl", ".csv", ".tsv"])
+def test_a_broken_row_is_told_and_set_aside_and_the_rest_goes_on(
+    teacher: Predictor,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    suffix: str,
 ) -> None:
     monkeypatch.setattr(files, "CHUNK_ROWS", 3)
-    source = write(tmp_path / "texts.jsonl", [*TEXTS[:4], " ", *TEXTS[4:], ""])
-    target = tmp_path / "answers.jsonl"
-    with pytest.raises(DataError, match=r"texts\.jsonl: line 5, text: ' '; give a text that is not empty"):
-        predict_file(teacher, source, target)
+    source = write(tmp_path / "texts.jsonl", [*TEXTS[:4], " ", *TEXTS[4:]])
+    with source.open("ab") as file:
+        file.write(b'{"text": "broken\n{"text": "na\xefve"}\n')
+    target = tmp_path / f"answers{suffix}"
+    counts = predict_file(teacher, source, target)
+    assert (counts.num_rows, counts.num_bad) == (10, 3)
+    said = capsys.readouterr().err
+    assert "line 5, text: ' '; give a text that is not empty" in said
+    assert "line 9: not valid JSON" in said
+    assert "line 10: byte 13 (0xef) is not UTF-8" in said
+    aside = [json.loads(line) for line in (tmp_path / "answers.bad_rows.jsonl").read_text().splitlines()]
+    assert [row["row"] for row in aside] == [5, 9, 10]
+    assert aside[0]["content"] == {"text": " ", "id": 4}
+    assert [(row["text"], row["label"]) for row in read(target)] == list(zip(TEXTS, GOLD, strict=True))
+    left = [f"answers{suffix}", "answers.bad_rows.jsonl", "texts.jsonl"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(left)
+
+
+def read(path: Path) -> list[dict[str, object]]:
+    with path.open(newline="") as file:
+        if path.suffix == ".jsonl":
+            return [json.loads(line) for line in file]
+        return list(csv.DictReader(file, delimiter="\t" if path.suffix == ".tsv" else ","))
+
+
+def test_a_file_without_a_good_row_is_refused_and_leaves_nothing(teacher: Predictor, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="line 1, text: ' '; give a text that is not empty"):
+        predict_file(teacher, write(tmp_path / "texts.jsonl", [" ", ""]), tmp_path / "answers.jsonl")
     assert [path.name for path in tmp_path.iterdir()] == ["texts.jsonl"]
+
+
+class Stopping(Predictor):
+    """Stops at its third window."""
+
+    windows = 0
+
+    def __call__(self, rows: Iterable[TextRow]) -> list[AnyAnswer]:
+        self.windows += 1
+        if self.windows == 3:
+            raise KeyboardInterrupt
+        return super().__call__(rows)
+
+
+class Seeing(Predictor):
+    """Counts the rows it is asked about."""
+
+    num_rows = 0
+
+    def __call__(self, rows: Iterable[TextRow]) -> list[AnyAnswer]:
+        given = list(rows)
+        self.num_rows += len(given)
+        return super().__call__(given)
+
+
+@pytest.mark.parametrize("suffix", files.OUTPUTS)
+def test_the_same_call_goes_on_after_a_stop_and_ends_with_the_same_bytes(
+    teacher: Predictor, tiny_teacher: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str
+) -> None:
+    monkeypatch.setattr(files, "CHUNK_ROWS", 2)
+    source = write(tmp_path / "texts.jsonl", [TEXTS[0], "", *TEXTS[1:], ""])
+    whole, target = tmp_path / f"whole{suffix}", tmp_path / f"answers{suffix}"
+    predict_file(teacher, source, whole)
+    with pytest.raises(KeyboardInterrupt):
+        predict_file(Stopping(tiny_teacher), source, target)
+    assert not target.exists()
+    partial = target.with_name(target.name + ".partial")
+    assert whole.read_bytes().startswith(partial.read_bytes())  # whole lines: what is written stays valid
+    assert partial.read_bytes().endswith(b"\n")
+    with partial.open("ab") as file:  # as a kill amid a write leaves it
+        file.write(b'{"half a line')
+    seen = Seeing(tiny_teacher)
+    predict_file(seen, source, target)
+    assert seen.num_rows == len(TEXTS) - 3
+    assert target.read_bytes() == whole.read_bytes()
+    bad = [path.read_bytes() for path in sorted(tmp_path.glob("*.bad_rows.jsonl"))]
+    assert bad[0] == bad[1]
+    assert not list(tmp_path.glob("*.partial*"))
+
+
+def test_unfinished_answers_of_another_input_are_kept(
+    teacher: Predictor, tiny_teacher: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(files, "CHUNK_ROWS", 2)
+    target = tmp_path / "answers.jsonl"
+    with pytest.raises(KeyboardInterrupt):
+        predict_file(Stopping(tiny_teacher), write(tmp_path / "texts.jsonl"), target)
+    before = (tmp_path / "answers.jsonl.partial").read_bytes()
+    with pytest.raises(DataError, match="holds unfinished answers of another model, backend or input"):
+        predict_file(teacher, write(tmp_path / "others.jsonl"), target)
+    assert (tmp_path / "answers.jsonl.partial").read_bytes() == before
+
+
+def test_a_full_disk_is_said_and_the_same_call_goes_on(
+    teacher: Predictor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(files, "CHUNK_ROWS", 2)
+    source, target = write(tmp_path / "texts.jsonl"), tmp_path / "answers.jsonl"
+    append, calls = answer_file._append, iter([False, True])
+
+    def full(file: Path, text: str) -> int:
+        if next(calls):
+            append(file, text[:20])
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return append(file, text)
+
+    monkeypatch.setattr(answer_file, "_append", full)
+    with pytest.raises(DataError, match=r"No space left on device; .*give the same command again to go on"):
+        predict_file(teacher, source, target)
+    monkeypatch.setattr(answer_file, "_append", append)
+    predict_file(teacher, source, target)
+    assert [row["text"] for row in read(target)] == TEXTS
+
+
+def test_a_long_text_is_cut_and_told(teacher: Predictor, tmp_path: Path) -> None:
+    source = write(tmp_path / "texts.jsonl", ["good " * 100_000, *TEXTS])
+    assert predict_file(teacher, source, tmp_path / "out.jsonl").num_cut == 1
+    assert read(tmp_path / "out.jsonl")[0]["label"] == "positive"
 
 
 @pytest.mark.parametrize("suffix", [".jsonl", ".csv", ".parquet"])
@@ -112,9 +233,9 @@ def test_an_existing_answer_file_survives_a_mistake(teacher: Predictor, tmp_path
     [
         ("none.jsonl", None, "no such file"),
         ("broken.jsonl", b'{"text": "a"\n', "line 1: not valid JSON"),
-        ("latin.txt", b"good\nna\xefve\n", "line 2, byte 3 (0xef): the file is not UTF-8"),
+        ("latin.txt", b"na\xefve\n", "line 1: byte 3 (0xef) is not UTF-8"),
         ("broken.parquet", b"PAR1", "not a Parquet file"),
-        ("ragged.csv", b"text,id\ngood,1\nso, so,2\n", "line 3: 3 fields where the header has 2"),
+        ("ragged.csv", b"text,id\nso, so,2\n", "line 2: 3 fields where the header has 2"),
         ("splits.json", b'{"train": [{"text": "a"}]}', "holds splits"),
         ("texts.docx", b"", "cannot read .docx; allowed: .csv"),
         ("number.jsonl", b"3\n", "line 1: not an object"),
