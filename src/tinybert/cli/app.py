@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from cyclopts import App, CycloptsError
 
 from tinybert.cli.augment import augment
+from tinybert.cli.bench import bench
 from tinybert.cli.demo import demo
 from tinybert.cli.distill import distill
 from tinybert.cli.doctor import doctor
@@ -37,6 +38,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "evaluate": evaluate,
     "export": export,
     "predict": predict,
+    "bench": bench,
     "doctor": doctor,
 }
 

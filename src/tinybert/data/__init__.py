@@ -19,6 +19,7 @@ from tinybert.data.encode import (
     encode,
     encode_columns,
     encode_split,
+    gold_labels,
     pad,
     tokenise,
 )
@@ -49,6 +50,7 @@ __all__ = [
     "encode_columns",
     "encode_split",
     "fetch",
+    "gold_labels",
     "is_bundled",
     "lengths_of",
     "load",

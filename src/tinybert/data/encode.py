@@ -83,6 +83,12 @@ class Truncation:
     sampled: int
 
 
+def gold_labels(rows: Dataset, kind: LabelKind) -> np.ndarray | list[object]:
+    """Return a split's labels: an array where a text has one, a list where labels belong to places in it."""
+    labels = list(rows["label"])
+    return labels if kind in WINDOWED else np.asarray(labels)
+
+
 def tokenise(texts: Sequence[str], tokenizer: PreTrainedTokenizerBase) -> list[list[str]]:
     """Step 1: cut each text into word pieces, whole, without special tokens."""
     if not texts:

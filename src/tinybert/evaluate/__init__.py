@@ -2,12 +2,11 @@
 
 from tinybert.evaluate.learning_curve import draw_learning_curve
 from tinybert.evaluate.report import plain_table, table_rows, write_report
-from tinybert.evaluate.scores import gold_labels, latencies_ms, retention, score_checkpoint
+from tinybert.evaluate.scores import latencies_ms, retention, score_checkpoint
 from tinybert.evaluate.text_report import text_table, write_text_report
 
 __all__ = [
     "draw_learning_curve",
-    "gold_labels",
     "latencies_ms",
     "plain_table",
     "retention",

@@ -7,10 +7,9 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-import numpy as np
 from datasets import Dataset
 
-from tinybert.data import WINDOWED, LabelKind, LabelScheme
+from tinybert.data import LabelScheme, gold_labels
 from tinybert.models.load import count_parameters
 from tinybert.predict import Predictor
 
@@ -47,12 +46,6 @@ def score_checkpoint(
         "size_mb": round(num_parameters * 4 / 1e6, 1),
         "predict_seconds": round(seconds, 3),
     }
-
-
-def gold_labels(rows: Dataset, kind: LabelKind) -> np.ndarray | list[object]:
-    """Return a split's labels: an array where a text has one, a list where labels belong to places in it."""
-    labels = list(rows["label"])
-    return labels if kind in WINDOWED else np.asarray(labels)
 
 
 def latencies_ms(paths: Mapping[str, str | Path], rows: Dataset, *, max_length: int) -> dict[str, float]:

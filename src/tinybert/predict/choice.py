@@ -104,6 +104,13 @@ def _key(exports: Sequence[Export]) -> str:
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:24]
 
 
+def processor_name() -> str:
+    """Return what the processor calls itself."""
+    lines = CPU_FILE.read_text().splitlines() if CPU_FILE.is_file() else []
+    named = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return named[0] if named else platform.processor() or platform.machine()
+
+
 def _processor() -> str:
     lines = CPU_FILE.read_text().splitlines() if CPU_FILE.is_file() else []
     named = [line for line in lines if line.startswith(("model name", "flags"))][:2]

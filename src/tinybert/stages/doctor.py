@@ -23,12 +23,12 @@ from tinybert.data import (
     cache_folder,
     count_truncated,
     encode_split,
+    gold_labels,
     lengths_of,
     sorted_by_length,
     tokenise,
 )
 from tinybert.errors import DoctorError
-from tinybert.evaluate import gold_labels
 from tinybert.models import load_config, random_start, student_config
 from tinybert.models.head import CLASSES, head_kind
 from tinybert.models.inputs import model_inputs

@@ -5,10 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from tinybert.config import DataSection
-from tinybert.data import load
+from tinybert.data import gold_labels, load
 from tinybert.data.sources import SPLIT_ORDER
 from tinybert.errors import RecipeError
-from tinybert.evaluate import gold_labels
 from tinybert.lookup import nearest
 from tinybert.predict import Predictor
 from tinybert.runs import Json, Run, digest_input, is_run

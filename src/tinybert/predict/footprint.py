@@ -1,0 +1,57 @@
+"""What one model costs a process of its own: seconds until its first answer, and memory.
+
+``python -m tinybert.predict.footprint PATH BACKEND`` reads rows as JSON from standard input and prints JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from typing import TYPE_CHECKING, cast
+
+import psutil
+
+if TYPE_CHECKING:
+    from tinybert.predict.rows import TextRow
+
+MB = 1e6
+KB = 1024
+
+
+def main() -> None:
+    """Answer the rows and say what it took since the process began."""
+    rows = json.load(sys.stdin)
+    process = psutil.Process()
+    from tinybert.predict.predictor import Predictor
+
+    before = process.memory_info().rss
+    predictor = Predictor(sys.argv[1], backend=sys.argv[2])
+    predictor([_given(rows[0])])
+    start_up_s = time.time() - process.create_time()
+    predictor([_given(row) for row in rows])
+    facts = {
+        "start_up_s": start_up_s,
+        "memory_mb": _peak_bytes(process) / MB,
+        "memory_of_libraries_mb": before / MB,
+    }
+    print(json.dumps(facts))
+
+
+def _given(row: object) -> TextRow:
+    """A pair is a tuple; JSON made it a list."""
+    return cast("TextRow", tuple(cast("list[str]", row)) if isinstance(row, list) else row)
+
+
+def _peak_bytes(process: psutil.Process) -> int:
+    """Return the most memory that the process held: what is resident now where the system does not say."""
+    if sys.platform == "win32":
+        return process.memory_info().rss
+    import resource
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * KB
+
+
+if __name__ == "__main__":
+    main()
