@@ -174,14 +174,21 @@ def throughputs(predictors: Sequence[Predictor], rows: Sequence[TextRow], *, bat
 def throughputs_at(predictors: Sequence[Predictor], *, batch_size: int, length: int) -> list[float]:
     """Return the rows a second of each predictor for tokens of one length."""
     num_rows = batch_size * max(2, num_threads())
-    rng = np.random.default_rng(0)
 
     def answer(predictor: Predictor) -> None:
         predictor.batch_size = batch_size
-        ids = rng.integers(0, predictor.config.vocab_size, (num_rows, min(length, predictor.max_length)))
-        predictor.run({"input_ids": ids.tolist()})
+        predictor.run(random_rows(predictor, num_rows, min(length, predictor.max_length)))
 
     return _speeds(predictors, answer, num_rows=num_rows)
+
+
+def random_rows(predictor: Predictor, num_rows: int, length: int) -> dict[str, list[list[int]]]:
+    """Return encoded rows of random tokens, all equally long."""
+    ids = np.random.default_rng(0).integers(0, predictor.config.vocab_size, (num_rows, length))
+    rows = {"input_ids": ids.tolist()}
+    if "token_type_ids" in predictor.tokenizer.model_input_names:
+        rows["token_type_ids"] = np.zeros_like(ids).tolist()
+    return rows
 
 
 def _speeds(
