@@ -6,6 +6,7 @@ TinyBertError
 ├── ModelError         a checkpoint or a shape cannot be used
 ├── DoctorError        the checks before training found a reason to stop
 ├── RunError           a run directory is missing, unfinished or of another recipe
+├── BudgetError        no student keeps what was promised; exit 1, nothing is wrong with the command
 └── MissingExtraError  an optional package is not installed
 
 A message says where, what was given, what is allowed, and the fix, for all problems at once.
@@ -70,6 +71,12 @@ class DoctorError(TinyBertError):
 
 class RunError(TinyBertError):
     """A run directory is missing, unfinished, or was made by another recipe."""
+
+
+class BudgetError(TinyBertError):
+    """No student keeps what was promised. Nothing is wrong with the command, so it exits with 1."""
+
+    exit_code = 1
 
 
 class MissingExtraError(TinyBertError):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tinybert.cli.options import Reading, Showing, Text, carry_out, make_recipe
+from tinybert.cli.options import Reading, Showing, Text, carry_out, carry_out_within, make_recipe
 
 
 def distill(
@@ -15,6 +15,9 @@ def distill(
     student: str | None = None,
     out: Path | None = None,
     baseline: bool | None = None,
+    max_latency_ms: float | None = None,
+    max_size_mb: float | None = None,
+    min_retention: float | None = None,
     reading: Reading = Reading(),
     showing: Showing = Showing(),
 ) -> None:
@@ -28,6 +31,9 @@ def distill(
         student: A named shape (6l-768d, 4l-384d, 3l-384d, 4l-312d, 4l-192d, 2l-128d) or a checkpoint.
         out: The run directory.
         baseline: Also train the fine-tune-only baseline, as is the default.
+        max_latency_ms: Find the smallest student that answers one text in so many milliseconds here.
+        max_size_mb: Find the smallest student whose file is no larger.
+        min_retention: What that student must keep of its teacher's score; 0.97 when not given.
         reading: How the rows are read.
         showing: What is printed.
     """
@@ -40,4 +46,10 @@ def distill(
         student={"shape": student},
         baseline=baseline,
     )
-    carry_out(recipe, out, showing)
+    if (max_latency_ms, max_size_mb, min_retention) == (None, None, None):
+        carry_out(recipe, out, showing)
+        return
+    from tinybert.stages.budget import Promise
+
+    promise = Promise(max_latency_ms, max_size_mb, 0.97 if min_retention is None else min_retention)
+    carry_out_within(recipe, out, showing, promise, shapes=[student] if student else [])

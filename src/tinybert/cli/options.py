@@ -13,6 +13,8 @@ from cyclopts import Parameter
 
 if TYPE_CHECKING:
     from tinybert.config import Recipe
+    from tinybert.runs import Run
+    from tinybert.stages.budget import Promise
 
 OnBadRow = Literal["stop", "skip"]
 Tree = dict[str, object]
@@ -92,18 +94,47 @@ def carry_out(recipe: Recipe, out: Path | None, showing: Showing) -> None:
     Raises:
         TinyBertError: What is wrong, all at once, before anything is trained.
     """
-    from tinybert.errors import RecipeError
     from tinybert.stages.pipeline import describe_plan, quiet_libraries, run_recipe
 
     if showing.dry_run:
         quiet_libraries()
         print(describe_plan(recipe), end="")
         return
+    show_run(run_recipe(recipe, named(out)), showing)
+
+
+def carry_out_within(
+    recipe: Recipe, out: Path | None, showing: Showing, promise: Promise, *, shapes: Sequence[str]
+) -> None:
+    """Find the smallest student that keeps a promise; or only measure what there could be.
+
+    Raises:
+        TinyBertError: What is wrong, or that no student keeps it.
+    """
+    from tinybert.stages.budget import distill_within
+
+    run = distill_within(recipe, named(out), promise, shapes=shapes, dry_run=showing.dry_run)
+    if not showing.dry_run:
+        show_run(run, showing)
+
+
+def named(out: Path | None) -> Path:
+    """Return where a run goes.
+
+    Raises:
+        RecipeError: Nobody said.
+    """
     if out is None or not out.name:
+        from tinybert.errors import RecipeError
+
         raise RecipeError(
             "command line", "--out is missing; give the run a folder, for example --out runs/first"
         )
-    run = run_recipe(recipe, out)
+    return out
+
+
+def show_run(run: Run, showing: Showing) -> None:
+    """Print a finished run: its table, or its metrics as JSON."""
     if showing.json:
         print(json.dumps(run.metrics, indent=2, ensure_ascii=False))
     else:

@@ -222,6 +222,15 @@ def disk_bytes(predictor: Predictor) -> int:
     return sum(file.stat().st_size for file in files if file.is_file())
 
 
+def model_bytes(predictor: Predictor) -> int:
+    """Return the size of a predictor's weights alone."""
+    folder, file = Path(predictor.place), predictor.runtime.files.get(predictor.precision)
+    if file is None:
+        return sum(each.stat().st_size for each in folder.glob("*.safetensors"))
+    parts = [folder / file, (folder / file).with_suffix(".bin")]
+    return sum(each.stat().st_size for each in parts if each.is_file())
+
+
 def footprint(subject: Subject, rows: Sequence[TextRow]) -> dict[str, float]:
     """Return what a process of its own takes: see :mod:`tinybert.predict.footprint`.
 

@@ -15,6 +15,7 @@ from datasets import Dataset
 from tinybert.errors import ModelError, RecipeError
 from tinybert.models import load_classifier, load_config
 from tinybert.predict.backends import BUILTIN, IN_FULL, Backend, Order, Precision, full_name, require
+from tinybert.predict.choice import random_tokens
 from tinybert.predict.exports import EXPORTS, FACTS, SETTINGS, Export, hashes, read_export, source_files
 from tinybert.predict.graph import Graph, check_family
 from tinybert.predict.parity import (
@@ -115,6 +116,25 @@ def export_checkpoint(
         if held is not None:
             held.close()
         shutil.rmtree(partial, ignore_errors=True)
+
+
+def write_unproved(path: Path, to: str, precision: Precision) -> Path:
+    """Write an export of random weights, to measure what it costs, and return its folder; it has no parity.
+
+    Args:
+        path: A checkpoint.
+        to: ``onnx``, ``openvino`` or ``litert``.
+        precision: Of the matrices.
+    """
+    backend = check_format(to, precision)
+    folder = path / EXPORTS / full_name(to, precision)
+    folder.mkdir(parents=True)
+    own = Predictor(path, backend="torch")
+    graph = Graph(load_classifier(path), own.tokenizer)
+    batch = random_tokens([own.max_length], vocab_size=own.config.vocab_size)
+    order = Order(graph, folder, precision, calibration=[batch], max_length=own.max_length)
+    _write(backend, order, path, to=to, lengths=[own.max_length])
+    return folder
 
 
 def check_export(export: Export, proof: Proof, *, min_kept: float | None = None) -> Parity:

@@ -1,0 +1,445 @@
+"""The smallest student that keeps a promise: milliseconds, megabytes, and how much of its teacher.
+
+What a shape costs does not depend on its weights: each is made with random ones, exported, and measured
+before anything is trained. What is too slow or too large is out. The rest is trained by rising size, until
+one keeps enough of its teacher.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import statistics
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+
+from tinybert.config import Recipe, dump_recipe
+from tinybert.data import TextData, gold_labels, load
+from tinybert.errors import BudgetError, ModelError, RecipeError
+from tinybert.evaluate import plain_table
+from tinybert.evaluate.report import markdown_table
+from tinybert.models import load_config, load_tokenizer, random_start, student_config
+from tinybert.models.load import count_parameters
+from tinybert.models.shapes import BUILTIN as SHAPES
+from tinybert.predict.backends import BUILTIN as BACKENDS
+from tinybert.predict.backends import is_installed, parse_backend
+from tinybert.predict.bench import given_rows, latencies_s, model_bytes
+from tinybert.predict.export import write_unproved
+from tinybert.predict.predictor import Predictor
+from tinybert.runs import Json, Run, digest_input, hold, read_json, write_json, write_text
+from tinybert.stages.console import say
+from tinybert.stages.export import export
+from tinybert.stages.finish import labelled_evaluation_split
+from tinybert.stages.pipeline import quiet_libraries, run_recipe
+from tinybert.stages.plan import DistillPlan, plan_distill
+from tinybert.stages.plan_student import GENERAL
+from tinybert.stages.plan_teacher import plan_config, resolve_path
+from tinybert.stages.prepare import label_arguments
+
+ENGINES = ("onnx-int8", "openvino-int8", "torch")
+"""What may answer for a student, where it is installed."""
+
+LATENCY_ROWS = 60
+STATE, REPORT, TEACHER = "budget.json", "budget.md", "teacher"
+NOT_TRAINED, KEPT = "fits; not trained", "keeps the promise"
+
+
+@dataclass(frozen=True)
+class Promise:
+    """What is asked of a student; None asks nothing.
+
+    Attributes:
+        max_latency_ms: Median milliseconds for one text a call, on this machine.
+        max_size_mb: Of the model's file.
+        min_retention: Its score over its teacher's.
+    """
+
+    max_latency_ms: float | None = None
+    max_size_mb: float | None = None
+    min_retention: float = 0.97
+
+    def verdict(self, candidate: Candidate) -> str:
+        """Say what is wrong with a candidate, or how far it has come."""
+        slow = self.max_latency_ms is not None and candidate.latency_ms > self.max_latency_ms
+        large = self.max_size_mb is not None and candidate.size_mb > self.max_size_mb
+        known = candidate.retention is not None
+        poor = candidate.retention is not None and candidate.retention < self.min_retention
+        problems = ["too slow"] * slow + ["too large"] * large + ["keeps too little"] * poor
+        return " and ".join(problems) or (KEPT if known else NOT_TRAINED)
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A shape and what answers for it.
+
+    Attributes:
+        shape: Named, or a checkpoint.
+        engine: Backend.
+        num_parameters: Of the student.
+        size_mb: Of the model's file.
+        latency_ms: For one text a call; of random weights until it is trained.
+        verdict: Why it is out, or that it is in.
+        score: On the rows that the teacher was scored on; None while it is not trained.
+        retention: That over the teacher's.
+    """
+
+    shape: str
+    engine: str
+    num_parameters: int
+    size_mb: float
+    latency_ms: float
+    verdict: str = NOT_TRAINED
+    score: float | None = None
+    retention: float | None = None
+
+
+def distill_within(
+    recipe: Recipe,
+    out: Path,
+    promise: Promise,
+    *,
+    shapes: Sequence[str] = (),
+    source: object = None,
+    dry_run: bool = False,
+) -> Run:
+    """Find, train and export the smallest student that keeps a promise.
+
+    All that was trained stands in ``OUT.budget``, with the whole table; the student becomes ``OUT``. The same
+    call goes on after a kill.
+
+    Args:
+        recipe: Of the distillation; its student's shape is replaced.
+        out: The run directory.
+        promise: What is asked.
+        shapes: Which to try; all named ones that are not larger than the teacher when empty.
+        source: Rows given as Python objects; otherwise ``recipe.data.path`` is read.
+        dry_run: Measure, print the table, train nothing.
+
+    Raises:
+        BudgetError: No student keeps the promise; the nearest is named.
+        RecipeError: The recipe has no teacher that could be scored.
+    """
+    quiet_libraries()
+    rows = source if source is not None else recipe.data.path
+    names = _shapes(recipe, shapes)
+    place = out.with_name(f"{out.name}.budget")
+    with _place(place, recipe, promise, names, rows) as search:
+        if out.exists():
+            return search.known_winner(out)
+        data = _read(recipe, rows, place)
+        table = [replace(each, verdict=promise.verdict(each)) for each in search.measured(data, names)]
+        fitting = [each for each in table if each.verdict == NOT_TRAINED]
+        say("\n" + plain_table(budget_table(table)))
+        if dry_run:
+            raise_if_none(table, promise, fitting)
+            return Run(out)
+        search.written(table)
+        if not fitting:
+            search.forget()  # a busy machine may have been to blame: the next call measures again
+        raise_if_none(table, promise, fitting)
+        best: Candidate | None = None
+        for candidate in fitting:
+            tried = search.tried(candidate, data)
+            table[table.index(candidate)] = tried
+            search.written(table)
+            if best is None or (tried.retention or 0) > (best.retention or 0):
+                best = tried
+            if tried.verdict == KEPT:
+                return search.finished(tried, table)
+        assert best is not None
+        raise BudgetError(
+            str(out),
+            f"no student keeps {promise.min_retention:.1%} of its teacher within the limits; the nearest is "
+            f"{best.shape} on {best.engine}: {best.retention or 0:.1%}, {best.latency_ms:.2f} ms, "
+            f"{best.size_mb:.1f} MB ({place / best.shape}); the whole table: {place / REPORT}",
+        )
+
+
+def raise_if_none(table: Sequence[Candidate], promise: Promise, fitting: Sequence[Candidate]) -> None:
+    """Say that no shape fits, and which comes nearest.
+
+    Raises:
+        BudgetError: None fits.
+    """
+    if fitting:
+        return
+    nearest = min(table, key=lambda each: _excess(each, promise))
+    raise BudgetError(
+        "budget",
+        f"no student fits, so none was trained; the nearest is {nearest.shape} on {nearest.engine}: "
+        f"{nearest.latency_ms:.2f} ms, {nearest.size_mb:.1f} MB",
+    )
+
+
+def _excess(candidate: Candidate, promise: Promise) -> float:
+    """Return how many times too slow or too large a candidate is, whichever is worse."""
+    slow = candidate.latency_ms / promise.max_latency_ms if promise.max_latency_ms else 0.0
+    return max(slow, candidate.size_mb / promise.max_size_mb if promise.max_size_mb else 0.0)
+
+
+def budget_table(table: Sequence[Candidate]) -> list[list[str]]:
+    """Return candidates as rows of cells, the smallest first, below a header."""
+    rows = [["student", "engine", "parameters", "MB", "ms a text", "score", "of teacher", "verdict"]]
+    for each in table:
+        score = "–" if each.score is None else f"{each.score:.4f}"
+        share = "–" if each.retention is None else f"{each.retention:.1%}"
+        cells = [each.shape, each.engine, f"{each.num_parameters:,}", f"{each.size_mb:.1f}"]
+        rows.append([*cells, f"{each.latency_ms:.2f}", score, share, each.verdict])
+    return rows
+
+
+def _shapes(recipe: Recipe, shapes: Sequence[str]) -> list[str]:
+    """Return what is tried.
+
+    Raises:
+        RecipeError: There is no teacher whose score a student could be compared with.
+    """
+    if recipe.task == GENERAL:
+        raise RecipeError("recipe", "task = 'general': has no score to keep; a budget needs a task")
+    if recipe.teacher.path is None:
+        raise RecipeError(
+            "recipe", "teacher.path is missing; give --teacher a run, a checkpoint or bundled:minilm"
+        )
+    if shapes:
+        return list(shapes)
+    teacher = plan_distill(recipe).teacher
+    if teacher.kind == "file":
+        raise RecipeError(
+            str(teacher.path),
+            "a file of soft labels has no score to keep; a budget needs a model as the teacher",
+        )
+    info = teacher.info
+    return [
+        name
+        for name, shape in SHAPES.items()
+        if info is None
+        or (shape.num_hidden_layers <= info.num_hidden_layers and shape.hidden_size <= info.hidden_size)
+    ]
+
+
+def _read(recipe: Recipe, rows: object, place: Path) -> TextData:
+    plan = plan_distill(recipe)
+    return load(
+        rows,  # pyright: ignore[reportArgumentType]
+        settings=recipe.data,
+        label_kind=plan.task.label_kind,
+        allow_unlabelled=True,
+        work_dir=place / "rows",
+    )
+
+
+class _Search:
+    """The folder of a search: what is known stays known."""
+
+    def __init__(self, place: Path, recipe: Recipe, promise: Promise, rows: object) -> None:
+        self.place, self.recipe, self.promise, self.rows = place, recipe, promise, rows
+
+    def measured(self, data: TextData, names: Sequence[str]) -> list[Candidate]:
+        """Return every shape on every engine, by size, with its latency on this machine."""
+        known = read_json(self.place / STATE).get("measured")
+        if known:
+            return [Candidate(**each) for each in cast("list[dict[str, object]]", known)]  # pyright: ignore[reportArgumentType]
+        engines = [name for name in ENGINES if is_installed(BACKENDS[parse_backend(name)[0]])]
+        with tempfile.TemporaryDirectory(dir=self.place) as folder:
+            made = [self._make(name, engines, data, Path(folder)) for name in names]
+            pairs = [(name, engine) for name in names for engine in engines]
+            say(f"latency of {len(pairs)} candidates, before any training")
+            predictors = [predictor for parts in made for predictor in parts]
+            milliseconds = _latencies_ms(predictors, data)
+            found = [
+                Candidate(
+                    name, engine, count_parameters(predictor.config), _size_mb(predictor), round(taken, 3)
+                )
+                for (name, engine), predictor, taken in zip(pairs, predictors, milliseconds, strict=True)
+            ]
+        found.sort(key=lambda each: (each.size_mb, each.latency_ms))
+        self._note(measured=[asdict(each) for each in found])
+        return found
+
+    def _make(self, name: str, engines: Sequence[str], data: TextData, folder: Path) -> list[Predictor]:
+        """Return a shape with random weights on every engine."""
+        say(f"{name}: making it with random weights")
+        plan = plan_distill(self._with(name))
+        checkpoint = folder / name.replace("/", "_")
+        save_random(plan, data, checkpoint)
+        return [
+            Predictor(
+                checkpoint if engine == "torch" else write_unproved(checkpoint, *parse_backend(engine)),
+                backend=engine,
+                check=False,
+            )
+            for engine in engines
+        ]
+
+    def tried(self, candidate: Candidate, data: TextData) -> Candidate:
+        """Return a candidate trained (unless its shape is already), exported, scored and measured again."""
+        recipe = self._with(candidate.shape, taught=True)
+        run = run_recipe(recipe, self.place / candidate.shape, source=self.rows)
+        main, split = str(run.metrics["main_metric"]), str(run.metrics["split"])
+        teacher = cast("Mapping[str, Mapping[str, float]]", run.metrics["teacher"])[split][main]
+        backend, precision = parse_backend(candidate.engine)
+        if backend != "torch":
+            try:
+                data_path = None if isinstance(self.rows, str | Path) else self.rows
+                export(run.path, to=backend, precision=precision, data=data_path, settings=self.recipe.data)
+            except ModelError as error:
+                return replace(candidate, verdict=f"int8 is past its tolerance: {error.problems[0]}")
+        predictor = Predictor(run.path, backend=candidate.engine, labels=data.labels)
+        _, rows = labelled_evaluation_split(data)
+        scores = predictor.task.metrics(predictor.outputs(rows), gold_labels(rows, predictor.task.label_kind))
+        (latency,) = _latencies_ms([predictor], data)
+        tried = replace(
+            candidate,
+            score=scores[main],
+            retention=scores[main] / teacher if teacher > 0 else 0.0,
+            latency_ms=round(latency, 3),
+            size_mb=_size_mb(predictor),
+        )
+        return replace(tried, verdict=self.promise.verdict(tried))
+
+    def _with(self, shape: str, *, taught: bool = False) -> Recipe:
+        """Return the recipe for one shape; its teacher, once fine-tuned, serves all of them."""
+        student = self.recipe.student.model_copy(update={"shape": shape})
+        recipe = self.recipe.model_copy(update={"student": student})
+        if not taught or plan_distill(recipe).teacher.kind != "encoder":
+            return recipe
+        fine_tuned = run_recipe(_teacher_recipe(self.recipe), self.place / TEACHER, source=self.rows)
+        teacher = recipe.teacher.model_copy(update={"path": str(fine_tuned.path)})
+        return recipe.model_copy(update={"teacher": teacher})
+
+    def written(self, table: Sequence[Candidate]) -> Sequence[Candidate]:
+        """Write the table so far."""
+        self._note(candidates=[asdict(each) for each in table])
+        limits = asdict(self.promise)
+        asked = ", ".join(f"{name} = {value}" for name, value in limits.items() if value is not None)
+        text = f"# Students within a budget\n\n{asked}\n\n{markdown_table(budget_table(table))}\n"
+        write_text(self.place / REPORT, text)
+        return table
+
+    def known_winner(self, out: Path) -> Run:
+        """Return the run that this very search has ended with.
+
+        Raises:
+            RecipeError: What stands there is something else.
+        """
+        if read_json(self.place / STATE).get("kept") != asdict(self.promise):
+            raise RecipeError(
+                str(out), "already exists, by another command; choose another --out, or delete it first"
+            )
+        say(f"{out} is found already, by this recipe and this promise: nothing to do")
+        return Run(out)
+
+    def finished(self, winner: Candidate, table: Sequence[Candidate]) -> Run:
+        """Make the winner the run that was asked for."""
+        out = self.place.with_name(self.place.name.removesuffix(".budget"))
+        self.written(table)
+        copy = out.with_name(f".{out.name}.copy")
+        shutil.copytree(self.place / winner.shape, copy, dirs_exist_ok=True)
+        shutil.copyfile(self.place / REPORT, copy / REPORT)
+        copy.replace(out)
+        self._note(kept=asdict(self.promise))
+        say("\n" + plain_table(budget_table(table)))
+        say(f"\nthe smallest that keeps the promise: {winner.shape} on {winner.engine}")
+        return Run(out)
+
+    def forget(self) -> None:
+        """Forget what was measured."""
+        self._note(measured=None)
+
+    def _note(self, **facts: object) -> None:
+        write_json(self.place / STATE, read_json(self.place / STATE) | facts)
+
+
+class _place:  # noqa: N801 (used as a function)
+    """Open the folder of a search, or go on in it."""
+
+    def __init__(
+        self, place: Path, recipe: Recipe, promise: Promise, names: Sequence[str], rows: object
+    ) -> None:
+        self.search = _Search(place, recipe, promise, rows)
+        self.made_from: Json = {
+            "recipe": dump_recipe(recipe),
+            "promise": asdict(promise),
+            "shapes": list(names),
+            "data": digest_input(rows),
+        }
+
+    def __enter__(self) -> _Search:
+        place = self.search.place
+        try:
+            place.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise RecipeError(str(place), f"cannot write here: {error.strerror or error}") from error
+        self.held = hold(place / "lock", subject=str(place))
+        state = place / STATE
+        if state.is_file():
+            known = read_json(state)["made_from"]
+            differing = [
+                key for key, value in self.made_from.items() if cast("Json", known).get(key) != value
+            ]
+            if set(differing) - {"promise"}:
+                raise RecipeError(
+                    str(place),
+                    f"holds a search with other {' and other '.join(differing)}; give its command again to "
+                    "go on, delete that folder, or choose another --out",
+                )
+            write_json(
+                state, read_json(state) | {"made_from": self.made_from}
+            )  # a new promise, the same students
+        else:
+            write_json(state, {"made_from": json.loads(json.dumps(self.made_from))})
+        return self.search
+
+    def __exit__(self, *_: object) -> None:
+        if self.held is not None:
+            self.held.close()
+
+
+def save_random(plan: DistillPlan, data: TextData, folder: Path) -> None:
+    """Save a plan's student with random weights and its tokenizer."""
+    source = resolve_path(plan.source)
+    arguments = label_arguments(plan.task, data.labels)
+    if plan.start == "checkpoint":
+        config = load_config(source)
+    else:
+        config = student_config(
+            plan_config(plan.source),
+            plan.shape,
+            same_family=plan.start == "slice",
+            **arguments,  # pyright: ignore[reportArgumentType]
+        )
+    model = random_start(config, seed=0)
+    model.save_pretrained(folder)
+    tokenizer = load_tokenizer(source)
+    tokenizer.model_max_length = cast(int, plan.recipe.data.max_length)
+    tokenizer.save_pretrained(folder)
+
+
+def _teacher_recipe(recipe: Recipe) -> Recipe:
+    """Return the recipe that fine-tunes the teacher as a run of its own."""
+    train = recipe.train.model_copy(
+        update={"num_epochs": recipe.teacher.num_epochs, "learning_rate": recipe.teacher.learning_rate}
+    )
+    return Recipe(
+        stage="finetune",
+        task=recipe.task,
+        hard_loss=recipe.hard_loss,
+        model=recipe.teacher.path,
+        data=recipe.data,
+        train=train,
+    )
+
+
+def _latencies_ms(predictors: Sequence[Predictor], data: TextData) -> list[float]:
+    _, rows = labelled_evaluation_split(data)
+    chosen = rows.select(np.linspace(0, len(rows) - 1, min(len(rows), LATENCY_ROWS)).astype(int))
+    return [1000 * statistics.median(seconds) for seconds in latencies_s(predictors, given_rows(chosen))]
+
+
+def _size_mb(predictor: Predictor) -> float:
+    return round(model_bytes(predictor) / 1e6, 2)
