@@ -109,6 +109,6 @@ def test_a_name_that_is_none_is_refused_with_the_nearest(tiny_teacher: Path) -> 
 def test_a_missing_runtime_names_its_extra(
     tiny_teacher: Path, monkeypatch: pytest.MonkeyPatch, backend: str
 ) -> None:
-    monkeypatch.setattr(backends, "is_installed", lambda backend: False)
+    monkeypatch.setattr(backends, "missing_packages", lambda backend, to_write: ["one"])
     with pytest.raises(MissingExtraError, match=rf"pip install 'tinybert\[{backend}\]'"):
         export(tiny_teacher, to=backend, precision="int8")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
@@ -86,6 +87,7 @@ def export_checkpoint(
     partial = path / EXPORTS / f".{name}.partial"
     partial.mkdir(parents=True, exist_ok=True)
     held = lock(partial, subject=str(path / EXPORTS / name))
+    work = tempfile.mkdtemp(prefix=".work-", dir=path / EXPORTS)
     try:
         say(f"{name}: the checkpoint answers {len(proof.rows):,} rows ({proof.name})")
         own = Predictor(path, backend="torch")
@@ -93,6 +95,7 @@ def export_checkpoint(
         order = Order(
             Graph(load_classifier(path), own.tokenizer),
             partial,
+            Path(work),
             precision,
             calibration=_calibration(own, proof.calibration) if precision == "int8" else (),
             max_length=own.max_length,
@@ -115,7 +118,8 @@ def export_checkpoint(
     finally:
         if held is not None:
             held.close()
-        shutil.rmtree(partial, ignore_errors=True)
+        for folder in (partial, work):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def write_unproved(path: Path, to: str, precision: Precision) -> Path:
@@ -132,8 +136,9 @@ def write_unproved(path: Path, to: str, precision: Precision) -> Path:
     own = Predictor(path, backend="torch")
     graph = Graph(load_classifier(path), own.tokenizer)
     batch = random_tokens([own.max_length], vocab_size=own.config.vocab_size)
-    order = Order(graph, folder, precision, calibration=[batch], max_length=own.max_length)
-    _write(backend, order, path, to=to, lengths=[own.max_length])
+    with tempfile.TemporaryDirectory(dir=path) as work:
+        order = Order(graph, folder, Path(work), precision, calibration=[batch], max_length=own.max_length)
+        _write(backend, order, path, to=to, lengths=[own.max_length])
     return folder
 
 
@@ -177,7 +182,7 @@ def check_format(to: str, precision: Precision) -> Backend:
         raise RecipeError(
             "export", f"{to} in {precision}: not possible (allowed: {', '.join(backend.precisions)})"
         )
-    require(backend)
+    require(backend, to_write=True)
     return backend
 
 
@@ -216,8 +221,9 @@ def _write(backend: Backend, order: Order, path: Path, *, to: str, lengths: Sequ
     assert backend.write is not None
     try:
         backend.write(order)
-    except RuntimeError as error:
-        lines = str(error).strip().splitlines() or [type(error).__name__]
+    except (RuntimeError, OSError) as error:
+        said = getattr(error, "strerror", None) or str(error)
+        lines = said.strip().splitlines() or [type(error).__name__]
         raise ModelError(
             f"{path}, export {full_name(to, order.precision)}", f"cannot be written: {lines[0]}"
         ) from error

@@ -11,7 +11,7 @@ import json
 import shutil
 import statistics
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import cast
@@ -246,35 +246,26 @@ class _Search:
             return [Candidate(**each) for each in cast("list[dict[str, object]]", known)]  # pyright: ignore[reportArgumentType]
         engines = [name for name in ENGINES if is_installed(BACKENDS[parse_backend(name)[0]])]
         with tempfile.TemporaryDirectory(dir=self.place) as folder:
-            made = [self._make(name, engines, data, Path(folder)) for name in names]
-            pairs = [(name, engine) for name in names for engine in engines]
-            say(f"latency of {len(pairs)} candidates, before any training")
-            predictors = [predictor for parts in made for predictor in parts]
-            milliseconds = _latencies_ms(predictors, data)
-            found = [
-                Candidate(
-                    name, engine, count_parameters(predictor.config), _size_mb(predictor), round(taken, 3)
-                )
-                for (name, engine), predictor, taken in zip(pairs, predictors, milliseconds, strict=True)
-            ]
+            found = [each for name in names for each in self._made(name, engines, data, Path(folder))]
         found.sort(key=lambda each: (each.size_mb, each.latency_ms))
         self._note(measured=[asdict(each) for each in found])
         return found
 
-    def _make(self, name: str, engines: Sequence[str], data: TextData, folder: Path) -> list[Predictor]:
-        """Return a shape with random weights on every engine."""
-        say(f"{name}: making it with random weights")
-        plan = plan_distill(self._with(name))
+    def _made(self, name: str, engines: Sequence[str], data: TextData, folder: Path) -> Iterator[Candidate]:
+        """Yield a shape with random weights on every engine, each measured alone."""
+        say(f"{name}: latency with random weights, before any training")
         checkpoint = folder / name.replace("/", "_")
-        save_random(plan, data, checkpoint)
-        return [
-            Predictor(
-                checkpoint if engine == "torch" else write_unproved(checkpoint, *parse_backend(engine)),
-                backend=engine,
-                check=False,
+        save_random(plan_distill(self._with(name)), data, checkpoint)
+        for engine in engines:
+            place = checkpoint if engine == "torch" else write_unproved(checkpoint, *parse_backend(engine))
+            predictor = Predictor(place, backend=engine, check=False)
+            yield Candidate(
+                name,
+                engine,
+                count_parameters(predictor.config),
+                _size_mb(predictor),
+                _latency_ms(predictor, data),
             )
-            for engine in engines
-        ]
 
     def tried(self, candidate: Candidate, data: TextData) -> Candidate:
         """Return a candidate trained (unless its shape is already), exported, scored and measured again."""
@@ -292,12 +283,11 @@ class _Search:
         predictor = Predictor(run.path, backend=candidate.engine, labels=data.labels)
         _, rows = labelled_evaluation_split(data)
         scores = predictor.task.metrics(predictor.outputs(rows), gold_labels(rows, predictor.task.label_kind))
-        (latency,) = _latencies_ms([predictor], data)
         tried = replace(
             candidate,
             score=scores[main],
             retention=scores[main] / teacher if teacher > 0 else 0.0,
-            latency_ms=round(latency, 3),
+            latency_ms=_latency_ms(predictor, data),
             size_mb=_size_mb(predictor),
         )
         return replace(tried, verdict=self.promise.verdict(tried))
@@ -435,10 +425,11 @@ def _teacher_recipe(recipe: Recipe) -> Recipe:
     )
 
 
-def _latencies_ms(predictors: Sequence[Predictor], data: TextData) -> list[float]:
+def _latency_ms(predictor: Predictor, data: TextData) -> float:
     _, rows = labelled_evaluation_split(data)
     chosen = rows.select(np.linspace(0, len(rows) - 1, min(len(rows), LATENCY_ROWS)).astype(int))
-    return [1000 * statistics.median(seconds) for seconds in latencies_s(predictors, given_rows(chosen))]
+    (seconds,) = latencies_s([predictor], given_rows(chosen))
+    return round(1000 * statistics.median(seconds), 3)
 
 
 def _size_mb(predictor: Predictor) -> float:

@@ -56,20 +56,31 @@ def parse_backend(text: str) -> tuple[str, Precision]:
     return name, cast(Precision, precision or FULL)
 
 
-def require(backend: Backend) -> None:
+def require(backend: Backend, *, to_write: bool = False) -> None:
     """Say which extra brings a backend that is not installed.
 
+    Args:
+        backend: The backend.
+        to_write: An export is to be made, not only loaded.
+
     Raises:
-        MissingExtraError: It is not.
+        MissingExtraError: Something that it needs is not there.
     """
-    if not is_installed(backend):
-        assert backend.package is not None and backend.extra is not None
-        raise MissingExtraError(backend.package, backend.extra)
+    for package in missing_packages(backend, to_write=to_write):
+        assert backend.extra is not None
+        raise MissingExtraError(package, backend.extra)
 
 
 def is_installed(backend: Backend) -> bool:
-    """Say whether a backend's package is there."""
-    return backend.package is None or importlib.util.find_spec(backend.package) is not None
+    """Say whether a backend's exports can be loaded."""
+    return not missing_packages(backend)
+
+
+def missing_packages(backend: Backend, *, to_write: bool = False) -> list[str]:
+    """Return what a backend needs and is not installed."""
+    needed = [backend.package] if backend.package else []
+    needed += backend.writes_with if to_write else ()
+    return [name for name in needed if importlib.util.find_spec(name) is None]
 
 
 __all__ = [
@@ -85,6 +96,7 @@ __all__ = [
     "backend_names",
     "full_name",
     "is_installed",
+    "missing_packages",
     "parse_backend",
     "require",
 ]

@@ -35,6 +35,7 @@ class Order:
     Attributes:
         graph: What is written.
         folder: Where to.
+        work: Where what several attempts share is kept; the caller's, and the caller's to clear away.
         precision: Of its matrices.
         calibration: Batches of real rows, to read the range of activations from.
         in_full: Which of ``IN_FULL`` stays in fp32.
@@ -43,6 +44,7 @@ class Order:
 
     graph: Graph
     folder: Path
+    work: Path
     precision: Precision
     calibration: Sequence[Tokens] = ()
     in_full: int = 0
@@ -68,7 +70,8 @@ class Backend:
 
     Attributes:
         precisions: What it can be asked for.
-        package: What is imported; None for torch itself.
+        package: What is imported to load; None for torch itself.
+        writes_with: What is imported besides to write.
         extra: The extra of tinybert that brings it.
         files: Precision → the model's file, below the export's folder.
         write: Writes the model's file.
@@ -80,6 +83,7 @@ class Backend:
     load: Callable[[Path, Precision, Loading], Engine]
     write: Callable[[Order], None] | None = None
     package: str | None = None
+    writes_with: tuple[str, ...] = ()
     extra: str | None = None
     files: Mapping[Precision, str] = field(default_factory=dict[Precision, str])
     one_at_a_time: bool = False

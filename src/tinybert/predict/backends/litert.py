@@ -43,11 +43,10 @@ def write(order: Order) -> None:
         assert converter is not None
         model = converter.convert()
     target = order.folder / FILES[order.precision]
-    full = target if order.precision == "fp32" else order.folder / "full.tflite"
+    full = target if order.precision == "fp32" else order.work / "full.tflite"
     model.export(str(full))
     if order.precision == "int8":
         _quantise(full, target)
-        full.unlink()
 
 
 def _quantise(full: Path, target: Path) -> None:
@@ -92,7 +91,8 @@ def load(folder: Path, precision: Precision, loading: Loading) -> Engine:
 
 LITERT = Backend(
     precisions=("fp32", "int8"),
-    package="litert_torch",
+    package="ai_edge_litert",
+    writes_with=("litert_torch", "ai_edge_quantizer"),
     extra="litert",
     files=FILES,
     write=write,

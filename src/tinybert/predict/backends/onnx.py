@@ -36,19 +36,23 @@ def write(order: Order) -> None:
         return
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
-    full = order.folder / "full.onnx"
-    try:
+    full = full_graph(order)
+    with quiet("root"):  # it advises to run a pre-processing that the graph does not need
+        quantize_dynamic(
+            full,
+            target,
+            weight_type=QuantType.QInt8,
+            per_channel=True,
+            nodes_to_exclude=nodes_in_full(full, order.in_full, gemm="_MatMul"),
+        )
+
+
+def full_graph(order: Order) -> Path:
+    """Return the graph in fp32, written once for all attempts."""
+    full = order.work / "full.onnx"
+    if not full.is_file():
         write_graph(order, full)
-        with quiet("root"):  # it advises to run a pre-processing that the graph does not need
-            quantize_dynamic(
-                full,
-                target,
-                weight_type=QuantType.QInt8,
-                per_channel=True,
-                nodes_to_exclude=nodes_in_full(full, order.in_full),
-            )
-    finally:
-        full.unlink(missing_ok=True)
+    return full
 
 
 def write_graph(order: Order, target: Path) -> None:
@@ -73,14 +77,20 @@ def write_graph(order: Order, target: Path) -> None:
     program.save(str(target), external_data=False)
 
 
-def nodes_in_full(file: Path, in_full: int) -> list[str]:
-    """Return the names of the multiplications that stay in fp32: see ``IN_FULL``."""
+def nodes_in_full(file: Path, in_full: int, *, gemm: str) -> list[str]:
+    """Return the names of the multiplications that stay in fp32: see ``IN_FULL``.
+
+    Args:
+        file: The graph.
+        in_full: How much.
+        gemm: What the quantiser adds to the name of a multiplication with a bias, which it takes apart.
+    """
     if not in_full:
         return []
     import onnx
 
     nodes = [node for node in onnx.load(str(file)).graph.node if node.op_type in MULTIPLIED]
-    places = {str(node.name): _layer(node) for node in nodes}
+    places = {node.name + (gemm if node.op_type == "Gemm" else ""): _layer(node) for node in nodes}
     last = max(layer for layer in places.values() if layer is not None)
     kept = (None, last) if in_full == 1 else (None, 0, last)
     return [name for name, layer in places.items() if layer in kept]
@@ -127,5 +137,11 @@ class quiet:  # noqa: N801 (used as a function)
 
 
 ONNX = Backend(
-    precisions=("fp32", "int8"), package="onnxruntime", extra="onnx", files=FILES, write=write, load=load
+    precisions=("fp32", "int8"),
+    package="onnxruntime",
+    writes_with=("onnx", "onnxscript"),
+    extra="onnx",
+    files=FILES,
+    write=write,
+    load=load,
 )
