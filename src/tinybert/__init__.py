@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from tinybert.errors import TinyBertError
     from tinybert.predict import Predictor
     from tinybert.runs import Run, open_run
+    from tinybert.stages.export import export
     from tinybert.stages.face import distill, evaluate, finetune, predict, pretrain
     from tinybert.stages.pipeline import run_recipe
     from tinybert.train import train_model
@@ -29,6 +30,7 @@ _HOMES = {
     "TinyBertError": "tinybert.errors",
     "distill": "tinybert.stages.face",
     "evaluate": "tinybert.stages.face",
+    "export": "tinybert.stages.export",
     "fetch": "tinybert.data",
     "finetune": "tinybert.stages.face",
     "open_run": "tinybert.runs",
@@ -46,6 +48,7 @@ __all__ = [
     "TinyBertError",
     "distill",
     "evaluate",
+    "export",
     "fetch",
     "finetune",
     "open_run",

@@ -14,6 +14,7 @@ def evaluate(
     text_pair: str | None = None,
     label: str | None = None,
     on_bad_row: OnBadRow = "stop",
+    backend: str = "torch",
     json: Flag = False,
 ) -> None:
     """Score a run or a checkpoint on a split.
@@ -26,6 +27,7 @@ def evaluate(
         text_pair: Column of the second text.
         label: Column of the label.
         on_bad_row: stop, or skip the rows that cannot be scored.
+        backend: torch, the checkpoint itself; or one of its exports, such as onnx-int8.
         json: Print JSON.
     """
     import json as json_module
@@ -36,7 +38,7 @@ def evaluate(
 
     quiet_libraries()
     settings = DataSection(text=text, text_pair=text_pair, label=label, on_bad_row=on_bad_row)
-    scores = evaluate_split(run, data, split=split, settings=settings)
+    scores = evaluate_split(run, data, split=split, settings=settings, backend=backend)
     if json:
         print(json_module.dumps(scores, indent=2, ensure_ascii=False))
         return

@@ -99,7 +99,12 @@ def draw_bench(found: Sequence[Measured], metric: str) -> Figure:
                 ha="center",
                 fontsize=8,
             )
-    axes.set(xscale="log", xlabel="milliseconds for one text, median (left is faster)", ylabel=metric)
+    axes.set(
+        xscale="log",
+        xlabel="milliseconds for one text, median (left is faster)",
+        ylabel=metric.partition(" (")[0],
+    )
+    axes.set_title(metric.partition(" (")[2].removesuffix(")"), fontsize=10)
     axes.margins(0.15)
     axes.grid(alpha=0.3, which="both")
     axes.legend(fontsize=9)

@@ -1,7 +1,7 @@
 """How fast checkpoints and their exports answer on this machine, side by side in one run.
 
-All subjects take turns, block by block and repeat by repeat, so that a busy moment of the machine falls on all of
-them; figures are medians. Memory and start-up are measured in a process of its own each.
+All subjects take turns, block by block and repeat by repeat, so that a busy moment of the machine falls on
+all of them; figures are medians. Memory and start-up are measured in a process of its own each.
 """
 
 from __future__ import annotations

@@ -13,7 +13,9 @@ from tinybert.predict import Predictor
 from tinybert.runs import Json, Run, digest_input, is_run
 
 
-def evaluate_split(run: str, source: object, *, split: str, settings: DataSection) -> Json:
+def evaluate_split(
+    run: str, source: object, *, split: str, settings: DataSection, backend: str = "torch"
+) -> Json:
     """Return a model's metrics on one split.
 
     A single file is scored whole, unless the run was trained on this very file: then it is split as it was
@@ -24,6 +26,7 @@ def evaluate_split(run: str, source: object, *, split: str, settings: DataSectio
         source: Anything :func:`tinybert.data.load` reads.
         split: train, validation or test.
         settings: Columns and what to do with bad rows.
+        backend: What answers: the checkpoint itself, or one of its exports.
 
     Raises:
         RecipeError: There is no such split.
@@ -33,7 +36,7 @@ def evaluate_split(run: str, source: object, *, split: str, settings: DataSectio
     if split not in SPLIT_ORDER:
         allowed = ", ".join(SPLIT_ORDER)
         raise RecipeError("split", f"{split!r}: unknown{nearest(split, SPLIT_ORDER)} (allowed: {allowed})")
-    predictor = Predictor(run)
+    predictor = Predictor(run, backend=backend)
     data = load(
         source,  # pyright: ignore[reportArgumentType]
         settings=settings,
