@@ -7,11 +7,11 @@ one keeps enough of its teacher.
 
 from __future__ import annotations
 
-import json
 import shutil
 import statistics
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import cast
@@ -128,7 +128,7 @@ def distill_within(
     rows = source if source is not None else recipe.data.path
     names = _shapes(recipe, shapes)
     place = out.with_name(f"{out.name}.budget")
-    with _place(place, recipe, promise, names, rows) as search:
+    with _opened(_Search(place, recipe, promise, rows), names) as search:
         if out.exists():
             return search.known_winner(out)
         data = _read(recipe, rows, place)
@@ -345,49 +345,38 @@ class _Search:
         write_json(self.place / STATE, read_json(self.place / STATE) | facts)
 
 
-class _place:  # noqa: N801 (used as a function)
-    """Open the folder of a search, or go on in it."""
+@contextmanager
+def _opened(search: _Search, names: Sequence[str]) -> Generator[_Search]:
+    """Begin a search in its folder, or go on there.
 
-    def __init__(
-        self, place: Path, recipe: Recipe, promise: Promise, names: Sequence[str], rows: object
-    ) -> None:
-        self.search = _Search(place, recipe, promise, rows)
-        self.made_from: Json = {
-            "recipe": dump_recipe(recipe),
-            "promise": asdict(promise),
-            "shapes": list(names),
-            "data": digest_input(rows),
-        }
-
-    def __enter__(self) -> _Search:
-        place = self.search.place
-        try:
-            place.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise RecipeError(str(place), f"cannot write here: {error.strerror or error}") from error
-        self.held = hold(place / "lock", subject=str(place))
-        state = place / STATE
-        if state.is_file():
-            known = read_json(state)["made_from"]
-            differing = [
-                key for key, value in self.made_from.items() if cast("Json", known).get(key) != value
-            ]
-            if set(differing) - {"promise"}:
-                raise RecipeError(
-                    str(place),
-                    f"holds a search with other {' and other '.join(differing)}; give its command again to "
-                    "go on, delete that folder, or choose another --out",
-                )
-            write_json(
-                state, read_json(state) | {"made_from": self.made_from}
-            )  # a new promise, the same students
-        else:
-            write_json(state, {"made_from": json.loads(json.dumps(self.made_from))})
-        return self.search
-
-    def __exit__(self, *_: object) -> None:
-        if self.held is not None:
-            self.held.close()
+    Raises:
+        RecipeError: The folder holds a search for something else, or cannot be written.
+    """
+    place, state = search.place, search.place / STATE
+    made_from = {
+        "recipe": dump_recipe(search.recipe),
+        "shapes": list(names),
+        "data": digest_input(search.rows),
+    }
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RecipeError(str(place), f"cannot write here: {error.strerror or error}") from error
+    held = hold(place / "lock", subject=str(place))
+    try:
+        if not state.is_file():
+            write_json(state, {"made_from": made_from})
+        known = cast("Json", read_json(state)["made_from"])
+        if differing := [key for key, value in made_from.items() if known.get(key) != value]:
+            raise RecipeError(
+                str(place),
+                f"holds a search with other {' and other '.join(differing)}; give its command again to "
+                "go on, delete that folder, or choose another --out",
+            )
+        yield search
+    finally:
+        if held is not None:
+            held.close()
 
 
 def save_random(plan: DistillPlan, data: TextData, folder: Path) -> None:

@@ -32,7 +32,7 @@ def lengths_up_to(max_length: int) -> list[int]:
 
 def write(order: Order) -> None:
     """Write ``model.tflite``, or ``model_int8.tflite`` with int8 weights and ranges read at run time."""
-    with quiet("root"), warnings.catch_warnings():
+    with quiet(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         import litert_torch  # pyright: ignore[reportMissingImports]
 
@@ -52,7 +52,7 @@ def write(order: Order) -> None:
 def _quantise(full: Path, target: Path) -> None:
     from ai_edge_quantizer import quantizer, recipe  # pyright: ignore[reportMissingImports]
 
-    with quiet("root"):
+    with quiet():
         made = quantizer.Quantizer(str(full), recipe.dynamic_wi8_afp32())
         made.quantize().export_model(str(target), overwrite=True)
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 import logging
 import re
 import warnings
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -37,7 +39,7 @@ def write(order: Order) -> None:
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
     full = full_graph(order)
-    with quiet("root"):  # it advises to run a pre-processing that the graph does not need
+    with quiet():  # it advises to run a pre-processing that the graph does not need
         quantize_dynamic(
             full,
             target,
@@ -122,18 +124,16 @@ def load(folder: Path, precision: Precision, loading: Loading) -> Engine:
     return run
 
 
-class quiet:  # noqa: N801 (used as a function)
-    """Keep a logger's warnings off the terminal for a while."""
-
-    def __init__(self, name: str) -> None:
-        self.logger = logging.getLogger(None if name == "root" else name)
-
-    def __enter__(self) -> None:
-        self.before = self.logger.level
-        self.logger.setLevel(logging.ERROR)
-
-    def __exit__(self, *_: object) -> None:
-        self.logger.setLevel(self.before)
+@contextmanager
+def quiet(name: str | None = None) -> Generator[None]:
+    """Keep a logger's warnings off the terminal for a while; the root's when no name is given."""
+    logger = logging.getLogger(name)
+    before = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
 
 
 ONNX = Backend(
