@@ -18,14 +18,16 @@ import statistics
 import tempfile
 import time
 import warnings
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
+import openvino
 import psutil
 import torch
 import transformers
-from onnxruntime import InferenceSession
+from onnxruntime import InferenceSession, SessionOptions
 from onnxruntime.quantization import QuantType, quantize_dynamic
 from transformers import (
     AutoModelForSequenceClassification,
@@ -40,7 +42,7 @@ from tinybert.data import load
 from tinybert.predict.bench import random_rows, score_of
 from tinybert.predict.exports import exports_of
 from tinybert.predict.files import predict_file
-from tinybert.predict.predictor import batches_of
+from tinybert.predict.predictor import batches_of, padded
 from tinybert.predict.rows import columns_of
 from tinybert.runs import Run
 
@@ -314,6 +316,57 @@ def peak(run: Path) -> None:
         print(
             f"  {name:<16} {rows:8.1f} rows/s  {done:7.1f} G/s  {done / tops[kind]:6.1%} of the {kind} peak"
         )
+
+    for name in names:
+        if "onnx" in name:
+            operators(name, onnx_seconds(run, name))
+        elif "openvino" in name:
+            operators(name, openvino_seconds(run, name))
+
+
+def operators(name: str, seconds: dict[str, float]) -> None:
+    """Print which operators the time of a batch goes to."""
+    whole = sum(seconds.values())
+    parts = sorted(seconds.items(), key=lambda item: -item[1])[:8]
+    print(f"  {name} by operator: " + ", ".join(f"{kind} {taken / whole:.0%}" for kind, taken in parts))
+
+
+def long_batch(run: Path) -> dict[str, np.ndarray]:
+    """Return 32 rows of 128 random tokens."""
+    engine = tinybert.Predictor(run, backend="torch")
+    return dict(padded(random_rows(engine, BATCH, TOKENS), range(BATCH), pad_token_id=0))
+
+
+def onnx_seconds(run: Path, name: str) -> dict[str, float]:
+    """Return seconds by operator, as ONNX Runtime's own profile has them, on one thread."""
+    options = SessionOptions()
+    options.intra_op_num_threads = 1
+    options.enable_profiling = True
+    options.profile_file_prefix = str(Path(tempfile.mkdtemp()) / "profile")
+    file = next((run / "exports" / name / "onnx").glob("*.onnx"))
+    session, batch = InferenceSession(str(file), options), long_batch(run)
+    for _ in range(ROUNDS):
+        session.run(None, batch)
+    events = json.loads(Path(session.end_profiling()).read_text())
+    seconds: dict[str, float] = defaultdict(float)
+    for event in events:
+        if event.get("cat") == "Node" and event["name"].endswith("kernel_time"):
+            seconds[event["args"]["op_name"]] += event["dur"] / 1e6
+    return seconds
+
+
+def openvino_seconds(run: Path, name: str) -> dict[str, float]:
+    """Return seconds by operator, as OpenVINO's own counters have them, on one thread."""
+    settings = {"PERF_COUNT": "YES", "INFERENCE_NUM_THREADS": "1", "NUM_STREAMS": "1"}
+    file = run / "exports" / name / "openvino_model.xml"
+    request = openvino.Core().compile_model(str(file), "CPU", settings).create_infer_request()
+    batch = long_batch(run)
+    seconds: dict[str, float] = defaultdict(float)
+    for _ in range(ROUNDS):
+        request.infer(batch)
+        for node in request.profiling_info:
+            seconds[node.node_type] += node.real_time.total_seconds()
+    return seconds
 
 
 def count_operations(config: transformers.PreTrainedConfig, num_tokens: int, *, whole: bool) -> int:

@@ -18,6 +18,14 @@ from tinybert.cli import main
 from tinybert.predict import bench
 
 
+MAIN = """
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a test in the background hands down "ignored"
+from tinybert.cli import main
+main()
+"""
+
+
 @pytest.fixture(scope="module")
 def run(tiny_teacher: Path, easy_rows: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A student, whose run knows the rows it was trained on."""
@@ -87,8 +95,8 @@ def test_a_long_text_and_bad_rows_are_told(
 
 
 def words_of(run: Path, source: Path, target: Path) -> list[str]:
-    words = [sys.executable, "-m", "tinybert", "predict", str(run), "--backend", "torch"]
-    return [*words, "--input", str(source), "--output", str(target)]
+    words = ["predict", str(run), "--backend", "torch"]
+    return [sys.executable, "-c", MAIN, *words, "--input", str(source), "--output", str(target)]
 
 
 def test_a_killed_prediction_goes_on(run: Path, tmp_path: Path) -> None:
@@ -188,4 +196,4 @@ def test_what_is_missing_is_refused(run: Path, tmp_path: Path, capsys: pytest.Ca
     bare = Path(shutil.copytree(run, tmp_path / "bare"))
     (bare / "recipe.yaml").unlink()
     shutil.rmtree(bare / "exports", ignore_errors=True)
-    assert "no rows to prove the export on" in refused(capsys, "export", bare)
+    assert "no rows of its own are known" in refused(capsys, "export", bare)

@@ -9,12 +9,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import cast
 
 from tinybert.errors import ModelError
 from tinybert.models.load import TOKENIZER_FILES
-from tinybert.predict.backends import Precision, full_name
+from tinybert.predict.backends import BUILTIN, Precision, full_name
 from tinybert.runs import Json, read_json
 
 EXPORTS, FACTS = "exports", "export.json"
@@ -88,22 +88,51 @@ class Export:
 
 def exports_of(path: str | Path) -> list[Export]:
     """Return the exports that stand in a checkpoint, by name."""
-    folders = sorted((Path(path) / EXPORTS).glob(f"*/{FACTS}"))
+    folders = sorted((Path(path).expanduser() / EXPORTS).glob(f"[!.]*/{FACTS}"))
     return [read_export(file.parent) for file in folders]
 
 
 def is_export(path: str | Path) -> bool:
     """Say whether a folder is an export."""
-    return (Path(path) / FACTS).is_file()
+    return (Path(path).expanduser() / FACTS).is_file()
 
 
 def read_export(folder: Path) -> Export:
     """Return the export in a folder.
 
     Raises:
-        RunError: Its ``export.json`` is damaged.
+        RunError: Its ``export.json`` is no JSON.
+        ModelError: It does not say what an export's says, or names files outside its folder.
     """
-    return Export(folder, read_json(folder / FACTS))
+    facts = read_json(folder / FACTS)
+    if problems := _problems(facts):
+        fix = "the file was damaged: make the export again, or copy it here once more"
+        raise ModelError(str(folder / FACTS), [*problems, fix])
+    return Export(folder, facts)
+
+
+def _problems(facts: Json) -> list[str]:
+    backend = BUILTIN.get(str(facts.get("format")))
+    problems: list[str] = []
+    if backend is None or facts.get("precision") not in backend.files:
+        problems.append(
+            f"format, precision: {facts.get('format')!r}, {facts.get('precision')!r}; no such export"
+        )
+    lengths = facts.get("lengths")
+    if not isinstance(lengths, list) or not lengths or not all(isinstance(each, int) for each in lengths):
+        problems.append("lengths: expected a list of whole numbers")
+    for key in ("files", "source"):
+        names = facts.get(key)
+        if not isinstance(names, dict) or not names:
+            problems.append(f"{key}: expected names and their SHA-256")
+        else:
+            problems += [f"{key}: {name!r} lies outside the folder" for name in names if _escapes(str(name))]
+    return problems
+
+
+def _escapes(name: str) -> bool:
+    path = PurePosixPath(name.replace("\\", "/"))
+    return path.is_absolute() or ".." in path.parts or ":" in name
 
 
 def hashes(folder: Path, names: Iterable[str]) -> dict[str, str]:

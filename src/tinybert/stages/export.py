@@ -114,7 +114,7 @@ def proof_rows(path: Path, data: object, settings: DataSection | None) -> Proof:
         recipe = Run(path).recipe if is_run(path) else None
         if recipe is None or recipe.data.path is None:
             raise RecipeError(
-                str(path), "no rows to prove the export on; give some of its kind: --data FILE_OR_FOLDER"
+                str(path), "no rows of its own are known; give labelled ones: --data FILE_OR_FOLDER"
             )
         data, settings = recipe.data.path, recipe.data
         if not is_bundled(data) and "/" in data and not Path(data).expanduser().exists():

@@ -32,21 +32,12 @@ def exported(tiny_teacher: Path, easy_rows: Path, tmp_path_factory: pytest.TempP
 
 
 def test_every_backend_of_every_model_is_a_row_a_point_and_a_line_of_the_page(
-    exported: Path, tiny_teacher: Path, easy_rows: Path, tmp_path: Path
+    exported: Path, easy_rows: Path, tmp_path: Path
 ) -> None:
-    found, metric = bench_stage(
-        [exported], against=[tiny_teacher], data=easy_rows, batch_sizes=(1, 4), out=tmp_path / "bench"
-    )
+    found, metric = bench_stage([exported], data=easy_rows, batch_sizes=(1, 4), out=tmp_path / "bench")
     assert metric == "accuracy"
     names = [(each.name, each.backend) for each in found]
-    other = tiny_teacher.name
-    assert names == [
-        ("teacher", "torch"),
-        ("teacher", "torch-bf16"),
-        ("teacher", "onnx-int8"),
-        (other, "torch"),
-        (other, "torch-bf16"),
-    ]
+    assert names == [("teacher", "torch"), ("teacher", "torch-bf16"), ("teacher", "onnx-int8")]
     for each in found:
         assert 0 < each.p50_ms <= each.p95_ms <= each.p99_ms
         assert set(each.rows_per_s) == {"1", "4"}

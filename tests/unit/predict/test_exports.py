@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import shutil
 from collections.abc import Callable
@@ -120,6 +121,27 @@ def test_what_changed_since_the_export_is_said(
             Predictor(copied, backend=backend)
 
 
+@pytest.mark.parametrize(
+    ("change", "what"),
+    [
+        ({"format": "tensorrt"}, "format, precision: 'tensorrt', 'int8'; no such export"),
+        ({"precision": "int4"}, "format, precision: 'onnx', 'int4'; no such export"),
+        ({"lengths": []}, "lengths: expected a list of whole numbers"),
+        ({"files": None}, "files: expected names and their SHA-256"),
+        ({"files": {"../../secret": "0"}}, r"files: '\.\./\.\./secret' lies outside the folder"),
+        ({"source": {"/etc/passwd": "0"}}, "source: '/etc/passwd' lies outside the folder"),
+    ],
+)
+def test_facts_that_are_none_are_refused(copied: Path, change: dict[str, object], what: str) -> None:
+    file = copied / INT8 / "export.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | change))
+    with pytest.raises(ModelError, match=what):
+        Predictor(copied)
+    file.write_text("{")
+    with pytest.raises(RunError, match="damaged"):
+        Predictor(copied)
+
+
 def test_the_parity_of_a_damaged_export_fails_and_says_what_to_do(copied: Path, easy_rows: Path) -> None:
     assert set(check_exports(copied, data=easy_rows)) == {"onnx-fp32", "onnx-int8"}
     damage_model(copied)
@@ -225,7 +247,7 @@ def test_what_cannot_be_exported_is_said_before_any_work(
         export(tiny_teacher, to="tensorrt")
     with pytest.raises(RecipeError, match=r"onnx in bf16: not possible \(allowed: fp32, int8\)"):
         export(tiny_teacher, to="onnx", precision="bf16")
-    with pytest.raises(RecipeError, match="no rows to prove the export on; give some of its kind: --data"):
+    with pytest.raises(RecipeError, match="no rows of its own are known; give labelled ones: --data"):
         export(tiny_teacher, to="onnx")
     with pytest.raises(ModelError, match="has no task head"):
         export(tiny_encoder, to="onnx", data=[{"text": "good"}])
