@@ -494,6 +494,7 @@ def test_public_names_are_pinned() -> None:
         "TinyBertError",
         "distill",
         "evaluate",
+        "export",
         "fetch",
         "finetune",
         "open_run",
