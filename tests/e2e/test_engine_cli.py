@@ -17,7 +17,6 @@ from tests.command import call, refused
 from tinybert.cli import main
 from tinybert.predict import bench
 
-
 MAIN = """
 import signal
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a test in the background hands down "ignored"

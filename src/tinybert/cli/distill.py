@@ -52,4 +52,5 @@ def distill(
     from tinybert.stages.budget import Promise
 
     promise = Promise(max_latency_ms, max_size_mb, 0.97 if min_retention is None else min_retention)
-    carry_out_within(recipe, out, showing, promise, shapes=[student] if student else [])
+    is_named = student is not None or any(each.startswith("student.shape=") for each in overrides)
+    carry_out_within(recipe, out, showing, promise, shapes=[recipe.student.shape] if is_named else [])

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self, cast
 
-from tinybert.errors import DataError
-from tinybert.predict.answers import Table
+from tinybert.errors import DataError, RunError
+from tinybert.predict.answers import Table, encodable
 from tinybert.runs import Json, hold, read_json, write_json
 
 BAD_ROWS = ".bad_rows.jsonl"
@@ -29,7 +30,7 @@ class AnswerFile:
 
     Attributes:
         num_read: Rows of the input that are done.
-        num_bad: Of these, rows without an answer, in ``bad_rows``.
+        num_bad: Of these, rows without an answer; they are in ``bad_rows``.
         table: Its columns and its header, once they are known; None where the file is no table.
     """
 
@@ -37,37 +38,61 @@ class AnswerFile:
         self.target = target
         self.partial = target.with_name(target.name + ".partial")
         self.state = target.with_name(target.name + ".partial.json")
-        self.bad_rows = target.with_name(target.stem + BAD_ROWS)
+        self.bad_rows = target.with_name(target.name + BAD_ROWS)
+        self.partial_bad = target.with_name(self.bad_rows.name + ".partial")
         self.made_from = made_from
         self.num_read = self.num_bad = 0
         self.table: Table | None = None
 
+    @property
+    def files(self) -> list[Path]:
+        """All files that are written."""
+        return [self.target, self.partial, self.state, self.bad_rows, self.partial_bad]
+
     def __enter__(self) -> Self:
-        sizes = self._resume() if self.state.is_file() else (0, 0)
         try:
             self.partial.touch()
         except OSError as error:
             raise DataError(str(self.target), f"cannot write here: {error.strerror or error}") from error
         self.held = hold(self.partial, subject=str(self.target))
-        os.truncate(self.partial, sizes[0])
-        if sizes[1]:
-            os.truncate(self.bad_rows, sizes[1])
-        else:
-            self.bad_rows.unlink(missing_ok=True)
+        try:
+            sizes = self._resumed()
+            self.partial_bad.touch()
+            for file, size in zip((self.partial, self.partial_bad), sizes, strict=True):
+                os.truncate(file, size)
+        except BaseException:
+            self._let_in()
+            raise
         return self
 
-    def _resume(self) -> tuple[int, int]:
-        known = read_json(self.state)
-        if known["made_from"] != self.made_from:
+    def _resumed(self) -> tuple[int, int]:
+        """Take up what is there; return how much of the answers and of the bad rows is valid."""
+        if not self.state.is_file():
+            return 0, 0
+        try:
+            known = read_json(self.state)
+            made_from, sizes = known["made_from"], (known["num_bytes"], known["num_bad_bytes"])
+            progress = cast(int, known["num_read"]), cast(int, known["num_bad"])
+            table = cast("Table | None", known["table"])
+        except (RunError, KeyError):
+            print(f"{self.state}: damaged; beginning anew", file=sys.stderr)
+            return 0, 0
+        there = self.partial.stat().st_size, self._size_of_bad()
+        valid = cast("tuple[int, int]", sizes)
+        if any(size > found for size, found in zip(valid, there, strict=True)):
+            return 0, 0  # it was put in its place already, or taken away: nothing to go on from
+        if made_from != self.made_from:
             raise DataError(
                 str(self.target),
                 f"{self.partial.name} beside it holds unfinished answers of another model, backend or input; "
                 f"give its command again to go on, delete {self.partial.name} and {self.state.name}, or "
                 "choose another --output",
             )
-        self.num_read, self.num_bad = cast(int, known["num_read"]), cast(int, known["num_bad"])
-        self.table = cast("Table | None", known["table"])
-        return cast(int, known["num_bytes"]), cast(int, known["num_bad_bytes"])
+        (self.num_read, self.num_bad), self.table = progress, table
+        return valid
+
+    def _size_of_bad(self) -> int:
+        return self.partial_bad.stat().st_size if self.partial_bad.is_file() else 0
 
     def add(self, text: str, *, num_read: int, bad: Sequence[Mapping[str, object]]) -> None:
         """Write a window of answers, and the rows that have none; then they are there for good.
@@ -78,7 +103,7 @@ class AnswerFile:
         try:
             num_bytes = _append(self.partial, text)
             lines = [json.dumps(row, ensure_ascii=False, default=str) + "\n" for row in bad]
-            num_bad_bytes = _append(self.bad_rows, "".join(lines)) if lines or self.num_bad else 0
+            num_bad_bytes = _append(self.partial_bad, encodable("".join(lines)))
             self.num_read += num_read
             self.num_bad += len(bad)
             facts: Json = {
@@ -101,17 +126,25 @@ class AnswerFile:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if error is None:
+            if self.num_bad:
+                self.partial_bad.replace(self.bad_rows)
+            else:
+                self.bad_rows.unlink(missing_ok=True)  # of an earlier call
             self.partial.replace(self.target)
-            self.state.unlink(missing_ok=True)
-        elif self.num_read == 0:
-            for file in (self.partial, self.state, self.bad_rows):
+        if error is None or self.num_read == 0:
+            for file in (self.partial, self.state, self.partial_bad):
                 file.unlink(missing_ok=True)
+        self._let_in()
+
+    def _let_in(self) -> None:
         if self.held is not None:
             self.held.close()
 
 
 def _append(file: Path, text: str) -> int:
-    """Write behind the end of a file and return its size."""
+    """Write behind the end of a file, down to the disk, and return its size."""
     with file.open("a", encoding="utf-8", newline="") as stream:
         stream.write(text)
+        stream.flush()
+        os.fsync(stream.fileno())
     return file.stat().st_size

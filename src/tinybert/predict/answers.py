@@ -10,7 +10,6 @@ from dataclasses import asdict, replace
 from typing import TypedDict
 
 from tinybert.data.columns import CONTEXT_NAMES
-from tinybert.errors import DataError
 from tinybert.predict.rows import NAMES, find_name
 from tinybert.tasks import AnyAnswer, Entities, FoundAnswer
 
@@ -26,11 +25,11 @@ class Table(TypedDict):
 
     Attributes:
         columns: Of the input's rows.
-        header: What stands of them beside an answer.
+        header: What stands of them beside an answer; None before the first row.
     """
 
     columns: list[str]
-    header: list[str]
+    header: list[str] | None
 
 
 class Lines:
@@ -38,50 +37,55 @@ class Lines:
 
     Args:
         suffix: Of the file; an empty one means JSON lines.
-        subject: The file, for messages.
         table: Of a table that an earlier process began.
-        num_rows: Rows that it wrote.
     """
 
-    def __init__(self, suffix: str, *, subject: str, table: Table | None = None, num_rows: int = 0) -> None:
+    def __init__(self, suffix: str, *, table: Table | None = None) -> None:
         self.is_table = suffix in TABLES
         self.delimiter = "\t" if suffix == ".tsv" else ","
-        self.subject = subject
         self.table = table
-        self.num_rows = num_rows
 
-    def text_of(self, rows: Sequence[Record], answers: Sequence[AnyAnswer]) -> str:
+    def has_no_place(self, row: Record) -> str | None:
+        """Say why a table cannot take a row: it has a column that those of the first window lack."""
+        lost = set(row) - set(self.table["columns"]) if self.table else set[str]()
+        if not lost:
+            return None
+        why = f": has a column {min(lost)!r} that the first rows lack"
+        return f"{why}; a table needs it there too, or write .jsonl"
+
+    def text_of(self, rows: Sequence[Record], answers: Sequence[AnyAnswer], numbers: Sequence[int]) -> str:
         """Return the lines of a window; a table has its header before the first of them.
 
-        Raises:
-            DataError: A row has a column that those of the first window lack, which a table cannot take.
+        Args:
+            rows: The rows.
+            answers: One each.
+            numbers: Of the rows in the input, from 1.
         """
         if not self.is_table:
-            return "".join(as_json(row, answer) + "\n" for row, answer in zip(rows, answers, strict=True))
+            lines = [as_json(row, answer) + "\n" for row, answer in zip(rows, answers, strict=True)]
+            return encodable("".join(lines))
         text = io.StringIO(newline="")
         writer = csv.writer(text, delimiter=self.delimiter)
         if self.table is None:
-            self.table = Table(columns=list(dict.fromkeys(name for row in rows for name in row)), header=[])
-        for row, answer in zip(rows, answers, strict=True):
-            writer.writerows(self._cells(row, answer, self.table))
-        return text.getvalue()
+            self.table = Table(columns=list(dict.fromkeys(name for row in rows for name in row)), header=None)
+        for row, answer, number in zip(rows, answers, numbers, strict=True):
+            writer.writerows(self._cells(row, answer, number, self.table))
+        return encodable(text.getvalue())
 
-    def _cells(self, row: Record, answer: AnyAnswer, table: Table) -> Iterator[Sequence[object]]:
-        if lost := set(row) - set(table["columns"]):
-            raise DataError(
-                self.subject,
-                f"row {self.num_rows + 1:,} has a column {min(lost)!r} that the first rows lack; a table "
-                "needs it there too, or write .jsonl",
-            )
+    def _cells(self, row: Record, answer: AnyAnswer, number: int, table: Table) -> Iterator[Sequence[object]]:
         names, lines = table_lines(answer)
         given = kept({name: row.get(name) for name in table["columns"]}, answer, {"row", *names})
-        self.num_rows += 1
-        if self.num_rows == 1:
+        if table["header"] is None:
             table["header"] = list(given)
             yield ["row", *given, *names]
         cells = [cell(given.get(name)) for name in table["header"]]
         for line in lines:
-            yield [self.num_rows, *cells, *line]
+            yield [number, *cells, *line]
+
+
+def encodable(text: str) -> str:
+    """Return a text that UTF-8 can hold: half of a surrogate pair becomes its escape, as JSON writes it."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def cell(value: object) -> object:

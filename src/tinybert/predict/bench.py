@@ -62,7 +62,8 @@ class Measured:
         p50_ms: Median milliseconds of one row a call, tokenised and decoded; p95 and p99 likewise.
         rows_per_s: Batch size → rows a second, lengths as they come.
         rows_per_s_by_length: ``BATCHxTOKENS`` → rows a second, tokenised already, all equally long.
-        memory_mb: Most memory of a process that answers a batch; libraries included.
+        memory_mb: Most memory of a process that answers 64 rows; libraries included.
+        memory_of_libraries_mb: Of that process before it loads the model and its runtime.
         disk_mb: Of the files it needs.
         start_up_s: From the start of a process to its first answer.
     """
@@ -107,7 +108,9 @@ def measure_all(
         ModelError: A subject cannot be used.
     """
     say(f"loading {len(subjects)} models, {num_threads()} threads each")
-    predictors = [Predictor(subject.path, backend=subject.backend) for subject in subjects]
+    labels = Predictor(subjects[0].path, backend="torch").labels  # others may have them in another order
+    predictors = [Predictor(subject.path, backend=subject.backend, labels=labels) for subject in subjects]
+    lengths = [length for length in LENGTHS if length <= min(each.max_length for each in predictors)]
     found = [Measured(subject.name, subject.backend) for subject in subjects]
     given = given_rows(rows)
     say(f"latency: {LATENCY_ROWS} rows, one a call")
@@ -120,7 +123,7 @@ def measure_all(
         speeds = throughputs(predictors, given, batch_size=size)
         for measured, speed in zip(found, speeds, strict=True):
             measured.rows_per_s[str(size)] = round(speed, 1)
-        for length in LENGTHS:
+        for length in lengths:
             speeds = throughputs_at(predictors, batch_size=size, length=length)
             for measured, speed in zip(found, speeds, strict=True):
                 measured.rows_per_s_by_length[f"{size}x{length}"] = round(speed, 1)
@@ -179,10 +182,11 @@ def throughputs(predictors: Sequence[Predictor], rows: Sequence[TextRow], *, bat
 def throughputs_at(predictors: Sequence[Predictor], *, batch_size: int, length: int) -> list[float]:
     """Return the rows a second of each predictor for tokens of one length."""
     num_rows = batch_size * max(2, num_threads())
+    rows = {id(predictor): random_rows(predictor, num_rows, length) for predictor in predictors}
 
     def answer(predictor: Predictor) -> None:
         predictor.batch_size = batch_size
-        predictor.run(random_rows(predictor, num_rows, min(length, predictor.max_length)))
+        predictor.run(rows[id(predictor)])
 
     return _speeds(predictors, answer, num_rows=num_rows)
 
@@ -232,7 +236,8 @@ def model_bytes(predictor: Predictor) -> int:
     folder, file = Path(predictor.place), predictor.runtime.files.get(predictor.precision)
     if file is None:
         return sum(each.stat().st_size for each in folder.glob("*.safetensors"))
-    parts = [folder / file, (folder / file).with_suffix(".bin")]
+    model = folder / file
+    parts = [model, model.with_suffix(".bin"), model.with_name(f"{model.name}.data")]
     return sum(each.stat().st_size for each in parts if each.is_file())
 
 
@@ -242,10 +247,19 @@ def footprint(subject: Subject, rows: Sequence[TextRow]) -> dict[str, float]:
     Raises:
         ModelError: The process failed.
     """
-    command = [sys.executable, "-m", "tinybert.predict.footprint", subject.path, subject.backend]
-    done = subprocess.run(  # noqa: S603 (this very program, no shell)
-        command, input=json.dumps(rows), capture_output=True, text=True, timeout=CHILD_TIMEOUT_S, check=False
-    )
+    words = [subject.path, subject.backend, str(time.time())]
+    try:
+        done = subprocess.run(  # noqa: S603 (this very program, no shell)
+            [sys.executable, "-m", "tinybert.predict.footprint", *words],
+            input=json.dumps(rows),
+            capture_output=True,
+            text=True,
+            timeout=CHILD_TIMEOUT_S,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        slow = f"no answer within {CHILD_TIMEOUT_S} seconds in a process of its own"
+        raise ModelError(f"{subject.path} · {subject.backend}", slow) from error
     if done.returncode != 0:
         last = (done.stderr.strip().splitlines() or ["no message"])[-1]
         raise ModelError(f"{subject.path} · {subject.backend}", f"failed in a process of its own: {last}")

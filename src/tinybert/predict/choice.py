@@ -16,7 +16,15 @@ import torch
 
 from tinybert.data import cache_folder
 from tinybert.errors import RunError
-from tinybert.predict.backends import BUILTIN, Engine, Loading, Tokens, is_installed, parse_backend
+from tinybert.predict.backends import (
+    BUILTIN,
+    Engine,
+    Loading,
+    Tokens,
+    is_installed,
+    load_engine,
+    parse_backend,
+)
 from tinybert.predict.exports import Export
 from tinybert.runs import read_json, write_json
 
@@ -86,7 +94,8 @@ def median_ms(engine: Engine, batch: Tokens, *, repeats: int = REPEATS) -> float
 
 def _product(export: Export, vocab_size: int) -> float:
     name, precision = parse_backend(export.name)
-    engine = BUILTIN[name].load(export.folder, precision, Loading(1, num_threads()))
+    export.check()
+    engine = load_engine(BUILTIN[name], export.folder, precision, Loading(1, num_threads()))
     middle = export.lengths[len(export.lengths) // 2]
     lengths = np.resize(np.asarray(export.lengths), BATCH_ROWS).tolist()
     alone = median_ms(engine, random_tokens([middle], vocab_size=vocab_size), repeats=4 * REPEATS)

@@ -14,10 +14,10 @@ import numpy as np
 from datasets import Dataset
 
 from tinybert.errors import ModelError, RecipeError
-from tinybert.models import load_classifier, load_config
+from tinybert.models import load_classifier, load_config, load_tokenizer
 from tinybert.predict.backends import BUILTIN, IN_FULL, Backend, Order, Precision, full_name, require
 from tinybert.predict.choice import random_tokens
-from tinybert.predict.exports import EXPORTS, FACTS, SETTINGS, Export, hashes, read_export, source_files
+from tinybert.predict.exports import CONFIG, EXPORTS, FACTS, Export, hashes, read_export, source_files
 from tinybert.predict.graph import Graph, check_family
 from tinybert.predict.parity import (
     TOLERANCES,
@@ -28,11 +28,11 @@ from tinybert.predict.parity import (
     reference_of,
 )
 from tinybert.predict.predictor import Columns, Predictor, padded
-from tinybert.runs import Json, lock, write_json, write_text
+from tinybert.runs import LOCK, Json, lock, write_json, write_text
 
 CALIBRATION_ROWS = 300
 NUM_LENGTHS = 16
-REPORT = "parity.md"
+REPORT, WORK = "parity.md", "work"
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,9 @@ def export_checkpoint(
     partial = path / EXPORTS / f".{name}.partial"
     partial.mkdir(parents=True, exist_ok=True)
     held = lock(partial, subject=str(path / EXPORTS / name))
-    work = tempfile.mkdtemp(prefix=".work-", dir=path / EXPORTS)
+    clear(partial, but=(LOCK,))
+    (partial / WORK).mkdir()
+    is_named = False
     try:
         say(f"{name}: the checkpoint answers {len(proof.rows):,} rows ({proof.name})")
         own = Predictor(path, backend="torch")
@@ -95,20 +97,21 @@ def export_checkpoint(
         order = Order(
             Graph(load_classifier(path), own.tokenizer),
             partial,
-            Path(work),
+            partial / WORK,
             precision,
             calibration=_calibration(own, proof.calibration) if precision == "int8" else (),
             max_length=own.max_length,
         )
         lengths = _lengths(own, proof.rows)
         tried: list[str] = []
-        for in_full in range(len(IN_FULL) if precision == "int8" else 1):
+        for in_full in range(len(IN_FULL) if precision == "int8" and backend.mixes else 1):
             say(f"{name}: writing{f', {IN_FULL[in_full]} in fp32' if in_full else ''}")
             _write(backend, replace(order, in_full=in_full), path, to=to, lengths=lengths)
             parity = measure(reference, Predictor(partial))
             failures = parity.failures(allowed)
             if not failures:
                 _keep(partial, parity, allowed, proof=proof.name)
+                is_named = True
                 return _named(partial, path / EXPORTS / name)
             tried += [
                 f"{IN_FULL[in_full]} in fp32: {', '.join(failures)}" if in_full else ", ".join(failures)
@@ -118,8 +121,8 @@ def export_checkpoint(
     finally:
         if held is not None:
             held.close()
-        for folder in (partial, work):
-            shutil.rmtree(folder, ignore_errors=True)
+        if not is_named:
+            shutil.rmtree(partial, ignore_errors=True)
 
 
 def write_unproved(path: Path, to: str, precision: Precision) -> Path:
@@ -178,12 +181,19 @@ def check_format(to: str, precision: Precision) -> Backend:
     if to not in formats:
         raise RecipeError("export", f"format {to!r}: unknown (allowed: {', '.join(formats)})")
     backend = BUILTIN[to]
-    if precision not in backend.precisions:
+    if precision not in backend.files:
         raise RecipeError(
             "export", f"{to} in {precision}: not possible (allowed: {', '.join(backend.precisions)})"
         )
     require(backend, to_write=True)
     return backend
+
+
+def clear(folder: Path, *, but: Sequence[str]) -> None:
+    """Empty a folder of all but some names."""
+    for file in folder.iterdir():
+        if file.name not in but:
+            shutil.rmtree(file) if file.is_dir() else file.unlink()
 
 
 def tolerance_of(precision: Precision, min_kept: float | None) -> Tolerance:
@@ -210,14 +220,9 @@ def _again(export: Export) -> str:
 
 def _write(backend: Backend, order: Order, path: Path, *, to: str, lengths: Sequence[int]) -> None:
     """Fill the folder of an export, all but its parity."""
-    for file in order.folder.iterdir():
-        if file.is_dir():
-            shutil.rmtree(file)
-        elif file.name != "lock":
-            file.unlink()
-    for name in SETTINGS:
-        if (path / name).is_file():
-            shutil.copyfile(path / name, order.folder / name)
+    clear(order.folder, but=(LOCK, WORK))
+    shutil.copyfile(path / CONFIG, order.folder / CONFIG)
+    load_tokenizer(path).save_pretrained(order.folder)  # not a copy: some have no tokenizer.json yet
     assert backend.write is not None
     try:
         backend.write(order)
@@ -230,7 +235,7 @@ def _write(backend: Backend, order: Order, path: Path, *, to: str, lengths: Sequ
     files = sorted(
         str(file.relative_to(order.folder).as_posix())
         for file in order.folder.rglob("*")
-        if file.is_file() and file.name != "lock"
+        if file.is_file() and file.relative_to(order.folder).parts[0] not in (LOCK, WORK)
     )
     assert backend.package is not None
     packages = ("tinybert", "torch", "transformers", backend.package.replace("_", "-"))
@@ -268,7 +273,8 @@ def _keep(folder: Path, parity: Parity, allowed: Tolerance, *, proof: str) -> No
 
 def _named(partial: Path, place: Path) -> Export:
     """Give an export its name, in the place of an older one."""
-    (partial / "lock").unlink(missing_ok=True)
+    (partial / LOCK).unlink(missing_ok=True)
+    shutil.rmtree(partial / WORK, ignore_errors=True)
     old = place.with_name(f".{place.name}.old")
     shutil.rmtree(old, ignore_errors=True)
     if place.exists():

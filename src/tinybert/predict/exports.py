@@ -19,8 +19,12 @@ from tinybert.runs import Json, read_json
 
 EXPORTS, FACTS = "exports", "export.json"
 CONFIG = "config.json"
-SETTINGS = (CONFIG, "tokenizer_config.json", *TOKENIZER_FILES)
-"""What an export takes over from its checkpoint, where it is there."""
+SETTINGS = (
+    CONFIG,
+    *("tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "merges.txt"),
+    *TOKENIZER_FILES,
+)
+"""Files besides the weights that a checkpoint's answers depend on, where they are there."""
 
 BLOCK_BYTES = 1 << 20
 

@@ -12,6 +12,7 @@ from typing import Self
 
 from tqdm.auto import tqdm
 
+from tinybert.data.encode import WINDOWED
 from tinybert.data.entities import is_tag
 from tinybert.data.findings import Unit
 from tinybert.data.hub import nearest_here
@@ -20,7 +21,8 @@ from tinybert.data.sources import LAYOUTS
 from tinybert.data.text_files import Fault, RawRow, decoded_lines, json_rows, lines_and_faults
 from tinybert.errors import DataError, RecipeError
 from tinybert.predict.answer_file import AnswerFile
-from tinybert.predict.answers import JSON_LINES, OUTPUTS, Lines, Record
+from tinybert.predict.answers import JSON_LINES, OUTPUTS, Lines, Record, encodable
+from tinybert.predict.exports import source_files
 from tinybert.predict.predictor import CHUNK_ROWS, Predictor
 from tinybert.predict.rows import TextRow, columns_of, find_name, names_of
 from tinybert.runs import Json
@@ -28,7 +30,6 @@ from tinybert.tasks import Task
 
 INPUTS = tuple(READERS)
 LINE_FILES = (".txt", ".csv", ".tsv", *JSON_LINES)
-WEIGHTS = (".safetensors", ".onnx", ".bin", ".xml", ".tflite")
 MAX_BAD_NAMED = 20
 PLAIN_LINE_S = 10
 BLOCK_BYTES = 1 << 20
@@ -87,36 +88,30 @@ def predict_file(predictor: Predictor, source: Path, target: Path | None) -> Cou
     unit, rows = read_texts(source)
     if predictor.task.label_kind == "tags" and source.suffix.lower() == ".txt":
         _refuse_columns(source)
-    if target is not None and target.exists() and target.samefile(source):
-        raise DataError(str(target), "is the input itself; give the answers a file of their own")
     if predictor.task.label_kind in LAYOUTS:
         rows = LAYOUTS[predictor.task.label_kind](rows)
+    reading = Reading(rows, unit, source, predictor.task)
     cut_before = predictor.num_cut
     if target is None:
-        lines = Lines("", subject="standard output")
-        num_rows = num_bad = 0
-        for window in windows_of(rows, unit, source, predictor.task):
-            sys.stdout.write(lines.text_of(window.records, predictor(window.records)))
-            report(window.bad, unit, source, known=num_bad)
-            num_rows, num_bad = num_rows + window.num_read, num_bad + len(window.bad)
-        return Counts(num_rows, num_bad, predictor.num_cut - cut_before)
-    with AnswerFile(target, _made_from(predictor, source)) as file:
-        for _ in itertools.islice(rows, file.num_read):
-            pass
-        lines = Lines(
-            target.suffix,
-            subject=str(target),
-            table=file.table,
-            num_rows=file.num_read - file.num_bad,
+        lines = Lines("")
+        for window in reading.windows():
+            sys.stdout.write(lines.text_of(window.records, predictor(window.records), window.numbers))
+        return Counts(reading.num_read, reading.num_bad, predictor.num_cut - cut_before)
+    file = AnswerFile(target, _made_from(predictor, source))
+    if any(each.exists() and each.samefile(source) for each in file.files):
+        raise DataError(
+            str(target), "is the input itself, or is kept beside it; give the answers a file of their own"
         )
+    with file:
+        reading.skip(file.num_read, num_bad=file.num_bad)
+        lines = Lines(target.suffix, table=file.table)
         with Progress(source, done=file.num_read) as progress:
-            for window in windows_of(rows, unit, source, predictor.task, begun=file.num_read > 0):
-                text = lines.text_of(window.records, predictor(window.records))
+            for window in reading.windows(lines):
+                text = lines.text_of(window.records, predictor(window.records), window.numbers)
                 file.table = lines.table
-                report(window.bad, unit, source, known=file.num_bad)
                 file.add(text, num_read=window.num_read, bad=[asdict(each) for each in window.bad])
                 progress.add(window.num_read)
-        return Counts(file.num_read, file.num_bad, predictor.num_cut - cut_before, file.bad_rows)
+    return Counts(file.num_read, file.num_bad, predictor.num_cut - cut_before, file.bad_rows)
 
 
 @dataclass(frozen=True)
@@ -138,18 +133,27 @@ class Counts:
 
 @dataclass(frozen=True)
 class BadRow:
-    """A row that has no answer: its number, why, and what stood there."""
+    """A row that has no answer.
+
+    Attributes:
+        row: Its number in the input, from 1.
+        where: The line, or the row, as messages name it.
+        problem: Why it has none.
+        content: What stood there.
+    """
 
     row: int
+    where: str
     problem: str
     content: Mapping[str, object]
 
 
 @dataclass(frozen=True)
 class Window:
-    """Some rows that follow each other."""
+    """Some rows that follow each other: those that can be answered, with their numbers, and the others."""
 
     records: list[Record]
+    numbers: list[int]
     bad: list[BadRow]
 
     @property
@@ -158,63 +162,109 @@ class Window:
         return len(self.records) + len(self.bad)
 
 
-def windows_of(
-    rows: Iterator[RawRow | Fault], unit: Unit, source: Path, task: Task, *, begun: bool = False
-) -> Iterator[Window]:
-    """Yield rows, many at a time, those that have no answer apart.
+class Reading:
+    """The rows of a file, many at a time, those that have no answer apart.
 
     Args:
         rows: The rows.
-        unit: What their numbers count.
+        unit: What the numbers of a file count.
         source: The file, for messages.
         task: Says what a row must have.
-        begun: Rows before these were good.
 
-    Raises:
-        DataError: There is no row; none of the first ones is good; one takes all after it along.
+    Attributes:
+        num_read: Rows so far.
+        num_bad: Of these, rows without an answer; the first few are named on standard error.
     """
-    empty = not begun
-    while read := list(itertools.islice(rows, CHUNK_ROWS)):
-        window = Window([], [])
-        for row in read:
-            why = _problem(row, task)
-            number = row.number if isinstance(row, Fault) else row[0]
-            if why is None and not isinstance(row, Fault):
-                window.records.append(dict(row[1]))
-            else:
-                window.bad.append(BadRow(number, str(why), row.raw if isinstance(row, Fault) else row[1]))
-        fatal = [row for row in read if isinstance(row, Fault) and row.is_fatal]
-        if fatal or (empty and not window.records):
-            raise DataError(str(source), [f"{unit} {bad.row:,}{bad.problem}" for bad in window.bad])
-        yield window
-        empty = False
-    if empty:
-        raise DataError(str(source), "no row in it; at least one is needed")
+
+    def __init__(self, rows: Iterator[RawRow | Fault], unit: Unit, source: Path, task: Task) -> None:
+        self.rows, self.unit, self.source, self.task = rows, unit, source, task
+        self.num_read = self.num_bad = 0
+        self.has_pairs: bool | None = None
+
+    def skip(self, count: int, *, num_bad: int) -> None:
+        """Pass over rows that an earlier process has answered."""
+        for row in itertools.islice(self.rows, count):
+            if self.has_pairs is None and not isinstance(row, Fault) and not _problem(row[1], self.task):
+                self.has_pairs = _has_pair(row[1], self.task)
+        self.num_read, self.num_bad = count, num_bad
+
+    def windows(self, lines: Lines | None = None) -> Iterator[Window]:
+        """Yield rows, many at a time.
+
+        Args:
+            lines: A table, which may have no place for a row.
+
+        Raises:
+            DataError: There is no row; none of the first ones is good; one takes all after it along.
+        """
+        while read := list(itertools.islice(self.rows, CHUNK_ROWS)):
+            window = Window([], [], [])
+            for row in read:
+                self._sort_in(row, window, lines)
+            fatal = any(isinstance(row, Fault) and row.is_fatal for row in read)
+            if fatal or (not window.records and self.num_read == window.num_read):
+                raise DataError(str(self.source), [f"{bad.where}{bad.problem}" for bad in window.bad])
+            self._name(window.bad)
+            yield window
+        if self.num_read == 0:
+            raise DataError(str(self.source), "no row in it; at least one is needed")
+
+    def _sort_in(self, row: RawRow | Fault, window: Window, lines: Lines | None) -> None:
+        self.num_read += 1
+        if isinstance(row, Fault):
+            number, content, why = row.number, row.raw, f": {row.why}"
+        else:
+            number, content = row
+            why = _problem(content, self.task) or self._other_form(content)
+            why = why or (lines.has_no_place(dict(content)) if lines else None)
+        if why is None:
+            window.records.append(dict(content))
+            window.numbers.append(self.num_read)
+        else:
+            window.bad.append(BadRow(self.num_read, f"{self.unit} {number:,}", why, content))
+
+    def _other_form(self, record: Mapping[str, object]) -> str | None:
+        """Say that a row is a pair where the first was none, or none where it was."""
+        if self.task.label_kind in WINDOWED:
+            return None
+        is_pair = _has_pair(record, self.task)
+        if self.has_pairs is None:
+            self.has_pairs = is_pair
+        if is_pair == self.has_pairs:
+            return None
+        return (
+            ": no text_pair, which the first row has"
+            if self.has_pairs
+            else ": a text_pair, which the first row lacks"
+        )
+
+    def _name(self, bad: Sequence[BadRow]) -> None:
+        for row in bad:
+            if self.num_bad < MAX_BAD_NAMED:
+                print(encodable(f"{self.source}: {row.where}{row.problem}"), file=sys.stderr)
+            elif self.num_bad == MAX_BAD_NAMED:
+                print(f"{self.source}: … more rows cannot be answered", file=sys.stderr)
+            self.num_bad += 1
 
 
-def report(bad: Sequence[BadRow], unit: Unit, source: Path, *, known: int) -> None:
-    """Name rows without an answer on standard error, the first few of a file."""
-    for place, row in enumerate(bad, start=known):
-        if place < MAX_BAD_NAMED:
-            print(f"{source}: {unit} {row.row:,}{row.problem}", file=sys.stderr)
-        elif place == MAX_BAD_NAMED:
-            print(f"{source}: … more rows cannot be answered", file=sys.stderr)
+def _has_pair(record: Mapping[str, object], task: Task) -> bool:
+    name = find_name(record, names_of(task).pair)
+    return name is not None and record[name] is not None
 
 
 def _made_from(predictor: Predictor, source: Path) -> Json:
+    """Return what answers depend on: the input, and the files of the model, by size and time."""
     folder = Path(predictor.place)
-    files = [source, *(sorted(folder.rglob("*")) if folder.is_dir() else [])]
-    stamps = {
-        str(file): [file.stat().st_size, file.stat().st_mtime_ns]
-        for file in files
-        if file == source or file.suffix in WEIGHTS
-    }
+    model = predictor.runtime.files.get(predictor.precision)
+    names = [*(source_files(folder) if folder.is_dir() else ()), *([model] if model else ())]
+    stats = {str(file): file.stat() for file in (source, *(folder / name for name in names))}
     return {
         "input": str(source.resolve()),
         "model": predictor.place,
         "backend": predictor.backend,
         "max_length": predictor.max_length,
-        "files": stamps,
+        "batch_size": predictor.batch_size,
+        "files": {name: [stat.st_size, stat.st_mtime_ns] for name, stat in stats.items()},
     }
 
 
@@ -306,11 +356,8 @@ def _text_rows(lines: Iterator[tuple[int, str] | Fault]) -> Iterator[RawRow | Fa
         yield each if isinstance(each, Fault) else (each[0], Record(text=each[1].rstrip("\r\n")))
 
 
-def _problem(row: RawRow | Fault, task: Task) -> str | None:
+def _problem(record: Mapping[str, object], task: Task) -> str | None:
     """Say why a row has no answer, to be written behind its number."""
-    if isinstance(row, Fault):
-        return f": {row.why}"
-    record = row[1]
     names = names_of(task)
     wanted = [names.text, names.pair] if task.label_kind == "span" else [names.text]
     missing = [" or ".join(map(repr, ways[:3])) for ways in wanted if find_name(record, ways) is None]

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
+import torch
 from datasets import Dataset
 from numpy.typing import NDArray
 from transformers import PreTrainedConfig, PreTrainedTokenizerFast
@@ -33,6 +34,7 @@ from tinybert.predict.backends import (
     Scores,
     Tokens,
     full_name,
+    load_engine,
     parse_backend,
     require,
 )
@@ -105,7 +107,12 @@ class Predictor:
         self.tokenizer = load_tokenizer(path)
         self.batch_size = batch_size
         self.task: Task = task_of_config(self.config)
-        self.max_length = max_length or self._longest()
+        self.max_length = self._longest() if max_length is None else max_length
+        positions = num_positions(self.config)
+        if self.max_length < 1 or (positions is not None and self.max_length > positions):
+            raise ModelError(
+                str(path), f"max_length = {self.max_length}: allowed are 1 to {positions or 'any number'}"
+            )
         self.settings = {
             name: float(getattr(self.config, name)) for name in SETTINGS if hasattr(self.config, name)
         }
@@ -159,7 +166,7 @@ class Predictor:
         return self._load(Loading(num_workers=workers, num_threads=1)), ThreadPoolExecutor(workers)
 
     def _load(self, loading: Loading) -> Engine:
-        return self.runtime.load(Path(self.place), self.precision, loading)
+        return load_engine(self.runtime, Path(self.place), self.precision, loading)
 
     @property
     def asked(self) -> str:
@@ -198,12 +205,14 @@ class Predictor:
 
     def encode(self, rows: Columns) -> Columns:
         """Return the token columns of some rows: whole texts, or the windows of long ones."""
-        if self.task.label_kind in WINDOWED:
+        if self.task.label_kind in WINDOWED or not isinstance(self.tokenizer, PreTrainedTokenizerFast):
             return encode_columns(
                 self.tokenizer, rows, Form(self.task.label_kind), max_length=self.max_length
             )
-        pieces = cast("PreTrainedTokenizerFast", self.tokenizer).backend_tokenizer
-        pieces.enable_truncation(self.max_length, strategy="longest_first")
+        pieces = self.tokenizer.backend_tokenizer
+        pieces.enable_truncation(
+            self.max_length, strategy="longest_first", direction=self.tokenizer.truncation_side
+        )
         pairs = rows.get("text_pair")
         texts = list(rows["text"]) if pairs is None else list(zip(rows["text"], pairs, strict=True))
         found = pieces.encode_batch_fast(texts)
@@ -227,7 +236,7 @@ class Predictor:
             for row, part in zip(group, found, strict=True):
                 scores[row] = part if part.ndim == 1 else part[: lengths[row]]
 
-        if len(groups) > 1 and self.together is not None:
+        if len(groups) >= max(2, num_threads()) and self.together is not None:
             engine, workers = self.together
             list(workers.map(lambda group: answer(group, engine), groups))
         else:
@@ -263,7 +272,7 @@ def _export_within(path: str | Path, backend: str, config: PreTrainedConfig) -> 
     exports = exports_of(path) if Path(path).expanduser().is_dir() else []
     if backend == AUTO:
         here = installed(exports)
-        if not here:
+        if not here or torch.cuda.is_available():
             return None
         best = fastest(here, vocab_size=config.vocab_size)
         return next(export for export in here if export.name == best)

@@ -64,7 +64,7 @@ def _texts(rows: Sequence[TextRow], task: Task, problems: list[str]) -> dict[str
         for name, value in ((names.text[0], text), (names.pair[0], pair)):
             if need_pair and name == names.pair[0] and value is None:
                 problems.append(f"row {number}, {name}: None; a question needs a text: {NEED_CONTEXT}")
-            elif not _is_text(value) and (name == names.text[0] or need_pair):
+            elif not _is_text(value) and (name == names.text[0] or need_pair or not _is_second(value)):
                 problems.append(f"row {number}, {name}: {value!r:.60}; {EMPTY}")
         texts.append(text)
         pairs.append(pair)
@@ -119,6 +119,11 @@ def words_of(row: TextRow) -> tuple[str, list[int], list[int]]:
 def _is_text(value: object) -> bool:
     """Return whether a value is a text with something in it, and no half of a surrogate pair."""
     return isinstance(value, str) and bool(value.strip()) and not SURROGATE.search(value)
+
+
+def _is_second(value: object) -> bool:
+    """Return whether a value may stand as a second text: any text, or none at all."""
+    return value is None or (isinstance(value, str) and not SURROGATE.search(value))
 
 
 def _text_and_pair(row: TextRow, names: Names) -> tuple[object, object]:

@@ -2,6 +2,7 @@
 
 from tinybert.runs.directory import (
     CHECKPOINTS,
+    LOCK,
     Json,
     Run,
     RunInProgress,
@@ -20,6 +21,7 @@ from tinybert.runs.inputs import digest_input, refuse_inside
 
 __all__ = [
     "CHECKPOINTS",
+    "LOCK",
     "Json",
     "Run",
     "RunInProgress",

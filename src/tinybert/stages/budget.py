@@ -7,19 +7,22 @@ one keeps enough of its teacher.
 
 from __future__ import annotations
 
+import math
+import re
 import shutil
 import statistics
 import tempfile
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import cast
 
 import numpy as np
+from datasets import Dataset
 
 from tinybert.config import Recipe, dump_recipe
-from tinybert.data import TextData, gold_labels, load
+from tinybert.data import TextData, load
 from tinybert.errors import BudgetError, ModelError, RecipeError
 from tinybert.evaluate import plain_table
 from tinybert.evaluate.report import markdown_table
@@ -27,13 +30,15 @@ from tinybert.models import load_config, load_tokenizer, random_start, student_c
 from tinybert.models.load import count_parameters
 from tinybert.models.shapes import BUILTIN as SHAPES
 from tinybert.predict.backends import BUILTIN as BACKENDS
-from tinybert.predict.backends import is_installed, parse_backend
-from tinybert.predict.bench import given_rows, latencies_s, model_bytes
+from tinybert.predict.backends import missing_packages, parse_backend
+from tinybert.predict.bench import given_rows, latencies_s, model_bytes, score_of
+from tinybert.predict.choice import num_threads, processor_name
 from tinybert.predict.export import write_unproved
+from tinybert.predict.exports import EXPORTS
 from tinybert.predict.predictor import Predictor
 from tinybert.runs import Json, Run, digest_input, hold, read_json, write_json, write_text
 from tinybert.stages.console import say
-from tinybert.stages.export import export
+from tinybert.stages.export import check_share, export
 from tinybert.stages.finish import labelled_evaluation_split
 from tinybert.stages.pipeline import quiet_libraries, run_recipe
 from tinybert.stages.plan import DistillPlan, plan_distill
@@ -63,6 +68,17 @@ class Promise:
     max_size_mb: float | None = None
     min_retention: float = 0.97
 
+    def check(self) -> None:
+        """Refuse what cannot be promised.
+
+        Raises:
+            RecipeError: A limit is not above 0, or the share of the score is none.
+        """
+        for name, value in (("--max-latency-ms", self.max_latency_ms), ("--max-size-mb", self.max_size_mb)):
+            if value is not None and not 0 < value < math.inf:
+                raise RecipeError(name, f"{value}: expected a number above 0")
+        check_share(self.min_retention, "--min-retention")
+
     def verdict(self, candidate: Candidate) -> str:
         """Say what is wrong with a candidate, or how far it has come."""
         slow = self.max_latency_ms is not None and candidate.latency_ms > self.max_latency_ms
@@ -84,8 +100,9 @@ class Candidate:
         size_mb: Of the model's file.
         latency_ms: For one text a call; of random weights until it is trained.
         verdict: Why it is out, or that it is in.
-        score: On the rows that the teacher was scored on; None while it is not trained.
+        score: On the validation rows, which decide; None while it is not trained.
         retention: That over the teacher's.
+        test_retention: The same on the test rows, for the one that was chosen.
     """
 
     shape: str
@@ -96,6 +113,7 @@ class Candidate:
     verdict: str = NOT_TRAINED
     score: float | None = None
     retention: float | None = None
+    test_retention: float | None = None
 
 
 def distill_within(
@@ -125,6 +143,7 @@ def distill_within(
         RecipeError: The recipe has no teacher that could be scored.
     """
     quiet_libraries()
+    promise.check()
     rows = source if source is not None else recipe.data.path
     names = _shapes(recipe, shapes)
     place = out.with_name(f"{out.name}.budget")
@@ -135,13 +154,13 @@ def distill_within(
         table = [replace(each, verdict=promise.verdict(each)) for each in search.measured(data, names)]
         fitting = [each for each in table if each.verdict == NOT_TRAINED]
         say("\n" + plain_table(budget_table(table)))
-        if dry_run:
-            raise_if_none(table, promise, fitting)
-            return Run(out)
-        search.written(table)
+        if not dry_run:
+            search.written(table)
         if not fitting:
             search.forget()  # a busy machine may have been to blame: the next call measures again
         raise_if_none(table, promise, fitting)
+        if dry_run:
+            return Run(out)
         best: Candidate | None = None
         for candidate in fitting:
             tried = search.tried(candidate, data)
@@ -150,13 +169,13 @@ def distill_within(
             if best is None or (tried.retention or 0) > (best.retention or 0):
                 best = tried
             if tried.verdict == KEPT:
-                return search.finished(tried, table)
+                return search.finished(tried, table, data)
         assert best is not None
         raise BudgetError(
             str(out),
             f"no student keeps {promise.min_retention:.1%} of its teacher within the limits; the nearest is "
             f"{best.shape} on {best.engine}: {best.retention or 0:.1%}, {best.latency_ms:.2f} ms, "
-            f"{best.size_mb:.1f} MB ({place / best.shape}); the whole table: {place / REPORT}",
+            f"{best.size_mb:.1f} MB ({search.folder(best.shape)}); the whole table: {place / REPORT}",
         )
 
 
@@ -184,12 +203,15 @@ def _excess(candidate: Candidate, promise: Promise) -> float:
 
 def budget_table(table: Sequence[Candidate]) -> list[list[str]]:
     """Return candidates as rows of cells, the smallest first, below a header."""
-    rows = [["student", "engine", "parameters", "MB", "ms a text", "score", "of teacher", "verdict"]]
+    rows = [
+        ["student", "engine", "parameters", "MB", "ms a text", "validation", "of teacher", "test", "verdict"]
+    ]
     for each in table:
         score = "–" if each.score is None else f"{each.score:.4f}"
         share = "–" if each.retention is None else f"{each.retention:.1%}"
         cells = [each.shape, each.engine, f"{each.num_parameters:,}", f"{each.size_mb:.1f}"]
-        rows.append([*cells, f"{each.latency_ms:.2f}", score, share, each.verdict])
+        test = "–" if each.test_retention is None else f"{each.test_retention:.1%}"
+        rows.append([*cells, f"{each.latency_ms:.2f}", score, share, test, each.verdict])
     return rows
 
 
@@ -205,8 +227,6 @@ def _shapes(recipe: Recipe, shapes: Sequence[str]) -> list[str]:
         raise RecipeError(
             "recipe", "teacher.path is missing; give --teacher a run, a checkpoint or bundled:minilm"
         )
-    if shapes:
-        return list(shapes)
     teacher = plan_distill(recipe).teacher
     if teacher.kind == "file":
         raise RecipeError(
@@ -214,7 +234,7 @@ def _shapes(recipe: Recipe, shapes: Sequence[str]) -> list[str]:
             "a file of soft labels has no score to keep; a budget needs a model as the teacher",
         )
     info = teacher.info
-    return [
+    return list(shapes) or [
         name
         for name, shape in SHAPES.items()
         if info is None
@@ -241,20 +261,24 @@ class _Search:
 
     def measured(self, data: TextData, names: Sequence[str]) -> list[Candidate]:
         """Return every shape on every engine, by size, with its latency on this machine."""
-        known = read_json(self.place / STATE).get("measured")
-        if known:
+        engines = [
+            name for name in ENGINES if not missing_packages(BACKENDS[parse_backend(name)[0]], to_write=True)
+        ]
+        machine = f"{processor_name()}, {num_threads()} threads, {', '.join(engines)}"
+        state = read_json(self.place / STATE)
+        known = state.get("measured")
+        if known and state.get("machine") == machine:
             return [Candidate(**each) for each in cast("list[dict[str, object]]", known)]  # pyright: ignore[reportArgumentType]
-        engines = [name for name in ENGINES if is_installed(BACKENDS[parse_backend(name)[0]])]
         with tempfile.TemporaryDirectory(dir=self.place) as folder:
             found = [each for name in names for each in self._made(name, engines, data, Path(folder))]
         found.sort(key=lambda each: (each.size_mb, each.latency_ms))
-        self._note(measured=[asdict(each) for each in found])
+        self._note(measured=[asdict(each) for each in found], machine=machine)
         return found
 
     def _made(self, name: str, engines: Sequence[str], data: TextData, folder: Path) -> Iterator[Candidate]:
         """Yield a shape with random weights on every engine, each measured alone."""
         say(f"{name}: latency with random weights, before any training")
-        checkpoint = folder / name.replace("/", "_")
+        checkpoint = folder / _file_name(name)
         save_random(plan_distill(self._with(name)), data, checkpoint)
         for engine in engines:
             place = checkpoint if engine == "torch" else write_unproved(checkpoint, *parse_backend(engine))
@@ -270,27 +294,34 @@ class _Search:
     def tried(self, candidate: Candidate, data: TextData) -> Candidate:
         """Return a candidate trained (unless its shape is already), exported, scored and measured again."""
         recipe = self._with(candidate.shape, taught=True)
-        run = run_recipe(recipe, self.place / candidate.shape, source=self.rows)
-        main, split = str(run.metrics["main_metric"]), str(run.metrics["split"])
-        teacher = cast("Mapping[str, Mapping[str, float]]", run.metrics["teacher"])[split][main]
+        run = run_recipe(recipe, self.folder(candidate.shape), source=self.rows)
         backend, precision = parse_backend(candidate.engine)
         if backend != "torch":
             try:
                 data_path = None if isinstance(self.rows, str | Path) else self.rows
                 export(run.path, to=backend, precision=precision, data=data_path, settings=self.recipe.data)
             except ModelError as error:
-                return replace(candidate, verdict=f"int8 is past its tolerance: {error.problems[0]}")
+                return replace(candidate, verdict=f"not exported: {error.problems[0]}")
         predictor = Predictor(run.path, backend=candidate.engine, labels=data.labels)
-        _, rows = labelled_evaluation_split(data)
-        scores = predictor.task.metrics(predictor.outputs(rows), gold_labels(rows, predictor.task.label_kind))
+        score, teacher = self._scores(predictor, run, _labelled(data.splits["validation"]))
         tried = replace(
             candidate,
-            score=scores[main],
-            retention=scores[main] / teacher if teacher > 0 else 0.0,
+            score=score,
+            retention=score / teacher if teacher > 0 else 0.0,
             latency_ms=_latency_ms(predictor, data),
             size_mb=_size_mb(predictor),
         )
         return replace(tried, verdict=self.promise.verdict(tried))
+
+    def _scores(self, predictor: Predictor, run: Run, rows: Dataset) -> tuple[float, float]:
+        """Return a student's score and its teacher's on the same rows."""
+        path = resolve_path(str(run.recipe.teacher.path))
+        teacher = Predictor(path, backend="torch", max_length=predictor.max_length, labels=predictor.labels)
+        return score_of(predictor, rows), score_of(teacher, rows)
+
+    def folder(self, shape: str) -> Path:
+        """Return where a shape is trained."""
+        return self.place / _file_name(shape)
 
     def _with(self, shape: str, *, taught: bool = False) -> Recipe:
         """Return the recipe for one shape; its teacher, once fine-tuned, serves all of them."""
@@ -324,17 +355,27 @@ class _Search:
         say(f"{out} is found already, by this recipe and this promise: nothing to do")
         return Run(out)
 
-    def finished(self, winner: Candidate, table: Sequence[Candidate]) -> Run:
-        """Make the winner the run that was asked for."""
+    def finished(self, winner: Candidate, table: list[Candidate], data: TextData) -> Run:
+        """Make the winner the run that was asked for, with the export that won and no other."""
         out = self.place.with_name(self.place.name.removesuffix(".budget"))
+        run = Run(self.folder(winner.shape))
+        split, rows = labelled_evaluation_split(data)
+        predictor = Predictor(run.path, backend=winner.engine, labels=data.labels)
+        score, teacher = self._scores(predictor, run, rows)
+        share = score / teacher if teacher > 0 else 0.0
+        table[table.index(winner)] = replace(winner, test_retention=share)
         self.written(table)
         copy = out.with_name(f".{out.name}.copy")
-        shutil.copytree(self.place / winner.shape, copy, dirs_exist_ok=True)
+        shutil.rmtree(copy, ignore_errors=True)
+        shutil.copytree(run.path, copy, ignore=shutil.ignore_patterns(EXPORTS))
+        if winner.engine != "torch":
+            shutil.copytree(run.path / EXPORTS / winner.engine, copy / EXPORTS / winner.engine)
         shutil.copyfile(self.place / REPORT, copy / REPORT)
-        copy.replace(out)
         self._note(kept=asdict(self.promise))
+        copy.replace(out)
         say("\n" + plain_table(budget_table(table)))
         say(f"\nthe smallest that keeps the promise: {winner.shape} on {winner.engine}")
+        say(f"on the {split} split it keeps {share:.1%} of its teacher")
         return Run(out)
 
     def forget(self) -> None:
@@ -412,6 +453,15 @@ def _teacher_recipe(recipe: Recipe) -> Recipe:
         data=recipe.data,
         train=train,
     )
+
+
+def _file_name(shape: str) -> str:
+    """Return a shape's name, or a checkpoint's path, as the name of a folder."""
+    return re.sub(r"[^\w-]+", "_", shape).strip("_") or "student"
+
+
+def _labelled(rows: Dataset) -> Dataset:
+    return rows.filter(lambda label: label is not None, input_columns="label")
 
 
 def _latency_ms(predictor: Predictor, data: TextData) -> float:

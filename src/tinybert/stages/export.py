@@ -10,7 +10,15 @@ from tinybert.data.bundled import is_bundled
 from tinybert.errors import ModelError, RecipeError
 from tinybert.models import load_config
 from tinybert.predict.backends import Precision, full_name
-from tinybert.predict.export import Proof, check_export, check_format, export_checkpoint, spread
+from tinybert.predict.export import (
+    Proof,
+    check_export,
+    check_format,
+    export_checkpoint,
+    parity_of,
+    spread,
+    tolerance_of,
+)
 from tinybert.predict.exports import EXPORTS, Export, exports_of
 from tinybert.predict.graph import check_family
 from tinybert.predict.parity import Parity
@@ -45,14 +53,26 @@ def export(
     """
     path = checkpoint_folder(run)
     check_format(to, precision)
+    check_share(min_kept, "--min-kept")
     check_family(load_config(path))
     name = full_name(to, precision)
-    for there in exports_of(path):
-        if there.name == name and not there.changes():
+    allowed = tolerance_of(precision, min_kept)
+    for there in exports_of(path) if data is None else ():
+        if there.name == name and not there.changes() and not parity_of(there).failures(allowed):
             say(f"{path / EXPORTS / name} is there already, made from these weights: nothing to do")
             return there
     proof = proof_rows(path, data, settings)
     return export_checkpoint(path, to=to, precision=precision, proof=proof, min_kept=min_kept, say=say)
+
+
+def check_share(value: float | None, name: str) -> None:
+    """Refuse what is no share of a score.
+
+    Raises:
+        RecipeError: It is not above 0 and at most 2.
+    """
+    if value is not None and not 0 < value <= 2:
+        raise RecipeError(name, f"{value}: expected a share of the score, such as 0.97")
 
 
 def check_exports(
@@ -68,6 +88,7 @@ def check_exports(
         ModelError: There are none, or some fail; all are named.
     """
     path = checkpoint_folder(run)
+    check_share(min_kept, "--min-kept")
     exports = exports_of(path)
     if not exports:
         raise ModelError(str(path), f"has no exports to check; make one: tinybert export {path}")

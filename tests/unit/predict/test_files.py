@@ -4,6 +4,7 @@ import csv
 import errno
 import json
 import os
+import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -103,11 +104,14 @@ def test_a_broken_row_is_told_and_set_aside_and_the_rest_goes_on(
     assert "line 5, text: ' '; give a text that is not empty" in said
     assert "line 9: not valid JSON" in said
     assert "line 10: byte 13 (0xef) is not UTF-8" in said
-    aside = [json.loads(line) for line in (tmp_path / "answers.bad_rows.jsonl").read_text().splitlines()]
+    aside = [
+        json.loads(line) for line in (tmp_path / f"answers{suffix}.bad_rows.jsonl").read_text().splitlines()
+    ]
     assert [row["row"] for row in aside] == [5, 9, 10]
+    assert [row["where"] for row in aside] == ["line 5", "line 9", "line 10"]
     assert aside[0]["content"] == {"text": " ", "id": 4}
     assert [(row["text"], row["label"]) for row in read(target)] == list(zip(TEXTS, GOLD, strict=True))
-    left = [f"answers{suffix}", "answers.bad_rows.jsonl", "texts.jsonl"]
+    left = [f"answers{suffix}", f"answers{suffix}.bad_rows.jsonl", "texts.jsonl"]
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(left)
 
 
@@ -283,3 +287,81 @@ def test_either_words_or_a_file() -> None:
     for texts, has_file in (([], False), (["a"], True)):
         with pytest.raises(RecipeError, match="either texts or --input FILE"):
             rows_of_words(texts, text_pair=None, has_file=has_file)
+
+
+def test_nothing_that_is_written_may_be_the_input(teacher: Predictor, tmp_path: Path) -> None:
+    source = write(tmp_path / "r.jsonl.bad_rows.jsonl")
+    before = source.read_bytes()
+    with pytest.raises(DataError, match="is the input itself, or is kept beside it"):
+        predict_file(teacher, source, tmp_path / "r.jsonl")
+    assert source.read_bytes() == before
+
+
+@pytest.mark.parametrize("lost", ["answers.jsonl.partial", "answers.jsonl.bad_rows.jsonl.partial", "state"])
+def test_what_was_taken_away_between_two_calls_is_made_anew(
+    teacher: Predictor, tiny_teacher: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lost: str
+) -> None:
+    monkeypatch.setattr(files, "CHUNK_ROWS", 2)
+    source, target = write(tmp_path / "texts.jsonl", [TEXTS[0], "", *TEXTS[1:]]), tmp_path / "answers.jsonl"
+    with pytest.raises(KeyboardInterrupt):
+        predict_file(Stopping(tiny_teacher), source, target)
+    if lost == "state":
+        (tmp_path / "answers.jsonl.partial.json").write_text("{}")
+    else:
+        (tmp_path / lost).unlink()
+    predict_file(teacher, source, target)
+    assert [row["text"] for row in read(target)] == TEXTS
+    assert len(read(tmp_path / "answers.jsonl.bad_rows.jsonl")) == 1
+
+
+def test_a_call_that_was_killed_after_its_last_word_is_done_again(teacher: Predictor, tmp_path: Path) -> None:
+    source, target = write(tmp_path / "texts.jsonl"), tmp_path / "answers.jsonl"
+    predict_file(teacher, source, target)
+    whole = target.read_bytes()
+    made_from = files._made_from(teacher, source)
+    state = {"made_from": made_from, "num_read": 7, "num_bad": 0, "table": None}
+    state |= {"num_bytes": len(whole), "num_bad_bytes": 0}
+    (tmp_path / "answers.jsonl.partial.json").write_text(json.dumps(state))
+    predict_file(teacher, source, target)
+    assert target.read_bytes() == whole
+
+
+def test_answers_of_another_backend_or_config_are_not_mixed(
+    tiny_teacher: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(files, "CHUNK_ROWS", 2)
+    model = Path(shutil.copytree(tiny_teacher, tmp_path / "model"))
+    source, target = write(tmp_path / "texts.jsonl"), tmp_path / "answers.jsonl"
+    with pytest.raises(KeyboardInterrupt):
+        predict_file(Stopping(model), source, target)
+    for other in (Predictor(model, backend="torch-bf16"), Predictor(model, max_length=9)):
+        with pytest.raises(DataError, match="unfinished answers of another"):
+            predict_file(other, source, target)
+    config = model / "config.json"
+    config.write_text(config.read_text().replace("positive", "POSITIVE"))
+    with pytest.raises(DataError, match="unfinished answers of another"):
+        predict_file(Predictor(model), source, target)
+
+
+def test_half_a_surrogate_pair_is_written_as_its_escape(teacher: Predictor, tmp_path: Path) -> None:
+    source = tmp_path / "texts.jsonl"
+    source.write_text('{"text": "good", "note": "\\ud800"}\n{"text": "bad \\ud800"}\n{"text": "bad"}\n')
+    assert predict_file(teacher, source, tmp_path / "out.jsonl").num_bad == 1
+    assert [row["text"] for row in read(tmp_path / "out.jsonl")] == ["good", "bad"]
+    assert predict_file(teacher, source, tmp_path / "out.csv").num_bad == 1
+
+
+def test_rows_of_another_form_are_set_aside(teacher: Predictor, tmp_path: Path) -> None:
+    rows = [{"text": "bab", "text_pair": "good"}, {"text": "bab"}, {"text": "bab", "text_pair": 5}]
+    source = easy.write_rows(tmp_path / "pairs.jsonl", [*rows, rows[0]])
+    assert predict_file(teacher, source, tmp_path / "out.jsonl").num_bad == 2
+    problems = [row["problem"] for row in read(tmp_path / "out.jsonl.bad_rows.jsonl")]
+    assert problems[0] == ": no text_pair, which the first row has"
+    assert "text_pair: 5" in problems[1]
+
+
+def test_a_table_numbers_rows_as_the_input_does(teacher: Predictor, tmp_path: Path) -> None:
+    source = write(tmp_path / "texts.jsonl", [TEXTS[0], "", TEXTS[1]])
+    predict_file(teacher, source, tmp_path / "out.csv")
+    assert [row["row"] for row in read(tmp_path / "out.csv")] == ["1", "3"]
+    assert read(tmp_path / "out.csv.bad_rows.jsonl")[0]["row"] == 2

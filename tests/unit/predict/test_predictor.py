@@ -1,14 +1,17 @@
 from __future__ import annotations
 
+import json
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 from tests import easy
 
-from tinybert.data import LabelScheme
+from tinybert.data import LabelScheme, encode
 from tinybert.errors import DataError, ModelError, RunError
 from tinybert.predict import Predictor, predictor
+from tinybert.predict.predictor import batches_of
 
 TEXTS = [str(row["text"]) for row in easy.make_rows(23, seed=5)]
 
@@ -105,3 +108,35 @@ def test_an_unfinished_run_is_named_as_such(tmp_path: Path) -> None:
     (tmp_path / ".student.partial").mkdir()
     with pytest.raises(RunError, match="this run is not finished"):
         Predictor(tmp_path / "student")
+
+
+def test_a_text_is_cut_on_the_side_that_the_tokenizer_says(tiny_teacher: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(tiny_teacher, tmp_path / "left"))
+    settings = json.loads((folder / "tokenizer_config.json").read_text())
+    (folder / "tokenizer_config.json").write_text(json.dumps(settings | {"truncation_side": "left"}))
+    text = {"text": ["good " + "bab " * 9]}
+    left, right = (Predictor(path, max_length=6).encode(text) for path in (folder, tiny_teacher))
+    good = easy.make_tokenizer().convert_tokens_to_ids("good")
+    assert good in right["input_ids"][0]
+    assert good not in left["input_ids"][0]
+    trained = encode(Predictor(folder).tokenizer, text["text"], max_length=6)
+    assert trained["input_ids"] == left["input_ids"]
+
+
+@pytest.mark.parametrize("max_length", [0, -1, 65])
+def test_a_length_that_the_model_cannot_read_is_refused(tiny_teacher: Path, max_length: int) -> None:
+    with pytest.raises(ModelError, match=f"max_length = {max_length}: allowed are 1 to 64"):
+        Predictor(tiny_teacher, max_length=max_length)
+
+
+def test_long_rows_make_small_batches() -> None:
+    batches = list(batches_of(np.array([512, 512, 512, 512, 512, 3, 3]), batch_size=16))
+    assert [len(batch) for batch in batches] == [4, 3]
+    assert list(batches_of(np.array([100_000]), batch_size=2)) == [[0]]
+
+
+def test_the_fast_way_of_encoding_is_the_way_of_training(teacher: Predictor) -> None:
+    texts, pairs = list(TEXTS), list(reversed(TEXTS))
+    for columns in ({"text": texts}, {"text": texts, "text_pair": pairs}):
+        trained = encode(teacher.tokenizer, *columns.values(), max_length=8)
+        assert Predictor(teacher.place, max_length=8).encode(columns) == trained

@@ -460,9 +460,10 @@ def test_a_table_says_that_a_late_column_has_no_place(
     monkeypatch.setattr(files, "CHUNK_ROWS", 2)
     rows = [{"text": "ada"}, {"text": "bert"}, {"text": "carl", "late": 1}]
     (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    with pytest.raises(DataError, match="row 3 has a column 'late' that the first rows lack"):
-        predict_file(teachers["ner"], tmp_path / "rows.jsonl", tmp_path / "out.csv")
-    assert not (tmp_path / "out.csv").exists()
+    assert predict_file(teachers["ner"], tmp_path / "rows.jsonl", tmp_path / "out.csv").num_bad == 1
+    (aside,) = read(tmp_path / "out.csv.bad_rows.jsonl")
+    assert aside["row"] == 3
+    assert "has a column 'late' that the first rows lack" in aside["problem"]
     predict_file(teachers["ner"], tmp_path / "rows.jsonl", tmp_path / "out.jsonl")
     assert read(tmp_path / "out.jsonl")[2]["late"] == 1
 

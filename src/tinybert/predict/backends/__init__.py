@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import importlib.util
+from pathlib import Path
 from typing import cast
 
-from tinybert.errors import MissingExtraError, RecipeError
+from tinybert.errors import MissingExtraError, ModelError, RecipeError, TinyBertError
 from tinybert.lookup import nearest
 from tinybert.predict.backends.contract import (
     IN_FULL,
@@ -71,6 +72,21 @@ def require(backend: Backend, *, to_write: bool = False) -> None:
         raise MissingExtraError(package, backend.extra)
 
 
+def load_engine(backend: Backend, folder: Path, precision: Precision, loading: Loading) -> Engine:
+    """Load a model.
+
+    Raises:
+        ModelError: Its file cannot be read by its runtime.
+    """
+    try:
+        return backend.load(folder, precision, loading)
+    except TinyBertError:
+        raise
+    except Exception as error:  # each runtime has exceptions of its own
+        lines = str(error).strip().splitlines() or [type(error).__name__]
+        raise ModelError(str(folder), f"cannot be loaded: {lines[0]:.300}; make the export again") from error
+
+
 def is_installed(backend: Backend) -> bool:
     """Say whether a backend's exports can be loaded."""
     return not missing_packages(backend)
@@ -96,6 +112,7 @@ __all__ = [
     "backend_names",
     "full_name",
     "is_installed",
+    "load_engine",
     "missing_packages",
     "parse_backend",
     "require",

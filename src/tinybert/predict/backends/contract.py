@@ -77,6 +77,7 @@ class Backend:
         write: Writes the model's file.
         load: ``(folder, precision, loading) -> engine``.
         one_at_a_time: A second batch waits until the first is done.
+        mixes: Its int8 can leave layers in fp32.
     """
 
     precisions: tuple[Precision, ...]
@@ -87,3 +88,4 @@ class Backend:
     extra: str | None = None
     files: Mapping[Precision, str] = field(default_factory=dict[Precision, str])
     one_at_a_time: bool = False
+    mixes: bool = False

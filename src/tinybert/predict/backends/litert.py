@@ -13,6 +13,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from tinybert.errors import ModelError
+from tinybert.models.inputs import TEXT_INPUTS
 from tinybert.predict.backends.contract import Backend, Engine, Loading, Order, Precision, Scores, Tokens
 from tinybert.predict.backends.onnx import quiet
 
@@ -72,9 +74,13 @@ def load(folder: Path, precision: Precision, loading: Loading) -> Engine:
 
     def run(batch: Tokens) -> Scores:
         num_tokens = batch["input_ids"].shape[1]
-        length = next(each for each in lengths if each >= num_tokens)
+        length = next((each for each in lengths if each >= num_tokens), None)
+        if length is None:
+            raise ModelError(
+                str(folder), f"reads at most {lengths[-1]} tokens, {num_tokens} were given: lower max_length"
+            )
         rows: list[Scores] = []
-        names = [name for name in ("input_ids", "attention_mask", "token_type_ids") if name in batch]
+        names = TEXT_INPUTS[: len(runners[length].get_input_details())]
         for index in range(len(batch["input_ids"])):
             padded = [np.zeros((1, length), np.int32) for _ in names]
             for array, name in zip(padded, names, strict=True):

@@ -144,4 +144,5 @@ ONNX = Backend(
     files=FILES,
     write=write,
     load=load,
+    mixes=True,
 )

@@ -88,4 +88,5 @@ OPENVINO = Backend(
     files=dict.fromkeys(("fp32", "bf16", "int8"), FILE),
     write=write,
     load=load,
+    mixes=True,
 )
