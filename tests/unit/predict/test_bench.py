@@ -41,8 +41,9 @@ def test_every_backend_of_every_model_is_a_row_a_point_and_a_line_of_the_page(
     for each in found:
         assert 0 < each.p50_ms <= each.p95_ms <= each.p99_ms
         assert set(each.rows_per_s) == {"1", "4"}
+        # the model reads 64 tokens, so 128 are not measured
         assert set(each.rows_per_s_by_length) == {
-            f"{size}x{length}" for size in (1, 4) for length in bench.LENGTHS
+            f"{size}x{length}" for size in (1, 4) for length in (16, 64)
         }
         assert each.score > 0.9
         assert each.memory_mb > each.memory_of_libraries_mb > 50

@@ -12,6 +12,7 @@ from tinybert.errors import BudgetError, RecipeError
 from tinybert.models import shapes
 from tinybert.models.shapes import Shape
 from tinybert.predict import Predictor
+from tinybert.predict.parity import TOLERANCES, Tolerance
 from tinybert.runs import Run
 from tinybert.stages import budget
 from tinybert.stages.budget import Candidate, Promise, distill_within
@@ -165,15 +166,19 @@ def test_the_run_answers_with_the_engine_that_won(
 ) -> None:
     verdict = Promise.verdict
 
-    def torch_only(self: Promise, candidate: Candidate) -> str:
-        poor = candidate.retention is not None and candidate.engine != "torch"
+    def no_int8(self: Promise, candidate: Candidate) -> str:
+        poor = candidate.retention is not None and candidate.engine == "onnx-int8"
         return "keeps too little" if poor else verdict(self, candidate)
 
-    monkeypatch.setattr(Promise, "verdict", torch_only)
+    monkeypatch.setattr(Promise, "verdict", no_int8)
+    monkeypatch.setattr(budget, "ENGINES", ("onnx-fp32", "onnx-int8"))
+    monkeypatch.setitem(TOLERANCES, "int8", Tolerance(None, 1, 0, 0))
     recipe = recipe_of(easy_rows, tiny_teacher)
     run = distill_within(recipe, tmp_path / "run", Promise(min_retention=0.01), shapes=[LARGE])
-    assert (tmp_path / "run.budget" / "2l-32d" / "exports" / "onnx-int8").is_dir()
-    assert Predictor(run.path).backend == "torch"
+    tried = tmp_path / "run.budget" / LARGE / "exports"
+    assert sorted(path.name for path in tried.iterdir()) == ["onnx-fp32", "onnx-int8"]
+    assert [path.name for path in (run.path / "exports").iterdir()] == ["onnx-fp32"]
+    assert Predictor(run.path).backend == "onnx-fp32"
 
 
 def test_a_checkpoint_is_a_shape_too_and_stays_as_it_is(
