@@ -50,6 +50,8 @@ class AnswerFile:
         return [self.target, self.partial, self.state, self.bad_rows, self.partial_bad]
 
     def __enter__(self) -> Self:
+        if self.target.is_dir():
+            raise DataError(str(self.target), "is a folder; give the answers a file of their own")
         try:
             self.partial.touch()
         except OSError as error:
@@ -71,14 +73,15 @@ class AnswerFile:
             return 0, 0
         try:
             known = read_json(self.state)
-            made_from, sizes = known["made_from"], (known["num_bytes"], known["num_bad_bytes"])
-            progress = cast(int, known["num_read"]), cast(int, known["num_bad"])
-            table = cast("Table | None", known["table"])
-        except (RunError, KeyError):
+            made_from, table = known["made_from"], cast("Table | None", known["table"])
+            counts = [known[name] for name in ("num_bytes", "num_bad_bytes", "num_read", "num_bad")]
+        except (RunError, KeyError, TypeError):
+            counts, made_from, table = [None], None, None
+        if not all(isinstance(count, int) and count >= 0 for count in counts):
             print(f"{self.state}: damaged; beginning anew", file=sys.stderr)
             return 0, 0
-        there = self.partial.stat().st_size, self._size_of_bad()
-        valid = cast("tuple[int, int]", sizes)
+        num_bytes, num_bad_bytes, *progress = cast("list[int]", counts)
+        there, valid = (self.partial.stat().st_size, self._size_of_bad()), (num_bytes, num_bad_bytes)
         if any(size > found for size, found in zip(valid, there, strict=True)):
             return 0, 0  # it was put in its place already, or taken away: nothing to go on from
         if made_from != self.made_from:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import cast
 
-from tinybert.errors import ModelError
+from tinybert.errors import ModelError, RunError
 from tinybert.models.load import TOKENIZER_FILES
 from tinybert.predict.backends import BUILTIN, Precision, full_name
 from tinybert.runs import Json, read_json
@@ -105,12 +105,14 @@ def read_export(folder: Path) -> Export:
     """Return the export in a folder.
 
     Raises:
-        RunError: Its ``export.json`` is no JSON.
-        ModelError: It does not say what an export's says, or names files outside its folder.
+        ModelError: Its ``export.json`` does not say what an export's says, or names files outside its folder.
     """
-    facts = read_json(folder / FACTS)
-    if problems := _problems(facts):
-        fix = "the file was damaged: make the export again, or copy it here once more"
+    try:
+        facts = read_json(folder / FACTS)
+    except RunError:
+        facts = {}
+    if problems := _problems(facts) if isinstance(facts, dict) else ["no JSON object"]:  # pyright: ignore[reportUnnecessaryIsInstance]
+        fix = "the file is damaged: make the export again, copy it here once more, or delete its folder"
         raise ModelError(str(folder / FACTS), [*problems, fix])
     return Export(folder, facts)
 

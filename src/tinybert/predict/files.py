@@ -109,7 +109,7 @@ def predict_file(predictor: Predictor, source: Path, target: Path | None) -> Cou
             for window in reading.windows(lines):
                 text = lines.text_of(window.records, predictor(window.records), window.numbers)
                 file.table = lines.table
-                file.add(text, num_read=window.num_read, bad=[asdict(each) for each in window.bad])
+                file.add(text, num_read=window.num_read, bad=[each.as_json() for each in window.bad])
                 progress.add(window.num_read)
     return Counts(file.num_read, file.num_bad, predictor.num_cut - cut_before, file.bad_rows)
 
@@ -146,6 +146,10 @@ class BadRow:
     where: str
     problem: str
     content: Mapping[str, object]
+
+    def as_json(self) -> Record:
+        """Return it as it is set aside."""
+        return {**asdict(self), "problem": self.problem.lstrip(":, ")}
 
 
 @dataclass(frozen=True)
@@ -221,7 +225,8 @@ class Reading:
             window.records.append(dict(content))
             window.numbers.append(self.num_read)
         else:
-            window.bad.append(BadRow(self.num_read, f"{self.unit} {number:,}", why, content))
+            where = f"{self.unit} {number:,}"
+            window.bad.append(BadRow(self.num_read, where, why, content))
 
     def _other_form(self, record: Mapping[str, object]) -> str | None:
         """Say that a row is a pair where the first was none, or none where it was."""

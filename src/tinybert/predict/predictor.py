@@ -269,6 +269,8 @@ def find_export(path: str | Path, backend: str, config: PreTrainedConfig) -> Exp
 
 
 def _export_within(path: str | Path, backend: str, config: PreTrainedConfig) -> Export | None:
+    if backend != AUTO and parse_backend(backend)[0] == "torch":
+        return None
     exports = exports_of(path) if Path(path).expanduser().is_dir() else []
     if backend == AUTO:
         here = installed(exports)
@@ -277,8 +279,6 @@ def _export_within(path: str | Path, backend: str, config: PreTrainedConfig) -> 
         best = fastest(here, vocab_size=config.vocab_size)
         return next(export for export in here if export.name == best)
     name, precision = parse_backend(backend)
-    if name == "torch":
-        return None
     wanted = full_name(name, precision)
     for export in exports:
         if export.name == wanted:

@@ -19,7 +19,7 @@ from tinybert.predict.export import (
     spread,
     tolerance_of,
 )
-from tinybert.predict.exports import EXPORTS, Export, exports_of
+from tinybert.predict.exports import EXPORTS, Export, exports_of, is_export, read_export
 from tinybert.predict.graph import check_family
 from tinybert.predict.parity import Parity
 from tinybert.predict.predictor import Predictor
@@ -57,12 +57,21 @@ def export(
     check_family(load_config(path))
     name = full_name(to, precision)
     allowed = tolerance_of(precision, min_kept)
-    for there in exports_of(path) if data is None else ():
-        if there.name == name and not there.changes() and not parity_of(there).failures(allowed):
-            say(f"{path / EXPORTS / name} is there already, made from these weights: nothing to do")
-            return there
+    there = known_export(path / EXPORTS / name) if data is None else None
+    if there is not None and not there.changes() and not parity_of(there).failures(allowed):
+        say(f"{there.folder} is there already, made from these weights: nothing to do")
+        return there
     proof = proof_rows(path, data, settings)
     return export_checkpoint(path, to=to, precision=precision, proof=proof, min_kept=min_kept, say=say)
+
+
+def known_export(folder: Path) -> Export | None:
+    """Return an export with its proof, or None where there is none that could be trusted."""
+    try:
+        found = read_export(folder) if is_export(folder) else None
+    except ModelError:
+        return None
+    return found if found is not None and isinstance(found.facts.get("parity"), dict) else None
 
 
 def check_share(value: float | None, name: str) -> None:

@@ -135,9 +135,11 @@ def test_facts_that_are_none_are_refused(copied: Path, change: dict[str, object]
     file.write_text(json.dumps(json.loads(file.read_text()) | change))
     with pytest.raises(ModelError, match=what):
         Predictor(copied)
-    file.write_text("{")
-    with pytest.raises(RunError, match="damaged"):
-        Predictor(copied)
+    for broken in ("{", "[]", "{}", ""):
+        file.write_text(broken)
+        with pytest.raises(ModelError, match="the file is damaged: make the export again"):
+            Predictor(copied)
+    assert Predictor(copied, backend="torch").backend == "torch"
 
 
 def test_the_parity_of_a_damaged_export_fails_and_says_what_to_do(copied: Path, easy_rows: Path) -> None:

@@ -356,7 +356,7 @@ def test_rows_of_another_form_are_set_aside(teacher: Predictor, tmp_path: Path) 
     source = easy.write_rows(tmp_path / "pairs.jsonl", [*rows, rows[0]])
     assert predict_file(teacher, source, tmp_path / "out.jsonl").num_bad == 2
     problems = [row["problem"] for row in read(tmp_path / "out.jsonl.bad_rows.jsonl")]
-    assert problems[0] == ": no text_pair, which the first row has"
+    assert problems[0] == "no text_pair, which the first row has"
     assert "text_pair: 5" in problems[1]
 
 
@@ -365,3 +365,18 @@ def test_a_table_numbers_rows_as_the_input_does(teacher: Predictor, tmp_path: Pa
     predict_file(teacher, source, tmp_path / "out.csv")
     assert [row["row"] for row in read(tmp_path / "out.csv")] == ["1", "3"]
     assert read(tmp_path / "out.csv.bad_rows.jsonl")[0]["row"] == 2
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"made_from": 1, "table": null, "num_bytes": "9"}'])
+def test_a_state_that_is_damaged_begins_anew(teacher: Predictor, tmp_path: Path, content: str) -> None:
+    source, target = write(tmp_path / "texts.jsonl"), tmp_path / "answers.jsonl"
+    (tmp_path / "answers.jsonl.partial").write_text("half")
+    (tmp_path / "answers.jsonl.partial.json").write_text(content)
+    predict_file(teacher, source, target)
+    assert [row["text"] for row in read(target)] == TEXTS
+
+
+def test_a_folder_is_no_file_of_answers(teacher: Predictor, tmp_path: Path) -> None:
+    (tmp_path / "out.jsonl").mkdir()
+    with pytest.raises(DataError, match="is a folder; give the answers a file of their own"):
+        predict_file(teacher, write(tmp_path / "texts.jsonl"), tmp_path / "out.jsonl")
