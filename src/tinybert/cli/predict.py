@@ -63,6 +63,7 @@ def predict(
         )
     if input is not None:
         counts = predict_file(predictor, input, output)
+        say(f"{counts.num_rows - counts.num_bad:,} rows answered with {predictor.backend}")
         if counts.num_bad:
             where = f", they are in {counts.bad_rows}" if counts.bad_rows else ""
             say(f"warning: {counts.num_bad:,} of {counts.num_rows:,} rows have no answer{where}")

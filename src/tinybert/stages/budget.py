@@ -293,6 +293,7 @@ class _Search:
 
     def tried(self, candidate: Candidate, data: TextData) -> Candidate:
         """Return a candidate trained (unless its shape is already), exported, scored and measured again."""
+        self._note(begun=True)
         recipe = self._with(candidate.shape, taught=True)
         run = run_recipe(recipe, self.folder(candidate.shape), source=self.rows)
         backend, precision = parse_backend(candidate.engine)
@@ -405,8 +406,10 @@ def _opened(search: _Search, names: Sequence[str]) -> Generator[_Search]:
         raise RecipeError(str(place), f"cannot write here: {error.strerror or error}") from error
     held = hold(place / "lock", subject=str(place))
     try:
-        if not state.is_file():
-            write_json(state, {"made_from": made_from})
+        if not state.is_file() or not read_json(state).get("begun"):  # nothing is trained: nothing to lose
+            measured = read_json(state) if state.is_file() else {}
+            kept = measured if measured.get("made_from") == made_from else {}
+            write_json(state, {**kept, "made_from": made_from})
         known = cast("Json", read_json(state)["made_from"])
         if differing := [key for key, value in made_from.items() if known.get(key) != value]:
             raise RecipeError(
