@@ -94,26 +94,15 @@ def test_a_long_text_and_bad_rows_are_told(
 
 
 def words_of(run: Path, source: Path, target: Path) -> list[str]:
-    words = ["predict", str(run), "--backend", "torch"]
-    return [sys.executable, "-c", MAIN, *words, "--input", str(source), "--output", str(target)]
+    words = ["predict", str(run), "--backend", "torch", "--input", str(source), "--output", str(target)]
+    return [sys.executable, "-c", MAIN, *words]
 
 
 def test_a_killed_prediction_goes_on(run: Path, tmp_path: Path) -> None:
     rows = easy.make_rows(400)
     source = easy.write_rows(tmp_path / "rows.jsonl", rows * 40)
     whole, target = tmp_path / "whole.jsonl", tmp_path / "out.jsonl"
-    words = [
-        sys.executable,
-        "-m",
-        "tinybert",
-        "predict",
-        str(run),
-        "--backend",
-        "torch",
-        "--input",
-        str(source),
-    ]
-    process = subprocess.Popen([*words, "--output", str(target)], stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(words_of(run, source, target), stderr=subprocess.DEVNULL)
     state = tmp_path / "out.jsonl.partial.json"
     deadline = time.monotonic() + 120
     while not state.is_file():
@@ -132,20 +121,8 @@ def test_a_killed_prediction_goes_on(run: Path, tmp_path: Path) -> None:
 
 def test_ctrl_c_stops_at_once_and_says_how_to_go_on(run: Path, tmp_path: Path) -> None:
     source = easy.write_rows(tmp_path / "rows.jsonl", easy.make_rows(400) * 200)
-    words = [
-        sys.executable,
-        "-m",
-        "tinybert",
-        "predict",
-        str(run),
-        "--backend",
-        "torch",
-        "--input",
-        str(source),
-    ]
-    process = subprocess.Popen(
-        [*words, "--output", str(tmp_path / "out.jsonl")], stderr=subprocess.PIPE, text=True
-    )
+    words = words_of(run, source, tmp_path / "out.jsonl")
+    process = subprocess.Popen(words, stderr=subprocess.PIPE, text=True)
     state = tmp_path / "out.jsonl.partial.json"
     while not state.is_file() and process.poll() is None:
         time.sleep(0.01)
