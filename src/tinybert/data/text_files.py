@@ -48,15 +48,11 @@ def decoded_lines(path: Path, name: str) -> Iterator[str]:
     Raises:
         DataError: Bytes are not UTF-8; the line and the byte are named.
     """
-    with path.open("rb") as stream:
-        for number, line in enumerate(stream, start=1):
-            if number == 1:
-                _refuse_utf16(line, name)
-                line = line.removeprefix(codecs.BOM_UTF8)
-            try:
-                yield line.decode("utf-8")
-            except UnicodeDecodeError as error:
-                raise DataError(name, _encoding_problem(line, number, error, path)) from error
+    for number, line in _raw_lines(path, name):
+        try:
+            yield line.decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise DataError(name, _encoding_problem(line, number, error, path)) from error
 
 
 def lines_and_faults(path: Path, name: str) -> Iterator[tuple[int, str] | Fault]:
@@ -65,16 +61,22 @@ def lines_and_faults(path: Path, name: str) -> Iterator[tuple[int, str] | Fault]
     Raises:
         DataError: The file is UTF-16.
     """
+    for number, line in _raw_lines(path, name):
+        try:
+            yield number, line.decode("utf-8")
+        except UnicodeDecodeError as error:
+            why = f"byte {error.start + 1:,} (0x{line[error.start]:02x}) is not UTF-8"
+            yield Fault(number, why, {"": line.decode("utf-8", "replace").strip()[:MAX_RAW_CHARS]})
+
+
+def _raw_lines(path: Path, name: str) -> Iterator[tuple[int, bytes]]:
+    """Yield numbered lines, without a byte-order mark before the first."""
     with path.open("rb") as stream:
         for number, line in enumerate(stream, start=1):
             if number == 1:
                 _refuse_utf16(line, name)
                 line = line.removeprefix(codecs.BOM_UTF8)
-            try:
-                yield number, line.decode("utf-8")
-            except UnicodeDecodeError as error:
-                why = f"byte {error.start + 1:,} (0x{line[error.start]:02x}) is not UTF-8"
-                yield Fault(number, why, {"": line.decode("utf-8", "replace").strip()[:MAX_RAW_CHARS]})
+            yield number, line
 
 
 def _refuse_utf16(line: bytes, name: str) -> None:

@@ -36,7 +36,7 @@ from tinybert.predict.choice import num_threads, processor_name
 from tinybert.predict.export import write_unproved
 from tinybert.predict.exports import EXPORTS
 from tinybert.predict.predictor import Predictor
-from tinybert.runs import Json, Run, digest_input, hold, read_json, write_json, write_text
+from tinybert.runs import LOCK, Json, Run, digest_input, hold, read_json, write_json, write_text
 from tinybert.stages.console import say
 from tinybert.stages.export import check_share, export
 from tinybert.stages.finish import labelled_evaluation_split
@@ -404,7 +404,7 @@ def _opened(search: _Search, names: Sequence[str]) -> Generator[_Search]:
         place.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise RecipeError(str(place), f"cannot write here: {error.strerror or error}") from error
-    held = hold(place / "lock", subject=str(place))
+    held = hold(place / LOCK, subject=str(place))
     try:
         if not state.is_file() or not read_json(state).get("begun"):  # nothing is trained: nothing to lose
             measured = read_json(state) if state.is_file() else {}
