@@ -30,14 +30,14 @@ from typing import Any
 
 import torch
 
-from tinybert.augment import BLOCK, Augmenter, Example, build_method, copies_in_blocks
-from tinybert.augment.replacement import content_words
+from tinybert.augmentation import BLOCK, Augmenter, Example, build_method, copies_in_blocks
+from tinybert.augmentation.filler import WordFiller, embedding_vectors
+from tinybert.augmentation.replacement import content_words
 from tinybert.config.recipe import AugmentSection
-from tinybert.data import fetch
 from tinybert.models import load_config, load_tokenizer
-from tinybert.models.fill import WordFiller, embedding_vectors
 from tinybert.models.masked_lm import load_masked_lm
-from tinybert.train import choose_precision
+from tinybert.sources import fetch
+from tinybert.training import choose_precision
 
 SECTION = AugmentSection(method="tinybert", copies=20, probability=0.4, num_candidates=15)
 Rows = list[dict[str, Any]]

@@ -39,11 +39,11 @@ from transformers import (
 
 import tinybert
 from tinybert.data import load
-from tinybert.predict.bench import random_rows, score_of
-from tinybert.predict.exports import exports_of
-from tinybert.predict.files import predict_file
-from tinybert.predict.predictor import batches_of, padded
-from tinybert.predict.rows import columns_of
+from tinybert.inference.bench import random_rows, score_of
+from tinybert.inference.exports import exports_of
+from tinybert.inference.files import predict_file
+from tinybert.inference.predictor import batches_of, padded
+from tinybert.inference.rows import columns_of
 from tinybert.runs import Run
 
 NUM_ROWS, NUM_ALONE, ROUNDS = 512, 128, 5

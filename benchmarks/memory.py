@@ -23,9 +23,11 @@ from pathlib import Path
 import numpy as np
 
 from tinybert.config import CorpusSection, DataSection
-from tinybert.data import encode_split, fetch, is_bundled, load, load_corpus
-from tinybert.data.blocks import encode_blocks
+from tinybert.corpus import load_corpus
+from tinybert.corpus.blocks import encode_blocks
+from tinybert.data import encode_split, load
 from tinybert.models import load_tokenizer
+from tinybert.sources import fetch, is_bundled
 
 WORDS = (
     *(

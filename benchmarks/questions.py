@@ -17,7 +17,7 @@ import psutil
 from tinybert import Predictor
 from tinybert.config import DataSection
 from tinybert.data import load
-from tinybert.predict import predictor as module
+from tinybert.inference import predictor as module
 
 CHUNK = 512
 

@@ -37,19 +37,20 @@ from transformers import (
 )
 
 from tinybert.config import CorpusSection, PretrainSection, Recipe
-from tinybert.data import Collator, LengthGroupedSampler, fetch, lengths_of
-from tinybert.data.blocks import encode_blocks
-from tinybert.data.corpus import load_corpus
+from tinybert.corpus.blocks import encode_blocks
+from tinybert.corpus.corpus import load_corpus
+from tinybert.data import Collator, LengthGroupedSampler, lengths_of
 from tinybert.losses import cross_entropy
 from tinybert.models import load_encoder, load_tokenizer
 from tinybert.models.attention import training_attention
 from tinybert.models.dropout import set_dropout
-from tinybert.stages.masked import GeneralObjective, MaskedLMObjective
-from tinybert.stages.objective import DistillObjective, Teaching
-from tinybert.stages.raw_text import masking_of
+from tinybert.objectives.distillation import DistillObjective, Teaching
+from tinybert.objectives.masked_lm import GeneralObjective, MaskedLMObjective
+from tinybert.sources import fetch
+from tinybert.stages.steps.raw_text import masking_of
 from tinybert.teachers import ModelTeacher
-from tinybert.train import choose_precision
-from tinybert.train.trainer import ObjectiveTrainer
+from tinybert.training import choose_precision
+from tinybert.training.trainer import ObjectiveTrainer
 
 BATCH, LENGTH = 32, 128
 LAYER_MAP = (1, 3, 4, 6)

@@ -24,14 +24,15 @@ from torch import nn
 from transformers import BertConfig, BertForSequenceClassification
 
 from tinybert.config import DataSection
-from tinybert.data import Collator, LengthGroupedSampler, encode_split, fetch, lengths_of, load
+from tinybert.data import Collator, LengthGroupedSampler, encode_split, lengths_of, load
 from tinybert.models import load_tokenizer
 from tinybert.models.attention import training_attention
 from tinybert.models.dropout import set_dropout
-from tinybert.stages.objective import DistillObjective, Teaching
-from tinybert.stages.plan import DEFAULT_DROPOUT
+from tinybert.objectives.distillation import DistillObjective, Teaching
+from tinybert.sources import fetch
+from tinybert.stages.plan.distillation import DEFAULT_DROPOUT
 from tinybert.teachers import ModelTeacher, TeacherStore
-from tinybert.train import choose_precision
+from tinybert.training import choose_precision
 
 BATCH = 32
 LAYER_MAP = (3, 6, 9, 12)

@@ -27,15 +27,15 @@ import tinybert
 from tinybert.config import build_recipe
 from tinybert.data import TextData
 from tinybert.errors import RecipeError
-from tinybert.evaluate import score_checkpoint
+from tinybert.evaluation import score_checkpoint
+from tinybert.inference import Predictor
 from tinybert.models import describe, load_config
-from tinybert.predict import Predictor
 from tinybert.stages.distill import first_weights
-from tinybert.stages.distillation import prepare_rows
-from tinybert.stages.fit import save_checkpoint
 from tinybert.stages.pipeline import quiet_libraries
-from tinybert.stages.plan import plan_distill
-from tinybert.stages.start import start_student
+from tinybert.stages.plan.distillation import plan_distill
+from tinybert.stages.steps.distillation import prepare_rows
+from tinybert.stages.steps.fit import save_checkpoint
+from tinybert.stages.steps.start import start_student
 
 SHAPES = ("4l-384d", "3l-384d", "4l-312d", "4l-192d", "2l-128d")
 STARTS = ("random", "slice", "project")

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from tinybert.augment import Tools, WordNet, WordVectors
-from tinybert.augment.wordnet import FILES
+from tinybert.augmentation import Tools, WordNet, WordVectors
+from tinybert.augmentation.wordnet import FILES
 
 MEANINGS = {
     "noun": [

@@ -5,39 +5,38 @@ Names are imported on first use, so that ``import tinybert`` stays fast.
 
 from __future__ import annotations
 
-import sys
-from types import ModuleType
 from typing import TYPE_CHECKING
 
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from tinybert.api import distill, evaluate, finetune, predict, pretrain
     from tinybert.config import Recipe
-    from tinybert.data import TextDataset, fetch
+    from tinybert.data import TextDataset
     from tinybert.errors import TinyBertError
-    from tinybert.predict import Predictor
+    from tinybert.inference import Predictor
     from tinybert.runs import Run, open_run
+    from tinybert.sources import fetch
     from tinybert.stages.export import export
-    from tinybert.stages.face import distill, evaluate, finetune, predict, pretrain
     from tinybert.stages.pipeline import run_recipe
-    from tinybert.train import train_model
+    from tinybert.training import train_model
 
 _HOMES = {
-    "Predictor": "tinybert.predict",
+    "Predictor": "tinybert.inference",
     "Recipe": "tinybert.config",
     "Run": "tinybert.runs",
     "TextDataset": "tinybert.data",
     "TinyBertError": "tinybert.errors",
-    "distill": "tinybert.stages.face",
-    "evaluate": "tinybert.stages.face",
+    "distill": "tinybert.api",
+    "evaluate": "tinybert.api",
     "export": "tinybert.stages.export",
     "fetch": "tinybert.data",
-    "finetune": "tinybert.stages.face",
+    "finetune": "tinybert.api",
     "open_run": "tinybert.runs",
-    "predict": "tinybert.stages.face",
-    "pretrain": "tinybert.stages.face",
+    "predict": "tinybert.api",
+    "pretrain": "tinybert.api",
     "run_recipe": "tinybert.stages.pipeline",
-    "train_model": "tinybert.train",
+    "train_model": "tinybert.training",
 }
 
 __all__ = [
@@ -67,14 +66,3 @@ def __getattr__(name: str) -> object:
     value = getattr(import_module(_HOMES[name]), name)
     globals()[name] = value
     return value
-
-
-class _Package(ModuleType):
-    """Keeps the functions ``predict`` and ``evaluate`` where the rooms of that name would hide them."""
-
-    def __setattr__(self, name: str, value: object) -> None:
-        if not (name in _HOMES and isinstance(value, ModuleType)):
-            super().__setattr__(name, value)
-
-
-sys.modules[__name__].__class__ = _Package

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.augmenting import make_tools
 
-from tinybert.augment import BUILTIN, Example
+from tinybert.augmentation import BUILTIN, Example
 
 EVERY = pytest.mark.parametrize("name", BUILTIN)
 WORDS = ["film", "Good", "ran", "the", ",", "1999", "bank", "FUN", "fine", "x"]

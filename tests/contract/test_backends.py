@@ -10,9 +10,9 @@ import pytest
 from tests import easy, tokens
 
 from tinybert.errors import MissingExtraError, RecipeError
-from tinybert.predict import Predictor, backends, predictor
-from tinybert.predict.backends import BUILTIN, backend_names, parse_backend
-from tinybert.predict.exports import Export, exports_of
+from tinybert.inference import Predictor, backends, predictor
+from tinybert.inference.backends import BUILTIN, backend_names, parse_backend
+from tinybert.inference.exports import Export, exports_of
 from tinybert.stages.export import export
 
 EXPORTED = [name for name in backend_names() if not name.startswith("torch")]

@@ -11,11 +11,11 @@ from tests.command import call, metrics_of, refused
 from transformers import BertForMaskedLM
 
 from tinybert import stages
-from tinybert.augment import vectors
+from tinybert.augmentation import vectors
 from tinybert.config import DataSection
 from tinybert.data import load
 from tinybert.runs import lock
-from tinybert.stages import copies as stage
+from tinybert.stages.steps import copies as stage
 
 NEIGHBOURS = ["augment.method=neighbours", "augment.language=other"]
 

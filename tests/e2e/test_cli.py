@@ -509,16 +509,16 @@ def test_public_names_are_pinned() -> None:
         tinybert.distil  # noqa: B018  # pyright: ignore
 
 
-@pytest.mark.parametrize("before", ["", "import tinybert.predict.files, tinybert.evaluate.report"])
+@pytest.mark.parametrize("before", ["", "import tinybert.inference.files, tinybert.evaluation.report"])
 def test_functions_keep_their_names_beside_rooms_of_the_same_name(before: str) -> None:
     done = run_code(
         f"{before}\n"
         "from tinybert import finetune, distill, evaluate, predict, Recipe\n"
         "import tinybert\n"
-        "for one in (finetune, distill, evaluate, predict, tinybert.predict, tinybert.evaluate):\n"
+        "for one in (finetune, distill, evaluate, predict, tinybert.inference, tinybert.evaluation):\n"
         "    assert type(one).__name__ == 'function', one\n"
-        "from tinybert.predict import Predictor\n"
-        "from tinybert.evaluate import write_report\n"
+        "from tinybert.inference import Predictor\n"
+        "from tinybert.evaluation import write_report\n"
         "assert tinybert.Predictor is Predictor\n"
     )
     assert done.returncode == 0, done.stderr
@@ -527,9 +527,9 @@ def test_functions_keep_their_names_beside_rooms_of_the_same_name(before: str) -
 def test_the_python_face_does_what_the_commands_do(
     distilled: Path, easy_rows: Path, tmp_path: Path, tiny_teacher: Path
 ) -> None:
-    answers = tinybert.predict(distilled, ["bab good del", "awful fin"])
+    answers = tinybert.inference(distilled, ["bab good del", "awful fin"])
     assert [answer.label for answer in answers] == ["positive", "negative"]
-    assert tinybert.evaluate(tinybert.open_run(distilled), easy_rows)["accuracy"] >= 0.9
+    assert tinybert.evaluation(tinybert.open_run(distilled), easy_rows)["accuracy"] >= 0.9
     run = tinybert.distill(
         easy.make_splits(),
         *TINY,

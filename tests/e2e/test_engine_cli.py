@@ -15,7 +15,7 @@ from tests import easy
 from tests.command import call, refused
 
 from tinybert.cli import main
-from tinybert.predict import bench
+from tinybert.inference import bench
 
 MAIN = """
 import signal
@@ -140,7 +140,7 @@ def test_a_budget_that_nobody_keeps_exits_with_1(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("tinybert.stages.budget.ENGINES", ("torch",))
+    monkeypatch.setattr("tinybert.search.budget.ENGINES", ("torch",))
     words = [
         "distill",
         easy_rows,

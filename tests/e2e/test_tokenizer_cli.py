@@ -19,7 +19,7 @@ from tinybert.errors import RunError
 from tinybert.models import load_tokenizer
 from tinybert.stages import tokenizer as tokenizer_stage
 from tinybert.stages import trim as trim_stage
-from tinybert.stages.vocabulary import whole_folder
+from tinybert.stages.steps.vocabulary import whole_folder
 
 KEEP_ALL = ["corpus.min_chars=1", "corpus.near_duplicates=null"]
 FORMS = ["painting", "painter", "paints", "walking", "walker", "walks", "singing", "singer", "sings"]

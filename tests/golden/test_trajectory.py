@@ -20,10 +20,10 @@ from torch import Tensor, nn
 from transformers import TrainerCallback
 
 from tinybert.data import Collator
-from tinybert.stages.objective import DistillObjective, Teaching
+from tinybert.objectives.distillation import DistillObjective, Teaching
 from tinybert.tasks import BUILTIN as TASKS
 from tinybert.teachers import ModelTeacher, Teacher, TeacherStore
-from tinybert.train import Settings, train
+from tinybert.training import Settings, train
 
 FILE = Path(__file__).with_name("distillation.json")
 ALL_LOSSES = {

@@ -37,7 +37,7 @@ def augment(
     import json
 
     from tinybert.config import dump_recipe
-    from tinybert.data.locate import refuse_missing
+    from tinybert.sources.locate import refuse_missing
     from tinybert.stages.augment import augment as carry_out
     from tinybert.stages.augment import resolve_augment
     from tinybert.stages.pipeline import quiet_libraries

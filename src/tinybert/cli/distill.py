@@ -49,7 +49,7 @@ def distill(
     if (max_latency_ms, max_size_mb, min_retention) == (None, None, None):
         carry_out(recipe, out, showing)
         return
-    from tinybert.stages.budget import Promise
+    from tinybert.search.budget import Promise
 
     promise = Promise(max_latency_ms, max_size_mb, 0.97 if min_retention is None else min_retention)
     is_named = student is not None or any(each.startswith("student.shape=") for each in overrides)

@@ -34,7 +34,7 @@ def doctor(
 
     from tinybert.stages.distill import examine
     from tinybert.stages.pipeline import quiet_libraries
-    from tinybert.stages.plan import plan_distill
+    from tinybert.stages.plan.distillation import plan_distill
 
     quiet_libraries()
     recipe = make_recipe(

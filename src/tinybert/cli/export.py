@@ -39,9 +39,9 @@ def export(
     from dataclasses import asdict
 
     from tinybert.config import DataSection
-    from tinybert.evaluate import plain_table
-    from tinybert.predict.export import parity_of, tolerance_of
-    from tinybert.predict.parity import parity_table
+    from tinybert.evaluation import plain_table
+    from tinybert.inference.export import parity_of, tolerance_of
+    from tinybert.inference.parity import parity_table
     from tinybert.stages import export as stage
     from tinybert.stages.pipeline import quiet_libraries
 

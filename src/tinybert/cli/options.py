@@ -14,7 +14,7 @@ from cyclopts import Parameter
 if TYPE_CHECKING:
     from tinybert.config import Recipe
     from tinybert.runs import Run
-    from tinybert.stages.budget import Promise
+    from tinybert.search.budget import Promise
 
 OnBadRow = Literal["stop", "skip"]
 Tree = dict[str, object]
@@ -111,7 +111,7 @@ def carry_out_within(
     Raises:
         TinyBertError: What is wrong, or that no student keeps it.
     """
-    from tinybert.stages.budget import distill_within
+    from tinybert.search.budget import distill_within
 
     run = distill_within(recipe, named(out), promise, shapes=shapes, dry_run=showing.dry_run)
     if not showing.dry_run:
@@ -143,7 +143,7 @@ def show_run(run: Run, showing: Showing) -> None:
 
 def print_run(path: Path, metrics: Mapping[str, object]) -> None:
     """Print a run's table and where to look next."""
-    from tinybert.evaluate import plain_table, table_rows, text_table
+    from tinybert.evaluation import plain_table, table_rows, text_table
     from tinybert.runs import Run
 
     if "held_out" in metrics:

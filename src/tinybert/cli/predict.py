@@ -36,11 +36,11 @@ def predict(
         json: Print JSON lines; always when output is not a terminal.
     """
     from tinybert.cli.show import show_answer
+    from tinybert.console import say
     from tinybert.errors import RecipeError
-    from tinybert.predict import Predictor
-    from tinybert.predict.answers import as_json
-    from tinybert.predict.files import predict_file, read_context, rows_of_words
-    from tinybert.stages.console import say
+    from tinybert.inference import Predictor
+    from tinybert.inference.answers import as_json
+    from tinybert.inference.files import predict_file, read_context, rows_of_words
     from tinybert.stages.pipeline import quiet_libraries
 
     quiet_libraries()

@@ -39,10 +39,10 @@ def tokenizer(
     """
     import json as json_module
 
-    from tinybert.data.locate import refuse_missing
+    from tinybert.sources.locate import refuse_missing
     from tinybert.stages.pipeline import quiet_libraries
+    from tinybert.stages.steps.vocabulary import corpus_settings, refuse_sizes
     from tinybert.stages.tokenizer import train_tokenizer
-    from tinybert.stages.vocabulary import corpus_settings, refuse_sizes
 
     quiet_libraries()
     corpus = corpus_settings(overrides)
@@ -87,7 +87,7 @@ def print_settings(settings: Facts, corpus: Facts) -> None:
 
 def print_pieces(columns: Sequence[tuple[str, Facts]], facts: Facts) -> None:
     """Print how tokenizers read the held-out documents, one a column, and some examples."""
-    from tinybert.evaluate import plain_table
+    from tinybert.evaluation import plain_table
 
     held_out = [cast("Mapping[str, float]", column["held_out"]) for _, column in columns]
     rows = [

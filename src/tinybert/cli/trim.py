@@ -37,10 +37,10 @@ def trim(
     """
     import json as json_module
 
-    from tinybert.data.locate import refuse_missing
+    from tinybert.sources.locate import refuse_missing
     from tinybert.stages.pipeline import quiet_libraries
+    from tinybert.stages.steps.vocabulary import corpus_settings, refuse_sizes
     from tinybert.stages.trim import CORPUS_DEFAULTS, trim_vocabulary
-    from tinybert.stages.vocabulary import corpus_settings, refuse_sizes
 
     quiet_libraries()
     corpus = corpus_settings(overrides, CORPUS_DEFAULTS)

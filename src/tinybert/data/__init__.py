@@ -9,8 +9,6 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from tinybert.data.bundled import cache_folder, fetch, is_bundled
-from tinybert.data.corpus import Corpus, load_corpus
 from tinybert.data.encode import (
     WINDOWED,
     Form,
@@ -24,8 +22,8 @@ from tinybert.data.encode import (
     tokenise,
 )
 from tinybert.data.findings import BadRow
+from tinybert.data.labelled import TextData, load
 from tinybert.data.labels import LabelKind, LabelScheme
-from tinybert.data.sources import TextData, load
 
 if TYPE_CHECKING:
     from tinybert.data.collate import Collator
@@ -36,7 +34,6 @@ __all__ = [
     "WINDOWED",
     "BadRow",
     "Collator",
-    "Corpus",
     "Form",
     "LabelKind",
     "LabelScheme",
@@ -44,17 +41,13 @@ __all__ = [
     "TextData",
     "TextDataset",
     "Truncation",
-    "cache_folder",
     "count_truncated",
     "encode",
     "encode_columns",
     "encode_split",
-    "fetch",
     "gold_labels",
-    "is_bundled",
     "lengths_of",
     "load",
-    "load_corpus",
     "pad",
     "sorted_by_length",
     "tokenise",

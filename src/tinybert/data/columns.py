@@ -8,14 +8,9 @@ from dataclasses import dataclass
 from tinybert.config import DataSection
 from tinybert.data.labels import LabelKind
 from tinybert.lookup import nearest
+from tinybert.sources.columns import TEXT_NAMES
 
 # the first name wins outright; two of the others together are ambiguous
-SOURCE_ROW = "source_row"
-"""Column of augmented files: which row a row is, or is a copy of."""
-TEXT_NAMES = (
-    *("text", "sentence", "sentence1", "sentence_a", "text1", "text_a", "content", "review", "premise"),
-    *("question", "question1", "query", "utterance", "comment", "tweet", "message", "phrase", "document"),
-)
 PAIR_NAMES = ("text_pair", "sentence2", "sentence_b", "text2", "text_b", "hypothesis", "question2")
 LABEL_NAMES = (
     *("label", "labels", "intent", "category", "class", "target", "score", "sentiment", "rating", "stars"),

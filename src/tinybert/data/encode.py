@@ -21,7 +21,6 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from tinybert.data.arrow import temporary_folder, write_rows
 from tinybert.data.labels import LabelKind
 from tinybert.data.windows import (
     PLACES,
@@ -34,6 +33,7 @@ from tinybert.data.windows import (
     words_of_pieces,
 )
 from tinybert.errors import DataError
+from tinybert.sources.arrow import temporary_folder, write_rows
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -18,7 +18,7 @@ import regex
 
 from tinybert.data.fields import FieldError, objects_in, unpacked
 from tinybert.data.labels import kind_of, plain
-from tinybert.data.text_files import Fault, RawRow
+from tinybert.sources.text_files import Fault, RawRow
 
 OUTSIDE = "O"
 TAG = regex.compile(r"([BIESLUM])[-_](.+)", regex.DOTALL)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
 
 from tinybert.errors import DataError
+from tinybert.sources.text_files import Unit
 
 MAX_BAD_ROWS = 100_000
 SKIP_HINT = " (or set data.on_bad_row=skip to set such rows aside)"
-Unit = Literal["line", "row"]
 
 
 @dataclass(frozen=True)

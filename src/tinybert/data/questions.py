@@ -9,7 +9,7 @@ from typing import cast
 
 from tinybert.data.fields import FieldError, objects_in
 from tinybert.data.labels import kind_of
-from tinybert.data.text_files import Fault, RawRow
+from tinybert.sources.text_files import Fault, RawRow
 
 MAX_CHARS_SHOWN = 60
 

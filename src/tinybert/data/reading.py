@@ -14,16 +14,16 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from tinybert.data.arrow import write_rows
 from tinybert.data.columns import Columns
 from tinybert.data.entities import TagCount, read_entities, tags_as_json
 from tinybert.data.fields import FieldError
 from tinybert.data.findings import BadRow, Findings, TooManyBadRowsError, Unit
 from tinybert.data.labels import LabelKind, kind_of, label_name, parse_value, plain
 from tinybert.data.questions import QuestionRow, read_answers
-from tinybert.data.readers import Table
-from tinybert.data.text_files import Fault, RawRow
 from tinybert.errors import DataError
+from tinybert.sources.arrow import write_rows
+from tinybert.sources.readers import Table
+from tinybert.sources.text_files import Fault, RawRow
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -22,9 +22,10 @@ from transformers import (
 from transformers.models.auto.auto_factory import _BaseAutoModelClass  # pyright: ignore[reportPrivateUsage]
 from transformers.utils import logging as transformers_logging
 
-from tinybert.data.hub import hub_problem, nearest_here
 from tinybert.errors import ModelError
 from tinybert.models.head import HeadKind, auto_class, copy_head, head_kind, set_head, set_labels
+from tinybert.sources import fetch, is_bundled
+from tinybert.sources.hub import hub_problem, nearest_here
 
 TOKENIZER_FILES = (
     "tokenizer.json",
@@ -35,6 +36,11 @@ TOKENIZER_FILES = (
     "tokenizer.model",
 )
 _UNREADABLE = (OSError, ValueError, KeyError, RuntimeError, SafetensorError)
+
+
+def checkpoint_path(name: str | Path) -> str | Path:
+    """Return where a checkpoint is: the fetched folder of a bundled one, any other name unchanged."""
+    return fetch(str(name)) if is_bundled(name) else name
 
 
 def load_config(path: str | Path) -> PreTrainedConfig:
@@ -235,6 +241,7 @@ def _check_weights(
 
 def _local(path: str | Path, *, need_weights: bool, need_config: bool = True) -> Path | None:
     """Return the folder, or None for a hub name; say what is wrong with a folder."""
+    path = checkpoint_path(path)
     folder = Path(path).expanduser()
     if not folder.is_dir():
         if folder.exists():

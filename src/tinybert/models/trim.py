@@ -31,8 +31,8 @@ from transformers import (
 )
 from transformers.models.auto.auto_factory import _BaseAutoModelClass  # pyright: ignore[reportPrivateUsage]
 
-from tinybert.data.batches import batches_of
-from tinybert.data.wordpiece import PREFIX, write_tokenizer
+from tinybert.corpus.batches import batches_of
+from tinybert.corpus.wordpiece import PREFIX, write_tokenizer
 from tinybert.errors import ModelError
 from tinybert.models.families import FAMILIES
 from tinybert.models.load import check_vocabulary, load_config, load_model, load_tokenizer

@@ -9,10 +9,10 @@ from itertools import chain
 from pathlib import Path
 from typing import cast
 
-from tinybert.data import is_bundled
-from tinybert.data.documents import STDIN, files_below
-from tinybert.data.readers import READERS
+from tinybert.corpus.documents import STDIN, files_below
 from tinybert.errors import RunError
+from tinybert.sources import is_bundled
+from tinybert.sources.readers import READERS
 
 BLOCK_BYTES = 1 << 20
 SUFFIXES = (*READERS, ".safetensors", ".txt")

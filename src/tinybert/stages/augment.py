@@ -12,12 +12,13 @@ from typing import Any, cast
 import numpy as np
 from datasets import Dataset
 
-from tinybert.augment import needs
+from tinybert.augmentation import needs
 from tinybert.config import Recipe
+from tinybert.console import say
 from tinybert.data import LabelScheme
-from tinybert.data.columns import SOURCE_ROW
 from tinybert.errors import RecipeError, RunError, TinyBertError
-from tinybert.predict import Predictor
+from tinybert.inference import Predictor
+from tinybert.language import Language
 from tinybert.runs import (
     Json,
     digest_input,
@@ -28,18 +29,17 @@ from tinybert.runs import (
     write_json,
     write_text,
 )
-from tinybert.stages.console import say
-from tinybert.stages.copies import language_of, near_copies, rows_with_copies, scores_on_disk
-from tinybert.stages.finish import write_bad_rows
-from tinybert.stages.plan import check_augment, find_task
-from tinybert.stages.plan_augment import models_of_augment
-from tinybert.stages.plan_teacher import plan_teacher, resolve_path
-from tinybert.stages.prepare import load_rows
-from tinybert.stages.unread import refuse_unread
+from tinybert.sources.columns import SOURCE_ROW
+from tinybert.stages.plan.augmentation import models_of_augment
+from tinybert.stages.plan.distillation import check_augment, find_task
+from tinybert.stages.plan.teacher import plan_teacher
+from tinybert.stages.plan.unread import refuse_unread
+from tinybert.stages.steps.copies import language_of, near_copies, rows_with_copies, scores_on_disk
+from tinybert.stages.steps.finish import write_bad_rows
+from tinybert.stages.steps.prepare import load_rows
 from tinybert.tasks import Answer
 from tinybert.tasks.tags import entities_of
-from tinybert.train import choose_precision
-from tinybert.words import Language
+from tinybert.training import choose_precision
 
 PAPERS_COPIES, MAX_PROCESSES, DECODED_AT_ONCE = 20, 256, 1024
 BLOCKS, PRECISION, REPORT, MADE_FROM = "blocks", "precision.json", ".report.json", "made_from"
@@ -198,7 +198,7 @@ def _answered(
     rows: Dataset, copies: Dataset, recipe: Recipe, labels: LabelScheme, folder: Path
 ) -> tuple[Dataset, Iterator[Answer]]:
     """Return the copies that do not change the teacher's mind, and what it answers to them."""
-    teacher = Predictor(resolve_path(str(recipe.teacher.path)), backend="torch", labels=labels)
+    teacher = Predictor(str(recipe.teacher.path), backend="torch", labels=labels)
     scores = scores_on_disk(teacher, copies, folder, name="copies")
     if recipe.augment.max_shift is not None:
         kept = near_copies(rows, copies, scores, teacher, folder, max_shift=recipe.augment.max_shift)

@@ -6,15 +6,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tinybert.config import DataSection
+from tinybert.console import say
 from tinybert.errors import ModelError, RecipeError
-from tinybert.evaluate.bench_report import write_bench
+from tinybert.evaluation.bench_report import write_bench
+from tinybert.inference.bench import Measured, Subject, measure_all, subjects_of
+from tinybert.inference.choice import num_threads, processor_name
 from tinybert.models import load_config
-from tinybert.predict.bench import Measured, Subject, measure_all, subjects_of
-from tinybert.predict.choice import num_threads, processor_name
 from tinybert.runs import Json, environment
-from tinybert.stages.console import say
 from tinybert.stages.export import proof_rows
-from tinybert.stages.plan_teacher import resolve_path
 from tinybert.tasks import task_of_config
 
 
@@ -45,7 +44,7 @@ def bench(
     """
     if not runs or any(size < 1 for size in batch_sizes):
         raise RecipeError("bench", "give at least one run, and batch sizes from 1 on, such as --batch 1,32")
-    paths = [resolve_path(str(path)) for path in (*runs, *against)]
+    paths = [str(path) for path in (*runs, *against)]
     tasks = {path: task_of_config(load_config(path)) for path in paths}
     if len({task.name for task in tasks.values()}) > 1:
         listed = ", ".join(f"{path}: {task.name}" for path, task in tasks.items())

@@ -13,26 +13,32 @@ from pathlib import Path
 from typing import cast
 
 from tinybert.config import Recipe
-from tinybert.evaluate import retention
+from tinybert.console import say
+from tinybert.evaluation import retention
 from tinybert.models.dropout import set_dropout
+from tinybert.objectives.distillation import DistillObjective, Teaching, is_intermediate
 from tinybert.runs import Json, Run, RunInProgress
-from tinybert.stages.answers import answers
-from tinybert.stages.baseline import fine_tune_only
-from tinybert.stages.console import say
-from tinybert.stages.copies import augmented_data
-from tinybert.stages.distillation import Distillation, encode_for, need_labels, prepare, prepare_rows
-from tinybert.stages.doctor import Finding, check_time, checks_before, checks_of_teacher, report_findings
+from tinybert.stages.doctor.checks import (
+    Finding,
+    check_time,
+    checks_before,
+    checks_of_teacher,
+    report_findings,
+)
 from tinybert.stages.finetune import fine_tune_step
-from tinybert.stages.finish import evaluation_split, finish_run, score_models
-from tinybert.stages.fit import MODEL, fit, in_steps, save_checkpoint, settings_of
-from tinybert.stages.objective import DistillObjective, Teaching, is_intermediate
-from tinybert.stages.plan import DistillPlan
-from tinybert.stages.plan_losses import relation_heads
-from tinybert.stages.plan_student import Taught
-from tinybert.stages.plan_teacher import KEPT_TEACHER, TeacherPlan, resolve_path
-from tinybert.stages.prepare import load_for_labels
-from tinybert.stages.start import Started, StartPlan, knows_task, load_start, save_start, start_student
-from tinybert.train import check_trackers
+from tinybert.stages.plan.distillation import DistillPlan
+from tinybert.stages.plan.losses import relation_heads
+from tinybert.stages.plan.student import Taught
+from tinybert.stages.plan.teacher import KEPT_TEACHER, TeacherPlan
+from tinybert.stages.steps.baseline import fine_tune_only
+from tinybert.stages.steps.copies import augmented_data
+from tinybert.stages.steps.distillation import Distillation, encode_for, need_labels, prepare, prepare_rows
+from tinybert.stages.steps.finish import evaluation_split, finish_run, score_models
+from tinybert.stages.steps.fit import MODEL, fit, in_steps, save_checkpoint, settings_of
+from tinybert.stages.steps.prepare import load_for_labels
+from tinybert.stages.steps.start import Started, StartPlan, knows_task, load_start, save_start, start_student
+from tinybert.stages.steps.teacher_outputs import answers
+from tinybert.training import check_trackers
 
 Trained = tuple[Path, Json]
 """A checkpoint, and what its training said."""
@@ -277,7 +283,7 @@ def conclude(
     split, _ = evaluation_split(data)
     models: dict[str, tuple[str, Json | None]] = {"student": (str(student[0]), student[1])}
     if plan.teacher.kind != "file":
-        models["teacher"] = (resolve_path(plan.teacher.path), teacher_facts)
+        models["teacher"] = (plan.teacher.path, teacher_facts)
     models |= {name: (str(path), said) for name, (path, said) in others.items()}
     metrics: Json = {"teacher": None, "fine_tune_only": None, "student": None, "retention": None}
     metrics |= score_models(run, data, models)

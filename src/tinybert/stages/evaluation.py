@@ -6,10 +6,10 @@ from pathlib import Path
 
 from tinybert.config import DataSection
 from tinybert.data import gold_labels, load
-from tinybert.data.sources import SPLIT_ORDER
+from tinybert.data.labelled import SPLIT_ORDER
 from tinybert.errors import RecipeError
+from tinybert.inference import Predictor
 from tinybert.lookup import nearest
-from tinybert.predict import Predictor
 from tinybert.runs import Json, Run, digest_input, is_run
 
 

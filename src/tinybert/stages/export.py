@@ -5,12 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from tinybert.config import DataSection
+from tinybert.console import say
 from tinybert.data import load
-from tinybert.data.bundled import is_bundled
 from tinybert.errors import ModelError, RecipeError
-from tinybert.models import load_config
-from tinybert.predict.backends import Precision, full_name
-from tinybert.predict.export import (
+from tinybert.inference.backends import Precision, full_name
+from tinybert.inference.export import (
     Proof,
     check_export,
     check_format,
@@ -19,12 +18,13 @@ from tinybert.predict.export import (
     spread,
     tolerance_of,
 )
-from tinybert.predict.exports import EXPORTS, Export, exports_of, is_export, read_export
-from tinybert.predict.graph import check_family
-from tinybert.predict.parity import Parity
-from tinybert.predict.predictor import Predictor
+from tinybert.inference.exports import EXPORTS, Export, exports_of, is_export, read_export
+from tinybert.inference.graph import check_family
+from tinybert.inference.parity import Parity
+from tinybert.inference.predictor import Predictor
+from tinybert.models import load_config
 from tinybert.runs import Run, is_run
-from tinybert.stages.console import say
+from tinybert.sources.bundled import is_bundled
 
 PROOF_ROWS = 2000
 

@@ -10,16 +10,15 @@ from tinybert.config import Recipe
 from tinybert.data import TextData
 from tinybert.errors import RecipeError
 from tinybert.models import load_tokenizer
+from tinybert.objectives.distillation import HardObjective
 from tinybert.runs import Json, Run, RunInProgress
-from tinybert.stages.finish import finish_run, score_models
-from tinybert.stages.fit import MODEL, fit, settings_of
-from tinybert.stages.objective import HardObjective
-from tinybert.stages.plan import find_task, fit_length
-from tinybert.stages.plan_teacher import resolve_path
-from tinybert.stages.prepare import Encoded, encode_rows, load_for_labels, load_rows
-from tinybert.stages.unread import refuse_unread
+from tinybert.stages.plan.distillation import find_task, fit_length
+from tinybert.stages.plan.unread import refuse_unread
+from tinybert.stages.steps.finish import finish_run, score_models
+from tinybert.stages.steps.fit import MODEL, fit, settings_of
+from tinybert.stages.steps.prepare import Encoded, encode_rows, load_for_labels, load_rows
 from tinybert.tasks import Task
-from tinybert.train import check_trackers, choose_precision
+from tinybert.training import check_trackers, choose_precision
 
 DEFAULT_NUM_EPOCHS = 3
 DEFAULT_LEARNING_RATE = 5e-5
@@ -69,7 +68,7 @@ def finetune(recipe: Recipe, run: RunInProgress, source: object) -> Run:
     task = find_task(recipe)
     data = load_rows(source, recipe, task, work_dir=run.work / "rows", allow_unlabelled=False)
     assert recipe.model is not None
-    tokenizer = load_tokenizer(resolve_path(recipe.model))
+    tokenizer = load_tokenizer(recipe.model)
     encoded = encode_rows(data, tokenizer, section=recipe.data, folder=run.work / "encoded")
     bf16 = measured_bf16(run, recipe)
     folder, facts = run.step(

@@ -38,12 +38,7 @@ from tinybert.models import (
 )
 from tinybert.models.dropout import config_rates, set_dropout
 from tinybert.models.masked_lm import load_masked_lm, random_masked_lm, refuse_without_known_head
-from tinybert.runs import Json, Run, RunInProgress
-from tinybert.stages.doctor import same_tokenizer
-from tinybert.stages.finetune import measured_bf16
-from tinybert.stages.fit import MODEL
-from tinybert.stages.masked import MASKED_LM, GeneralObjective
-from tinybert.stages.objective import (
+from tinybert.objectives.distillation import (
     HARD,
     DistillObjective,
     Teaching,
@@ -52,12 +47,17 @@ from tinybert.stages.objective import (
     remove_projections,
     stacked_projections,
 )
-from tinybert.stages.plan import fit_positions
-from tinybert.stages.plan_losses import layer_problems, relation_heads
-from tinybert.stages.plan_student import GENERAL, Start, check_start, plan_shape, plan_start
-from tinybert.stages.plan_teacher import plan_config, resolve_path
+from tinybert.objectives.masked_lm import MASKED_LM, GeneralObjective
+from tinybert.runs import Json, Run, RunInProgress
+from tinybert.stages.doctor.checks import same_tokenizer
+from tinybert.stages.finetune import measured_bf16
+from tinybert.stages.plan.distillation import fit_positions
+from tinybert.stages.plan.losses import layer_problems, relation_heads
+from tinybert.stages.plan.student import GENERAL, Start, check_start, plan_shape, plan_start
+from tinybert.stages.plan.unread import refuse_relation_heads, refuse_unread
 from tinybert.stages.pretrain import LABELLED_ONLY, MAX_LENGTH, refuse_without_mask
-from tinybert.stages.raw_text import (
+from tinybert.stages.steps.fit import MODEL
+from tinybert.stages.steps.raw_text import (
     Blocks,
     finish_text_run,
     fit_blocks,
@@ -66,10 +66,9 @@ from tinybert.stages.raw_text import (
     masking_of,
     text_settings,
 )
-from tinybert.stages.start import PROJECTION_FILE, calibration
-from tinybert.stages.unread import refuse_relation_heads, refuse_unread
+from tinybert.stages.steps.start import PROJECTION_FILE, calibration
 from tinybert.teachers import ModelTeacher
-from tinybert.train import check_trackers
+from tinybert.training import check_trackers
 
 UNREAD = ["model", "hard_loss", "augment", "baseline"]
 UNREAD_PARTS = {
@@ -131,12 +130,12 @@ def plan_general(recipe: Recipe) -> GeneralPlan:
         )
     refuse_unread(recipe, UNREAD, UNREAD_PARTS)
     teacher = recipe.teacher.path
-    info = describe(plan_config(teacher))
+    info = describe(load_config(teacher))
     start, source = plan_start(recipe, teacher)
     shape = plan_shape(recipe, start)
     losses = _losses(recipe, shape, info)
     if MASKED_LM in losses:
-        refuse_without_known_head(source, plan_config(source))
+        refuse_without_known_head(source, load_config(source))
     else:
         refuse_unread(recipe, [], {"pretrain": ["mask_share", "whole_words"]}, by="losses without masked_lm")
     refuse_relation_heads(recipe, losses)
@@ -164,7 +163,7 @@ def plan_general(recipe: Recipe) -> GeneralPlan:
 
 
 def _check_same_vocabulary(student: str, teacher: str) -> None:
-    if not same_tokenizer(load_tokenizer(resolve_path(student)), load_tokenizer(resolve_path(teacher))):
+    if not same_tokenizer(load_tokenizer(student), load_tokenizer(teacher)):
         raise RecipeError(
             "recipe",
             f"student.shape = {student}: reads with another vocabulary than the teacher {teacher}; layers "
@@ -214,11 +213,11 @@ def distill_general(plan: GeneralPlan, run: RunInProgress, source: object) -> Ru
     Args:
         plan: Made by :func:`plan_general`.
         run: The run, begun.
-        source: Anything :func:`tinybert.data.corpus.load_corpus` reads.
+        source: Anything :func:`tinybert.corpus.corpus.load_corpus` reads.
     """
     recipe = plan.recipe
     check_trackers(recipe.train.trackers)
-    tokenizer = load_tokenizer(resolve_path(plan.teacher))
+    tokenizer = load_tokenizer(plan.teacher)
     check_vocabulary(plan.teacher, tokenizer, num_rows=plan.info.vocab_size)
     if MASKED_LM in plan.losses:
         refuse_without_mask(tokenizer, plan.teacher)
@@ -262,7 +261,7 @@ def _keep_start(folder: Path, plan: GeneralPlan, blocks: Blocks) -> Json:
 
 def _start(plan: GeneralPlan, blocks: Blocks) -> tuple[PreTrainedModel, Tensor | None]:
     """Return the student before its first step, and the projection that made it, if one did."""
-    seed, path = plan.recipe.train.seed, resolve_path(plan.source)
+    seed, path = plan.recipe.train.seed, plan.source
     if plan.start == "checkpoint":
         if MASKED_LM in plan.losses:
             return load_masked_lm(path, new_head=True, seed=seed), _learnt_maps(path, plan)
@@ -327,7 +326,7 @@ def _train(folder: Path, plan: GeneralPlan, blocks: Blocks, begin: Path, *, bf16
         plan.layer_map,
         num_relation_heads=relation_heads(recipe, plan.shape.hidden_size, plan.info),
     )
-    teacher = load_encoder(resolve_path(plan.teacher))
+    teacher = load_encoder(plan.teacher)
     if torch.cuda.is_available():
         nn.Module.to(teacher, "cuda")
     inner = DistillObjective(

@@ -12,16 +12,16 @@ import datasets
 import transformers
 
 from tinybert.config import Recipe, dump_recipe
-from tinybert.data.documents import is_pipe
-from tinybert.data.locate import refuse_missing
+from tinybert.console import say
+from tinybert.corpus.documents import is_pipe
 from tinybert.errors import RecipeError, RunError
 from tinybert.runs import Run, RunInProgress, digest_input, finished_run, refuse_inside
-from tinybert.stages.console import say
+from tinybert.sources.locate import refuse_missing
 from tinybert.stages.distill import distill
 from tinybert.stages.finetune import finetune, resolve_finetune
 from tinybert.stages.general import GeneralPlan, distill_general, plan_general
-from tinybert.stages.plan import plan_distill
-from tinybert.stages.plan_student import GENERAL
+from tinybert.stages.plan.distillation import plan_distill
+from tinybert.stages.plan.student import GENERAL
 from tinybert.stages.pretrain import models_of_pretrain, pretrain, resolve_pretrain
 
 

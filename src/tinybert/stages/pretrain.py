@@ -19,13 +19,13 @@ from tinybert.models.masked_lm import (
     refuse_without_known_head,
 )
 from tinybert.models.shapes import BUILTIN as SHAPES
+from tinybert.objectives.masked_lm import MaskedLMObjective
 from tinybert.runs import Json, Run, RunInProgress
 from tinybert.stages.finetune import measured_bf16
-from tinybert.stages.fit import MODEL
-from tinybert.stages.masked import MaskedLMObjective
-from tinybert.stages.plan import fit_positions
-from tinybert.stages.plan_teacher import plan_config, resolve_path
-from tinybert.stages.raw_text import (
+from tinybert.stages.plan.distillation import fit_positions
+from tinybert.stages.plan.unread import refuse_unread
+from tinybert.stages.steps.fit import MODEL
+from tinybert.stages.steps.raw_text import (
     Blocks,
     finish_text_run,
     fit_blocks,
@@ -34,8 +34,7 @@ from tinybert.stages.raw_text import (
     masking_of,
     text_settings,
 )
-from tinybert.stages.unread import refuse_unread
-from tinybert.train import check_trackers
+from tinybert.training import check_trackers
 
 UNREAD = ["task", "hard_loss", "teacher", "student", "distill", "augment", "baseline"]
 LABELLED_ONLY = (
@@ -105,7 +104,7 @@ def _begins(recipe: Recipe) -> Literal["random", "checkpoint", "head"]:
         raise RecipeError(
             "recipe", f"model = {name!r}: unknown shape{nearest(name, SHAPES)} (allowed: {', '.join(SHAPES)})"
         )
-    refuse_without_known_head(name, load_config(resolve_path(name)))
+    refuse_without_known_head(name, load_config(name))
     return "head" if section.train_only == "head" else "checkpoint"
 
 
@@ -123,13 +122,13 @@ def pretrain(recipe: Recipe, run: RunInProgress, source: object) -> Run:
     Args:
         recipe: A resolved recipe.
         run: The run, begun.
-        source: Anything :func:`tinybert.data.corpus.load_corpus` reads.
+        source: Anything :func:`tinybert.corpus.corpus.load_corpus` reads.
     """
     check_trackers(recipe.train.trackers)
     assert recipe.model is not None
-    tokenizer = load_tokenizer(resolve_path(recipe.pretrain.tokenizer or recipe.model))
+    tokenizer = load_tokenizer(recipe.pretrain.tokenizer or recipe.model)
     if recipe.model not in SHAPES:
-        check_vocabulary(recipe.model, tokenizer, num_rows=plan_config(recipe.model).vocab_size)
+        check_vocabulary(recipe.model, tokenizer, num_rows=load_config(recipe.model).vocab_size)
     refuse_without_mask(tokenizer, recipe.pretrain.tokenizer or recipe.model)
     blocks = load_blocks(source, recipe, tokenizer, run)
     bf16 = measured_bf16(run, recipe)
@@ -165,7 +164,7 @@ def first_weights(recipe: Recipe, tokenizer: PreTrainedTokenizerBase) -> PreTrai
     assert recipe.model is not None
     if recipe.model in SHAPES:
         return random_masked_lm(_config(resolve_shape(recipe.model, {}), tokenizer), seed=recipe.train.seed)
-    return load_masked_lm(resolve_path(recipe.model), new_head=True, seed=recipe.train.seed)
+    return load_masked_lm(recipe.model, new_head=True, seed=recipe.train.seed)
 
 
 def _config(shape: Shape, tokenizer: PreTrainedTokenizerBase) -> BertConfig:
@@ -193,7 +192,7 @@ def refuse_without_mask(tokenizer: PreTrainedTokenizerBase, name: str) -> None:
 def _notes(recipe: Recipe, blocks: Blocks) -> list[str]:
     lines = ["Perplexity: over masked tokens of held-out documents, the same masks at each evaluation."]
     assert recipe.model is not None
-    if recipe.model not in SHAPES and not has_masked_lm_head(load_config(resolve_path(recipe.model))):
+    if recipe.model not in SHAPES and not has_masked_lm_head(load_config(recipe.model)):
         lines.append("The checkpoint had no masked-LM head: it began with a new one.")
     if blocks.corpus.language == "zh" and recipe.pretrain.whole_words:
         lines.append("Whole words are those of a Chinese segmenter.")

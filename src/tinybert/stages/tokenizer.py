@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from tinybert.config import CorpusSection
-from tinybert.data.wordpiece import train_wordpiece, write_tokenizer
+from tinybert.console import say
+from tinybert.corpus.wordpiece import train_wordpiece, write_tokenizer
 from tinybert.runs import Json, write_json
-from tinybert.stages.console import say
-from tinybert.stages.vocabulary import (
+from tinybert.stages.steps.vocabulary import (
     coverage_of,
     examples_of,
     finished_folder,
@@ -35,7 +35,7 @@ def train_tokenizer(
     """Train a WordPiece tokenizer, and measure it on documents that it was not trained on.
 
     Args:
-        source: Anything :func:`tinybert.data.corpus.load_corpus` reads.
+        source: Anything :func:`tinybert.corpus.corpus.load_corpus` reads.
         out: The folder to make. One that was made from the same is returned as it is.
         vocab_size: Pieces, special tokens included.
         lowercase: Fold case and strip accents.

@@ -9,6 +9,8 @@ from datasets import Dataset
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from tinybert.config import CorpusSection
+from tinybert.console import say
+from tinybert.models.load import checkpoint_path
 from tinybert.models.trim import (
     choose_pieces,
     count_pieces,
@@ -18,9 +20,7 @@ from tinybert.models.trim import (
     write_trimmed,
 )
 from tinybert.runs import Json, write_json
-from tinybert.stages.console import say
-from tinybert.stages.plan_teacher import resolve_path
-from tinybert.stages.vocabulary import (
+from tinybert.stages.steps.vocabulary import (
     coverage_of,
     examples_of,
     finished_folder,
@@ -53,7 +53,7 @@ def trim_vocabulary(
 
     Args:
         model: Run, checkpoint, hub name or bundled:minilm; any head.
-        source: Anything :func:`tinybert.data.corpus.load_corpus` reads.
+        source: Anything :func:`tinybert.corpus.corpus.load_corpus` reads.
         out: The folder to make. One that was made from the same is returned as it is.
         vocab_size: At most so many pieces: the most frequent.
         min_count: Pieces used less often are dropped; characters stay.
@@ -69,7 +69,7 @@ def trim_vocabulary(
         RunError: The folder holds something else.
     """
     refuse_sizes(vocab_size=vocab_size, at_least=min_count, name="--min-count")
-    path = resolve_path(model)
+    path = str(checkpoint_path(model))
     settings = {"vocab_size": vocab_size, "min_count": min_count, "text": column}
     origin = made_from(settings, corpus, model=path, text=source)
     if found := finished_folder(out, REPORT, origin, source=source):

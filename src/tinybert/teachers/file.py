@@ -12,11 +12,10 @@ from datasets import Dataset
 from torch import Tensor
 
 from tinybert.data import LabelScheme
-from tinybert.data.findings import Unit
-from tinybert.data.hub import nearest_here
-from tinybert.data.readers import open_file
-from tinybert.data.text_files import Fault, RawRow
 from tinybert.errors import DataError
+from tinybert.sources.hub import nearest_here
+from tinybert.sources.readers import open_file
+from tinybert.sources.text_files import Fault, RawRow, Unit
 from tinybert.teachers.teacher import TeacherOutput
 
 SUFFIXES = (".jsonl", ".ndjson", ".json", ".parquet")

@@ -317,6 +317,6 @@ def test_hub_that_cannot_be_reached(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object) -> None:
         raise ConnectionError("no route")
 
-    monkeypatch.setattr("tinybert.data.locate.hub_problem", lambda *_: None)
+    monkeypatch.setattr("tinybert.sources.locate.hub_problem", lambda *_: None)
     monkeypatch.setattr("datasets.load_dataset", refuse)
     only_problem("someone/reviews", "hub", "no route", "download the data")

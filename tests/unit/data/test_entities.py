@@ -25,8 +25,8 @@ from tinybert.data.entities import (
     to_bio,
 )
 from tinybert.data.fields import FieldError
-from tinybert.data.text_files import Fault
 from tinybert.errors import DataError
+from tinybert.sources.text_files import Fault
 
 Entity = tuple[int, int, str]  # first word, the word behind the last, type
 

@@ -13,8 +13,8 @@ from tests.unit.data.made_up import read
 
 from tinybert.data.fields import FieldError
 from tinybert.data.questions import QuestionRow, nested_rows, read_answers
-from tinybert.data.text_files import Fault
 from tinybert.errors import DataError
+from tinybert.sources.text_files import Fault
 
 Write = Callable[..., Path]
 CONTEXT = "The fox ran. The old fox slept."

@@ -27,7 +27,7 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
-from tinybert.data.wordpiece import make_tokenizer
+from tinybert.corpus.wordpiece import make_tokenizer
 from tinybert.errors import ModelError
 from tinybert.models.trim import (
     PieceCounts,

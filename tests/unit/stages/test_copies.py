@@ -12,12 +12,12 @@ from datasets import Dataset
 from tests import easy
 from tests.command import call, refused
 
-from tinybert.augment import Augmenter, build_method
+from tinybert.augmentation import Augmenter, build_method
 from tinybert.config import AugmentSection
 from tinybert.errors import RecipeError
-from tinybert.predict import Predictor
-from tinybert.stages import copies as stage
-from tinybert.stages.copies import near_copies, scores_on_disk
+from tinybert.inference import Predictor
+from tinybert.stages.steps import copies as stage
+from tinybert.stages.steps.copies import near_copies, scores_on_disk
 
 SWAP = ["--method", "swap"]
 

@@ -14,17 +14,17 @@ from transformers import AutoModelForSequenceClassification
 
 from tinybert.config import Recipe, build_recipe
 from tinybert.errors import DataError, RecipeError
+from tinybert.objectives.distillation import Teaching
 from tinybert.runs import Run, RunInProgress
-from tinybert.stages import baseline as baseline_module
 from tinybert.stages import distill as distill_module
-from tinybert.stages.answers import answers
-from tinybert.stages.baseline import baseline_start
 from tinybert.stages.distill import Phase, phases_of
-from tinybert.stages.distillation import prepare
-from tinybert.stages.objective import Teaching
 from tinybert.stages.pipeline import run_recipe
-from tinybert.stages.plan import plan_distill
-from tinybert.stages.plan_teacher import pretrained_of
+from tinybert.stages.plan.distillation import plan_distill
+from tinybert.stages.plan.teacher import pretrained_of
+from tinybert.stages.steps import baseline as baseline_module
+from tinybert.stages.steps.baseline import baseline_start
+from tinybert.stages.steps.distillation import prepare
+from tinybert.stages.steps.teacher_outputs import answers
 from tinybert.teachers import FileTeacher, ModelTeacher, Teacher, TeacherStore
 
 

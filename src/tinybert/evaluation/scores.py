@@ -1,0 +1,85 @@
+"""How good and how large a model is: scores on whole splits, parameters, size, seconds."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from datasets import Dataset
+
+from tinybert.data import LabelScheme, gold_labels
+from tinybert.inference import Predictor
+from tinybert.models.load import count_parameters
+
+Scores = dict[str, object]
+
+LATENCY_ROWS = 40
+WARMUP_ROWS = 5
+
+
+def score_checkpoint(
+    path: str | Path, rows: Dataset, *, labels: LabelScheme, max_length: int, split: str = "test"
+) -> Scores:
+    """Score a checkpoint on a split and measure it.
+
+    Args:
+        path: A run or checkpoint.
+        rows: A split, as :func:`tinybert.data.load` has it.
+        labels: The label order of ``rows``.
+        max_length: Longest row in tokens.
+        split: The key the metrics get: ``test``, or ``validation`` where there is no test split.
+
+    Returns:
+        The metrics under ``split``; ``num_parameters``; ``size_mb`` (weights, fp32); ``predict_seconds`` for
+        the split.
+    """
+    predictor = Predictor(path, backend="torch", max_length=max_length, labels=labels)
+    start = time.perf_counter()
+    outputs = predictor.outputs(rows)
+    seconds = time.perf_counter() - start
+    num_parameters = count_parameters(predictor.config)
+    return {
+        split: predictor.task.metrics(outputs, gold_labels(rows, labels.kind)),
+        "num_parameters": num_parameters,
+        "size_mb": round(num_parameters * 4 / 1e6, 1),
+        "predict_seconds": round(seconds, 3),
+    }
+
+
+def latencies_ms(paths: Mapping[str, str | Path], rows: Dataset, *, max_length: int) -> dict[str, float]:
+    """Return each model's median milliseconds for one row a call.
+
+    The models take turns row by row, so that a busy moment of the machine falls on all of them.
+
+    Args:
+        paths: Name → run or checkpoint.
+        rows: A split; some 40 rows spread over it are used.
+        max_length: Longest row in tokens.
+    """
+    predictors = {
+        name: Predictor(path, backend="torch", max_length=max_length) for name, path in paths.items()
+    }
+    chosen = list(range(0, len(rows), max(1, len(rows) // LATENCY_ROWS)))
+    names = [name for name in rows.column_names if name != "label"]
+    seconds: dict[str, list[float]] = {name: [] for name in predictors}
+    for index in [*chosen[:WARMUP_ROWS], *chosen]:
+        row = rows.select_columns(names)[index : index + 1]
+        for name, predictor in predictors.items():
+            start = time.perf_counter()
+            predictor.chunk_outputs(row)
+            seconds[name].append(time.perf_counter() - start)
+    warm = min(WARMUP_ROWS, len(chosen))
+    return {name: round(1000 * statistics.median(taken[warm:]), 2) for name, taken in seconds.items()}
+
+
+def retention(student: Mapping[str, float], teacher: Mapping[str, float], main_metric: str) -> float | None:
+    """Return the student's score over the teacher's on the main metric; None where that has no meaning.
+
+    Example:
+        >>> retention({"accuracy": 0.88}, {"accuracy": 0.8}, "accuracy")
+        1.1
+    """
+    reference = teacher[main_metric]
+    return round(student[main_metric] / reference, 6) if reference > 0 else None

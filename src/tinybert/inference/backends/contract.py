@@ -1,0 +1,91 @@
+"""What a backend is: it writes a graph to a file, loads it, and answers batches of tokens.
+
+Shapes: B rows, L tokens of a padded row, C outputs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from tinybert.inference.graph import Graph
+
+Precision = Literal["fp32", "bf16", "int8"]
+Tokens = Mapping[str, NDArray[np.int64]]
+"""``input_ids``, ``attention_mask`` and maybe ``token_type_ids``, each (B, L)."""
+
+Scores = NDArray[np.float32]
+Engine = Callable[[Tokens], Scores]
+"""A loaded model: tokens → (B, C), (B, L, C), or (B, L, 2) where answers begin and end."""
+
+IN_FULL = ("nothing", "the head and the last layer", "the head, the first and the last layer")
+"""What int8 may leave in fp32, in the order in which it is tried."""
+
+
+@dataclass(frozen=True)
+class Order:
+    """One export to be made.
+
+    Attributes:
+        graph: What is written.
+        folder: Where to.
+        work: Where what several attempts share is kept; the caller's, and the caller's to clear away.
+        precision: Of its matrices.
+        calibration: Batches of real rows, to read the range of activations from.
+        in_full: Which of ``IN_FULL`` stays in fp32.
+        max_length: Longest row in tokens that the model was trained with.
+    """
+
+    graph: Graph
+    folder: Path
+    work: Path
+    precision: Precision
+    calibration: Sequence[Tokens] = ()
+    in_full: int = 0
+    max_length: int = 512
+
+
+@dataclass(frozen=True)
+class Loading:
+    """How a model is loaded.
+
+    Attributes:
+        num_workers: Batches that are run at a time, by as many threads of the caller.
+        num_threads: That one batch may use.
+    """
+
+    num_workers: int
+    num_threads: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Backend:
+    """One runtime.
+
+    Attributes:
+        precisions: What it can be asked for.
+        package: What is imported to load; None for torch itself.
+        writes_with: What is imported besides to write.
+        extra: The extra of tinybert that brings it.
+        files: Precision → the model's file, below the export's folder.
+        write: Writes the model's file.
+        load: ``(folder, precision, loading) -> engine``.
+        one_at_a_time: A second batch waits until the first is done.
+        mixes: Its int8 can leave layers in fp32.
+    """
+
+    precisions: tuple[Precision, ...]
+    load: Callable[[Path, Precision, Loading], Engine]
+    write: Callable[[Order], None] | None = None
+    package: str | None = None
+    writes_with: tuple[str, ...] = ()
+    extra: str | None = None
+    files: Mapping[Precision, str] = field(default_factory=dict[Precision, str])
+    one_at_a_time: bool = False
+    mixes: bool = False

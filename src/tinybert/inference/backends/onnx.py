@@ -1,0 +1,148 @@
+"""ONNX Runtime: fp32, and int8 with ranges of activations that are read from each batch.
+
+The files lie where transformers.js and Optimum look for them: ``onnx/model.onnx`` and
+``onnx/model_quantized.onnx``.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import warnings
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+import numpy as np
+
+from tinybert.inference.backends.contract import Backend, Engine, Loading, Order, Precision, Scores, Tokens
+from tinybert.inference.graph import LAYERS
+from tinybert.models import num_positions
+
+if TYPE_CHECKING:
+    import onnx
+
+FILES: dict[Precision, str] = {"fp32": "onnx/model.onnx", "int8": "onnx/model_quantized.onnx"}
+MAX_BATCH = 4096
+MULTIPLIED = ("MatMul", "Gemm")
+LAYER = re.compile(rf"\.{LAYERS}\.(\d+)")
+
+
+def write(order: Order) -> None:
+    """Write ``onnx/model.onnx``, or ``onnx/model_quantized.onnx``."""
+    target = order.folder / FILES[order.precision]
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if order.precision == "fp32":
+        write_graph(order, target)
+        return
+    from onnxruntime.quantization import QuantType, quantize_dynamic
+
+    full = full_graph(order)
+    with quiet():  # it advises to run a pre-processing that the graph does not need
+        quantize_dynamic(
+            full,
+            target,
+            weight_type=QuantType.QInt8,
+            per_channel=True,
+            nodes_to_exclude=nodes_in_full(full, order.in_full, gemm="_MatMul"),
+        )
+
+
+def full_graph(order: Order) -> Path:
+    """Return the graph in fp32, written once for all attempts."""
+    full = order.work / "full.onnx"
+    if not full.is_file():
+        write_graph(order, full)
+    return full
+
+
+def write_graph(order: Order, target: Path) -> None:
+    """Write a graph in fp32, free in the number of rows and tokens."""
+    import torch
+
+    rows = torch.export.Dim("batch", min=1, max=MAX_BATCH)
+    positions = num_positions(order.graph.model.config) or order.max_length
+    tokens = torch.export.Dim("sequence", min=2, max=positions)
+    with quiet("torch.onnx"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        program = torch.onnx.export(
+            order.graph,
+            order.graph.example(),
+            dynamo=True,
+            verbose=False,
+            input_names=list(order.graph.input_names),
+            output_names=list(order.graph.output_names),
+            dynamic_shapes={"inputs": tuple({0: rows, 1: tokens} for _ in order.graph.input_names)},
+        )
+    assert program is not None
+    program.save(str(target), external_data=False)
+
+
+def nodes_in_full(file: Path, in_full: int, *, gemm: str) -> list[str]:
+    """Return the names of the multiplications that stay in fp32: see ``IN_FULL``.
+
+    Args:
+        file: The graph.
+        in_full: How much.
+        gemm: What the quantiser adds to the name of a multiplication with a bias, which it takes apart.
+    """
+    if not in_full:
+        return []
+    import onnx
+
+    nodes = [node for node in onnx.load(str(file)).graph.node if node.op_type in MULTIPLIED]
+    places = {node.name + (gemm if node.op_type == "Gemm" else ""): _layer(node) for node in nodes}
+    last = max(layer for layer in places.values() if layer is not None)
+    kept = (None, last) if in_full == 1 else (None, 0, last)
+    return [name for name, layer in places.items() if layer in kept]
+
+
+def _layer(node: onnx.NodeProto) -> int | None:
+    """Return the encoder layer that a node came from, or None for the head."""
+    scope = next((prop.value for prop in node.metadata_props if prop.key == "namespace"), "")
+    found = LAYER.search(scope)
+    return int(found[1]) if found else None
+
+
+def load(folder: Path, precision: Precision, loading: Loading) -> Engine:
+    """Load an export."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = loading.num_threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    file = folder / FILES[precision]
+    session = onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
+    inputs = [each.name for each in session.get_inputs()]
+
+    def run(batch: Tokens) -> Scores:
+        outputs = cast("list[Scores]", session.run(None, {name: batch[name] for name in inputs}))
+        return outputs[0] if len(outputs) == 1 else np.stack(outputs, axis=-1)
+
+    return run
+
+
+@contextmanager
+def quiet(name: str | None = None) -> Generator[None]:
+    """Keep a logger's warnings off the terminal for a while; the root's when no name is given."""
+    logger = logging.getLogger(name)
+    before = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
+
+
+ONNX = Backend(
+    precisions=("fp32", "int8"),
+    package="onnxruntime",
+    writes_with=("onnx", "onnxscript"),
+    extra="onnx",
+    files=FILES,
+    write=write,
+    load=load,
+    mixes=True,
+)

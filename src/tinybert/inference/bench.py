@@ -1,0 +1,273 @@
+"""How fast checkpoints and their exports answer on this machine, side by side in one run.
+
+All subjects take turns, block by block and repeat by repeat, so that a busy moment of the machine falls on
+all of them; figures are medians. Memory and start-up are measured in a process of its own each.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+from datasets import Dataset
+
+from tinybert.data import gold_labels
+from tinybert.errors import ModelError
+from tinybert.inference.choice import installed, num_threads
+from tinybert.inference.exports import CONFIG, FACTS, SETTINGS, exports_of
+from tinybert.inference.predictor import Predictor
+from tinybert.inference.rows import TextRow
+
+LATENCY_ROWS, BLOCK_ROWS, WARM_ROWS = 200, 20, 4
+THROUGHPUT_ROWS = 512
+FOOTPRINT_ROWS = 64
+REPEATS = 3
+SLOW_S = 5.0
+"""A subject that has taken so long for one figure is not repeated for it."""
+LENGTHS = (16, 64, 128)
+CHILD_TIMEOUT_S = 600
+
+
+@dataclass(frozen=True)
+class Subject:
+    """One point of a comparison.
+
+    Attributes:
+        name: Of the checkpoint, as people know it.
+        path: Of the checkpoint.
+        backend: What answers.
+    """
+
+    name: str
+    path: str
+    backend: str
+
+
+@dataclass
+class Measured:
+    """What was measured of a subject.
+
+    Attributes:
+        name: Of the checkpoint.
+        backend: What answered.
+        score: On the task's main metric; None without labelled rows.
+        p50_ms: Median milliseconds of one row a call, tokenised and decoded; p95 and p99 likewise.
+        rows_per_s: Batch size → rows a second, lengths as they come.
+        rows_per_s_by_length: ``BATCHxTOKENS`` → rows a second, tokenised already, all equally long.
+        memory_mb: Most memory of a process that answers 64 rows; libraries included.
+        memory_of_libraries_mb: Of that process before it loads the model and its runtime.
+        disk_mb: Of the files it needs.
+        start_up_s: From the start of a process to its first answer.
+    """
+
+    name: str
+    backend: str
+    score: float | None = None
+    p50_ms: float = 0.0
+    p95_ms: float = 0.0
+    p99_ms: float = 0.0
+    rows_per_s: dict[str, float] = field(default_factory=dict[str, float])
+    rows_per_s_by_length: dict[str, float] = field(default_factory=dict[str, float])
+    memory_mb: float = 0.0
+    memory_of_libraries_mb: float = 0.0
+    disk_mb: float = 0.0
+    start_up_s: float = 0.0
+
+
+def subjects_of(path: str, *, name: str | None = None) -> list[Subject]:
+    """Return a checkpoint in torch, fp32 and bf16, and all its exports whose runtime is here."""
+    exports = [export.name for export in installed(exports_of(path))]
+    shown = name or Path(path).name
+    return [Subject(shown, path, backend) for backend in ("torch", "torch-bf16", *exports)]
+
+
+def measure_all(
+    subjects: Sequence[Subject],
+    rows: Dataset,
+    *,
+    batch_sizes: Sequence[int],
+    say: Callable[[str], object] = lambda _: None,
+) -> list[Measured]:
+    """Measure subjects side by side.
+
+    Args:
+        subjects: What is compared; all answer the same task.
+        rows: Of the task; where they have labels the subjects are scored on all of them.
+        batch_sizes: Rows a batch.
+        say: Is told each step.
+
+    Raises:
+        ModelError: A subject cannot be used.
+    """
+    say(f"loading {len(subjects)} models, {num_threads()} threads each")
+    labels = Predictor(subjects[0].path, backend="torch").labels  # others may have them in another order
+    predictors = [Predictor(subject.path, backend=subject.backend, labels=labels) for subject in subjects]
+    lengths = [length for length in LENGTHS if length <= min(each.max_length for each in predictors)]
+    found = [Measured(subject.name, subject.backend) for subject in subjects]
+    given = given_rows(rows)
+    say(f"latency: {LATENCY_ROWS} rows, one a call")
+    for measured, seconds in zip(found, latencies_s(predictors, given), strict=True):
+        measured.p50_ms, measured.p95_ms, measured.p99_ms = (
+            round(1000 * float(np.percentile(seconds, share)), 3) for share in (50, 95, 99)
+        )
+    for size in batch_sizes:
+        say(f"throughput: batches of {size}")
+        speeds = throughputs(predictors, given, batch_size=size)
+        for measured, speed in zip(found, speeds, strict=True):
+            measured.rows_per_s[str(size)] = round(speed, 1)
+        for length in lengths:
+            speeds = throughputs_at(predictors, batch_size=size, length=length)
+            for measured, speed in zip(found, speeds, strict=True):
+                measured.rows_per_s_by_length[f"{size}x{length}"] = round(speed, 1)
+    scored = _labelled(rows)
+    for subject, predictor, measured in zip(subjects, predictors, found, strict=True):
+        say(f"{subject.name} · {subject.backend}: score, memory, start-up")
+        if scored is not None:
+            measured.score = score_of(predictor, scored)
+        measured.disk_mb = round(disk_bytes(predictor) / 1e6, 1)
+        facts = footprint(subject, given[:FOOTPRINT_ROWS])
+        measured.memory_mb = round(facts["memory_mb"], 1)
+        measured.memory_of_libraries_mb = round(facts["memory_of_libraries_mb"], 1)
+        measured.start_up_s = round(facts["start_up_s"], 2)
+    return found
+
+
+def given_rows(rows: Dataset) -> list[TextRow]:
+    """Return rows as a user would give them."""
+    if "word_starts" in rows.column_names:
+        names = ["text", "word_starts", "word_ends"]
+        return [{name: row[name] for name in names} for row in rows.select_columns(names).to_list()]
+    if "text_pair" in rows.column_names:
+        return list(zip(rows["text"], rows["text_pair"], strict=True))
+    return list(rows["text"])
+
+
+def latencies_s(predictors: Sequence[Predictor], rows: Sequence[TextRow]) -> list[list[float]]:
+    """Return the seconds of each predictor for one row a call.
+
+    They take turns by blocks of rows. Row by row they would measure each other: whose turn it is would find
+    its weights out of the cache, and the threads of the one before still spinning.
+    """
+    taken: list[list[float]] = [[] for _ in predictors]
+    for block in range(LATENCY_ROWS // BLOCK_ROWS):
+        chosen = [rows[(block * BLOCK_ROWS + place) % len(rows)] for place in range(BLOCK_ROWS)]
+        for predictor, seconds in zip(predictors, taken, strict=True):
+            for place, row in enumerate([*chosen[-WARM_ROWS:], *chosen]):
+                start = time.perf_counter()
+                predictor([row])
+                if place >= min(WARM_ROWS, len(chosen)):
+                    seconds.append(time.perf_counter() - start)
+    return taken
+
+
+def throughputs(predictors: Sequence[Predictor], rows: Sequence[TextRow], *, batch_size: int) -> list[float]:
+    """Return the rows a second of each predictor, tokenising and decoding included."""
+    chosen = [rows[index % len(rows)] for index in range(THROUGHPUT_ROWS)]
+
+    def answer(predictor: Predictor) -> None:
+        predictor.batch_size = batch_size
+        predictor(chosen)
+
+    return _speeds(predictors, answer, num_rows=len(chosen))
+
+
+def throughputs_at(predictors: Sequence[Predictor], *, batch_size: int, length: int) -> list[float]:
+    """Return the rows a second of each predictor for tokens of one length."""
+    num_rows = batch_size * max(2, num_threads())
+    rows = {id(predictor): random_rows(predictor, num_rows, length) for predictor in predictors}
+
+    def answer(predictor: Predictor) -> None:
+        predictor.batch_size = batch_size
+        predictor.run(rows[id(predictor)])
+
+    return _speeds(predictors, answer, num_rows=num_rows)
+
+
+def random_rows(predictor: Predictor, num_rows: int, length: int) -> dict[str, list[list[int]]]:
+    """Return encoded rows of random tokens, all equally long."""
+    ids = np.random.default_rng(0).integers(0, predictor.config.vocab_size, (num_rows, length))
+    rows = {"input_ids": ids.tolist()}
+    if "token_type_ids" in predictor.tokenizer.model_input_names:
+        rows["token_type_ids"] = np.zeros_like(ids).tolist()
+    return rows
+
+
+def _speeds(
+    predictors: Sequence[Predictor], answer: Callable[[Predictor], None], *, num_rows: int
+) -> list[float]:
+    """Return rows a second: the medians of some repeats in turns, the first of which is not counted."""
+    taken: list[list[float]] = [[] for _ in predictors]
+    for _ in range(REPEATS + 1):
+        for predictor, seconds in zip(predictors, taken, strict=True):
+            if sum(seconds) < SLOW_S:
+                start = time.perf_counter()
+                answer(predictor)
+                seconds.append(time.perf_counter() - start)
+    return [num_rows / statistics.median(seconds[1:] or seconds) for seconds in taken]
+
+
+def score_of(predictor: Predictor, rows: Dataset) -> float:
+    """Return a predictor's main metric on labelled rows."""
+    task = predictor.task
+    scores = task.metrics(predictor.outputs(rows), gold_labels(rows, task.label_kind))
+    return scores[task.main_metric]
+
+
+def disk_bytes(predictor: Predictor) -> int:
+    """Return the size of the files that a predictor needs."""
+    folder = Path(predictor.place)
+    if (folder / FACTS).is_file():
+        files = [file for file in folder.rglob("*") if file.suffix != ".md"]
+    else:
+        files = [*(folder / name for name in (CONFIG, *SETTINGS[1:])), *folder.glob("*.safetensors")]
+    return sum(file.stat().st_size for file in files if file.is_file())
+
+
+def model_bytes(predictor: Predictor) -> int:
+    """Return the size of a predictor's weights alone."""
+    folder, file = Path(predictor.place), predictor.runtime.files.get(predictor.precision)
+    if file is None:
+        return sum(each.stat().st_size for each in folder.glob("*.safetensors"))
+    model = folder / file
+    parts = [model, model.with_suffix(".bin"), model.with_name(f"{model.name}.data")]
+    return sum(each.stat().st_size for each in parts if each.is_file())
+
+
+def footprint(subject: Subject, rows: Sequence[TextRow]) -> dict[str, float]:
+    """Return what a process of its own takes: see :mod:`tinybert.inference.footprint`.
+
+    Raises:
+        ModelError: The process failed.
+    """
+    words = [subject.path, subject.backend, str(time.time())]
+    try:
+        done = subprocess.run(  # noqa: S603 (this very program, no shell)
+            [sys.executable, "-m", "tinybert.inference.footprint", *words],
+            input=json.dumps(rows),
+            capture_output=True,
+            text=True,
+            timeout=CHILD_TIMEOUT_S,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        slow = f"no answer within {CHILD_TIMEOUT_S} seconds in a process of its own"
+        raise ModelError(f"{subject.path} · {subject.backend}", slow) from error
+    if done.returncode != 0:
+        last = (done.stderr.strip().splitlines() or ["no message"])[-1]
+        raise ModelError(f"{subject.path} · {subject.backend}", f"failed in a process of its own: {last}")
+    return cast("dict[str, float]", json.loads(done.stdout.splitlines()[-1]))
+
+
+def _labelled(rows: Dataset) -> Dataset | None:
+    if "label" not in rows.column_names:
+        return None
+    kept = [index for index, label in enumerate(rows["label"]) if label is not None]
+    return rows.select(kept) if kept else None

@@ -1,0 +1,126 @@
+"""Which of several exports answers fastest on this machine: measured once, then remembered."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+import statistics
+import time
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from tinybert.errors import RunError
+from tinybert.inference.backends import (
+    BUILTIN,
+    Engine,
+    Loading,
+    Tokens,
+    is_installed,
+    load_engine,
+    parse_backend,
+)
+from tinybert.inference.exports import Export
+from tinybert.runs import read_json, write_json
+from tinybert.sources import cache_folder
+
+BATCH_ROWS = 32
+REPEATS = 5
+CPU_FILE = Path("/proc/cpuinfo")
+
+
+def num_threads() -> int:
+    """Return how many threads an engine may use: torch's, which OMP_NUM_THREADS sets."""
+    return torch.get_num_threads()
+
+
+def fastest(exports: Sequence[Export], *, vocab_size: int) -> str:
+    """Return the name of the export that answers fastest here, alone and in batches.
+
+    What counts is the product of two medians: one row at a time, and 32 rows. The answer is kept in the
+    cache, by the exports' own hashes, the processor, the number of threads and the runtimes' versions.
+
+    Args:
+        exports: Those of one checkpoint whose runtime is installed; at least one.
+        vocab_size: Of the model, to draw tokens from.
+    """
+    if len(exports) == 1:
+        return exports[0].name
+    file = cache_folder() / "engines" / f"{_key(exports)}.json"
+    if file.is_file():
+        try:
+            known = str(read_json(file)["fastest"])
+        except (RunError, KeyError):
+            known = ""
+        if known in {export.name for export in exports}:
+            return known
+    products = {export.name: _product(export, vocab_size) for export in exports}
+    best = min(products, key=lambda name: products[name])
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        write_json(file, {"fastest": best, "ms_alone_times_ms_of_32": products})
+    except OSError:
+        pass  # a cache that cannot be written costs a measurement the next time, no more
+    return best
+
+
+def installed(exports: Sequence[Export]) -> list[Export]:
+    """Return the exports whose runtime is here."""
+    return [export for export in exports if is_installed(BUILTIN[export.backend])]
+
+
+def random_tokens(lengths: Sequence[int], *, vocab_size: int, seed: int = 0) -> Tokens:
+    """Return a batch of random tokens with rows of these lengths."""
+    rng = np.random.default_rng(seed)
+    shape = (len(lengths), max(lengths))
+    mask = (np.arange(shape[1]) < np.asarray(lengths)[:, None]).astype(np.int64)
+    ids = rng.integers(0, vocab_size, shape) * mask
+    return {"input_ids": ids, "attention_mask": mask, "token_type_ids": np.zeros_like(ids)}
+
+
+def median_ms(engine: Engine, batch: Tokens, *, repeats: int = REPEATS) -> float:
+    """Return the median milliseconds of a batch, after one that is not counted."""
+    seconds: list[float] = []
+    for _ in range(repeats + 1):
+        start = time.perf_counter()
+        engine(batch)
+        seconds.append(time.perf_counter() - start)
+    return 1000 * statistics.median(seconds[1:])
+
+
+def _product(export: Export, vocab_size: int) -> float:
+    name, precision = parse_backend(export.name)
+    export.check()
+    engine = load_engine(BUILTIN[name], export.folder, precision, Loading(1, num_threads()))
+    middle = export.lengths[len(export.lengths) // 2]
+    lengths = np.resize(np.asarray(export.lengths), BATCH_ROWS).tolist()
+    alone = median_ms(engine, random_tokens([middle], vocab_size=vocab_size), repeats=4 * REPEATS)
+    return alone * median_ms(engine, random_tokens(lengths, vocab_size=vocab_size))
+
+
+def _key(exports: Sequence[Export]) -> str:
+    packages = {BUILTIN[export.backend].package for export in exports}
+    facts = {
+        "exports": [[export.name, export.facts["files"]] for export in exports],
+        "processor": _processor(),
+        "threads": num_threads(),
+        "versions": {name: version(name) for name in sorted(package for package in packages if package)},
+    }
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:24]
+
+
+def processor_name() -> str:
+    """Return what the processor calls itself."""
+    lines = CPU_FILE.read_text().splitlines() if CPU_FILE.is_file() else []
+    named = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return named[0] if named else platform.processor() or platform.machine()
+
+
+def _processor() -> str:
+    lines = CPU_FILE.read_text().splitlines() if CPU_FILE.is_file() else []
+    named = [line for line in lines if line.startswith(("model name", "flags"))][:2]
+    return "\n".join(named) or f"{platform.machine()} {platform.processor()}"

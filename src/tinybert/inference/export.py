@@ -1,0 +1,308 @@
+"""From a checkpoint to a file for another runtime, with the proof that it answers the same."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+from datasets import Dataset
+
+from tinybert.errors import ModelError, RecipeError
+from tinybert.inference.backends import BUILTIN, IN_FULL, Backend, Order, Precision, full_name, require
+from tinybert.inference.choice import random_tokens
+from tinybert.inference.exports import CONFIG, EXPORTS, FACTS, Export, hashes, read_export, source_files
+from tinybert.inference.graph import Graph, check_family
+from tinybert.inference.parity import (
+    TOLERANCES,
+    Parity,
+    Tolerance,
+    measure,
+    parity_table,
+    reference_of,
+)
+from tinybert.inference.predictor import Columns, Predictor, padded
+from tinybert.models import load_classifier, load_config, load_tokenizer
+from tinybert.runs import LOCK, Json, lock, write_json, write_text
+
+CALIBRATION_ROWS = 300
+NUM_LENGTHS = 16
+REPORT, WORK = "parity.md", "work"
+
+
+@dataclass(frozen=True)
+class Proof:
+    """The rows that an export is made and proved with.
+
+    Attributes:
+        calibration: Rows to read the range of activations from.
+        rows: Rows that parity is measured on.
+        name: What these are: ``validation split of …``.
+    """
+
+    calibration: Dataset
+    rows: Dataset
+    name: str
+
+
+def export_checkpoint(
+    path: Path,
+    *,
+    to: str,
+    precision: Precision,
+    proof: Proof,
+    min_kept: float | None = None,
+    say: Callable[[str], object] = lambda _: None,
+) -> Export:
+    """Write ``PATH/exports/TO-PRECISION`` and prove it; nothing is left there that did not pass.
+
+    Where int8 everywhere is past the tolerance, the head and the last layer are left in fp32, then the first
+    layer too.
+
+    Args:
+        path: A run or checkpoint on disk.
+        to: ``onnx``, ``openvino`` or ``litert``.
+        precision: Of the matrices.
+        proof: Rows.
+        min_kept: Share of the checkpoint's metric that must be kept, instead of the written tolerance.
+        say: Is told each step.
+
+    Returns:
+        The export.
+
+    Raises:
+        RecipeError: There is no such format, or it has no such precision.
+        MissingExtraError: Its runtime is not installed.
+        ModelError: The family is not supported, or no variant is within the tolerance.
+    """
+    backend = check_format(to, precision)
+    check_family(load_config(path))
+    allowed = tolerance_of(precision, min_kept)
+    name = full_name(to, precision)
+    partial = path / EXPORTS / f".{name}.partial"
+    partial.mkdir(parents=True, exist_ok=True)
+    held = lock(partial, subject=str(path / EXPORTS / name))
+    clear(partial, but=(LOCK,))
+    (partial / WORK).mkdir()
+    is_named = False
+    try:
+        say(f"{name}: the checkpoint answers {len(proof.rows):,} rows ({proof.name})")
+        own = Predictor(path, backend="torch")
+        reference = reference_of(own, proof.rows)
+        order = Order(
+            Graph(load_classifier(path), own.tokenizer),
+            partial,
+            partial / WORK,
+            precision,
+            calibration=_calibration(own, proof.calibration) if precision == "int8" else (),
+            max_length=own.max_length,
+        )
+        lengths = _lengths(own, proof.rows)
+        tried: list[str] = []
+        for in_full in range(len(IN_FULL) if precision == "int8" and backend.mixes else 1):
+            say(f"{name}: writing{f', {IN_FULL[in_full]} in fp32' if in_full else ''}")
+            _write(backend, replace(order, in_full=in_full), path, to=to, lengths=lengths)
+            parity = measure(reference, Predictor(partial))
+            failures = parity.failures(allowed)
+            if not failures:
+                _keep(partial, parity, allowed, proof=proof.name)
+                is_named = True
+                return _named(partial, path / EXPORTS / name)
+            tried += [
+                f"{IN_FULL[in_full]} in fp32: {', '.join(failures)}" if in_full else ", ".join(failures)
+            ]
+            say(f"{name}: past the tolerance: {tried[-1]}")
+        raise ModelError(f"{path}, export {name}", [*tried, _fix(precision)])
+    finally:
+        if held is not None:
+            held.close()
+        if not is_named:
+            shutil.rmtree(partial, ignore_errors=True)
+
+
+def write_unproved(path: Path, to: str, precision: Precision) -> Path:
+    """Write an export of random weights, to measure what it costs, and return its folder; it has no parity.
+
+    Args:
+        path: A checkpoint.
+        to: ``onnx``, ``openvino`` or ``litert``.
+        precision: Of the matrices.
+    """
+    backend = check_format(to, precision)
+    folder = path / EXPORTS / full_name(to, precision)
+    folder.mkdir(parents=True)
+    own = Predictor(path, backend="torch")
+    graph = Graph(load_classifier(path), own.tokenizer)
+    batch = random_tokens([own.max_length], vocab_size=own.config.vocab_size)
+    with tempfile.TemporaryDirectory(dir=path) as work:
+        order = Order(graph, folder, Path(work), precision, calibration=[batch], max_length=own.max_length)
+        _write(backend, order, path, to=to, lengths=[own.max_length])
+    return folder
+
+
+def check_export(export: Export, proof: Proof, *, min_kept: float | None = None) -> Parity:
+    """Measure an export that is there once more, damaged or not.
+
+    Raises:
+        ModelError: It is past the tolerance, or not what it was when it was made.
+    """
+    assert export.checkpoint is not None
+    reference = reference_of(Predictor(export.checkpoint, backend="torch"), proof.rows)
+    problems = [f"since the export {line}" for line in export.changes()]
+    try:
+        parity = measure(reference, Predictor(export.folder, check=False))
+    except ModelError as error:
+        raise ModelError(str(export.folder), [*problems, *error.problems, _again(export)]) from error
+    problems += parity.failures(tolerance_of(export.precision, min_kept))
+    if problems:
+        raise ModelError(str(export.folder), [*problems, _again(export)])
+    return parity
+
+
+def parity_of(export: Export) -> Parity:
+    """Return what was measured when an export was made."""
+    known = cast("dict[str, Any]", export.facts["parity"])
+    return Parity(**{name: value for name, value in known.items() if name != "rows"})
+
+
+def check_format(to: str, precision: Precision) -> Backend:
+    """Return the backend of an export.
+
+    Raises:
+        RecipeError: There is none, or it has no such precision.
+        MissingExtraError: It is not installed.
+    """
+    formats = [name for name, each in BUILTIN.items() if each.write is not None]
+    if to not in formats:
+        raise RecipeError("export", f"format {to!r}: unknown (allowed: {', '.join(formats)})")
+    backend = BUILTIN[to]
+    if precision not in backend.files:
+        raise RecipeError(
+            "export", f"{to} in {precision}: not possible (allowed: {', '.join(backend.precisions)})"
+        )
+    require(backend, to_write=True)
+    return backend
+
+
+def clear(folder: Path, *, but: Sequence[str]) -> None:
+    """Empty a folder of all but some names."""
+    for file in folder.iterdir():
+        if file.name not in but:
+            shutil.rmtree(file) if file.is_dir() else file.unlink()
+
+
+def tolerance_of(precision: Precision, min_kept: float | None) -> Tolerance:
+    """Return the written tolerance, or one with another share of the metric."""
+    allowed = TOLERANCES[precision]
+    return allowed if min_kept is None else replace(allowed, min_kept=min_kept)
+
+
+def _fix(precision: Precision) -> str:
+    if precision == "int8":
+        return (
+            "try --precision bf16 (openvino) or fp32, another --format, or allow more: --min-kept 0.98; "
+            "with few rows a single one weighs much: give more with --data"
+        )
+    return "the checkpoint's answers are not reproduced; predict with --backend torch, and report this"
+
+
+def _again(export: Export) -> str:
+    return (
+        f"make it again: tinybert export {export.checkpoint} --format {export.backend} --precision "
+        f"{export.precision}"
+    )
+
+
+def _write(backend: Backend, order: Order, path: Path, *, to: str, lengths: Sequence[int]) -> None:
+    """Fill the folder of an export, all but its parity."""
+    clear(order.folder, but=(LOCK, WORK))
+    shutil.copyfile(path / CONFIG, order.folder / CONFIG)
+    load_tokenizer(path).save_pretrained(order.folder)  # not a copy: some have no tokenizer.json yet
+    assert backend.write is not None
+    try:
+        backend.write(order)
+    except (RuntimeError, OSError) as error:
+        said = getattr(error, "strerror", None) or str(error)
+        lines = said.strip().splitlines() or [type(error).__name__]
+        raise ModelError(
+            f"{path}, export {full_name(to, order.precision)}", f"cannot be written: {lines[0]}"
+        ) from error
+    files = sorted(
+        str(file.relative_to(order.folder).as_posix())
+        for file in order.folder.rglob("*")
+        if file.is_file() and file.relative_to(order.folder).parts[0] not in (LOCK, WORK)
+    )
+    assert backend.package is not None
+    packages = ("tinybert", "torch", "transformers", backend.package.replace("_", "-"))
+    facts: Json = {
+        "format": to,
+        "precision": order.precision,
+        "in_full": IN_FULL[order.in_full],
+        "lengths": list(lengths),
+        "source": hashes(path, source_files(path)),
+        "files": hashes(order.folder, files),
+        "versions": {name: version(name) for name in packages},
+    }
+    write_json(order.folder / FACTS, facts)
+
+
+def _keep(folder: Path, parity: Parity, allowed: Tolerance, *, proof: str) -> None:
+    """Write the proof beside the export, for programs and for people."""
+    export = read_export(folder)
+    write_json(
+        folder / FACTS,
+        export.facts | {"parity": asdict(parity) | {"rows": proof}, "tolerance": asdict(allowed)},
+    )
+    table = parity_table(parity, allowed)
+    lines = [f"| {' | '.join(row)} |" for row in table]
+    lines.insert(1, f"|{' --- |' * len(table[0])}")
+    kept = export.facts["in_full"]
+    text = [
+        f"# Parity of {export.name}",
+        f"{parity.num_rows:,} rows ({proof}), compared with the checkpoint in torch, fp32.",
+        "\n".join(lines),
+        f"Left in fp32: {kept}." if export.precision == "int8" else "",
+    ]
+    write_text(folder / REPORT, "\n\n".join(part for part in text if part) + "\n")
+
+
+def _named(partial: Path, place: Path) -> Export:
+    """Give an export its name, in the place of an older one."""
+    (partial / LOCK).unlink(missing_ok=True)
+    shutil.rmtree(partial / WORK, ignore_errors=True)
+    old = place.with_name(f".{place.name}.old")
+    shutil.rmtree(old, ignore_errors=True)
+    if place.exists():
+        place.replace(old)
+    partial.replace(place)
+    shutil.rmtree(old, ignore_errors=True)
+    return read_export(place)
+
+
+def _calibration(predictor: Predictor, rows: Dataset) -> list[dict[str, np.ndarray]]:
+    features = _encoded(predictor, rows)
+    pad = cast(int, predictor.tokenizer.pad_token_id or 0)
+    count = min(len(features["input_ids"]), CALIBRATION_ROWS)
+    return [dict(padded(features, [row], pad_token_id=pad)) for row in range(count)]
+
+
+def _lengths(predictor: Predictor, rows: Dataset) -> list[int]:
+    lengths = [len(row) for row in _encoded(predictor, rows)["input_ids"]]
+    return np.quantile(lengths, np.linspace(0.05, 0.95, NUM_LENGTHS)).astype(int).tolist()
+
+
+def _encoded(predictor: Predictor, rows: Dataset) -> Columns:
+    chosen = spread(rows, CALIBRATION_ROWS)
+    return predictor.encode({name: chosen[name] for name in chosen.column_names if name != "label"})
+
+
+def spread(rows: Dataset, count: int) -> Dataset:
+    """Return at most so many rows, spread evenly."""
+    if len(rows) <= count:
+        return rows
+    return rows.select(np.linspace(0, len(rows) - 1, count).astype(int))

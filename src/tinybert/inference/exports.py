@@ -1,0 +1,171 @@
+"""Exports on disk: ``RUN/exports/onnx-int8``, each a folder that can be copied away and used on its own.
+
+``export.json`` in it keeps what it was made from: SHA-256 of the checkpoint's files and of its own. A
+checkpoint that was trained on, or a file that was damaged, is noticed before the first answer.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import cast
+
+from tinybert.errors import ModelError, RunError
+from tinybert.inference.backends import BUILTIN, Precision, full_name
+from tinybert.models.load import TOKENIZER_FILES
+from tinybert.runs import Json, read_json
+
+EXPORTS, FACTS = "exports", "export.json"
+CONFIG = "config.json"
+SETTINGS = (
+    CONFIG,
+    *("tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "merges.txt"),
+    *TOKENIZER_FILES,
+)
+"""Files besides the weights that a checkpoint's answers depend on, where they are there."""
+
+BLOCK_BYTES = 1 << 20
+
+
+@dataclass(frozen=True)
+class Export:
+    """One export of a checkpoint."""
+
+    folder: Path
+    facts: Json
+
+    @property
+    def backend(self) -> str:
+        """Its runtime."""
+        return str(self.facts["format"])
+
+    @property
+    def precision(self) -> Precision:
+        """Of its matrices."""
+        return cast(Precision, self.facts["precision"])
+
+    @property
+    def name(self) -> str:
+        """Runtime and precision, as they are asked for: ``onnx-int8``."""
+        return full_name(self.backend, self.precision)
+
+    @property
+    def lengths(self) -> list[int]:
+        """Lengths in tokens of typical rows: quantiles of those that parity was measured on."""
+        return cast("list[int]", self.facts["lengths"])
+
+    @property
+    def checkpoint(self) -> Path | None:
+        """The checkpoint it stands in, or None when it was copied away."""
+        place = self.folder.resolve().parent
+        return place.parent if place.name == EXPORTS and (place.parent / CONFIG).is_file() else None
+
+    def changes(self) -> list[str]:
+        """Say, one line each, what has changed since it was made."""
+        own = cast("dict[str, str]", self.facts["files"])
+        problems = [f"{name}: {how}" for name, how in _differences(self.folder, own)]
+        if self.checkpoint is not None:
+            source = cast("dict[str, str]", self.facts["source"])
+            problems += [
+                f"{name} of the checkpoint: {how}" for name, how in _differences(self.checkpoint, source)
+            ]
+        return problems
+
+    def check(self) -> None:
+        """Refuse an export that is damaged, or whose checkpoint is another by now.
+
+        Raises:
+            ModelError: All that differs.
+        """
+        if problems := self.changes():
+            place = self.checkpoint or self.folder
+            fix = (
+                f"make it again (tinybert export {place} --format {self.backend} --precision "
+                f"{self.precision}), or predict with --backend torch"
+                if self.checkpoint
+                else "copy the export here once more"
+            )
+            raise ModelError(str(self.folder), [*(f"since the export {line}" for line in problems), fix])
+
+
+def exports_of(path: str | Path) -> list[Export]:
+    """Return the exports that stand in a checkpoint, by name."""
+    folders = sorted((Path(path).expanduser() / EXPORTS).glob(f"[!.]*/{FACTS}"))
+    return [read_export(file.parent) for file in folders]
+
+
+def is_export(path: str | Path) -> bool:
+    """Say whether a folder is an export."""
+    return (Path(path).expanduser() / FACTS).is_file()
+
+
+def read_export(folder: Path) -> Export:
+    """Return the export in a folder.
+
+    Raises:
+        ModelError: Its ``export.json`` does not say what an export's says, or names files outside its folder.
+    """
+    try:
+        facts = read_json(folder / FACTS)
+    except RunError:
+        facts = {}
+    if problems := _problems(facts) if isinstance(facts, dict) else ["no JSON object"]:  # pyright: ignore[reportUnnecessaryIsInstance]
+        fix = "the file is damaged: make the export again, copy it here once more, or delete its folder"
+        raise ModelError(str(folder / FACTS), [*problems, fix])
+    return Export(folder, facts)
+
+
+def _problems(facts: Json) -> list[str]:
+    backend = BUILTIN.get(str(facts.get("format")))
+    problems: list[str] = []
+    if backend is None or facts.get("precision") not in backend.files:
+        problems.append(
+            f"format, precision: {facts.get('format')!r}, {facts.get('precision')!r}; no such export"
+        )
+    lengths = facts.get("lengths")
+    if not isinstance(lengths, list) or not lengths or not all(isinstance(each, int) for each in lengths):
+        problems.append("lengths: expected a list of whole numbers")
+    for key in ("files", "source"):
+        names = facts.get(key)
+        if not isinstance(names, dict) or not names:
+            problems.append(f"{key}: expected names and their SHA-256")
+        else:
+            problems += [f"{key}: {name!r} lies outside the folder" for name in names if _escapes(str(name))]
+    return problems
+
+
+def _escapes(name: str) -> bool:
+    path = PurePosixPath(name.replace("\\", "/"))
+    return path.is_absolute() or ".." in path.parts or ":" in name
+
+
+def hashes(folder: Path, names: Iterable[str]) -> dict[str, str]:
+    """Return the SHA-256 of files of a folder."""
+    return {name: _sha256(folder / name) for name in names}
+
+
+def source_files(folder: Path) -> list[str]:
+    """Return the files of a checkpoint that its answers depend on."""
+    weights = sorted(file.name for file in folder.glob("*.safetensors"))
+    return [*(name for name in SETTINGS if (folder / name).is_file()), *weights]
+
+
+def _differences(folder: Path, kept: dict[str, str]) -> list[tuple[str, str]]:
+    found: list[tuple[str, str]] = []
+    for name, digest in kept.items():
+        file = folder / name
+        if not file.is_file():
+            found.append((name, "missing"))
+        elif _sha256(file) != digest:
+            found.append((name, "changed"))
+    return found
+
+
+def _sha256(file: Path) -> str:
+    digest = hashlib.sha256()
+    with file.open("rb") as stream:
+        while block := stream.read(BLOCK_BYTES):
+            digest.update(block)
+    return digest.hexdigest()

@@ -1,0 +1,375 @@
+"""A file of texts in, a file of answers out, a window at a time."""
+
+from __future__ import annotations
+
+import itertools
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Self
+
+from tqdm.auto import tqdm
+
+from tinybert.data.encode import WINDOWED
+from tinybert.data.entities import is_tag
+from tinybert.data.labelled import LAYOUTS
+from tinybert.errors import DataError, RecipeError
+from tinybert.inference.answer_file import AnswerFile
+from tinybert.inference.answers import JSON_LINES, OUTPUTS, Lines, Record, encodable
+from tinybert.inference.exports import source_files
+from tinybert.inference.predictor import CHUNK_ROWS, Predictor
+from tinybert.inference.rows import TextRow, columns_of, find_name, names_of
+from tinybert.runs import Json
+from tinybert.sources.hub import nearest_here
+from tinybert.sources.readers import READERS, open_file
+from tinybert.sources.text_files import Fault, RawRow, Unit, decoded_lines, json_rows, lines_and_faults
+from tinybert.tasks import Task
+
+INPUTS = tuple(READERS)
+LINE_FILES = (".txt", ".csv", ".tsv", *JSON_LINES)
+MAX_BAD_NAMED = 20
+PLAIN_LINE_S = 10
+BLOCK_BYTES = 1 << 20
+
+
+def rows_of_words(texts: Sequence[str], *, text_pair: str | None, has_file: bool) -> list[TextRow]:
+    """Return the rows given on the command line: texts, or each with the second text or the context.
+
+    Raises:
+        RecipeError: Neither texts nor a file are given, or both.
+    """
+    if bool(texts) == has_file:
+        raise RecipeError("predict", "give either texts or --input FILE")
+    return [text if text_pair is None else (text, text_pair) for text in texts]
+
+
+def read_context(file: Path) -> str:
+    """Return the text of a file, for a question to be asked of it.
+
+    Raises:
+        DataError: There is no such file, it is not UTF-8, or it holds no text.
+    """
+    if file.is_dir():
+        raise DataError(str(file), "is a folder; give one text file")
+    if not file.is_file():
+        raise DataError(str(file), f"no such file{nearest_here(file)}")
+    text = "".join(decoded_lines(file, str(file)))
+    if not text.strip():
+        raise DataError(str(file), "holds no text")
+    return text
+
+
+def predict_file(predictor: Predictor, source: Path, target: Path | None) -> Counts:
+    """Answer a file row by row, in its order.
+
+    The target gets its name when it is whole. A row that cannot be read or answered is told with its number
+    and set aside in ``TARGET.bad_rows.jsonl``; the rest goes on. After a kill, a full disk or Ctrl-C the same
+    call goes on where it was.
+
+    Args:
+        predictor: Who answers.
+        source: Text (one a line), or any file of rows that training reads; columns ``text`` and maybe
+            ``text_pair``; for entities ``text`` or ``tokens``; for questions ``question`` and ``context``.
+        target: JSON lines, CSV or TSV; standard output when None.
+
+    Raises:
+        DataError: The file cannot be read, has no text column, or none of its first rows can be answered; the
+            target cannot be written.
+        RunError: Another process writes it.
+    """
+    if target is not None and target.suffix not in OUTPUTS:
+        raise DataError(
+            str(target),
+            f"cannot write {target.suffix or 'a file without an ending'}; allowed: {', '.join(OUTPUTS)}",
+        )
+    unit, rows = read_texts(source)
+    if predictor.task.label_kind == "tags" and source.suffix.lower() == ".txt":
+        _refuse_columns(source)
+    if predictor.task.label_kind in LAYOUTS:
+        rows = LAYOUTS[predictor.task.label_kind](rows)
+    reading = Reading(rows, unit, source, predictor.task)
+    cut_before = predictor.num_cut
+    if target is None:
+        lines = Lines("")
+        for window in reading.windows():
+            sys.stdout.write(lines.text_of(window.records, predictor(window.records), window.numbers))
+        return Counts(reading.num_read, reading.num_bad, predictor.num_cut - cut_before)
+    file = AnswerFile(target, _made_from(predictor, source))
+    if any(each.exists() and each.samefile(source) for each in file.files):
+        raise DataError(
+            str(target), "is the input itself, or is kept beside it; give the answers a file of their own"
+        )
+    with file:
+        reading.skip(file.num_read, num_bad=file.num_bad)
+        lines = Lines(target.suffix, table=file.table)
+        with Progress(source, done=file.num_read) as progress:
+            for window in reading.windows(lines):
+                text = lines.text_of(window.records, predictor(window.records), window.numbers)
+                file.table = lines.table
+                file.add(text, num_read=window.num_read, bad=[each.as_json() for each in window.bad])
+                progress.add(window.num_read)
+    return Counts(file.num_read, file.num_bad, predictor.num_cut - cut_before, file.bad_rows)
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What became of a file.
+
+    Attributes:
+        num_rows: Rows read.
+        num_bad: Of these, rows without an answer.
+        num_cut: Texts that were too long and not read to their end, in this process.
+        bad_rows: Where the rows without an answer are.
+    """
+
+    num_rows: int
+    num_bad: int
+    num_cut: int
+    bad_rows: Path | None = None
+
+
+@dataclass(frozen=True)
+class BadRow:
+    """A row that has no answer.
+
+    Attributes:
+        row: Its number in the input, from 1.
+        where: The line, or the row, as messages name it.
+        problem: Why it has none.
+        content: What stood there.
+    """
+
+    row: int
+    where: str
+    problem: str
+    content: Mapping[str, object]
+
+    def as_json(self) -> Record:
+        """Return it as it is set aside."""
+        return {**asdict(self), "problem": self.problem.lstrip(":, ")}
+
+
+@dataclass(frozen=True)
+class Window:
+    """Some rows that follow each other: those that can be answered, with their numbers, and the others."""
+
+    records: list[Record]
+    numbers: list[int]
+    bad: list[BadRow]
+
+    @property
+    def num_read(self) -> int:
+        """Rows, good or bad."""
+        return len(self.records) + len(self.bad)
+
+
+class Reading:
+    """The rows of a file, many at a time, those that have no answer apart.
+
+    Args:
+        rows: The rows.
+        unit: What the numbers of a file count.
+        source: The file, for messages.
+        task: Says what a row must have.
+
+    Attributes:
+        num_read: Rows so far.
+        num_bad: Of these, rows without an answer; the first few are named on standard error.
+    """
+
+    def __init__(self, rows: Iterator[RawRow | Fault], unit: Unit, source: Path, task: Task) -> None:
+        self.rows, self.unit, self.source, self.task = rows, unit, source, task
+        self.num_read = self.num_bad = 0
+        self.has_pairs: bool | None = None
+
+    def skip(self, count: int, *, num_bad: int) -> None:
+        """Pass over rows that an earlier process has answered."""
+        for row in itertools.islice(self.rows, count):
+            if self.has_pairs is None and not isinstance(row, Fault) and not _problem(row[1], self.task):
+                self.has_pairs = _has_pair(row[1], self.task)
+        self.num_read, self.num_bad = count, num_bad
+
+    def windows(self, lines: Lines | None = None) -> Iterator[Window]:
+        """Yield rows, many at a time.
+
+        Args:
+            lines: A table, which may have no place for a row.
+
+        Raises:
+            DataError: There is no row; none of the first ones is good; one takes all after it along.
+        """
+        while read := list(itertools.islice(self.rows, CHUNK_ROWS)):
+            window = Window([], [], [])
+            for row in read:
+                self._sort_in(row, window, lines)
+            fatal = any(isinstance(row, Fault) and row.is_fatal for row in read)
+            if fatal or (not window.records and self.num_read == window.num_read):
+                raise DataError(str(self.source), [f"{bad.where}{bad.problem}" for bad in window.bad])
+            self._name(window.bad)
+            yield window
+        if self.num_read == 0:
+            raise DataError(str(self.source), "no row in it; at least one is needed")
+
+    def _sort_in(self, row: RawRow | Fault, window: Window, lines: Lines | None) -> None:
+        self.num_read += 1
+        if isinstance(row, Fault):
+            number, content, why = row.number, row.raw, f": {row.why}"
+        else:
+            number, content = row
+            why = _problem(content, self.task) or self._other_form(content)
+            why = why or (lines.has_no_place(dict(content)) if lines else None)
+        if why is None:
+            window.records.append(dict(content))
+            window.numbers.append(self.num_read)
+        else:
+            where = f"{self.unit} {number:,}"
+            window.bad.append(BadRow(self.num_read, where, why, content))
+
+    def _other_form(self, record: Mapping[str, object]) -> str | None:
+        """Say that a row is a pair where the first was none, or none where it was."""
+        if self.task.label_kind in WINDOWED:
+            return None
+        is_pair = _has_pair(record, self.task)
+        if self.has_pairs is None:
+            self.has_pairs = is_pair
+        if is_pair == self.has_pairs:
+            return None
+        return (
+            ": no text_pair, which the first row has"
+            if self.has_pairs
+            else ": a text_pair, which the first row lacks"
+        )
+
+    def _name(self, bad: Sequence[BadRow]) -> None:
+        for row in bad:
+            if self.num_bad < MAX_BAD_NAMED:
+                print(encodable(f"{self.source}: {row.where}{row.problem}"), file=sys.stderr)
+            elif self.num_bad == MAX_BAD_NAMED:
+                print(f"{self.source}: … more rows cannot be answered", file=sys.stderr)
+            self.num_bad += 1
+
+
+def _has_pair(record: Mapping[str, object], task: Task) -> bool:
+    name = find_name(record, names_of(task).pair)
+    return name is not None and record[name] is not None
+
+
+def _made_from(predictor: Predictor, source: Path) -> Json:
+    """Return what answers depend on: the input, and the files of the model, by size and time."""
+    folder = Path(predictor.place)
+    model = predictor.runtime.files.get(predictor.precision)
+    names = [*(source_files(folder) if folder.is_dir() else ()), *([model] if model else ())]
+    stats = {str(file): file.stat() for file in (source, *(folder / name for name in names))}
+    return {
+        "input": str(source.resolve()),
+        "model": predictor.place,
+        "backend": predictor.backend,
+        "max_length": predictor.max_length,
+        "batch_size": predictor.batch_size,
+        "files": {name: [stat.st_size, stat.st_mtime_ns] for name, stat in stats.items()},
+    }
+
+
+class Progress:
+    """Shows how many rows are done: a bar, or plain lines where there is no terminal.
+
+    Args:
+        source: The file; the number of its rows is that of its lines, or what Parquet says.
+        done: Rows that an earlier process did.
+    """
+
+    def __init__(self, source: Path, *, done: int) -> None:
+        self.total = _count_rows(source)
+        self.done = self.before = done
+        self.start = self.said = time.perf_counter()
+
+    def __enter__(self) -> Self:
+        self.bar = tqdm(total=self.total, initial=self.done, unit=" rows", disable=None, leave=False)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.bar.close()
+
+    def add(self, count: int) -> None:
+        """Note some more rows."""
+        self.done += count
+        self.bar.update(count)
+        now = time.perf_counter()
+        if self.bar.disable and now - self.said > PLAIN_LINE_S:
+            self.said = now
+            speed = (self.done - self.before) / (now - self.start)
+            of_all = (
+                f" of {self.total:,}, {max(self.total - self.done, 0) / speed:,.0f} s left"
+                if self.total
+                else ""
+            )
+            print(f"{self.done:,} rows{of_all}, {speed:,.0f} a second", file=sys.stderr, flush=True)
+
+
+def _count_rows(source: Path) -> int | None:
+    """Return about how many rows a file has, or None where that costs as much as reading it."""
+    if source.suffix.lower() == ".parquet":
+        import pyarrow.parquet as pq
+
+        return pq.ParquetFile(source).metadata.num_rows
+    if source.suffix.lower() not in LINE_FILES:
+        return None
+    with source.open("rb") as stream:
+        return sum(block.count(b"\n") for block in iter(lambda: stream.read(BLOCK_BYTES), b""))
+
+
+def read_texts(source: Path) -> tuple[Unit, Iterator[RawRow | Fault]]:
+    """Open a file of texts, and say what its row numbers count.
+
+    Raises:
+        DataError: The file is missing, of an unknown kind, or cannot be read.
+    """
+    name = str(source)
+    if source.is_dir():
+        raise DataError(name, "is a folder; give one file of texts")
+    if not source.is_file():
+        raise DataError(name, f"no such file{nearest_here(source)}")
+    if source.suffix.lower() == ".txt":
+        return "line", _text_rows(lines_and_faults(source, name))
+    if source.suffix.lower() in JSON_LINES:
+        return "line", json_rows(lines_and_faults(source, name))
+    if source.suffix.lower() not in READERS:
+        kind = source.suffix or "a file without an ending"
+        raise DataError(name, f"cannot read {kind}; allowed: {', '.join(INPUTS)}")
+    tables = open_file(source, name)
+    if list(tables) != [""]:
+        raise DataError(name, "holds splits; give one list of rows")
+    return tables[""].unit, tables[""].rows
+
+
+def _refuse_columns(source: Path) -> None:
+    """Refuse a file of columns that ends in .txt, which here means one text a line."""
+    lines = [line.split() for line in itertools.islice(decoded_lines(source, str(source)), 50)]
+    filled = [fields for fields in lines if fields]
+    if filled and all(len(fields) > 1 and is_tag(fields[-1]) for fields in filled):
+        raise DataError(
+            str(source),
+            "looks like a file of columns (a token and its tag a line); let its name end in .conll",
+        )
+
+
+def _text_rows(lines: Iterator[tuple[int, str] | Fault]) -> Iterator[RawRow | Fault]:
+    for each in lines:
+        yield each if isinstance(each, Fault) else (each[0], Record(text=each[1].rstrip("\r\n")))
+
+
+def _problem(record: Mapping[str, object], task: Task) -> str | None:
+    """Say why a row has no answer, to be written behind its number."""
+    names = names_of(task)
+    wanted = [names.text, names.pair] if task.label_kind == "span" else [names.text]
+    missing = [" or ".join(map(repr, ways[:3])) for ways in wanted if find_name(record, ways) is None]
+    if missing:
+        there_is = ", ".join(map(str, record))
+        return f": no field {' and no field '.join(missing)} (it has: {there_is})"
+    try:
+        columns_of([record], task)
+    except DataError as error:
+        return f", {error.problems[0].removeprefix('row 1, ')}"
+    return None

@@ -1,0 +1,1 @@
+"""Loops over runs: the smallest student within a budget."""

@@ -1,0 +1,477 @@
+"""The smallest student that keeps a promise: milliseconds, megabytes, and how much of its teacher.
+
+What a shape costs does not depend on its weights: each is made with random ones, exported, and measured
+before anything is trained. What is too slow or too large is out. The rest is trained by rising size, until
+one keeps enough of its teacher.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import shutil
+import statistics
+import tempfile
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+from datasets import Dataset
+
+from tinybert.config import Recipe, dump_recipe
+from tinybert.console import say
+from tinybert.data import TextData, load
+from tinybert.errors import BudgetError, ModelError, RecipeError
+from tinybert.evaluation import plain_table
+from tinybert.evaluation.report import markdown_table
+from tinybert.inference.backends import BUILTIN as BACKENDS
+from tinybert.inference.backends import missing_packages, parse_backend
+from tinybert.inference.bench import given_rows, latencies_s, model_bytes, score_of
+from tinybert.inference.choice import num_threads, processor_name
+from tinybert.inference.export import write_unproved
+from tinybert.inference.exports import EXPORTS
+from tinybert.inference.predictor import Predictor
+from tinybert.models import load_config, load_tokenizer, random_start, student_config
+from tinybert.models.load import count_parameters
+from tinybert.models.shapes import BUILTIN as SHAPES
+from tinybert.runs import LOCK, Json, Run, digest_input, hold, read_json, write_json, write_text
+from tinybert.stages.export import check_share, export
+from tinybert.stages.pipeline import quiet_libraries, run_recipe
+from tinybert.stages.plan.distillation import DistillPlan, plan_distill
+from tinybert.stages.plan.student import GENERAL
+from tinybert.stages.steps.finish import labelled_evaluation_split
+from tinybert.stages.steps.prepare import label_arguments
+
+ENGINES = ("onnx-int8", "openvino-int8", "torch")
+"""What may answer for a student, where it is installed."""
+
+LATENCY_ROWS = 60
+STATE, REPORT, TEACHER = "budget.json", "budget.md", "teacher"
+NOT_TRAINED, KEPT = "fits; not trained", "keeps the promise"
+
+
+@dataclass(frozen=True)
+class Promise:
+    """What is asked of a student; None asks nothing.
+
+    Attributes:
+        max_latency_ms: Median milliseconds for one text a call, on this machine.
+        max_size_mb: Of the model's file.
+        min_retention: Its score over its teacher's.
+    """
+
+    max_latency_ms: float | None = None
+    max_size_mb: float | None = None
+    min_retention: float = 0.97
+
+    def check(self) -> None:
+        """Refuse what cannot be promised.
+
+        Raises:
+            RecipeError: A limit is not above 0, or the share of the score is none.
+        """
+        for name, value in (("--max-latency-ms", self.max_latency_ms), ("--max-size-mb", self.max_size_mb)):
+            if value is not None and not 0 < value < math.inf:
+                raise RecipeError(name, f"{value}: expected a number above 0")
+        check_share(self.min_retention, "--min-retention")
+
+    def verdict(self, candidate: Candidate) -> str:
+        """Say what is wrong with a candidate, or how far it has come."""
+        slow = self.max_latency_ms is not None and candidate.latency_ms > self.max_latency_ms
+        large = self.max_size_mb is not None and candidate.size_mb > self.max_size_mb
+        known = candidate.retention is not None
+        poor = candidate.retention is not None and candidate.retention < self.min_retention
+        problems = ["too slow"] * slow + ["too large"] * large + ["keeps too little"] * poor
+        return " and ".join(problems) or (KEPT if known else NOT_TRAINED)
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A shape and what answers for it.
+
+    Attributes:
+        shape: Named, or a checkpoint.
+        engine: Backend.
+        num_parameters: Of the student.
+        size_mb: Of the model's file.
+        latency_ms: For one text a call; of random weights until it is trained.
+        verdict: Why it is out, or that it is in.
+        score: On the validation rows, which decide; None while it is not trained.
+        retention: That over the teacher's.
+        test_retention: The same on the test rows, for the one that was chosen.
+    """
+
+    shape: str
+    engine: str
+    num_parameters: int
+    size_mb: float
+    latency_ms: float
+    verdict: str = NOT_TRAINED
+    score: float | None = None
+    retention: float | None = None
+    test_retention: float | None = None
+
+
+def distill_within(
+    recipe: Recipe,
+    out: Path,
+    promise: Promise,
+    *,
+    shapes: Sequence[str] = (),
+    source: object = None,
+    dry_run: bool = False,
+) -> Run:
+    """Find, train and export the smallest student that keeps a promise.
+
+    All that was trained stands in ``OUT.budget``, with the whole table; the student becomes ``OUT``. The same
+    call goes on after a kill.
+
+    Args:
+        recipe: Of the distillation; its student's shape is replaced.
+        out: The run directory.
+        promise: What is asked.
+        shapes: Which to try; all named ones that are not larger than the teacher when empty.
+        source: Rows given as Python objects; otherwise ``recipe.data.path`` is read.
+        dry_run: Measure, print the table, train nothing.
+
+    Raises:
+        BudgetError: No student keeps the promise; the nearest is named.
+        RecipeError: The recipe has no teacher that could be scored.
+    """
+    quiet_libraries()
+    promise.check()
+    rows = source if source is not None else recipe.data.path
+    names = _shapes(recipe, shapes)
+    place = out.with_name(f"{out.name}.budget")
+    with _opened(_Search(place, recipe, promise, rows), names) as search:
+        if out.exists():
+            return search.known_winner(out)
+        data = _read(recipe, rows, place)
+        table = [replace(each, verdict=promise.verdict(each)) for each in search.measured(data, names)]
+        fitting = [each for each in table if each.verdict == NOT_TRAINED]
+        say("\n" + plain_table(budget_table(table)))
+        if not dry_run:
+            search.written(table)
+        if not fitting:
+            search.forget()  # a busy machine may have been to blame: the next call measures again
+        raise_if_none(table, promise, fitting)
+        if dry_run:
+            return Run(out)
+        best: Candidate | None = None
+        for candidate in fitting:
+            tried = search.tried(candidate, data)
+            table[table.index(candidate)] = tried
+            search.written(table)
+            if best is None or (tried.retention or 0) > (best.retention or 0):
+                best = tried
+            if tried.verdict == KEPT:
+                return search.finished(tried, table, data)
+        assert best is not None
+        raise BudgetError(
+            str(out),
+            f"no student keeps {promise.min_retention:.1%} of its teacher within the limits; the nearest is "
+            f"{best.shape} on {best.engine}: {best.retention or 0:.1%}, {best.latency_ms:.2f} ms, "
+            f"{best.size_mb:.1f} MB ({search.folder(best.shape)}); the whole table: {place / REPORT}",
+        )
+
+
+def raise_if_none(table: Sequence[Candidate], promise: Promise, fitting: Sequence[Candidate]) -> None:
+    """Say that no shape fits, and which comes nearest.
+
+    Raises:
+        BudgetError: None fits.
+    """
+    if fitting:
+        return
+    nearest = min(table, key=lambda each: _excess(each, promise))
+    raise BudgetError(
+        "budget",
+        f"no student fits, so none was trained; the nearest is {nearest.shape} on {nearest.engine}: "
+        f"{nearest.latency_ms:.2f} ms, {nearest.size_mb:.1f} MB",
+    )
+
+
+def _excess(candidate: Candidate, promise: Promise) -> float:
+    """Return how many times too slow or too large a candidate is, whichever is worse."""
+    slow = candidate.latency_ms / promise.max_latency_ms if promise.max_latency_ms else 0.0
+    return max(slow, candidate.size_mb / promise.max_size_mb if promise.max_size_mb else 0.0)
+
+
+def budget_table(table: Sequence[Candidate]) -> list[list[str]]:
+    """Return candidates as rows of cells, the smallest first, below a header."""
+    rows = [
+        ["student", "engine", "parameters", "MB", "ms a text", "validation", "of teacher", "test", "verdict"]
+    ]
+    for each in table:
+        score = "–" if each.score is None else f"{each.score:.4f}"
+        share = "–" if each.retention is None else f"{each.retention:.1%}"
+        cells = [each.shape, each.engine, f"{each.num_parameters:,}", f"{each.size_mb:.1f}"]
+        test = "–" if each.test_retention is None else f"{each.test_retention:.1%}"
+        rows.append([*cells, f"{each.latency_ms:.2f}", score, share, test, each.verdict])
+    return rows
+
+
+def _shapes(recipe: Recipe, shapes: Sequence[str]) -> list[str]:
+    """Return what is tried.
+
+    Raises:
+        RecipeError: There is no teacher whose score a student could be compared with.
+    """
+    if recipe.task == GENERAL:
+        raise RecipeError("recipe", "task = 'general': has no score to keep; a budget needs a task")
+    if recipe.teacher.path is None:
+        raise RecipeError(
+            "recipe", "teacher.path is missing; give --teacher a run, a checkpoint or bundled:minilm"
+        )
+    teacher = plan_distill(recipe).teacher
+    if teacher.kind == "file":
+        raise RecipeError(
+            str(teacher.path),
+            "a file of soft labels has no score to keep; a budget needs a model as the teacher",
+        )
+    info = teacher.info
+    return list(shapes) or [
+        name
+        for name, shape in SHAPES.items()
+        if info is None
+        or (shape.num_hidden_layers <= info.num_hidden_layers and shape.hidden_size <= info.hidden_size)
+    ]
+
+
+def _read(recipe: Recipe, rows: object, place: Path) -> TextData:
+    plan = plan_distill(recipe)
+    return load(
+        rows,  # pyright: ignore[reportArgumentType]
+        settings=recipe.data,
+        label_kind=plan.task.label_kind,
+        allow_unlabelled=True,
+        work_dir=place / "rows",
+    )
+
+
+class _Search:
+    """The folder of a search: what is known stays known."""
+
+    def __init__(self, place: Path, recipe: Recipe, promise: Promise, rows: object) -> None:
+        self.place, self.recipe, self.promise, self.rows = place, recipe, promise, rows
+
+    def measured(self, data: TextData, names: Sequence[str]) -> list[Candidate]:
+        """Return every shape on every engine, by size, with its latency on this machine."""
+        engines = [
+            name for name in ENGINES if not missing_packages(BACKENDS[parse_backend(name)[0]], to_write=True)
+        ]
+        machine = f"{processor_name()}, {num_threads()} threads, {', '.join(engines)}"
+        state = read_json(self.place / STATE)
+        known = state.get("measured")
+        if known and state.get("machine") == machine:
+            return [Candidate(**each) for each in cast("list[dict[str, object]]", known)]  # pyright: ignore[reportArgumentType]
+        with tempfile.TemporaryDirectory(dir=self.place) as folder:
+            found = [each for name in names for each in self._made(name, engines, data, Path(folder))]
+        found.sort(key=lambda each: (each.size_mb, each.latency_ms))
+        self._note(measured=[asdict(each) for each in found], machine=machine)
+        return found
+
+    def _made(self, name: str, engines: Sequence[str], data: TextData, folder: Path) -> Iterator[Candidate]:
+        """Yield a shape with random weights on every engine, each measured alone."""
+        say(f"{name}: latency with random weights, before any training")
+        checkpoint = folder / _file_name(name)
+        save_random(plan_distill(self._with(name)), data, checkpoint)
+        for engine in engines:
+            place = checkpoint if engine == "torch" else write_unproved(checkpoint, *parse_backend(engine))
+            predictor = Predictor(place, backend=engine, check=False)
+            yield Candidate(
+                name,
+                engine,
+                count_parameters(predictor.config),
+                _size_mb(predictor),
+                _latency_ms(predictor, data),
+            )
+
+    def tried(self, candidate: Candidate, data: TextData) -> Candidate:
+        """Return a candidate trained (unless its shape is already), exported, scored and measured again."""
+        self._note(begun=True)
+        recipe = self._with(candidate.shape, taught=True)
+        run = run_recipe(recipe, self.folder(candidate.shape), source=self.rows)
+        backend, precision = parse_backend(candidate.engine)
+        if backend != "torch":
+            try:
+                data_path = None if isinstance(self.rows, str | Path) else self.rows
+                export(run.path, to=backend, precision=precision, data=data_path, settings=self.recipe.data)
+            except ModelError as error:
+                return replace(candidate, verdict=f"not exported: {error.problems[0]}")
+        predictor = Predictor(run.path, backend=candidate.engine, labels=data.labels)
+        score, teacher = self._scores(predictor, run, _labelled(data.splits["validation"]))
+        tried = replace(
+            candidate,
+            score=score,
+            retention=score / teacher if teacher > 0 else 0.0,
+            latency_ms=_latency_ms(predictor, data),
+            size_mb=_size_mb(predictor),
+        )
+        return replace(tried, verdict=self.promise.verdict(tried))
+
+    def _scores(self, predictor: Predictor, run: Run, rows: Dataset) -> tuple[float, float]:
+        """Return a student's score and its teacher's on the same rows."""
+        path = str(run.recipe.teacher.path)
+        teacher = Predictor(path, backend="torch", max_length=predictor.max_length, labels=predictor.labels)
+        return score_of(predictor, rows), score_of(teacher, rows)
+
+    def folder(self, shape: str) -> Path:
+        """Return where a shape is trained."""
+        return self.place / _file_name(shape)
+
+    def _with(self, shape: str, *, taught: bool = False) -> Recipe:
+        """Return the recipe for one shape; its teacher, once fine-tuned, serves all of them."""
+        student = self.recipe.student.model_copy(update={"shape": shape})
+        recipe = self.recipe.model_copy(update={"student": student})
+        if not taught or plan_distill(recipe).teacher.kind != "encoder":
+            return recipe
+        fine_tuned = run_recipe(_teacher_recipe(self.recipe), self.place / TEACHER, source=self.rows)
+        teacher = recipe.teacher.model_copy(update={"path": str(fine_tuned.path)})
+        return recipe.model_copy(update={"teacher": teacher})
+
+    def written(self, table: Sequence[Candidate]) -> Sequence[Candidate]:
+        """Write the table so far."""
+        self._note(candidates=[asdict(each) for each in table])
+        limits = asdict(self.promise)
+        asked = ", ".join(f"{name} = {value}" for name, value in limits.items() if value is not None)
+        text = f"# Students within a budget\n\n{asked}\n\n{markdown_table(budget_table(table))}\n"
+        write_text(self.place / REPORT, text)
+        return table
+
+    def known_winner(self, out: Path) -> Run:
+        """Return the run that this very search has ended with.
+
+        Raises:
+            RecipeError: What stands there is something else.
+        """
+        if read_json(self.place / STATE).get("kept") != asdict(self.promise):
+            raise RecipeError(
+                str(out), "already exists, by another command; choose another --out, or delete it first"
+            )
+        say(f"{out} is found already, by this recipe and this promise: nothing to do")
+        return Run(out)
+
+    def finished(self, winner: Candidate, table: list[Candidate], data: TextData) -> Run:
+        """Make the winner the run that was asked for, with the export that won and no other."""
+        out = self.place.with_name(self.place.name.removesuffix(".budget"))
+        run = Run(self.folder(winner.shape))
+        split, rows = labelled_evaluation_split(data)
+        predictor = Predictor(run.path, backend=winner.engine, labels=data.labels)
+        score, teacher = self._scores(predictor, run, rows)
+        share = score / teacher if teacher > 0 else 0.0
+        table[table.index(winner)] = replace(winner, test_retention=share)
+        self.written(table)
+        copy = out.with_name(f".{out.name}.copy")
+        shutil.rmtree(copy, ignore_errors=True)
+        shutil.copytree(run.path, copy, ignore=shutil.ignore_patterns(EXPORTS))
+        if winner.engine != "torch":
+            shutil.copytree(run.path / EXPORTS / winner.engine, copy / EXPORTS / winner.engine)
+        shutil.copyfile(self.place / REPORT, copy / REPORT)
+        self._note(kept=asdict(self.promise))
+        copy.replace(out)
+        say("\n" + plain_table(budget_table(table)))
+        say(f"\nthe smallest that keeps the promise: {winner.shape} on {winner.engine}")
+        say(f"on the {split} split it keeps {share:.1%} of its teacher")
+        return Run(out)
+
+    def forget(self) -> None:
+        """Forget what was measured."""
+        self._note(measured=None)
+
+    def _note(self, **facts: object) -> None:
+        write_json(self.place / STATE, read_json(self.place / STATE) | facts)
+
+
+@contextmanager
+def _opened(search: _Search, names: Sequence[str]) -> Generator[_Search]:
+    """Begin a search in its folder, or go on there.
+
+    Raises:
+        RecipeError: The folder holds a search for something else, or cannot be written.
+    """
+    place, state = search.place, search.place / STATE
+    made_from = {
+        "recipe": dump_recipe(search.recipe),
+        "shapes": list(names),
+        "data": digest_input(search.rows),
+    }
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RecipeError(str(place), f"cannot write here: {error.strerror or error}") from error
+    held = hold(place / LOCK, subject=str(place))
+    try:
+        if not state.is_file() or not read_json(state).get("begun"):  # nothing is trained: nothing to lose
+            measured = read_json(state) if state.is_file() else {}
+            kept = measured if measured.get("made_from") == made_from else {}
+            write_json(state, {**kept, "made_from": made_from})
+        known = cast("Json", read_json(state)["made_from"])
+        if differing := [key for key, value in made_from.items() if known.get(key) != value]:
+            raise RecipeError(
+                str(place),
+                f"holds a search with other {' and other '.join(differing)}; give its command again to "
+                "go on, delete that folder, or choose another --out",
+            )
+        yield search
+    finally:
+        if held is not None:
+            held.close()
+
+
+def save_random(plan: DistillPlan, data: TextData, folder: Path) -> None:
+    """Save a plan's student with random weights and its tokenizer."""
+    source = plan.source
+    arguments = label_arguments(plan.task, data.labels)
+    if plan.start == "checkpoint":
+        config = load_config(source)
+    else:
+        config = student_config(
+            load_config(plan.source),
+            plan.shape,
+            same_family=plan.start == "slice",
+            **arguments,  # pyright: ignore[reportArgumentType]
+        )
+    model = random_start(config, seed=0)
+    model.save_pretrained(folder)
+    tokenizer = load_tokenizer(source)
+    tokenizer.model_max_length = cast(int, plan.recipe.data.max_length)
+    tokenizer.save_pretrained(folder)
+
+
+def _teacher_recipe(recipe: Recipe) -> Recipe:
+    """Return the recipe that fine-tunes the teacher as a run of its own."""
+    train = recipe.train.model_copy(
+        update={"num_epochs": recipe.teacher.num_epochs, "learning_rate": recipe.teacher.learning_rate}
+    )
+    return Recipe(
+        stage="finetune",
+        task=recipe.task,
+        hard_loss=recipe.hard_loss,
+        model=recipe.teacher.path,
+        data=recipe.data,
+        train=train,
+    )
+
+
+def _file_name(shape: str) -> str:
+    """Return a shape's name, or a checkpoint's path, as the name of a folder."""
+    return re.sub(r"[^\w-]+", "_", shape).strip("_") or "student"
+
+
+def _labelled(rows: Dataset) -> Dataset:
+    return rows.filter(lambda label: label is not None, input_columns="label")
+
+
+def _latency_ms(predictor: Predictor, data: TextData) -> float:
+    _, rows = labelled_evaluation_split(data)
+    chosen = rows.select(np.linspace(0, len(rows) - 1, min(len(rows), LATENCY_ROWS)).astype(int))
+    (seconds,) = latencies_s([predictor], given_rows(chosen))
+    return round(1000 * statistics.median(seconds), 3)
+
+
+def _size_mb(predictor: Predictor) -> float:
+    return round(model_bytes(predictor) / 1e6, 2)

@@ -1,0 +1,178 @@
+"""A source as the user names it → the tables of each split."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+from tinybert.errors import DataError
+from tinybert.sources.bundled import fetch, is_bundled
+from tinybert.sources.hub import NAME, hub_problem, nearest_here
+from tinybert.sources.readers import (
+    READERS,
+    SPLIT_NAMES,
+    Table,
+    from_dataset,
+    from_rows,
+    from_splits,
+    open_file,
+)
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+Source = str | Path | Mapping[str, Sequence[Mapping[str, object]]] | Sequence[Mapping[str, object]]
+Tables = dict[str, list[Table]]
+STDIN = "-"
+"""Names standard input, from which raw text may come."""
+PLAIN_ENDINGS = (".txt", ".text", ".md", ".raw")
+SHARD = re.compile(r"^(.+)-\d+-of-\d+$")
+
+
+def name_source(source: Source) -> str:
+    """Return what an error message calls this source."""
+    return str(source) if isinstance(source, str | Path) else "rows"
+
+
+def locate(source: Source, need: Sequence[str], warnings: list[str]) -> Tables:
+    """Open the tables of a source, by split; one table that is not split yet stands under an empty string.
+
+    What is left out on purpose is noted in ``warnings``. Where ``need`` lacks ``train`` and everything in it
+    is there, nothing else is opened.
+
+    Raises:
+        DataError: There is no such file, folder, bundled name or hub data set, or its format is unknown.
+    """
+    if isinstance(source, Mapping):
+        return _chosen(_as_lists(from_splits(source, "rows")), need)
+    if not isinstance(source, str | Path):
+        rows = cast(Iterable[object], source)
+        is_dataset = hasattr(rows, "with_format") and hasattr(rows, "features")
+        return {"": [from_dataset(cast("Dataset", rows), "rows") if is_dataset else from_rows(rows, "rows")]}
+    path = fetch(str(source)) if is_bundled(source) else Path(source).expanduser()
+    if path.is_dir():
+        return _open_folder(path, need)
+    if path.is_file():
+        return _chosen(_as_lists(open_file(path, path.name)), need)
+    if looks_like_path(source):
+        raise DataError(str(source), f"no such file or folder{nearest_here(path)}")
+    return _chosen(open_hub(str(source), warnings), need)
+
+
+def _as_lists(tables: Mapping[str, Table]) -> Tables:
+    return {split: [table] for split, table in tables.items()}
+
+
+def _chosen(tables: Tables, need: Sequence[str]) -> Tables:
+    if "" in tables or not is_enough(tables, need):
+        return tables
+    return {split: tables[split] for split in need}
+
+
+def is_enough(present: Iterable[str], need: Sequence[str]) -> bool:
+    """Return whether the needed splits are there and train, with what depends on it, is not among them."""
+    return "train" not in need and set(need) <= set(present)
+
+
+def _open_folder(folder: Path, need: Sequence[str]) -> Tables:
+    files: dict[str, list[Path]] = {}
+    for path in sorted(folder.iterdir()):
+        shard = SHARD.match(path.stem)
+        split = SPLIT_NAMES.get((shard[1] if shard else path.stem).lower())
+        if split is not None and path.suffix.lower() in READERS:
+            files.setdefault(split, []).append(path)
+    problems = [_two_files(split, paths) for split, paths in files.items() if not _is_one(paths)]
+    missing = [split for split in need if split not in files and not (split != "train" and "train" in files)]
+    problems += [_missing(split, folder) for split in missing]
+    wanted = need if is_enough(files, need) else list(files)
+    tables: Tables = {}
+    for split in wanted if not problems else []:
+        for path in files[split]:
+            try:
+                tables.setdefault(split, []).append(_open_plain(path))
+            except DataError as error:
+                problems += [f"{path.name}: {problem}" for problem in error.problems]
+    if problems:
+        raise DataError(str(folder), problems)
+    return tables
+
+
+def _open_plain(path: Path) -> Table:
+    tables = open_file(path, path.name)
+    if "" not in tables:
+        raise DataError(path.name, "holds splits itself; give this file alone, or one list of rows a file")
+    return tables[""]
+
+
+def _is_one(paths: Sequence[Path]) -> bool:
+    return len(paths) == 1 or all(SHARD.match(path.stem) for path in paths)
+
+
+def _two_files(split: str, paths: Sequence[Path]) -> str:
+    return f"{', '.join(path.name for path in paths)}: each could be the {split} split; keep one"
+
+
+def _missing(split: str, folder: Path) -> str:
+    there_is = ", ".join(sorted(path.name for path in folder.iterdir())[:20]) or "nothing"
+    endings = ", ".join(ending.removeprefix(".") for ending in READERS)
+    return f"no {split} split; expected a file {split}.* ({endings}); the folder holds: {there_is}"
+
+
+def looks_like_path(source: str | Path) -> bool:
+    """Return whether a name that is not there was meant as a path, not as a name on the hub."""
+    if isinstance(source, Path):
+        return True
+    repository, _, _ = source.partition(":")
+    return Path(source).suffix.lower() in READERS or not NAME.match(repository) or source.startswith(".")
+
+
+def refuse_missing(source: object) -> None:
+    """Say that there is no such data, before anything is read: for plans.
+
+    Raises:
+        DataError: It is no file, no folder, and no data set of the hub.
+    """
+    if not isinstance(source, str | Path) or str(source) == STDIN or is_bundled(source):
+        return
+    path = Path(source).expanduser()
+    if path.exists():
+        return
+    is_path = looks_like_path(source) or path.suffix.lower() in (*PLAIN_ENDINGS, ".gz")
+    problem = f"no such file or folder{nearest_here(path)}" if is_path else None
+    if problem := problem or hub_problem(str(source).partition(":")[0], "dataset"):
+        raise DataError(str(source), problem)
+
+
+def open_hub(name: str, warnings: list[str]) -> Tables:
+    """Load a data set from the hub; ``name:configuration`` where it has several."""
+    from datasets import load_dataset
+
+    repository, _, configuration = name.partition(":")
+    if problem := hub_problem(repository, "dataset"):
+        raise DataError(name, problem)
+    try:
+        loaded = load_dataset(repository, configuration or None)
+    except Exception as error:  # the hub library raises many kinds: network, missing, gated, malformed
+        first_line = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise DataError(
+            name,
+            f"the hub did not give this data set ({first_line[:300]}); download the data and give its path",
+        ) from error
+    tables: Tables = {}
+    for key, rows in cast(dict[str, "Dataset"], loaded).items():
+        split = SPLIT_NAMES.get(key)
+        if split is None:
+            warnings.append(f"{name}: the split {key!r} is not used (known are train, validation and test)")
+        elif split != "train" and _is_unlabelled(rows):
+            warnings.append(f"{name}: the {split} split is not used: none of its rows has a label")
+        else:
+            tables[split] = [from_dataset(rows, f"{name}[{key}]")]
+    return tables
+
+
+def _is_unlabelled(rows: Dataset) -> bool:
+    """Return whether all labels are held back, which the hub writes as class -1."""
+    columns = [name for name, feature in rows.features.items() if hasattr(feature, "names")]
+    return bool(columns) and all(set(rows.unique(name)) == {-1} for name in columns)

@@ -1,0 +1,247 @@
+"""Files and Python objects → tables of raw rows, one row at a time."""
+
+from __future__ import annotations
+
+import codecs
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import chain, islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from tinybert.errors import DataError
+from tinybert.sources.text_files import (
+    Fault,
+    RawRow,
+    Unit,
+    decoded_lines,
+    read_columns,
+    read_csv,
+    read_json_array,
+    read_json_lines,
+    read_tsv,
+)
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+    from datasets import Dataset
+
+HEAD_BYTES = 1 << 16
+ROWS_AT_ONCE = 2000
+ROWS_PEEKED = 100
+SPLIT_NAMES = {
+    "train": "train",
+    "training": "train",
+    "validation": "validation",
+    "valid": "validation",
+    "val": "validation",
+    "dev": "validation",
+    "test": "test",
+    "unlabelled": "unlabelled",
+    "unlabeled": "unlabelled",
+}
+
+
+@dataclass(frozen=True)
+class Table:
+    """Raw rows of one file or object.
+
+    Attributes:
+        file: As the user knows it.
+        unit: What row numbers count.
+        columns: Names, in order.
+        rows: Each (number, values by column), or a fault; read once.
+        class_names: Column → names of the classes that its whole numbers stand for.
+    """
+
+    file: str
+    unit: Unit
+    columns: Sequence[str]
+    rows: Iterator[RawRow | Fault]
+    class_names: Mapping[str, Sequence[str]] = field(default_factory=dict[str, Sequence[str]])
+
+
+def open_file(path: Path, name: str) -> dict[str, Table]:
+    """Open a data file.
+
+    Returns:
+        Split → table; the split is an empty string unless a JSON file holds a mapping of splits.
+
+    Raises:
+        DataError: The format is unknown, or the file as a whole cannot be read.
+    """
+    reader = READERS.get(path.suffix.lower())
+    if reader is None:
+        allowed = ", ".join(READERS)
+        raise DataError(name, f"{path.suffix or 'no ending'}: unknown format (allowed: {allowed})")
+    try:
+        return reader(path, name)
+    except OSError as error:
+        raise DataError(name, f"cannot read this file: {error.strerror or error}") from error
+
+
+def from_rows(rows: Iterable[object], name: str) -> Table:
+    """Make a table of mappings, numbered from 1."""
+    return _peeked(name, "row", _numbered(rows))
+
+
+def from_splits(splits: Mapping[str, object], name: str) -> dict[str, Table]:
+    """Make tables of a mapping of splits to rows.
+
+    Raises:
+        DataError: A key is no split, or a value is not a list of rows.
+    """
+    tables: dict[str, Table] = {}
+    problems: list[str] = []
+    for key, rows in splits.items():
+        split = SPLIT_NAMES.get(str(key).lower())
+        if split is None:
+            problems.append(f"{key!r}: not a split (allowed: train, validation, test, unlabelled)")
+        elif split in tables:
+            problems.append(f"{key!r}: a second {split} split")
+        elif isinstance(rows, str | Mapping) or not isinstance(rows, Iterable):
+            problems.append(f"{key!r}: expected a list of rows, each a mapping of column to value")
+        elif hasattr(rows, "with_format") and hasattr(rows, "features"):
+            tables[split] = from_dataset(cast("Dataset", rows), f"{name}[{key}]")
+        else:
+            tables[split] = from_rows(cast(Iterable[object], rows), f"{name}[{key}]")
+    if problems:
+        raise DataError(name, problems)
+    return tables
+
+
+def from_dataset(dataset: Dataset, name: str) -> Table:
+    """Make a table of a ``datasets.Dataset``; class numbers become names, and -1 no label."""
+    schema = dataset.features.arrow_schema
+    batches = dataset.with_format("arrow").iter(ROWS_AT_ONCE)
+    rows = chain.from_iterable(cast("pa.Table", batch).to_pylist() for batch in batches)
+    return Table(name, "row", dataset.column_names, _numbered(rows), _class_names(schema))
+
+
+def relaid(table: Table, layout: Callable[[Iterator[RawRow | Fault]], Iterator[RawRow | Fault]]) -> Table:
+    """Return a table whose rows went through a layout; its columns are those of the first rows after it."""
+    changed = _peeked(table.file, table.unit, layout(table.rows))
+    return replace(changed, class_names=table.class_names)
+
+
+def _open_delimited(path: Path, name: str, read: Callable[..., Any]) -> dict[str, Table]:
+    columns, rows = read(path, name)
+    return {"": Table(name, "line", columns, rows)}
+
+
+def _open_csv(path: Path, name: str) -> dict[str, Table]:
+    return _open_delimited(path, name, read_csv)
+
+
+def _open_tsv(path: Path, name: str) -> dict[str, Table]:
+    return _open_delimited(path, name, read_tsv)
+
+
+def _open_json_lines(path: Path, name: str) -> dict[str, Table]:
+    return {"": _peeked(name, "line", read_json_lines(path, name))}
+
+
+def _open_json(path: Path, name: str) -> dict[str, Table]:
+    """A list of objects, an object of split → list, or JSON lines under another ending."""
+    with path.open("rb") as stream:
+        head = stream.read(HEAD_BYTES).removeprefix(codecs.BOM_UTF8)
+    if head.lstrip().startswith(b"["):  # often one line, however long: not read whole
+        return {"": _peeked(name, "row", read_json_array(path, name))}
+    with path.open("rb") as stream:
+        filled = (line.strip() for line in stream if not line.isspace())
+        first, second = next(filled, b"").removeprefix(codecs.BOM_UTF8), next(filled, b"")
+    if first.startswith(b"{") and first.endswith(b"}") and second.startswith(b"{"):
+        return _open_json_lines(path, name)
+    try:
+        tree = json.loads("".join(decoded_lines(path, name)))
+    except (json.JSONDecodeError, RecursionError) as error:
+        raise DataError(name, f"not valid JSON: {error}") from error
+    if isinstance(tree, Mapping):
+        splits = cast(Mapping[str, object], tree)
+        has_splits = any(key.lower() in SPLIT_NAMES for key in splits)
+        for key in ("data", "annotations"):  # SQuAD as published; the JSON of annotators for spaCy
+            if isinstance(splits.get(key), list) and not has_splits:
+                return {"": _peeked(name, "row", _numbered(cast("list[object]", splits[key])))}
+        return from_splits(splits, name) if has_splits else _single(splits, name)
+    raise DataError(name, "expected a list of objects, or an object of split → list of objects")
+
+
+def _single(row: Mapping[str, object], name: str) -> dict[str, Table]:
+    if any(isinstance(value, list | Mapping) for value in row.values()):
+        raise DataError(
+            name, "expected a list of objects, or an object with the keys train, validation, test"
+        )
+    return {"": from_rows([row], name)}
+
+
+def _open_parquet(path: Path, name: str) -> dict[str, Table]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        file = pq.ParquetFile(path, memory_map=True)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        raise DataError(name, f"not a Parquet file: {error}") from error
+    schema = cast("pa.Schema", file.schema_arrow)
+    return {"": Table(name, "row", schema.names, _numbered(_parquet_rows(file, name)), _class_names(schema))}
+
+
+def _parquet_rows(file: pq.ParquetFile, name: str) -> Iterator[object]:
+    import pyarrow as pa
+
+    try:
+        for batch in file.iter_batches(ROWS_AT_ONCE):
+            yield from batch.to_pylist()
+    except (pa.ArrowInvalid, OSError) as error:
+        raise DataError(name, f"the Parquet file is damaged: {error}") from error
+
+
+def _class_names(schema: pa.Schema) -> dict[str, Sequence[str]]:
+    """Read the names that ``datasets`` keeps beside whole-number class columns."""
+    if not schema.metadata or b"huggingface" not in schema.metadata:
+        return {}
+    from datasets import Features
+
+    features = Features.from_arrow_schema(schema)
+    inner = {name: getattr(feature, "feature", feature) for name, feature in features.items()}
+    return {name: feature.names for name, feature in inner.items() if hasattr(feature, "names")}
+
+
+def _numbered(rows: Iterable[object]) -> Iterator[RawRow | Fault]:
+    for number, row in enumerate(rows, start=1):
+        if isinstance(row, Mapping):
+            yield number, cast(Mapping[str, object], row)
+        else:
+            yield Fault(number, f"expected a mapping of column to value, got {row!r:.60}", {"": row})
+
+
+def _peeked(name: str, unit: Unit, rows: Iterator[RawRow | Fault]) -> Table:
+    """Take the columns from the first rows: an early row may lack one, such as the label."""
+    head = list(islice(rows, ROWS_PEEKED))
+    columns: dict[str, None] = {}
+    for row in head:
+        if not isinstance(row, Fault):
+            columns.update(dict.fromkeys(map(str, row[1])))
+    return Table(name, unit, list(columns), chain(head, rows))
+
+
+def _open_columns(path: Path, name: str) -> dict[str, Table]:
+    """A file of columns, one token a line: CoNLL and its kin, which often end in .txt."""
+    return {"": Table(name, "line", ["tokens", "tags"], read_columns(path, name))}
+
+
+READERS: dict[str, Callable[[Path, str], dict[str, Table]]] = {
+    ".csv": _open_csv,
+    ".tsv": _open_tsv,
+    ".jsonl": _open_json_lines,
+    ".ndjson": _open_json_lines,
+    ".json": _open_json,
+    ".parquet": _open_parquet,
+    ".txt": _open_columns,
+    ".conll": _open_columns,
+    ".bio": _open_columns,
+    ".iob": _open_columns,
+    ".iob2": _open_columns,
+}

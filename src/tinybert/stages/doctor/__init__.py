@@ -1,0 +1,1 @@
+"""The doctor: what fails silently elsewhere is checked before training, and reported with its fix."""

@@ -1,0 +1,145 @@
+"""Which losses teach, with every reason why some cannot."""
+
+from __future__ import annotations
+
+import math
+
+from tinybert.config import Recipe
+from tinybert.errors import RecipeError
+from tinybert.losses import BUILTIN as LOSSES
+from tinybert.models import EncoderInfo, Shape
+from tinybert.objectives.distillation import HARD, find_loss, is_intermediate
+from tinybert.tasks import Task
+
+Weights = dict[str, float]
+
+
+def plan_losses(
+    recipe: Recipe,
+    task: Task,
+    shape: Shape,
+    teacher: EncoderInfo | None,
+    *,
+    teacher_is_file: bool,
+    follows_teacher: bool,
+) -> Weights:
+    """Return loss name → weight, every "auto" decided.
+
+    Args:
+        recipe: The recipe.
+        task: Says which prediction losses have a meaning.
+        shape: The student's size.
+        teacher: The teacher's size; None when its layers cannot be read.
+        teacher_is_file: The teacher is a file of scores.
+        follows_teacher: The student starts from the teacher's weights, or has learnt its layers.
+
+    Raises:
+        RecipeError: Losses that are unknown or cannot be computed here; all are listed.
+    """
+    if recipe.distill.losses == "auto":
+        losses = _default_losses(recipe, task, shape, teacher, follows_teacher=follows_teacher)
+        if problems := _phase_problems(recipe, losses, task):
+            raise RecipeError("recipe", problems)
+        return losses
+    losses = dict(recipe.distill.losses)
+    problems = [problem for name in losses for problem in _name_problems(name, task)]
+    problems += [
+        f"distill.losses.{name} = {weight}: a weight is positive"
+        for name, weight in losses.items()
+        if weight <= 0
+    ]
+    if not problems:
+        problems = layer_problems(recipe, losses, shape, teacher, teacher_is_file=teacher_is_file)
+        problems += _phase_problems(recipe, losses, task)
+    if problems:
+        raise RecipeError("recipe", problems)
+    return losses
+
+
+def _default_losses(
+    recipe: Recipe, task: Task, shape: Shape, teacher: EncoderInfo | None, *, follows_teacher: bool
+) -> Weights:
+    """Prediction and labels; hidden states too where they can be followed at once, or have a phase of theirs.
+
+    A random start that must follow hidden states and answers together learns neither in a few epochs.
+    """
+    soft = task.soft_losses[0]
+    two = recipe.distill.phases == "two"
+    too_deep = teacher is None or shape.num_hidden_layers > teacher.num_hidden_layers
+    if too_deep or not (follows_teacher or two):
+        return {soft: 1.0, HARD: 0.1}
+    losses = {"hidden_state_mse": 1.0, soft: 1.0, HARD: 0.1}
+    if two and teacher is not None and shape.num_attention_heads == teacher.num_attention_heads:
+        losses["attention_score_mse"] = 1.0
+    return losses
+
+
+def _name_problems(name: str, task: Task) -> list[str]:
+    if name == HARD:
+        return []
+    try:
+        _, reads = find_loss(name)
+    except RecipeError as error:
+        return [f"distill.losses.{error}"]
+    if reads == "logits" and name in LOSSES and name not in task.soft_losses:
+        return [f"distill.losses.{name}: {task.name} is taught by {', '.join(task.soft_losses)}"]
+    return []
+
+
+def layer_problems(
+    recipe: Recipe, losses: Weights, shape: Shape, teacher: EncoderInfo | None, *, teacher_is_file: bool
+) -> list[str]:
+    """Say why losses on layers cannot be computed between these two models."""
+    reads = {name: find_loss(name)[1] for name in losses if name != HARD and is_intermediate(name)}
+    if teacher is None:
+        what = "is a file of scores" if teacher_is_file else "is of a family whose layers are not known here"
+        return [
+            f"distill.losses.{name}: the teacher {what}; only prediction losses can be used" for name in reads
+        ]
+    heads, own_heads = teacher.num_attention_heads, shape.num_attention_heads
+    problems = [
+        f"distill.losses.{name}: {own_heads} heads against the teacher's {heads}; use relation_kl, or set "
+        f"student.num_attention_heads={heads}"
+        for name, what in reads.items()
+        if what == "scores" and own_heads != heads
+    ]
+    widths = math.gcd(shape.hidden_size, teacher.hidden_size)
+    if "vectors" in reads.values() and widths % relation_heads(recipe, shape.hidden_size, teacher):
+        allowed = ", ".join(str(number) for number in range(1, widths + 1) if widths % number == 0)
+        problems.append(
+            f"distill.num_relation_heads = {recipe.distill.num_relation_heads}: must divide both widths, "
+            f"{shape.hidden_size} and {teacher.hidden_size} (allowed: {allowed})"
+        )
+    return problems
+
+
+def relation_heads(recipe: Recipe, width: int, teacher: EncoderInfo) -> int:
+    """Return the relation heads of ``relation_kl``: as set, or the most that split both models' widths.
+
+    Where they are not set, no more than the teacher has attention heads.
+    """
+    if recipe.distill.num_relation_heads is not None:
+        return recipe.distill.num_relation_heads
+    widths = math.gcd(width, teacher.hidden_size)
+    return max(number for number in range(1, teacher.num_attention_heads + 1) if widths % number == 0)
+
+
+def _phase_problems(recipe: Recipe, losses: Weights, task: Task) -> list[str]:
+    problems: list[str] = []
+    if recipe.distill.phases == "two" and not any(is_intermediate(name) for name in losses):
+        intermediate = [name for name in LOSSES if _is_distillation(name) and is_intermediate(name)]
+        problems.append(f"distill.phases = 'two' needs an intermediate loss: {', '.join(intermediate)}")
+    if all(is_intermediate(name) for name in losses):
+        problems.append(
+            "distill.losses: nothing teaches the task head; add one of "
+            f"{', '.join(task.soft_losses)} or {HARD}"
+        )
+    return problems
+
+
+def _is_distillation(name: str) -> bool:
+    try:
+        find_loss(name)
+    except RecipeError:
+        return False
+    return True

@@ -1,0 +1,182 @@
+"""Who learns: a student's size, how it begins, and which layers it follows; read from configs alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, cast
+
+from tinybert.config import Recipe
+from tinybert.data import WINDOWED
+from tinybert.errors import RecipeError, TinyBertError
+from tinybert.lookup import nearest
+from tinybert.models import EncoderInfo, Shape, describe, load_config, resolve_layer_map, resolve_shape
+from tinybert.models.families import FAMILIES
+from tinybert.models.shapes import BUILTIN as SHAPES
+from tinybert.runs import Run, is_run
+from tinybert.stages.plan.teacher import TeacherPlan
+from tinybert.tasks import Task
+
+Start = Literal["random", "slice", "project", "checkpoint"]
+
+GENERAL = "general"
+PROJECTABLE = ("bert", "roberta", "xlm-roberta", "camembert", "distilbert")
+
+
+@dataclass(frozen=True)
+class Taught:
+    """What a student has learnt by general distillation.
+
+    Attributes:
+        layers: For each of its layers its teacher's, from 1.
+        by: That teacher, as its run names it.
+        origin: The same, where the task's teacher is known to be this one fine-tuned; else None.
+    """
+
+    layers: tuple[int, ...]
+    by: str
+    origin: str | None
+
+
+def plan_start(recipe: Recipe, source: str) -> tuple[Start, str]:
+    """Return how the student starts and from what: the given model, or the checkpoint that its shape names.
+
+    For a random start the source gives the vocabulary.
+    """
+    student = recipe.student
+    if student.shape not in SHAPES:
+        _check_is_checkpoint(student.shape)
+        if numbers := [name for name, value in _own_numbers(recipe).items() if value is not None]:
+            raise RecipeError(
+                "recipe",
+                [f"student.{name}: {student.shape} is a checkpoint and has its own" for name in numbers],
+            )
+        if student.start not in ("auto", "checkpoint"):
+            raise RecipeError(
+                "recipe",
+                f"student.start = {student.start!r}: {student.shape} is a checkpoint; "
+                "the start is then the checkpoint itself (auto)",
+            )
+        return "checkpoint", student.shape
+    if student.start == "checkpoint":
+        raise RecipeError(
+            "recipe",
+            f"student.start = 'checkpoint' needs student.shape to be a checkpoint, not {student.shape!r}",
+        )
+    if student.start != "auto":
+        return student.start, source
+    config = load_config(source)
+    if config.model_type not in FAMILIES:
+        return "random", source
+    return _natural_start(plan_shape(recipe, "random"), describe(config)), source
+
+
+def _natural_start(shape: Shape, info: EncoderInfo) -> Start:
+    """Return project where it can be done (its refit pays at equal width too), else slice, else random."""
+    own = (shape.num_hidden_layers, shape.hidden_size, shape.num_attention_heads, shape.intermediate_size)
+    its = (info.num_hidden_layers, info.hidden_size, info.num_attention_heads, info.intermediate_size)
+    if any(ours > theirs for ours, theirs in zip(own, its, strict=True)):
+        return "random"
+    if own == its or (own[1:] == its[1:] and info.model_type not in PROJECTABLE):
+        return "slice"
+    return "project" if info.model_type in PROJECTABLE else "random"
+
+
+def _own_numbers(recipe: Recipe) -> dict[str, int | None]:
+    student = recipe.student
+    return {
+        "num_hidden_layers": student.num_hidden_layers,
+        "hidden_size": student.hidden_size,
+        "num_attention_heads": student.num_attention_heads,
+        "intermediate_size": student.intermediate_size,
+    }
+
+
+def _check_is_checkpoint(name: str) -> None:
+    try:
+        load_config(name)
+    except TinyBertError as error:
+        allowed = ", ".join(SHAPES)
+        raise RecipeError(
+            "recipe",
+            f"student.shape = {name!r}: neither a named shape{nearest(name, SHAPES)} (allowed: {allowed}) "
+            f"nor a checkpoint ({error})",
+        ) from error
+
+
+def plan_shape(recipe: Recipe, start: Start) -> Shape:
+    """Return the student's size."""
+    student = recipe.student
+    if start == "checkpoint":
+        info = describe(load_config(student.shape))
+        return Shape(
+            info.num_hidden_layers, info.hidden_size, info.num_attention_heads, info.intermediate_size
+        )
+    return resolve_shape(student.shape, _own_numbers(recipe))
+
+
+def check_start(start: Start, shape: Shape, source: str) -> None:
+    """Say early that a slice or a projection is impossible."""
+    if start not in ("slice", "project"):
+        return
+    info = describe(load_config(source))
+    widths = {
+        "hidden_size": (shape.hidden_size, info.hidden_size),
+        "num_attention_heads": (shape.num_attention_heads, info.num_attention_heads),
+        "intermediate_size": (shape.intermediate_size, info.intermediate_size),
+    }
+    if start == "slice":
+        wrong = [
+            f"student.{name} = {own}: a slice keeps the teacher's {its}; use student.start=project or random"
+            for name, (own, its) in widths.items()
+            if own != its
+        ]
+    else:
+        wrong = [
+            f"student.{name} = {own}: a projection cannot be wider than the teacher's {its}; use "
+            "student.start=random"
+            for name, (own, its) in widths.items()
+            if own > its
+        ]
+    if wrong:
+        raise RecipeError("recipe", wrong)
+
+
+def taught_by_layers(student: str, teacher: TeacherPlan) -> Taught | None:
+    """Return what a student has learnt, by general distillation, of the layers of such a teacher."""
+    if teacher.info is None or not is_run(Path(student)):
+        return None
+    said = Run(Path(student)).metrics
+    size = (said.get("teacher_layers"), said.get("teacher_hidden_size"))
+    if said.get("task") != GENERAL or size != (teacher.info.num_hidden_layers, teacher.info.hidden_size):
+        return None
+    layers, by = tuple(cast(list[int], said["layer_map"])), str(said["teacher_path"])
+    known = teacher.pretrained is not None and _same_model(by, teacher.pretrained)
+    return Taught(layers, by, by if known else None)
+
+
+def _same_model(name: str, other: str) -> bool:
+    paths = Path(name), Path(other)
+    return name == other or (all(path.exists() for path in paths) and paths[0].samefile(paths[1]))
+
+
+def choose_layer_map(
+    recipe: Recipe, task: Task, start: Start, *, shape: Shape, source: str, taught: Taught | None
+) -> Recipe:
+    """Return the recipe with the layer map's name in place of "auto", or the one by which it was taught.
+
+    What a token is is known low in a fine-tuned encoder: a student of its lowest layers that are refitted
+    starts better, and stays better, than one of layers spread over it (docs/results.md).
+    """
+    if recipe.student.layer_map != "auto":
+        return recipe
+    kept = shape.num_hidden_layers if start in ("slice", "project") else 0
+    lowest = task.label_kind in WINDOWED and 2 * kept >= describe(load_config(source)).num_hidden_layers
+    name = list(taught.layers) if taught else ("first" if lowest and kept else "uniform")
+    return recipe.model_copy(update={"student": recipe.student.model_copy(update={"layer_map": name})})
+
+
+def plan_layer_map(recipe: Recipe, shape: Shape, source: str, teacher: TeacherPlan) -> tuple[int, ...]:
+    """Return for each student layer the teacher's, from 1; or the source's where they are not known."""
+    info = teacher.info or describe(load_config(source))
+    return tuple(resolve_layer_map(recipe.student.layer_map, shape.num_hidden_layers, info.num_hidden_layers))

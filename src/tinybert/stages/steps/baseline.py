@@ -1,0 +1,75 @@
+"""The honest rival: plain fine-tuning of the same small model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import cast
+
+from tinybert.console import say
+from tinybert.objectives.distillation import HardObjective
+from tinybert.runs import Json
+from tinybert.stages.plan.distillation import DistillPlan
+from tinybert.stages.steps.distillation import Distillation
+from tinybert.stages.steps.fit import MODEL, fit, in_steps, settings_of
+from tinybert.stages.steps.prepare import labelled_only
+from tinybert.stages.steps.start import StartPlan, start_student
+
+
+def fine_tune_only(work: Distillation, student_facts: Json) -> tuple[Path, Json, str] | None:
+    """Train the honest rival: same shape and start, pre-trained weights, hard labels, as many steps."""
+    plan, recipe = work.plan, work.recipe
+    rows = labelled_only(work.encoded.train, plan.task)
+    if len(rows) == 0:
+        say("no training row has a label: there is no fine-tune-only baseline")
+        return None
+    start, story = baseline_start(plan)
+
+    def make(folder: Path) -> Json:
+        model = start_student(
+            start,
+            plan.task,
+            work.data.labels,
+            rows=rows,
+            collator=work.encoded.collator,
+            seed=recipe.train.seed,
+        ).model
+        steps = int(cast(int, student_facts["num_steps"]))
+        pace: dict[str, object] = {"max_steps": steps}
+        if recipe.augment.copies:  # an epoch of these rows is short: score as often as the student was
+            pace = in_steps(steps, cast(int, recipe.train.num_epochs))
+        settings = settings_of(recipe, plan.task, name="fine_tune_only", bf16=work.bf16, **pace)
+        objective = HardObjective(plan.task.hard_losses[recipe.hard_loss], plan.task.rows)
+        return fit(
+            folder,
+            model,
+            objective,
+            encoded=work.encoded,
+            train_rows=rows,
+            task=plan.task,
+            labels=work.data.labels,
+            hard_loss=recipe.hard_loss,
+            settings=settings,
+        )
+
+    folder, facts = work.run.step("fine_tune_only", make)
+    return folder / MODEL, facts, story
+
+
+def baseline_start(plan: DistillPlan) -> tuple[StartPlan, str]:
+    """Return the baseline's start and the sentence that tells it."""
+    same = "Fine-tune only: the same shape and as many steps, hard labels only, "
+    pretrained = plan.teacher.pretrained
+    if plan.start == "checkpoint":
+        return StartPlan("checkpoint", plan.source, plan.shape, (), False), same + "from the same checkpoint."
+    if plan.start == "random":
+        return StartPlan("random", plan.source, plan.shape, (), False), same + "from the same random start."
+    if pretrained is None:
+        return (
+            StartPlan("random", plan.source, plan.shape, (), False),
+            same + "from a random start, because the weights the teacher was fine-tuned from are not known "
+            "(name them with teacher.pretrained=…): a weaker rival than it could be.",
+        )
+    story = (
+        same + f"started the same way ({plan.start}) from the pre-trained weights, no task teacher anywhere."
+    )
+    return StartPlan(plan.start, pretrained, plan.shape, plan.layer_map, False), story

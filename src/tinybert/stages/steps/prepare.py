@@ -1,0 +1,160 @@
+"""What every stage does first: read the rows, encode them, and fit models to the data's labels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from datasets import Dataset, concatenate_datasets
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from tinybert.config import DataSection, Recipe
+from tinybert.console import say
+from tinybert.data import (
+    WINDOWED,
+    Collator,
+    Form,
+    LabelScheme,
+    TextData,
+    encode_split,
+    load,
+    sorted_by_length,
+)
+from tinybert.data.windows import IGNORED
+from tinybert.errors import ModelError
+from tinybert.models import has_task_head, load_classifier, load_config
+from tinybert.models.label_order import label_mismatch, label_order, reorder_outputs
+from tinybert.tasks import Task
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """A task's rows as one tokenizer reads them; ``validation_rows`` as they were read from the file."""
+
+    train: Dataset
+    validation: Dataset
+    validation_rows: Dataset
+    collator: Collator
+    tokenizer: PreTrainedTokenizerBase
+
+
+def load_rows(
+    source: object,
+    recipe: Recipe,
+    task: Task,
+    *,
+    work_dir: Path,
+    allow_unlabelled: bool,
+    need: Sequence[str] = ("train",),
+    bad_rows_go_to: str = "bad_rows.jsonl of the run",
+) -> TextData:
+    """Read and check a stage's rows; every bad one is named at once, what is odd is said.
+
+    Raises:
+        DataError: See :func:`tinybert.data.load`.
+    """
+    data = load(
+        source,  # pyright: ignore[reportArgumentType]
+        settings=recipe.data,
+        label_kind=task.label_kind,
+        need=need,
+        allow_unlabelled=allow_unlabelled,
+        work_dir=work_dir,
+    )
+    for warning in data.warnings:
+        say(f"warning: {warning}")
+    if data.bad_rows:
+        say(f"warning: {len(data.bad_rows):,} bad rows are set aside, in {bad_rows_go_to}")
+    return data
+
+
+def encode_rows(
+    data: TextData,
+    tokenizer: PreTrainedTokenizerBase,
+    *,
+    section: DataSection,
+    folder: Path,
+    teacher_tokenizer: PreTrainedTokenizerBase | None = None,
+) -> Encoded:
+    """Encode the train and validation splits, with the teacher's own tokens beside where they differ."""
+    assert section.max_length is not None
+    max_length = section.max_length
+    kind = data.labels.kind
+    form = Form(kind, every_piece=section.label_pieces == "all", places=teacher_tokenizer is not None)
+    train = encode_split(data.splits["train"], tokenizer, max_length=max_length, form=form, cache_dir=folder)
+    if teacher_tokenizer is not None:
+        own = encode_split(
+            data.splits["train"],
+            teacher_tokenizer,
+            max_length=max_length,
+            form=form,
+            prefix="teacher_",
+            like=train if kind in WINDOWED else None,
+            cache_dir=folder,
+        )
+        train = concatenate_datasets([train, own], axis=1)
+    validation = encode_split(
+        data.splits["validation"],
+        tokenizer,
+        max_length=max_length,
+        form=Form(kind, every_piece=form.every_piece),
+        cache_dir=folder,
+    )
+    collator = Collator(tokenizer, teacher_tokenizer=teacher_tokenizer)
+    tokenizer.model_max_length = max_length
+    return Encoded(train, sorted_by_length(validation), data.splits["validation"], collator, tokenizer)
+
+
+def labelled_only(rows: Dataset, task: Task) -> Dataset:
+    """Return the encoded rows that have a label."""
+    if "labels" not in rows.column_names:
+        return rows.select([])
+    if task.label_kind in WINDOWED:
+        keep = np.array([max(labels, default=IGNORED) > IGNORED for labels in rows["labels"]])
+    else:
+        labels = np.asarray(rows["labels"], dtype=np.float32).reshape(len(rows), -1)
+        keep = (labels != IGNORED).all(1) if task.label_kind == "single" else ~np.isnan(labels).any(1)
+    return rows if bool(keep.all()) else rows.select(np.flatnonzero(keep))
+
+
+def label_arguments(task: Task, labels: LabelScheme) -> dict[str, object]:
+    """Return what a model's config must say of the labels."""
+    id2label = labels.id2label or {0: "value"}
+    return {
+        "num_labels": len(id2label),
+        "id2label": id2label,
+        "problem_type": task.problem_type,
+        "head": task.head,
+    }
+
+
+def load_for_labels(
+    path: str, task: Task, labels: LabelScheme, *, seed: int, new_head: bool
+) -> PreTrainedModel:
+    """Load a classifier whose outputs stand in the data's label order.
+
+    A checkpoint without a task head gets a new one. A checkpoint with the same labels in another order has
+    its output rows put into the data's order.
+
+    Args:
+        path: Run, checkpoint, hub name or ``bundled:…``.
+        task: The task.
+        labels: The data's labels.
+        seed: Of a new head.
+        new_head: Draw a new head where the checkpoint's labels are not the data's; else that is an error.
+
+    Raises:
+        ModelError: The checkpoint's head answers other labels.
+    """
+    config = load_config(path)
+    arguments = label_arguments(task, labels)
+    has_head = has_task_head(config, task.head)
+    order = label_order(config.id2label, labels.names) if has_head else None
+    if order is None and has_head and not new_head:
+        raise ModelError(path, label_mismatch(config.id2label, labels.names))
+    model = load_classifier(path, new_head=new_head and order is None, seed=seed, **arguments)  # pyright: ignore[reportArgumentType]
+    if order is not None:
+        reorder_outputs(model, order, labels.names)
+    return model

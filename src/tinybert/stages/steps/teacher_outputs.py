@@ -1,0 +1,84 @@
+"""Where a teacher's answers come from: a file, the store, or the model itself."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import nn
+from tqdm.auto import tqdm
+
+from tinybert.config import Recipe
+from tinybert.console import say
+from tinybert.data import WINDOWED
+from tinybert.errors import RecipeError
+from tinybert.objectives.distillation import Teaching
+from tinybert.sources import cache_folder
+from tinybert.stages.steps.distillation import Distillation
+from tinybert.stages.steps.prepare import load_for_labels
+from tinybert.teachers import (
+    ModelTeacher,
+    PooledTeacher,
+    Teacher,
+    TeacherShape,
+    TeacherStore,
+    estimate_mb,
+    make_room,
+    read_soft_labels,
+    store_key,
+    weights_digest,
+)
+
+
+def answers(work: Distillation, teaching: Teaching) -> Teacher:
+    """Return who answers, laid over the student's pieces where the teacher reads with another tokenizer."""
+    teacher = own_answers(work, teaching)
+    per_piece = work.plan.task.label_kind in WINDOWED or not teaching.wanted().logits_only
+    if work.teacher_prefix and per_piece:
+        return PooledTeacher(teacher, prefix=work.teacher_prefix)
+    return teacher
+
+
+def own_answers(work: Distillation, teaching: Teaching) -> Teacher:
+    """Return who answers: the file, the store where it fits its budget, or the live model."""
+    plan, recipe, rows = work.plan, work.recipe, work.encoded.train
+    if plan.teacher.kind == "file":
+        return read_soft_labels(plan.teacher.path, work.data.splits["train"], work.data.labels)
+    wanted = teaching.wanted()
+    model = load_for_labels(plan.teacher.path, plan.task, work.data.labels, seed=0, new_head=False)
+    digest = f"{weights_digest(model)}|{work.data.labels.names}|{work.bf16}"
+    if torch.cuda.is_available():
+        nn.Module.to(model, "cuda")
+    live = ModelTeacher(model, wanted, prefix=work.teacher_prefix, bf16=work.bf16)
+    if recipe.teacher.store == "off":
+        return live
+    lengths = np.asarray([len(ids) for ids in rows[work.teacher_prefix + "input_ids"]])
+    info = plan.teacher.info
+    shape = TeacherShape(
+        work.data.labels.num_labels,
+        info.hidden_size if info else 0,
+        info.num_attention_heads if info else 0,
+        every_token=plan.task.label_kind in WINDOWED,
+    )
+    needed = estimate_mb(lengths, shape, wanted)
+    stores = cache_folder() / "teacher-stores"
+    folder = stores / store_key(digest, rows, wanted, prefix=work.teacher_prefix)
+    if not make_room(stores, needed, recipe.teacher.store_budget_mb, keep=folder):
+        return _live_instead(recipe, live, needed)
+    store = TeacherStore(folder, num_rows=len(rows), wanted=wanted)
+    say(f"teacher store: {needed:,.0f} MB for {len(rows):,} rows")
+    with tqdm(
+        total=len(rows), desc="teacher answers", unit="ex", dynamic_ncols=True, leave=False, disable=None
+    ) as bar:
+        store.fill(live, rows, work.encoded.collator, prefix=work.teacher_prefix, on_rows=bar.update)
+    return store
+
+
+def _live_instead(recipe: Recipe, live: Teacher, needed: float) -> Teacher:
+    budget = recipe.teacher.store_budget_mb
+    text = f"the teacher's answers would take {needed:,.0f} MB, teacher.store_budget_mb is {budget:,}"
+    if needed <= budget:
+        text += ", and the answers that other runs are reading fill the rest of it"
+    if recipe.teacher.store == "on":
+        raise RecipeError("recipe", f"{text}; raise the budget, or set teacher.store=auto")
+    say(f"{text}: the teacher runs live")
+    return live

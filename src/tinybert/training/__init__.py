@@ -1,0 +1,22 @@
+"""The one trainer, its precision and what it shows."""
+
+from tinybert.training.classic import train_model
+from tinybert.training.precision import choose_precision, seconds_per_product
+from tinybert.training.progress import epoch_line, metric_title
+from tinybert.training.tracking import check_trackers, tracked
+from tinybert.training.trainer import Batch, Objective, Settings, Trained, train
+
+__all__ = [
+    "Batch",
+    "Objective",
+    "Settings",
+    "Trained",
+    "check_trackers",
+    "choose_precision",
+    "epoch_line",
+    "metric_title",
+    "seconds_per_product",
+    "tracked",
+    "train",
+    "train_model",
+]

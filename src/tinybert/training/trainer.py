@@ -1,0 +1,416 @@
+"""The one trainer: ``transformers.Trainer`` with an objective instead of a loss.
+
+It knows nothing of teachers. It is given an *objective*, ``(model, batch) -> {name: weighted term}``,
+adds the terms up, and logs each by its name. Resume, accumulation, clipping, mixed precision and trackers
+come from ``transformers``. One process trains on one device.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, Protocol, cast
+
+import numpy as np
+import torch
+from datasets import Dataset
+from torch import Tensor, nn
+from transformers import (
+    EarlyStoppingCallback,
+    PreTrainedModel,
+    PrinterCallback,
+    Trainer,
+    TrainerCallback,
+    TrainerState,
+    TrainingArguments,
+)
+from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR, EvalPrediction
+from transformers.utils import logging as transformers_logging
+
+from tinybert.data import LengthGroupedSampler, lengths_of
+from tinybert.errors import RunError
+from tinybert.models.attention import training_attention
+from tinybert.models.inputs import run_model
+from tinybert.models.memory import keep_freed_memory
+from tinybert.training.progress import EpochLines, GiveBack, LastStep, Progress
+
+Batch = dict[str, Tensor]
+Validate = Callable[[nn.Module], dict[str, float]]
+BatchLoss = Callable[[Tensor, Batch], Tensor]
+
+STATE = "trainer_state.json"
+KEPT = ("step", "grad_norm", "learning_rate", "seconds", "tokens_per_second")
+
+
+class Objective(Protocol):
+    """What is minimised: named, already weighted terms of shape ()."""
+
+    def __call__(self, model: nn.Module, batch: Batch) -> dict[str, Tensor]:
+        """Run the model on the batch and return its terms."""
+        ...
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the trainer needs to know, every value decided.
+
+    ``max_steps`` > 0 overrides ``num_epochs``. ``eval_steps`` says how often the model is scored and a
+    checkpoint written; None: once an epoch.
+    """
+
+    num_epochs: int
+    learning_rate: float
+    main_metric: str
+    batch_size: int = 32
+    gradient_accumulation_steps: int = 1
+    weight_decay: float = 0.01
+    warmup_ratio: float = 0.1
+    schedule: Literal["linear", "cosine"] = "linear"
+    max_grad_norm: float = 1.0
+    early_stopping_patience: int | None = None
+    bf16: bool = False
+    seed: int = 42
+    trackers: tuple[str, ...] = ()
+    max_steps: int = -1
+    eval_steps: int | None = None
+    name: str = "train"
+    keep_best: bool = True
+    callbacks: tuple[TrainerCallback, ...] = field(default_factory=tuple)
+
+
+class ObjectiveTrainer(Trainer):
+    """``Trainer`` whose loss is an objective's, with batches grouped by length.
+
+    Args:
+        objective: Named weighted terms of one batch.
+        hard_loss: ``(scores of a batch, batch) -> ()`` for the loss of the validation rows.
+        validate: Scores the model itself, where there are no labels to hold its answers against.
+        args: The usual training arguments.
+    """
+
+    def __init__(
+        self,
+        objective: Objective,
+        *,
+        hard_loss: BatchLoss | None = None,
+        validate: Validate | None = None,
+        model: PreTrainedModel,
+        args: TrainingArguments,
+        **kwargs: object,
+    ) -> None:
+        super().__init__(model=model, args=args, **kwargs)  # pyright: ignore[reportArgumentType]
+        self.objective = objective
+        self.hard_loss = hard_loss
+        self.validate = validate
+        self.loss_is_scaled_for_ga = False
+        self.term_sums: dict[str, Tensor] = {}
+        self.num_rows_seen = 0
+        self.num_tokens_seen = torch.zeros((), dtype=torch.int64)
+        self.began = self.counted_from = time.perf_counter()
+        self.num_entries_before = 0
+
+    def seconds_before(self) -> float:
+        """Return what earlier processes took to come to the checkpoint this one began from."""
+        entries = self.state.log_history[: self.num_entries_before]
+        return max((entry.get("seconds", 0.0) for entry in entries), default=0.0)
+
+    def compute_loss(
+        self,
+        model: nn.Module,
+        inputs: Batch,
+        return_outputs: bool = False,
+        num_items_in_batch: Tensor | int | None = None,
+    ) -> Tensor:
+        """Add the objective's terms up and remember each for the log."""
+        terms = self.objective(model, inputs)
+        num_rows = len(inputs["input_ids"])
+        for name, term in terms.items():
+            so_far = self.term_sums.get(name, torch.zeros((), device=term.device))
+            self.term_sums[name] = so_far + num_rows * term.detach()
+        self.num_rows_seen += num_rows
+        self.num_tokens_seen = self.num_tokens_seen.to(model_device(inputs)) + inputs["attention_mask"].sum()
+        loss = torch.stack([term.float() for term in terms.values()]).sum()
+        if not loss.is_cuda:  # there it would wait for the device: see ``log``
+            self.stop_if_diverged(float(loss.detach()))
+        return loss
+
+    def stop_if_diverged(self, loss: float) -> None:
+        """Stop at a loss that is no number: nothing good comes after it.
+
+        Raises:
+            RunError: With the step and the fix.
+        """
+        if not math.isfinite(loss):
+            raise RunError(
+                self.args.run_name or "training",
+                f"step {self.state.global_step + 1:,}: the loss is {loss}, the training has diverged; set "
+                f"train.learning_rate below {self.args.learning_rate:g}, and begin again with another --out",
+            )
+
+    def prediction_step(
+        self,
+        model: nn.Module,
+        inputs: Batch,
+        prediction_loss_only: bool,
+        ignore_keys: list[str] | None = None,
+    ) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
+        """Return (hard loss, logits, labels) of one batch of validation rows; the teacher is not asked."""
+        inputs = cast(Batch, self._prepare_inputs(inputs))
+        with torch.no_grad(), self.compute_loss_context_manager():
+            logits = run_model(model, inputs).float()
+        assert self.hard_loss is not None
+        return self.hard_loss(logits, inputs).detach(), logits, inputs["labels"]
+
+    def evaluate(
+        self,
+        eval_dataset: object = None,
+        ignore_keys: list[str] | None = None,
+        metric_key_prefix: str = "eval",
+    ) -> dict[str, float]:
+        """Score the model: on labelled rows as usual, else by what was given to validate it."""
+        if self.validate is None:
+            metrics = super().evaluate(eval_dataset, ignore_keys, metric_key_prefix)  # pyright: ignore[reportArgumentType]
+        else:
+            model = cast(nn.Module, self.model).eval()
+            with torch.no_grad(), self.compute_loss_context_manager():
+                metrics = {
+                    f"{metric_key_prefix}_{name}": value for name, value in self.validate(model).items()
+                }
+            self.stop_if_diverged(metrics.get(f"{metric_key_prefix}_loss", 0.0))
+            self.log(metrics)
+            self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
+        self.counted_from = time.perf_counter()
+        return metrics
+
+    def mean_terms(self) -> dict[str, float]:
+        """Return each term's mean over the examples since the last call, and start anew."""
+        count = max(self.num_rows_seen, 1)
+        means = {name: float(total) / count for name, total in self.term_sums.items()}
+        self.term_sums, self.num_rows_seen = {}, 0
+        return means
+
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        """Log as usual, with every term of the objective by name, averaged over examples, not batches."""
+        if "loss" in logs:
+            now = time.perf_counter()
+            logs["seconds"] = self.seconds_before() + now - self.began
+            logs["tokens_per_second"] = float(self.num_tokens_seen) / (now - self.counted_from)
+            self.num_tokens_seen, self.counted_from = self.num_tokens_seen.zero_(), now
+            terms = self.mean_terms()
+            self.stop_if_diverged(sum(terms.values()))
+            logs |= {"loss": sum(terms.values())} | {f"loss/{name}": value for name, value in terms.items()}
+        super().log(logs, start_time)
+
+    def take_over_finished(self, checkpoint: Path) -> bool:
+        """Load a checkpoint of the last step; asked to resume from it, ``transformers`` makes one step more.
+
+        Returns:
+            Whether it is one; else nothing is loaded.
+        """
+        state = TrainerState.load_from_json(str(checkpoint / STATE))
+        if not 0 < self.args.max_steps <= state.global_step:
+            return False
+        self.state = state
+        self._load_from_checkpoint(str(checkpoint))
+        if self.args.load_best_model_at_end and state.best_model_checkpoint is not None:
+            self._load_best_model()
+        return True
+
+    def _get_train_sampler(self, train_dataset: object = None) -> torch.utils.data.Sampler | None:
+        dataset = cast(Dataset, train_dataset if train_dataset is not None else self.train_dataset)
+        return LengthGroupedSampler(
+            lengths_of(dataset),
+            batch_size=self.args.train_batch_size * self.args.gradient_accumulation_steps,
+            seed=self.args.seed,
+        )
+
+    def _save(self, output_dir: str | None = None, state_dict: dict | None = None) -> None:
+        super()._save(output_dir, state_dict)
+        # the pickled copy of the arguments is never read: the recipe says the same
+        (Path(output_dir or self.args.output_dir or ".") / "training_args.bin").unlink(missing_ok=True)
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What one training left behind.
+
+    ``history`` holds one row an epoch: epoch, loss, its terms, validation metrics.
+    """
+
+    history: list[dict[str, float]]
+    num_steps: int
+    seconds: float
+    best: dict[str, float]
+
+
+def train(
+    model: PreTrainedModel,
+    objective: Objective,
+    *,
+    train_rows: Dataset,
+    collator: Callable[[list[dict[str, object]]], Batch],
+    settings: Settings,
+    work_dir: Path,
+    validation_rows: Dataset | None = None,
+    hard_loss: BatchLoss | None = None,
+    metrics: Callable[[np.ndarray, np.ndarray], dict[str, float]] | None = None,
+    validate: Validate | None = None,
+) -> Trained:
+    """Train a model in place and leave its best weights in it.
+
+    Running it again with the same ``work_dir`` after a kill goes on from the last whole checkpoint.
+
+    Args:
+        model: The model; its extra submodules (a distillation projection) are trained and checkpointed too.
+        objective: Named weighted terms of one batch.
+        train_rows: Encoded rows with ``length``.
+        collator: Rows to a padded batch.
+        settings: Every number decided.
+        work_dir: Where checkpoints go.
+        validation_rows: Encoded rows with ``labels``; scored whole after each epoch, in this order: sort them
+            by length.
+        hard_loss: ``(scores of a batch, batch) -> ()``, the loss of the validation rows.
+        metrics: ``(scores, gold) -> {name: value}``, scores (N, C), or (N, L, C) filled up with -100.
+        validate: Where there are no labels, instead of ``hard_loss`` and ``metrics``: scores the model
+            itself, under ``eval()`` and without gradients.
+
+    Raises:
+        RunError: The training diverged.
+    """
+    checkpoint = last_whole_checkpoint(work_dir)
+
+    def score(prediction: EvalPrediction) -> dict[str, float]:
+        assert metrics is not None
+        return metrics(cast(np.ndarray, prediction.predictions), cast(np.ndarray, prediction.label_ids))
+
+    trainer = ObjectiveTrainer(
+        objective,
+        hard_loss=hard_loss,
+        validate=validate,
+        model=model,
+        args=training_arguments(settings, work_dir, num_rows=len(train_rows)),
+        train_dataset=train_rows,
+        eval_dataset=validation_rows,
+        data_collator=collator,
+        compute_metrics=score,
+        callbacks=callbacks_of(settings),
+    )
+    trainer.remove_callback(PrinterCallback)
+    keep_freed_memory()
+    transformers_logging.disable_progress_bar()
+    trainer.num_entries_before = num_log_entries(checkpoint)
+    if checkpoint is not None and trainer.take_over_finished(checkpoint):
+        num_steps, seconds = trainer.state.global_step, 0.0
+    else:
+        with training_attention(model):
+            outcome = trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+        num_steps, seconds = outcome.global_step, float(outcome.metrics["train_runtime"])
+    if not all(bool(torch.isfinite(parameter).all()) for parameter in model.parameters()):
+        trainer.stop_if_diverged(math.nan)
+    history = epoch_rows(trainer.state.log_history)
+    key = f"val_{settings.main_metric}"
+    best = max(history, key=lambda row: row.get(key, -math.inf)) if history else {}
+    return Trained(history, num_steps, trainer.seconds_before() + seconds, best)
+
+
+def callbacks_of(settings: Settings) -> list[TrainerCallback]:
+    """Return what looks on: the bar, the epoch lines, early stopping where it is set, the caller's own."""
+    callbacks: list[TrainerCallback] = [
+        Progress(settings.name),
+        EpochLines(settings.main_metric, by_step=settings.eval_steps is not None),
+        GiveBack(),
+        LastStep(),
+        *settings.callbacks,
+    ]
+    if settings.early_stopping_patience is not None:
+        callbacks.append(EarlyStoppingCallback(settings.early_stopping_patience))
+    return callbacks
+
+
+def training_arguments(settings: Settings, work_dir: Path, *, num_rows: int) -> TrainingArguments:
+    """Translate our settings into those of ``transformers``."""
+    num_batches = math.ceil(num_rows / settings.batch_size / settings.gradient_accumulation_steps)
+    num_steps = settings.max_steps if settings.max_steps > 0 else num_batches * settings.num_epochs
+    on_cpu = not torch.cuda.is_available()
+    rhythm = "epoch" if settings.eval_steps is None else "steps"
+    return TrainingArguments(
+        output_dir=str(work_dir),
+        run_name=settings.name,
+        num_train_epochs=settings.num_epochs,
+        max_steps=settings.max_steps,
+        learning_rate=settings.learning_rate,
+        per_device_train_batch_size=settings.batch_size,
+        per_device_eval_batch_size=64,
+        gradient_accumulation_steps=settings.gradient_accumulation_steps,
+        weight_decay=settings.weight_decay,
+        warmup_steps=round(settings.warmup_ratio * num_steps),
+        lr_scheduler_type=settings.schedule,
+        max_grad_norm=settings.max_grad_norm,
+        bf16=settings.bf16,
+        use_cpu=on_cpu,
+        seed=settings.seed,
+        eval_strategy=rhythm,
+        save_strategy=rhythm,
+        logging_strategy=rhythm,
+        eval_steps=settings.eval_steps,
+        save_steps=settings.eval_steps or 500,
+        logging_steps=settings.eval_steps or 500,
+        save_total_limit=1,
+        load_best_model_at_end=settings.keep_best,
+        metric_for_best_model=f"eval_{settings.main_metric}" if settings.keep_best else None,
+        greater_is_better=True if settings.keep_best else None,
+        report_to=list(settings.trackers) or "none",
+        remove_unused_columns=False,
+        label_names=["labels"],
+        dataloader_pin_memory=not on_cpu,
+        disable_tqdm=True,
+    )
+
+
+def last_whole_checkpoint(work_dir: Path) -> Path | None:
+    """Return the newest checkpoint that was written to its end; half-written ones are removed.
+
+    The trainer writes ``trainer_state.json`` last, so a checkpoint without a readable one was cut short.
+    """
+    found = sorted(
+        work_dir.glob(f"{PREFIX_CHECKPOINT_DIR}-*"), key=lambda path: int(path.name.rpartition("-")[2])
+    )
+    whole: Path | None = None
+    for path in found:
+        try:
+            json.loads((path / STATE).read_text(encoding="utf-8"))
+            whole = path
+        except (OSError, ValueError):
+            shutil.rmtree(path)
+    return whole
+
+
+def num_log_entries(checkpoint: Path | None) -> int:
+    """Return how many entries the log of a checkpoint holds; none where training begins anew."""
+    if checkpoint is None:
+        return 0
+    state = json.loads((checkpoint / STATE).read_text(encoding="utf-8"))
+    return len(state["log_history"])
+
+
+def model_device(batch: Batch) -> torch.device:
+    """Return the device of a batch."""
+    return batch["input_ids"].device
+
+
+def epoch_rows(log_history: list[dict[str, float]]) -> list[dict[str, float]]:
+    """Join the trainer's log entries into one row an epoch or evaluation: loss and terms, then its scores."""
+    rows: dict[float, dict[str, float]] = {}
+    for entry in log_history:
+        row = rows.setdefault(entry["step"], {"epoch": round(entry["epoch"], 3)})
+        for name, value in entry.items():
+            if name.startswith("eval_") and not name.endswith(("_runtime", "_per_second")):
+                row["val_" + name.removeprefix("eval_")] = value
+            elif name == "loss" or name.startswith("loss/") or name in KEPT:
+                row[name] = value
+    return [row for row in rows.values() if "loss" in row]

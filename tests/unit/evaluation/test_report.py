@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tinybert.evaluation import draw_learning_curve, plain_table, retention, table_rows, write_report
+
+METRICS: dict[str, object] = {
+    "task": "classification",
+    "source": "reviews.csv",
+    "split": "test",
+    "main_metric": "accuracy",
+    "num_rows_scored": 1821,
+    "teacher": {"test": {"accuracy": 0.88}, "num_parameters": 22_713_986, "size_mb": 90.9,
+                "latency_ms": 12.34,
+                "train_seconds": None},
+    "fine_tune_only": {"test": {"accuracy": 0.8}, "num_parameters": 1000, "size_mb": 0.0, "latency_ms": 1.0,
+                       "train_seconds": 61.4},
+    "student": {"test": {"accuracy": 0.869}, "num_parameters": 1000, "size_mb": 0.0, "latency_ms": 1.0,
+                "train_seconds": 70},
+    "retention": 0.9875,
+    "baseline_start": "Fine-tune only: the same shape.",
+    "notes": ["3 rows were refused"],
+}  # fmt: skip
+
+
+def test_the_table_holds_all_three_models() -> None:
+    header, teacher, baseline, student = table_rows(METRICS)
+    assert header[1] == "test accuracy"
+    assert teacher == ["teacher", "0.8800", "100.0%", "22,713,986", "90.9", "12.3", "–"]
+    assert baseline[1:3] == ["0.8000", "90.9%"]
+    assert student[1:3] == ["0.8690", "98.8%"]
+    assert student[-1] == "70"
+
+
+def test_a_teacher_without_a_score_leaves_no_share() -> None:
+    rows = table_rows({**METRICS, "teacher": None, "fine_tune_only": None})
+    assert len(rows) == 2
+    assert rows[1][2] == "–"
+
+
+def test_columns_line_up_in_a_terminal() -> None:
+    lines = plain_table(table_rows(METRICS)).splitlines()
+    assert len({len(line) for line in lines}) == 1
+    assert "*" not in "".join(lines)
+
+
+def test_the_report_says_what_a_reader_needs(tmp_path: Path) -> None:
+    write_report(tmp_path, METRICS, recipe_text="stage: distill\n")
+    text = (tmp_path / "report.md").read_text()
+    for part in (
+        "# classification: reviews.csv",
+        "keeps **98.8%** of its teacher",
+        "test split (1,821 rows)",
+        "Fine-tune only: the same shape.",
+        "- 3 rows were refused",
+        "stage: distill",
+        "learning_curve.png",
+    ):
+        assert part in text
+    assert "chose the best epoch" not in text
+
+
+def test_scores_on_the_validation_split_come_with_a_warning(tmp_path: Path) -> None:
+    models = {name: {**METRICS[name], "validation": {"accuracy": 0.9}} for name in ("teacher", "student")}
+    write_report(tmp_path, {**METRICS, **models, "split": "validation"}, recipe_text="")
+    assert "this split also chose the best epoch" in (tmp_path / "report.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("student", "teacher", "share"), [(0.88, 0.8, 1.1), (0.4, 0.5, 0.8), (0.4, 0.0, None), (0.4, -0.2, None)]
+)
+def test_retention_has_no_meaning_over_nothing(student: float, teacher: float, share: float | None) -> None:
+    assert retention({"mcc": student}, {"mcc": teacher}, "mcc") == share
+
+
+def test_a_curve_is_drawn_even_where_a_training_has_no_score(tmp_path: Path) -> None:
+    histories = {
+        "teacher": [{"epoch": 1.0, "loss": 0.5, "val_accuracy": 0.9}],
+        "student": [{"epoch": 1.0, "loss": 0.1}],
+    }
+    draw_learning_curve(histories, "accuracy", tmp_path / "curve.png")
+    assert (tmp_path / "curve.png").read_bytes().startswith(b"\x89PNG")

@@ -1,0 +1,287 @@
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import pytest
+import torch
+from tests import easy
+from torch import Tensor, nn
+from transformers import TrainerCallback
+
+from tinybert.data import Collator
+from tinybert.errors import RunError, TinyBertError
+from tinybert.models.inputs import model_inputs
+from tinybert.tasks import BUILTIN as TASKS
+from tinybert.training import Batch, Settings, Trained, train
+from tinybert.training.trainer import Validate, epoch_rows, last_whole_checkpoint, training_arguments
+
+CLASSIFICATION = TASKS["classification"]
+HARD = CLASSIFICATION.hard_losses["cross_entropy"]
+
+
+def two_terms(model: nn.Module, batch: Batch) -> dict[str, Tensor]:
+    loss = HARD(model(**model_inputs(model, batch)).logits, batch["labels"])
+    return {"hard": 0.75 * loss, "soft": 0.25 * loss}
+
+
+def run(
+    folder: Path,
+    *,
+    model: nn.Module | None = None,
+    objective=two_terms,
+    num_rows: int = 64,
+    num_validation: int = 40,
+    validate: Validate | None = None,
+    **changes: object,
+) -> Trained:
+    values: dict[str, object] = {
+        "num_epochs": 2,
+        "learning_rate": 2e-3,
+        "main_metric": "accuracy",
+        "batch_size": 16,
+        **changes,
+    }
+    splits = easy.make_splits(train=num_rows, validation=num_validation, test=0)
+    return train(
+        model or easy.seeded_classifier(num_hidden_layers=2),
+        objective,
+        train_rows=easy.encode_rows(splits["train"]),
+        validation_rows=easy.encode_rows(splits["validation"]),
+        collator=Collator(easy.make_tokenizer()),
+        hard_loss=lambda logits, batch: HARD(logits, batch["labels"]),
+        metrics=CLASSIFICATION.metrics,
+        validate=validate,
+        settings=Settings(**values),
+        work_dir=folder,
+    )
+
+
+def test_history_names_every_term_and_they_add_up(tmp_path: Path) -> None:
+    trained = run(tmp_path)
+    assert [row["epoch"] for row in trained.history] == [1, 2]
+    assert trained.num_steps == 8
+    for row in trained.history:
+        assert row["loss"] == pytest.approx(row["loss/hard"] + row["loss/soft"], abs=2e-4)
+        assert row["loss/hard"] == pytest.approx(3 * row["loss/soft"], rel=1e-4)
+        assert {"val_loss", "val_accuracy", "val_macro_f1", "grad_norm", "learning_rate"} <= row.keys()
+
+
+def test_the_training_loss_is_a_mean_over_rows(tmp_path: Path) -> None:
+    model = easy.seeded_classifier(num_hidden_layers=2)
+    for module in model.modules():
+        if isinstance(module, nn.Dropout):
+            module.p = 0.0
+    # batches of 16 and 4 rows, and a rate at which nothing moves
+    history = run(tmp_path, model=model, num_rows=20, num_epochs=1, learning_rate=1e-12).history
+    rows = easy.encode_rows(easy.make_splits(train=20, validation=40, test=0)["train"])
+    batch = Collator(easy.make_tokenizer())([rows[i] for i in range(20)])
+    with torch.no_grad():
+        loss = float(HARD(model(**model_inputs(model, batch)).logits, batch["labels"]))
+    assert history[0]["loss"] == pytest.approx(loss, abs=1e-5)
+    assert history[0]["loss/hard"] == pytest.approx(0.75 * loss, abs=1e-5)
+
+
+def test_validation_is_whole_and_its_loss_a_mean_over_rows(tmp_path: Path) -> None:
+    model = easy.seeded_classifier(num_hidden_layers=2)
+    # batches of 64 and 36 rows: a mean of the batches' means would be another number
+    history = run(tmp_path, model=model, num_epochs=1, num_validation=100).history
+    rows = easy.encode_rows(easy.make_splits(train=64, validation=100, test=0)["validation"])
+    collator = Collator(easy.make_tokenizer())
+    model.eval()
+    batch = collator([rows[i] for i in range(100)])
+    with torch.no_grad():
+        logits = model(**model_inputs(model, batch)).logits
+    assert history[-1]["val_loss"] == pytest.approx(float(HARD(logits, batch["labels"])), abs=1e-5)
+    accuracy = float((logits.argmax(-1) == batch["labels"]).float().mean())
+    assert history[-1]["val_accuracy"] == pytest.approx(accuracy)
+
+
+def test_the_model_ends_with_the_weights_of_its_best_epoch(tmp_path: Path) -> None:
+    class Ruin(TrainerCallback):
+        """Spoils the weights after the first epoch's score is taken."""
+
+        def on_epoch_begin(self, args, state, control, **kwargs) -> None:
+            if state.epoch and state.epoch >= 1:
+                with torch.no_grad():
+                    kwargs["model"].classifier.weight.zero_()
+                    kwargs["model"].classifier.bias.copy_(torch.tensor([9.0, 0.0]))
+
+    model = easy.seeded_classifier(num_hidden_layers=2)
+    trained = run(tmp_path, model=model, num_rows=256, learning_rate=3e-3, callbacks=(Ruin(),))
+    first, second = (row["val_accuracy"] for row in trained.history)
+    assert first > second
+    assert trained.best["epoch"] == 1
+    assert float(model.classifier.bias.detach()[0]) < 1
+    # and without a score to choose by, the last ones are kept
+    last = easy.seeded_classifier(num_hidden_layers=2)
+    run(tmp_path / "last", model=last, num_rows=256, learning_rate=3e-3, callbacks=(Ruin(),), keep_best=False)
+    assert float(last.classifier.bias.detach()[0]) > 5
+
+
+def test_early_stopping_counts_epochs_without_a_better_score(tmp_path: Path) -> None:
+    trained = run(tmp_path, num_epochs=6, learning_rate=1e-9, early_stopping_patience=2)
+    assert len(trained.history) == 3
+
+
+def test_max_steps_overrides_epochs(tmp_path: Path) -> None:
+    assert run(tmp_path, max_steps=5).num_steps == 5
+
+
+def test_the_seed_decides_the_order_and_dropout(tmp_path: Path) -> None:
+    def history(name: str, seed: int) -> list[dict[str, float]]:
+        torch.manual_seed(seed)
+        rows = run(tmp_path / name, num_epochs=1, seed=seed).history
+        return [
+            {key: value for key, value in row.items() if key not in ("seconds", "tokens_per_second")}
+            for row in rows
+        ]
+
+    first = history("a", 1)
+    assert history("b", 1) == first
+    assert history("c", 2) != first
+
+
+def test_no_pickle_is_left_beside_a_checkpoint_but_the_optimiser(tmp_path: Path) -> None:
+    run(tmp_path, num_epochs=1)
+    assert not list(tmp_path.rglob("training_args.bin"))
+    assert len(list(tmp_path.glob("checkpoint-*"))) == 1
+
+
+@pytest.mark.parametrize("damage", ["no state", "half a state"])
+def test_a_checkpoint_that_was_cut_short_is_removed(tmp_path: Path, damage: str) -> None:
+    for number in (9, 10):
+        folder = tmp_path / f"checkpoint-{number}"
+        folder.mkdir()
+        (folder / "model.safetensors").write_text("weights")
+        (folder / "trainer_state.json").write_text(json.dumps({"global_step": number}))
+    newest = tmp_path / "checkpoint-10" / "trainer_state.json"
+    assert last_whole_checkpoint(tmp_path) == newest.parent
+    if damage == "no state":
+        newest.unlink()
+    else:
+        newest.write_text('{"global_st')
+    assert last_whole_checkpoint(tmp_path) == tmp_path / "checkpoint-9"
+    assert not newest.parent.exists()
+
+
+def test_seconds_count_what_earlier_processes_took(tmp_path: Path) -> None:
+    class Killed(TrainerCallback):
+        def on_epoch_begin(self, args, state, control, **kwargs):  # type: ignore[no-untyped-def]
+            if state.global_step:
+                raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, num_epochs=2, callbacks=(Killed(),))
+    state_file = next(tmp_path.glob("checkpoint-*")) / "trainer_state.json"
+    state = json.loads(state_file.read_text())
+    entry = next(entry for entry in state["log_history"] if "seconds" in entry)
+    assert 0 < entry["seconds"] < 60
+    entry["seconds"] += 1000
+    state_file.write_text(json.dumps(state))
+    trained = run(tmp_path, num_epochs=2)
+    assert 1000 < trained.seconds < 1100
+    assert trained.history[1]["seconds"] > 1000
+
+
+def test_a_training_that_diverges_is_stopped(tmp_path: Path) -> None:
+    steps = iter([1.0, 1.0, math.inf])
+
+    def grows(model: nn.Module, batch: Batch) -> dict[str, Tensor]:
+        return {name: term * next(steps) for name, term in {"hard": two_terms(model, batch)["hard"]}.items()}
+
+    with pytest.raises(RunError, match=r"step 3: the loss is inf, .* set train\.learning_rate below 0\.002"):
+        run(tmp_path, objective=grows)
+
+
+def test_weights_that_the_last_step_broke_are_not_kept(tmp_path: Path) -> None:
+    class Breaks(TrainerCallback):
+        def on_step_end(self, args, state, control, model=None, **kwargs: object) -> None:
+            if state.global_step == state.max_steps:
+                next(model.parameters()).data.fill_(math.nan)
+
+    with pytest.raises(TinyBertError, match="diverged"):
+        run(tmp_path, callbacks=(Breaks(),), keep_best=False)
+    with pytest.raises(RunError, match="the loss is nan"):
+        run(
+            tmp_path / "other",
+            callbacks=(Breaks(),),
+            keep_best=False,
+            validate=lambda _: {"loss": 1.0, "accuracy": 1.0},
+        )
+
+
+def test_only_a_best_epoch_that_is_wanted_is_looked_for(tmp_path: Path) -> None:
+    """Where the last weights count, transformers would keep the highest perplexity's and drop the last."""
+    values = {"num_epochs": 1, "learning_rate": 1e-3, "main_metric": "perplexity"}
+    for keep in (True, False):
+        arguments = training_arguments(Settings(**values, keep_best=keep), tmp_path, num_rows=8)
+        assert (arguments.metric_for_best_model is not None) == keep
+
+
+def test_no_checkpoint_means_from_the_start(tmp_path: Path) -> None:
+    assert last_whole_checkpoint(tmp_path / "none") is None
+
+
+def test_warm_up_is_a_share_of_the_optimiser_steps(tmp_path: Path) -> None:
+    settings = Settings(
+        num_epochs=4,
+        learning_rate=1e-4,
+        main_metric="accuracy",
+        batch_size=8,
+        gradient_accumulation_steps=2,
+        warmup_ratio=0.25,
+        schedule="cosine",
+    )
+    arguments = training_arguments(settings, tmp_path, num_rows=100)
+    assert arguments.warmup_steps == 7  # 7 steps an epoch, 28 in all
+    assert arguments.lr_scheduler_type == "cosine"
+    assert arguments.gradient_accumulation_steps == 2
+
+
+def test_epochs_join_their_log_entries() -> None:
+    log = [
+        {"epoch": 1.0, "loss": 0.5, "loss/hard": 0.5, "grad_norm": 2.0, "learning_rate": 1e-4, "step": 4},
+        {
+            "epoch": 1.0,
+            "eval_loss": 0.4,
+            "eval_accuracy": 0.9,
+            "eval_runtime": 3.0,
+            "eval_samples_per_second": 9.0,
+            "step": 4,
+        },
+        {"epoch": 2.0, "train_runtime": 9.0, "train_loss": 0.5, "step": 8},
+    ]
+    assert epoch_rows(log) == [
+        {
+            "epoch": 1.0,
+            "step": 4,
+            "loss": 0.5,
+            "loss/hard": 0.5,
+            "grad_norm": 2.0,
+            "learning_rate": 1e-4,
+            "val_loss": 0.4,
+            "val_accuracy": 0.9,
+        }
+    ]
+
+
+def test_a_training_killed_at_its_very_end_keeps_its_best_weights(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scores = iter([0.3, 0.9, 0.1, 0.3, 0.9, 0.1])
+    options = {"validate": lambda _: {"accuracy": next(scores)}, "max_steps": 6, "num_epochs": 3}
+    options |= {"num_rows": 32}  # two steps an epoch, the second the best
+
+    def dies(_: object) -> None:
+        raise KeyboardInterrupt
+
+    whole, killed = (easy.seeded_classifier(num_hidden_layers=2) for _ in range(2))
+    run(tmp_path / "whole", model=whole, **options)
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr("tinybert.training.trainer.ObjectiveTrainer._load_best_model", dies)
+        run(tmp_path / "killed", model=easy.seeded_classifier(num_hidden_layers=2), **options)
+    trained = run(tmp_path / "killed", model=killed, **options)
+    assert (trained.num_steps, trained.best["val_accuracy"]) == (6, 0.9)
+    assert easy.same_weights(whole, killed)
