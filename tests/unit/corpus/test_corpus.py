@@ -422,7 +422,7 @@ def test_a_kill_leaves_nothing_that_looks_whole(tmp_path: Path) -> None:
         "import os, sys\n"
         "from pathlib import Path\n"
         "from tinybert.config import CorpusSection\n"
-        "from tinybert.data import corpus\n"
+        "from tinybert.corpus import corpus\n"
         "corpus._put = lambda *_: os._exit(9)\n"
         "path, work = map(Path, sys.argv[1:])\n"
         "corpus.load_corpus(path, settings=CorpusSection(), text=None, work_dir=work)\n"
