@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 TORCH := torch==2.13.0
 STAMP := $(VENV)/.installed
 
-.PHONY: install demo test test-slow test-litert check bench clean
+.PHONY: install demo test test-slow test-litert check bench docs clean
 
 install: $(STAMP)
 
@@ -49,6 +49,11 @@ bench: $(STAMP)
 	$(BIN)/python benchmarks/speed.py
 	$(BIN)/python benchmarks/attention.py
 	$(BIN)/python benchmarks/memory.py
+
+# the pages of recipe keys, from the descriptions in the recipe
+docs: $(STAMP)
+	$(BIN)/python -m tinybert.config.reference > docs/reference.md
+	$(BIN)/python -m tinybert.config.reference docs/zh/reference.yaml > docs/zh/reference.md
 
 clean:
 	rm -rf $(VENV) .venv-litert build dist .pytest_cache .ruff_cache
