@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import cast
 
@@ -25,6 +26,7 @@ from tinybert.inference.choice import installed, num_threads
 from tinybert.inference.exports import CONFIG, FACTS, SETTINGS, exports_of
 from tinybert.inference.predictor import Predictor
 from tinybert.inference.rows import TextRow
+from tinybert.metrics.timing import seconds_of, take_turns
 
 LATENCY_ROWS, BLOCK_ROWS, WARM_ROWS = 200, 20, 4
 THROUGHPUT_ROWS = 512
@@ -160,11 +162,9 @@ def latencies_s(predictors: Sequence[Predictor], rows: Sequence[TextRow]) -> lis
     for block in range(LATENCY_ROWS // BLOCK_ROWS):
         chosen = [rows[(block * BLOCK_ROWS + place) % len(rows)] for place in range(BLOCK_ROWS)]
         for predictor, seconds in zip(predictors, taken, strict=True):
-            for place, row in enumerate([*chosen[-WARM_ROWS:], *chosen]):
-                start = time.perf_counter()
+            for row in chosen[-WARM_ROWS:]:
                 predictor([row])
-                if place >= min(WARM_ROWS, len(chosen)):
-                    seconds.append(time.perf_counter() - start)
+            seconds += [seconds_of(partial(predictor, [row])) for row in chosen]
     return taken
 
 
@@ -204,14 +204,9 @@ def _speeds(
     predictors: Sequence[Predictor], answer: Callable[[Predictor], None], *, num_rows: int
 ) -> list[float]:
     """Return rows a second: the medians of some repeats in turns, the first of which is not counted."""
-    taken: list[list[float]] = [[] for _ in predictors]
-    for _ in range(REPEATS + 1):
-        for predictor, seconds in zip(predictors, taken, strict=True):
-            if sum(seconds) < SLOW_S:
-                start = time.perf_counter()
-                answer(predictor)
-                seconds.append(time.perf_counter() - start)
-    return [num_rows / statistics.median(seconds[1:] or seconds) for seconds in taken]
+    calls = {str(place): partial(answer, each) for place, each in enumerate(predictors)}
+    taken = take_turns(calls, rounds=REPEATS, enough_s=SLOW_S)
+    return [num_rows / statistics.median(seconds) for seconds in taken.values()]
 
 
 def score_of(predictor: Predictor, rows: Dataset) -> float:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
-import statistics
-import time
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -25,6 +23,7 @@ from tinybert.inference.backends import (
     parse_backend,
 )
 from tinybert.inference.exports import Export
+from tinybert.metrics.timing import median_seconds
 from tinybert.runs import read_json, write_json
 from tinybert.sources import cache_folder
 
@@ -84,12 +83,7 @@ def random_tokens(lengths: Sequence[int], *, vocab_size: int, seed: int = 0) -> 
 
 def median_ms(engine: Engine, batch: Tokens, *, repeats: int = REPEATS) -> float:
     """Return the median milliseconds of a batch, after one that is not counted."""
-    seconds: list[float] = []
-    for _ in range(repeats + 1):
-        start = time.perf_counter()
-        engine(batch)
-        seconds.append(time.perf_counter() - start)
-    return 1000 * statistics.median(seconds[1:])
+    return 1000 * median_seconds(lambda: engine(batch), repeats=repeats)
 
 
 def _product(export: Export, vocab_size: int) -> float:

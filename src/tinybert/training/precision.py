@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from typing import Literal
 
 import torch
+
+from tinybert.metrics.timing import median_seconds
 
 Precision = Literal["fp32", "bf16"]
 
@@ -33,11 +34,10 @@ def seconds_per_product(dtype: torch.dtype, *, rows: int = 768, width: int = 384
     device = "cuda" if torch.cuda.is_available() else "cpu"
     left = torch.randn(rows, width, device=device).to(dtype)
     right = torch.randn(width, 4 * width, device=device).to(dtype)
-    seconds: list[float] = []
-    for _ in range(repeats):
-        start = time.perf_counter()
+
+    def product() -> None:
         torch.mm(left, right)
         if device == "cuda":
             torch.cuda.synchronize()
-        seconds.append(time.perf_counter() - start)
-    return sorted(seconds)[repeats // 2]
+
+    return median_seconds(product, repeats=repeats)

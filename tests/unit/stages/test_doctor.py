@@ -206,7 +206,7 @@ def test_all_reasons_to_stop_are_said_at_once(capsys: pytest.CaptureFixture[str]
 def test_the_time_counts_both_models_and_the_baseline(
     tmp_path: Path, tiny_teacher: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(doctor, "median_seconds", lambda run: 20.0)
+    monkeypatch.setattr(doctor, "median_seconds", lambda call, repeats: 20.0)
     # 96 rows are 3 batches; 3 epochs, twice with the baseline; the teacher answers once
     assert "about 7 min" in findings(tmp_path, tiny_teacher, "train.num_epochs=3")["time"].message
     assert (

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import shutil
-import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -30,6 +29,7 @@ from tinybert.data import (
 )
 from tinybert.errors import DoctorError
 from tinybert.inference import Predictor
+from tinybert.metrics.timing import median_seconds
 from tinybert.models import load_config, random_start, student_config
 from tinybert.models.head import CLASSES, head_kind
 from tinybert.models.inputs import model_inputs
@@ -393,14 +393,14 @@ def check_time(plan: DistillPlan, data: TextData, train: Dataset, collator: Coll
         optimizer.step()
         optimizer.zero_grad()
 
-    student_s = median_seconds(step)
+    student_s = median_seconds(step, repeats=TIMED_STEPS)
     teacher_s = 0.0
     if plan.teacher.kind != "file":
         from tinybert.models import load_encoder
 
         encoder = load_encoder(plan.teacher.path)
         with torch.inference_mode():
-            teacher_s = median_seconds(lambda: encoder(**model_inputs(encoder, batch)))
+            teacher_s = median_seconds(lambda: encoder(**model_inputs(encoder, batch)), repeats=TIMED_STEPS)
     num_batches = -(-len(train) // batch_size)
     epochs = plan.recipe.train.num_epochs or 1
     if plan.recipe.distill.phases == "two":
@@ -414,14 +414,3 @@ def check_time(plan: DistillPlan, data: TextData, train: Dataset, collator: Coll
         f"about {seconds / 60:.0f} min in fp32 on this machine, now ({student_s:.2f} s a "
         f"student step, {teacher_s:.2f} s a teacher answer to {batch_size} rows)",
     )
-
-
-def median_seconds(run: Callable[[], object]) -> float:
-    """Return the median seconds of a few calls after one to warm up."""
-    run()
-    seconds: list[float] = []
-    for _ in range(TIMED_STEPS):
-        start = time.perf_counter()
-        run()
-        seconds.append(time.perf_counter() - start)
-    return sorted(seconds)[TIMED_STEPS // 2]
