@@ -30,7 +30,7 @@ _HOMES = {
     "distill": "tinybert.api",
     "evaluate": "tinybert.api",
     "export": "tinybert.stages.export",
-    "fetch": "tinybert.data",
+    "fetch": "tinybert.sources",
     "finetune": "tinybert.api",
     "open_run": "tinybert.runs",
     "predict": "tinybert.api",
