@@ -20,7 +20,9 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
-from tinybert.data import encode_split
+from tinybert.data import Collator, LabelScheme, encode_split
+from tinybert.evaluation import RowsEvaluator
+from tinybert.tasks import BUILTIN as TASKS
 from tinybert.teachers import ModelTeacher
 from tinybert.teachers.teacher import TeacherOutput
 
@@ -198,6 +200,18 @@ def make_dataset(rows: Sequence[Row]) -> Dataset:
 
 def encode_rows(rows: Sequence[Row]) -> Dataset:
     return encode_split(make_dataset(rows), make_tokenizer(), max_length=32)
+
+
+def evaluator_of(rows: Sequence[Row]) -> RowsEvaluator:
+    """Return what validates a classifier of these labels while it trains."""
+    return RowsEvaluator(
+        TASKS["classification"],
+        encode_rows(rows),
+        make_dataset(rows),
+        labels=LabelScheme("single", LABELS),
+        collator=Collator(make_tokenizer()),
+        hard_loss="cross_entropy",
+    )
 
 
 def seeded_classifier(*, seed: int = 0, **changes: object) -> BertForSequenceClassification:

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from tinybert.inference import Predictor
     from tinybert.runs import Run, open_run
     from tinybert.sources import fetch
+    from tinybert.stages.classic import train_model
     from tinybert.stages.export import export
     from tinybert.stages.pipeline import run_recipe
-    from tinybert.training import train_model
 
 _HOMES = {
     "Predictor": "tinybert.inference",
@@ -36,7 +36,7 @@ _HOMES = {
     "predict": "tinybert.api",
     "pretrain": "tinybert.api",
     "run_recipe": "tinybert.stages.pipeline",
-    "train_model": "tinybert.training",
+    "train_model": "tinybert.stages.classic",
 }
 
 __all__ = [

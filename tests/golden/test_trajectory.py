@@ -34,8 +34,7 @@ ALL_LOSSES = {
     "hard": 0.1,
 }
 NARROW = {"num_hidden_layers": 2, "hidden_size": 16, "intermediate_size": 32}
-CLASSIFICATION = TASKS["classification"]
-CROSS_ENTROPY = CLASSIFICATION.hard_losses["cross_entropy"]
+CROSS_ENTROPY = TASKS["classification"].hard_losses["cross_entropy"]
 
 
 @dataclass
@@ -60,8 +59,8 @@ def distil(
 ) -> tuple[Curve, nn.Module]:
     student, teacher_model = easy.seeded_classifier(seed=1, **NARROW), easy.seeded_classifier(seed=2)
     teaching = Teaching(losses, (2, 4), temperature=2.0, num_relation_heads=4)
-    rows = easy.encode_rows(easy.make_rows(num_rows + 8))
-    train_rows, validation_rows = rows.select(range(num_rows)), rows.select(range(num_rows, num_rows + 8))
+    rows = easy.make_rows(num_rows + 8)
+    train_rows = easy.encode_rows(rows[:num_rows])
     collator = Collator(easy.make_tokenizer())
     teacher: Teacher = ModelTeacher(teacher_model, teaching.wanted())
     if stored:
@@ -82,7 +81,6 @@ def distil(
     values: dict[str, object] = {
         "num_epochs": 2,
         "learning_rate": 1e-3,
-        "main_metric": "accuracy",
         "batch_size": 8,
         "max_grad_norm": 1e9,
         "keep_best": False,
@@ -92,10 +90,8 @@ def distil(
         student,
         recorded,
         train_rows=train_rows,
-        validation_rows=validation_rows,
         collator=collator,
-        hard_loss=CLASSIFICATION.hard_loss("cross_entropy"),
-        metrics=CLASSIFICATION.metrics,
+        evaluator=easy.evaluator_of(rows[num_rows:]),
         settings=Settings(callbacks=(curve,), **values),
         work_dir=folder / "checkpoints",
     )
@@ -168,11 +164,9 @@ def test_the_second_epoch_comes_in_another_order(tmp_path: Path) -> None:
         student,
         objective,
         train_rows=rows,
-        validation_rows=rows.select(range(4)),
         collator=Collator(easy.make_tokenizer()),
-        hard_loss=CLASSIFICATION.hard_loss("cross_entropy"),
-        metrics=CLASSIFICATION.metrics,
-        settings=Settings(num_epochs=2, learning_rate=1e-4, main_metric="accuracy", batch_size=8),
+        evaluator=easy.evaluator_of(easy.make_rows(4)),
+        settings=Settings(num_epochs=2, learning_rate=1e-4, batch_size=8),
         work_dir=tmp_path,
     )
     first, second = seen[:5], seen[5:]

@@ -242,7 +242,6 @@ def teach_phase(work: Distillation, phase: Phase, begin: Path, folder: Path) -> 
     )
     settings = settings_of(
         recipe,
-        plan.task,
         name=phase.name,
         bf16=work.bf16,
         num_epochs=phase.num_epochs,

@@ -109,7 +109,6 @@ def fine_tune_step(
     assert recipe.train.learning_rate is not None
     settings = settings_of(
         recipe,
-        task,
         name=name,
         bf16=bf16,
         num_epochs=num_epochs or recipe.train.num_epochs,

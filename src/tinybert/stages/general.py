@@ -339,7 +339,7 @@ def _train(folder: Path, plan: GeneralPlan, blocks: Blocks, begin: Path, *, bf16
     )
     masking = masking_of(recipe, blocks.tokenizer) if MASKED_LM in plan.losses else None
     objective = GeneralObjective(inner, masking)
-    settings = text_settings(recipe, blocks, name=GENERAL, main_metric="loss", bf16=bf16)
+    settings = text_settings(recipe, blocks, name=GENERAL, bf16=bf16)
     trained = fit_blocks(
         folder,
         student,
@@ -347,6 +347,7 @@ def _train(folder: Path, plan: GeneralPlan, blocks: Blocks, begin: Path, *, bf16
         blocks=blocks,
         losses=objective.held_out,
         settings=settings,
+        main_metric="loss",
         masked_lm_weight=plan.losses.get(MASKED_LM, 1.0),
     )
     maps = stacked_projections(student)

@@ -152,9 +152,15 @@ def _train(folder: Path, recipe: Recipe, blocks: Blocks, *, bf16: bool) -> Json:
     if frozen:
         freeze_encoder(model)
     objective = MaskedLMObjective(masking_of(recipe, blocks.tokenizer), frozen_encoder=frozen)
-    settings = text_settings(recipe, blocks, name="pretrain", main_metric="perplexity", bf16=bf16)
+    settings = text_settings(recipe, blocks, name="pretrain", bf16=bf16)
     trained = fit_blocks(
-        folder, model, objective, blocks=blocks, losses=objective.held_out, settings=settings
+        folder,
+        model,
+        objective,
+        blocks=blocks,
+        losses=objective.held_out,
+        settings=settings,
+        main_metric="perplexity",
     )
     return keep_model(folder, model, blocks, trained)
 

@@ -1,6 +1,6 @@
 """The one trainer, its precision and what it shows."""
 
-from tinybert.training.classic import train_model
+from tinybert.training.evaluator import Evaluator
 from tinybert.training.precision import choose_precision, seconds_per_product
 from tinybert.training.progress import epoch_line, metric_title
 from tinybert.training.tracking import check_trackers, tracked
@@ -8,6 +8,7 @@ from tinybert.training.trainer import Batch, Objective, Settings, Trained, train
 
 __all__ = [
     "Batch",
+    "Evaluator",
     "Objective",
     "Settings",
     "Trained",
@@ -18,5 +19,4 @@ __all__ = [
     "seconds_per_product",
     "tracked",
     "train",
-    "train_model",
 ]

@@ -16,7 +16,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol, cast
 
-import numpy as np
 import torch
 from datasets import Dataset
 from torch import Tensor, nn
@@ -29,19 +28,17 @@ from transformers import (
     TrainerState,
     TrainingArguments,
 )
-from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR, EvalPrediction
+from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 from transformers.utils import logging as transformers_logging
 
 from tinybert.data import LengthGroupedSampler, lengths_of
 from tinybert.errors import RunError
 from tinybert.models.attention import training_attention
-from tinybert.models.inputs import run_model
 from tinybert.models.memory import keep_freed_memory
+from tinybert.training.evaluator import Evaluator
 from tinybert.training.progress import EpochLines, GiveBack, LastStep, Progress
 
 Batch = dict[str, Tensor]
-Validate = Callable[[nn.Module], dict[str, float]]
-BatchLoss = Callable[[Tensor, Batch], Tensor]
 
 STATE = "trainer_state.json"
 KEPT = ("step", "grad_norm", "learning_rate", "seconds", "tokens_per_second")
@@ -65,7 +62,6 @@ class Settings:
 
     num_epochs: int
     learning_rate: float
-    main_metric: str
     batch_size: int = 32
     gradient_accumulation_steps: int = 1
     weight_decay: float = 0.01
@@ -88,8 +84,7 @@ class ObjectiveTrainer(Trainer):
 
     Args:
         objective: Named weighted terms of one batch.
-        hard_loss: ``(scores of a batch, batch) -> ()`` for the loss of the validation rows.
-        validate: Scores the model itself, where there are no labels to hold its answers against.
+        evaluator: Validates the model.
         args: The usual training arguments.
     """
 
@@ -97,16 +92,14 @@ class ObjectiveTrainer(Trainer):
         self,
         objective: Objective,
         *,
-        hard_loss: BatchLoss | None = None,
-        validate: Validate | None = None,
+        evaluator: Evaluator,
         model: PreTrainedModel,
         args: TrainingArguments,
         **kwargs: object,
     ) -> None:
         super().__init__(model=model, args=args, **kwargs)  # pyright: ignore[reportArgumentType]
         self.objective = objective
-        self.hard_loss = hard_loss
-        self.validate = validate
+        self.evaluator = evaluator
         self.loss_is_scaled_for_ga = False
         self.term_sums: dict[str, Tensor] = {}
         self.num_rows_seen = 0
@@ -152,38 +145,20 @@ class ObjectiveTrainer(Trainer):
                 f"train.learning_rate below {self.args.learning_rate:g}, and begin again with another --out",
             )
 
-    def prediction_step(
-        self,
-        model: nn.Module,
-        inputs: Batch,
-        prediction_loss_only: bool,
-        ignore_keys: list[str] | None = None,
-    ) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
-        """Return (hard loss, logits, labels) of one batch of validation rows; the teacher is not asked."""
-        inputs = cast(Batch, self._prepare_inputs(inputs))
-        with torch.no_grad(), self.compute_loss_context_manager():
-            logits = run_model(model, inputs).float()
-        assert self.hard_loss is not None
-        return self.hard_loss(logits, inputs).detach(), logits, inputs["labels"]
-
     def evaluate(
         self,
         eval_dataset: object = None,
         ignore_keys: list[str] | None = None,
         metric_key_prefix: str = "eval",
     ) -> dict[str, float]:
-        """Score the model: on labelled rows as usual, else by what was given to validate it."""
-        if self.validate is None:
-            metrics = super().evaluate(eval_dataset, ignore_keys, metric_key_prefix)  # pyright: ignore[reportArgumentType]
-        else:
-            model = cast(nn.Module, self.model).eval()
-            with torch.no_grad(), self.compute_loss_context_manager():
-                metrics = {
-                    f"{metric_key_prefix}_{name}": value for name, value in self.validate(model).items()
-                }
-            self.stop_if_diverged(metrics.get(f"{metric_key_prefix}_loss", 0.0))
-            self.log(metrics)
-            self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
+        """Score the model by the evaluator it was given."""
+        model = cast(nn.Module, self.model).eval()
+        with torch.no_grad():
+            scores = self.evaluator(model)
+        self.stop_if_diverged(scores.get("loss", 0.0))
+        metrics = {f"{metric_key_prefix}_{name}": value for name, value in scores.items()}
+        self.log(metrics)
+        self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
         self.counted_from = time.perf_counter()
         return metrics
 
@@ -254,12 +229,9 @@ def train(
     *,
     train_rows: Dataset,
     collator: Callable[[list[dict[str, object]]], Batch],
+    evaluator: Evaluator,
     settings: Settings,
     work_dir: Path,
-    validation_rows: Dataset | None = None,
-    hard_loss: BatchLoss | None = None,
-    metrics: Callable[[np.ndarray, np.ndarray], dict[str, float]] | None = None,
-    validate: Validate | None = None,
 ) -> Trained:
     """Train a model in place and leave its best weights in it.
 
@@ -270,35 +242,23 @@ def train(
         objective: Named weighted terms of one batch.
         train_rows: Encoded rows with ``length``.
         collator: Rows to a padded batch.
+        evaluator: Scores the model after each epoch, or each ``eval_steps``, and says which score is best.
         settings: Every number decided.
         work_dir: Where checkpoints go.
-        validation_rows: Encoded rows with ``labels``; scored whole after each epoch, in this order: sort them
-            by length.
-        hard_loss: ``(scores of a batch, batch) -> ()``, the loss of the validation rows.
-        metrics: ``(scores, gold) -> {name: value}``, scores (N, C), or (N, L, C) filled up with -100.
-        validate: Where there are no labels, instead of ``hard_loss`` and ``metrics``: scores the model
-            itself, under ``eval()`` and without gradients.
 
     Raises:
         RunError: The training diverged.
     """
     checkpoint = last_whole_checkpoint(work_dir)
-
-    def score(prediction: EvalPrediction) -> dict[str, float]:
-        assert metrics is not None
-        return metrics(cast(np.ndarray, prediction.predictions), cast(np.ndarray, prediction.label_ids))
-
     trainer = ObjectiveTrainer(
         objective,
-        hard_loss=hard_loss,
-        validate=validate,
+        evaluator=evaluator,
         model=model,
-        args=training_arguments(settings, work_dir, num_rows=len(train_rows)),
+        args=training_arguments(settings, evaluator, work_dir, num_rows=len(train_rows)),
         train_dataset=train_rows,
-        eval_dataset=validation_rows,
+        eval_dataset=train_rows,  # transformers asks for one; what is read, the evaluator knows
         data_collator=collator,
-        compute_metrics=score,
-        callbacks=callbacks_of(settings),
+        callbacks=callbacks_of(settings, evaluator.main_metric),
     )
     trainer.remove_callback(PrinterCallback)
     keep_freed_memory()
@@ -313,16 +273,21 @@ def train(
     if not all(bool(torch.isfinite(parameter).all()) for parameter in model.parameters()):
         trainer.stop_if_diverged(math.nan)
     history = epoch_rows(trainer.state.log_history)
-    key = f"val_{settings.main_metric}"
-    best = max(history, key=lambda row: row.get(key, -math.inf)) if history else {}
-    return Trained(history, num_steps, trainer.seconds_before() + seconds, best)
+    return Trained(history, num_steps, trainer.seconds_before() + seconds, _best(history, evaluator))
 
 
-def callbacks_of(settings: Settings) -> list[TrainerCallback]:
+def _best(history: list[dict[str, float]], evaluator: Evaluator) -> dict[str, float]:
+    """Return the row with the best score, the earliest of several."""
+    key = f"val_{evaluator.main_metric}"
+    choose = max if evaluator.greater_is_better else min
+    return choose((row for row in history if key in row), key=lambda row: row[key], default={})
+
+
+def callbacks_of(settings: Settings, main_metric: str) -> list[TrainerCallback]:
     """Return what looks on: the bar, the epoch lines, early stopping where it is set, the caller's own."""
     callbacks: list[TrainerCallback] = [
         Progress(settings.name),
-        EpochLines(settings.main_metric, by_step=settings.eval_steps is not None),
+        EpochLines(main_metric, by_step=settings.eval_steps is not None),
         GiveBack(),
         LastStep(),
         *settings.callbacks,
@@ -332,7 +297,9 @@ def callbacks_of(settings: Settings) -> list[TrainerCallback]:
     return callbacks
 
 
-def training_arguments(settings: Settings, work_dir: Path, *, num_rows: int) -> TrainingArguments:
+def training_arguments(
+    settings: Settings, evaluator: Evaluator, work_dir: Path, *, num_rows: int
+) -> TrainingArguments:
     """Translate our settings into those of ``transformers``."""
     num_batches = math.ceil(num_rows / settings.batch_size / settings.gradient_accumulation_steps)
     num_steps = settings.max_steps if settings.max_steps > 0 else num_batches * settings.num_epochs
@@ -345,7 +312,6 @@ def training_arguments(settings: Settings, work_dir: Path, *, num_rows: int) -> 
         max_steps=settings.max_steps,
         learning_rate=settings.learning_rate,
         per_device_train_batch_size=settings.batch_size,
-        per_device_eval_batch_size=64,
         gradient_accumulation_steps=settings.gradient_accumulation_steps,
         weight_decay=settings.weight_decay,
         warmup_steps=round(settings.warmup_ratio * num_steps),
@@ -362,8 +328,8 @@ def training_arguments(settings: Settings, work_dir: Path, *, num_rows: int) -> 
         logging_steps=settings.eval_steps or 500,
         save_total_limit=1,
         load_best_model_at_end=settings.keep_best,
-        metric_for_best_model=f"eval_{settings.main_metric}" if settings.keep_best else None,
-        greater_is_better=True if settings.keep_best else None,
+        metric_for_best_model=f"eval_{evaluator.main_metric}" if settings.keep_best else None,
+        greater_is_better=evaluator.greater_is_better if settings.keep_best else None,
         report_to=list(settings.trackers) or "none",
         remove_unused_columns=False,
         label_names=["labels"],

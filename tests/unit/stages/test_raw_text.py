@@ -17,12 +17,13 @@ from tinybert.corpus.blocks import encode_blocks
 from tinybert.corpus.corpus import Corpus
 from tinybert.data import Collator
 from tinybert.errors import DataError, ModelError
+from tinybert.evaluation import BlocksEvaluator
 from tinybert.models.masking import Masking
 from tinybert.objectives.masked_lm import GeneralObjective, MaskedLMObjective
 from tinybert.runs import RunInProgress
 from tinybert.stages.general import _start, plan_general
 from tinybert.stages.steps import raw_text as stage
-from tinybert.stages.steps.raw_text import Blocks, load_blocks, masking_of, text_settings, validation_of
+from tinybert.stages.steps.raw_text import Blocks, load_blocks, masking_of, text_settings
 from tinybert.stages.steps.start import calibration
 
 FAST = ["train.batch_size=16", "train.precision=fp32", "data.max_length=32", "corpus.near_duplicates=null"]
@@ -41,6 +42,17 @@ def blocks_of(count: int = 40) -> Blocks:
 
 def masking(share: float = 0.3) -> Masking:
     return masking_of(build_recipe({"pretrain": {"mask_share": share}}), easy.make_tokenizer())
+
+
+def evaluator_of(blocks: Blocks, masking: Masking) -> BlocksEvaluator:
+    return BlocksEvaluator(
+        MaskedLMObjective(masking).held_out,
+        blocks.held_out,
+        collator=blocks.collator,
+        source="text",
+        batch_size=4,
+        main_metric="perplexity",
+    )
 
 
 class Seen:
@@ -84,13 +96,13 @@ def test_batches_that_are_accumulated_make_one_step(accumulated: int, num_steps:
     changes = {"num_epochs": 2, "learning_rate": 1e-3, "batch_size": 16}
     recipe = build_recipe({"train": {**changes, "gradient_accumulation_steps": accumulated}})
     assert 48 < len(blocks.train) <= 64  # four batches
-    settings = text_settings(recipe, blocks, name="pretrain", main_metric="loss", bf16=False)
+    settings = text_settings(recipe, blocks, name="pretrain", bf16=False)
     assert settings.max_steps == num_steps
 
 
 def test_a_score_leaves_the_trainings_draws_alone() -> None:
     blocks, model = blocks_of(), BertForMaskedLM(easy.make_config())
-    validate = validation_of(MaskedLMObjective(masking()).held_out, blocks, batch_size=4)
+    validate = evaluator_of(blocks, masking())
     torch.manual_seed(5)
     without = torch.rand(3)
     torch.manual_seed(5)
@@ -104,7 +116,7 @@ def test_a_score_without_a_masked_token_is_none() -> None:
     blocks, model = blocks_of(), BertForMaskedLM(easy.make_config())
     few = Masking(1e-9, whole_words=True, mask_token_id=4, vocab_size=60, special_ids=(0, 1, 2, 3, 4))
     with pytest.raises(DataError, match="no held-out token is masked"), torch.no_grad():
-        validation_of(MaskedLMObjective(few).held_out, blocks, batch_size=4)(model.eval())
+        evaluator_of(blocks, few)(model.eval())
 
 
 @pytest.mark.parametrize("frozen", [True, False])

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -15,10 +17,21 @@ from tinybert.errors import RunError, TinyBertError
 from tinybert.models.inputs import model_inputs
 from tinybert.tasks import BUILTIN as TASKS
 from tinybert.training import Batch, Settings, Trained, train
-from tinybert.training.trainer import Validate, epoch_rows, last_whole_checkpoint, training_arguments
+from tinybert.training.trainer import epoch_rows, last_whole_checkpoint, training_arguments
 
-CLASSIFICATION = TASKS["classification"]
-HARD = CLASSIFICATION.hard_losses["cross_entropy"]
+HARD = TASKS["classification"].hard_losses["cross_entropy"]
+
+
+@dataclass
+class Says:
+    """An evaluator whose scores are given."""
+
+    scores: Callable[[], dict[str, float]]
+    main_metric: str = "accuracy"
+    greater_is_better: bool = True
+
+    def __call__(self, model: nn.Module) -> dict[str, float]:
+        return self.scores()
 
 
 def two_terms(model: nn.Module, batch: Batch) -> dict[str, Tensor]:
@@ -33,13 +46,12 @@ def run(
     objective=two_terms,
     num_rows: int = 64,
     num_validation: int = 40,
-    validate: Validate | None = None,
+    evaluator: Says | None = None,
     **changes: object,
 ) -> Trained:
     values: dict[str, object] = {
         "num_epochs": 2,
         "learning_rate": 2e-3,
-        "main_metric": "accuracy",
         "batch_size": 16,
         **changes,
     }
@@ -48,11 +60,8 @@ def run(
         model or easy.seeded_classifier(num_hidden_layers=2),
         objective,
         train_rows=easy.encode_rows(splits["train"]),
-        validation_rows=easy.encode_rows(splits["validation"]),
         collator=Collator(easy.make_tokenizer()),
-        hard_loss=lambda logits, batch: HARD(logits, batch["labels"]),
-        metrics=CLASSIFICATION.metrics,
-        validate=validate,
+        evaluator=evaluator or easy.evaluator_of(splits["validation"]),
         settings=Settings(**values),
         work_dir=folder,
     )
@@ -208,15 +217,17 @@ def test_weights_that_the_last_step_broke_are_not_kept(tmp_path: Path) -> None:
             tmp_path / "other",
             callbacks=(Breaks(),),
             keep_best=False,
-            validate=lambda _: {"loss": 1.0, "accuracy": 1.0},
+            evaluator=Says(lambda: {"loss": 1.0, "accuracy": 1.0}),
         )
 
 
 def test_only_a_best_epoch_that_is_wanted_is_looked_for(tmp_path: Path) -> None:
     """Where the last weights count, transformers would keep the highest perplexity's and drop the last."""
-    values = {"num_epochs": 1, "learning_rate": 1e-3, "main_metric": "perplexity"}
+    evaluator = Says(dict, "perplexity", greater_is_better=False)
     for keep in (True, False):
-        arguments = training_arguments(Settings(**values, keep_best=keep), tmp_path, num_rows=8)
+        settings = Settings(num_epochs=1, learning_rate=1e-3, keep_best=keep)
+        arguments = training_arguments(settings, evaluator, tmp_path, num_rows=8)
+        assert arguments.greater_is_better is (False if keep else None)
         assert (arguments.metric_for_best_model is not None) == keep
 
 
@@ -228,13 +239,12 @@ def test_warm_up_is_a_share_of_the_optimiser_steps(tmp_path: Path) -> None:
     settings = Settings(
         num_epochs=4,
         learning_rate=1e-4,
-        main_metric="accuracy",
         batch_size=8,
         gradient_accumulation_steps=2,
         warmup_ratio=0.25,
         schedule="cosine",
     )
-    arguments = training_arguments(settings, tmp_path, num_rows=100)
+    arguments = training_arguments(settings, Says(dict), tmp_path, num_rows=100)
     assert arguments.warmup_steps == 7  # 7 steps an epoch, 28 in all
     assert arguments.lr_scheduler_type == "cosine"
     assert arguments.gradient_accumulation_steps == 2
@@ -271,8 +281,9 @@ def test_a_training_killed_at_its_very_end_keeps_its_best_weights(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scores = iter([0.3, 0.9, 0.1, 0.3, 0.9, 0.1])
-    options = {"validate": lambda _: {"accuracy": next(scores)}, "max_steps": 6, "num_epochs": 3}
-    options |= {"num_rows": 32}  # two steps an epoch, the second the best
+    evaluator = Says(lambda: {"accuracy": next(scores)})
+    options = {"evaluator": evaluator, "max_steps": 6, "num_epochs": 3, "num_rows": 32}
+    # two steps an epoch, the second the best
 
     def dies(_: object) -> None:
         raise KeyboardInterrupt

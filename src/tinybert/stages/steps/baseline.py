@@ -37,7 +37,7 @@ def fine_tune_only(work: Distillation, student_facts: Json) -> tuple[Path, Json,
         pace: dict[str, object] = {"max_steps": steps}
         if recipe.augment.copies:  # an epoch of these rows is short: score as often as the student was
             pace = in_steps(steps, cast(int, recipe.train.num_epochs))
-        settings = settings_of(recipe, plan.task, name="fine_tune_only", bf16=work.bf16, **pace)
+        settings = settings_of(recipe, name="fine_tune_only", bf16=work.bf16, **pace)
         objective = HardObjective(plan.task.hard_losses[recipe.hard_loss], plan.task.rows)
         return fit(
             folder,

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import torch
 from datasets import Dataset
 from torch import nn
@@ -15,8 +13,8 @@ from transformers import PreTrainedModel
 from transformers.trainer_utils import set_seed
 
 from tinybert.config import Recipe
-from tinybert.data import WINDOWED, LabelScheme
-from tinybert.data.windows import PLACES
+from tinybert.data import LabelScheme
+from tinybert.evaluation import RowsEvaluator
 from tinybert.inference import Predictor
 from tinybert.objectives.distillation import remove_projections
 from tinybert.runs import CHECKPOINTS, Json
@@ -27,12 +25,11 @@ from tinybert.training import Objective, Settings, tracked, train
 MODEL = "model"
 
 
-def settings_of(recipe: Recipe, task: Task, *, name: str, bf16: bool, **changes: object) -> Settings:
+def settings_of(recipe: Recipe, *, name: str, bf16: bool, **changes: object) -> Settings:
     """Return the trainer's settings for one training of a run.
 
     Args:
         recipe: The resolved recipe.
-        task: Gives the metric that chooses the best epoch.
         name: Shown on the progress bar and in trackers.
         bf16: What ``precision`` came out as.
         changes: Settings of this training that differ from the recipe's.
@@ -43,7 +40,6 @@ def settings_of(recipe: Recipe, task: Task, *, name: str, bf16: bool, **changes:
     values: dict[str, object] = {
         "num_epochs": section.num_epochs,
         "learning_rate": section.learning_rate,
-        "main_metric": task.main_metric,
         "batch_size": section.batch_size,
         "gradient_accumulation_steps": section.gradient_accumulation_steps,
         "weight_decay": section.weight_decay,
@@ -88,10 +84,15 @@ def fit(
             model,
             objective,
             train_rows=train_rows,
-            validation_rows=encoded.validation,
             collator=encoded.collator,
-            hard_loss=task.hard_loss(hard_loss),
-            metrics=validation_metrics(task, encoded, labels),
+            evaluator=RowsEvaluator(
+                task,
+                encoded.validation,
+                encoded.validation_rows,
+                labels=labels,
+                collator=encoded.collator,
+                hard_loss=hard_loss,
+            ),
             settings=settings,
             work_dir=folder / CHECKPOINTS,
         )
@@ -104,29 +105,6 @@ def fit(
         "train_seconds": round(trained.seconds, 1),
         "best": trained.best,
     }
-
-
-def validation_metrics(
-    task: Task, encoded: Encoded, labels: LabelScheme
-) -> Callable[[np.ndarray, np.ndarray], dict[str, float]]:
-    """Return what scores the validation rows after an epoch.
-
-    Windows are put together before they are scored, so that a long text counts as one.
-    """
-    if labels.kind not in WINDOWED:
-        return task.metrics
-    rows = encoded.validation_rows[:]
-    columns = [name for name in ("example", "words", *PLACES) if name in encoded.validation.column_names]
-    features = encoded.validation.select_columns(columns)[:]
-    lengths = [len(places) for places in features["piece_starts"]]
-
-    def score(padded: np.ndarray, _gold: np.ndarray) -> dict[str, float]:
-        scores = [part[:length] for part, length in zip(padded, lengths, strict=True)]
-        outputs = task.gather(scores, features, rows, labels=labels, settings={})
-        settled, _ = task.settle(outputs, rows["label"])
-        return task.metrics(settled, rows["label"])
-
-    return score
 
 
 def settle(folder: Path, task: Task, rows: Dataset, labels: LabelScheme) -> None:

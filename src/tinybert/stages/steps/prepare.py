@@ -20,7 +20,6 @@ from tinybert.data import (
     TextData,
     encode_split,
     load,
-    sorted_by_length,
 )
 from tinybert.data.windows import IGNORED
 from tinybert.errors import ModelError
@@ -104,7 +103,7 @@ def encode_rows(
     )
     collator = Collator(tokenizer, teacher_tokenizer=teacher_tokenizer)
     tokenizer.model_max_length = max_length
-    return Encoded(train, sorted_by_length(validation), data.splits["validation"], collator, tokenizer)
+    return Encoded(train, validation, data.splits["validation"], collator, tokenizer)
 
 
 def labelled_only(rows: Dataset, task: Task) -> Dataset:

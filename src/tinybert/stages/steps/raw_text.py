@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -12,7 +12,7 @@ from typing import cast
 import numpy as np
 import torch
 from datasets import Dataset
-from torch import Tensor, nn
+from torch import nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from transformers.trainer_utils import set_seed
 
@@ -22,21 +22,18 @@ from tinybert.corpus.blocks import encode_blocks
 from tinybert.corpus.corpus import Corpus, load_corpus
 from tinybert.corpus.documents import forget_last_pipe, is_pipe
 from tinybert.data import Collator, lengths_of, sorted_by_length
-from tinybert.errors import DataError, RunError
-from tinybert.evaluation import draw_learning_curve, write_text_report
+from tinybert.errors import RunError
+from tinybert.evaluation import BlocksEvaluator, draw_learning_curve, write_text_report
+from tinybert.evaluation.blocks import BlockLosses
 from tinybert.models.masking import Masking
 from tinybert.runs import CHECKPOINTS, Json, Run, RunInProgress
 from tinybert.stages.steps.fit import MODEL
-from tinybert.training import Batch, Objective, Settings, Trained, tracked, train
+from tinybert.training import Objective, Settings, Trained, tracked, train
 
-HELD_OUT_SEED = 0
 MAX_BLOCKS_SCORED = 1000
 MAX_UNKNOWN = 0.05
 EVALUATIONS = 10
 """How often a training on raw text is scored where ``train.eval_steps`` is not set."""
-
-BlockLosses = Callable[[nn.Module, Batch], Mapping[str, tuple[Tensor, float]]]
-"""A batch's held-out losses: name → (mean × weight, weight): its masked tokens, or all its real ones."""
 
 
 @dataclass(frozen=True)
@@ -129,47 +126,7 @@ def masking_of(recipe: Recipe, tokenizer: PreTrainedTokenizerBase) -> Masking:
     )
 
 
-def validation_of(
-    losses: BlockLosses, blocks: Blocks, *, batch_size: int, masked_lm_weight: float = 1.0
-) -> Callable[[nn.Module], dict[str, float]]:
-    """Return what scores a model on the held-out blocks: the same masks each time, batches by their tokens.
-
-    A ``masked_lm`` loss brings its ``perplexity``, for which its weight among the losses is taken off.
-    """
-
-    def validate(model: nn.Module) -> dict[str, float]:
-        sums: dict[str, float] = {}
-        counts: dict[str, float] = {}
-        device = next(model.parameters()).device
-        with torch.random.fork_rng():  # the training goes on with the draws it would have had
-            torch.manual_seed(HELD_OUT_SEED)
-            for batch in _batches(blocks, batch_size):
-                on_device = {name: tensor.to(device) for name, tensor in batch.items()}
-                for name, (total, count) in losses(model, on_device).items():
-                    sums[name] = sums.get(name, 0.0) + float(total)
-                    counts[name] = counts.get(name, 0.0) + count
-        if counts.get("masked_lm") == 0:
-            raise DataError(
-                blocks.corpus.source,
-                "no held-out token is masked, so nothing can be measured; bring more text, or raise "
-                "corpus.held_out or pretrain.mask_share",
-            )
-        means = {name: total / max(counts[name], 1) for name, total in sums.items()}
-        scores = {"loss": sum(means.values()), **({} if len(means) == 1 else means)}
-        if "masked_lm" in sums:
-            scores["perplexity"] = math.exp(min(means["masked_lm"] / masked_lm_weight, 100))
-        return scores
-
-    return validate
-
-
-def _batches(blocks: Blocks, batch_size: int) -> Iterator[Batch]:
-    for start in range(0, len(blocks.held_out), batch_size):
-        rows = range(start, min(start + batch_size, len(blocks.held_out)))
-        yield blocks.collator([blocks.held_out[row] for row in rows])
-
-
-def text_settings(recipe: Recipe, blocks: Blocks, *, name: str, main_metric: str, bf16: bool) -> Settings:
+def text_settings(recipe: Recipe, blocks: Blocks, *, name: str, bf16: bool) -> Settings:
     """Return the trainer's settings for raw text, where steps are counted rather than epochs."""
     section = recipe.train
     assert section.num_epochs is not None
@@ -180,7 +137,6 @@ def text_settings(recipe: Recipe, blocks: Blocks, *, name: str, main_metric: str
     return Settings(
         num_epochs=section.num_epochs,
         learning_rate=section.learning_rate,
-        main_metric=main_metric,
         batch_size=section.batch_size,
         gradient_accumulation_steps=section.gradient_accumulation_steps,
         weight_decay=section.weight_decay,
@@ -205,22 +161,29 @@ def fit_blocks(
     blocks: Blocks,
     losses: BlockLosses,
     settings: Settings,
+    main_metric: str,
     masked_lm_weight: float = 1.0,
 ) -> Trained:
     """Train on blocks; after a kill the same call goes on from the last checkpoint, amid the data."""
     set_seed(settings.seed)
+    evaluator = BlocksEvaluator(
+        losses,
+        blocks.held_out,
+        collator=blocks.collator,
+        source=blocks.corpus.source,
+        batch_size=settings.batch_size,
+        main_metric=main_metric,
+        masked_lm_weight=masked_lm_weight,
+    )
     with tracked(settings.trackers, folder.parent.parent, settings.name):
         return train(
             model,
             objective,
             train_rows=blocks.train,
             collator=blocks.collator,
+            evaluator=evaluator,
             settings=settings,
             work_dir=folder / CHECKPOINTS,
-            validation_rows=blocks.held_out,
-            validate=validation_of(
-                losses, blocks, batch_size=settings.batch_size, masked_lm_weight=masked_lm_weight
-            ),
         )
 
 

@@ -6,31 +6,18 @@ Under it runs the same trainer as everywhere else.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import torch
 from datasets import Dataset
-from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from tinybert.data import TextDataset, sorted_by_length
+from tinybert.data import TextDataset
 from tinybert.errors import DataError
-from tinybert.losses import binary_cross_entropy, cross_entropy, mse
-from tinybert.metrics import classification_metrics, multilabel_metrics, regression_metrics
-from tinybert.models.inputs import run_model
-from tinybert.training.precision import choose_precision
-from tinybert.training.trainer import Batch, Objective, Settings, train
-
-HardLoss = Callable[[Tensor, Tensor], Tensor]
-Metrics = Callable[[np.ndarray, np.ndarray], dict[str, float]]
-
-_BY_KIND: dict[str, tuple[HardLoss, Metrics, str]] = {
-    "single": (cross_entropy, lambda z, gold: classification_metrics(z.argmax(-1), gold), "accuracy"),
-    "multi": (binary_cross_entropy, lambda z, gold: multilabel_metrics(z > 0, gold), "micro_f1"),
-    "value": (mse, lambda z, gold: regression_metrics(z[:, 0], gold), "pearson"),
-}
+from tinybert.evaluation import RowsEvaluator
+from tinybert.objectives.distillation import HardObjective
+from tinybert.tasks import BUILTIN
+from tinybert.training import Settings, choose_precision, train
 
 
 def train_model(
@@ -67,36 +54,36 @@ def train_model(
     if scheme is None or val_dataset.labels is None:
         raise DataError("train_model", "the rows have no labels; give TextDataset labels")
     val_dataset.labels_scheme = scheme  # a label must mean the same output on both sides
-    hard_loss, metrics, main_metric = _BY_KIND[scheme.kind]
+    task = next(task for task in BUILTIN.values() if task.label_kind == scheme.kind)
+    hard_loss = next(iter(task.hard_losses))
+    validation = _as_rows(val_dataset)
+    evaluator = RowsEvaluator(
+        task,
+        validation,
+        Dataset.from_dict({"text": list(val_dataset.texts)}),
+        labels=scheme,
+        collator=train_dataset.collate,
+        hard_loss=hard_loss,
+    )
     torch.manual_seed(seed)
     settings = Settings(
         num_epochs=epochs,
         learning_rate=learning_rate,
         batch_size=batch_size,
-        main_metric=main_metric,
         bf16=choose_precision("auto") == "bf16",
         seed=seed,
     )
     with tempfile.TemporaryDirectory() as folder:
         trained = train(
             model,
-            _objective(hard_loss),
+            HardObjective(task.hard_losses[hard_loss], task.rows),
             train_rows=_as_rows(train_dataset),
-            validation_rows=sorted_by_length(_as_rows(val_dataset)),
             collator=train_dataset.collate,
-            hard_loss=lambda logits, batch: hard_loss(logits, batch["labels"]),
-            metrics=metrics,
+            evaluator=evaluator,
             settings=settings,
             work_dir=Path(folder),
         )
     return trained.history
-
-
-def _objective(hard_loss: HardLoss) -> Objective:
-    def objective(model: nn.Module, batch: Batch) -> dict[str, Tensor]:
-        return {"hard": hard_loss(run_model(model, batch), batch["labels"])}
-
-    return objective
 
 
 def _as_rows(dataset: TextDataset) -> Dataset:

@@ -6,7 +6,7 @@ import pytest
 from tests import easy
 
 from tinybert.data import TextDataset
-from tinybert.training import train_model
+from tinybert.stages.classic import train_model
 
 
 def make(rows: list[easy.Row]) -> TextDataset:

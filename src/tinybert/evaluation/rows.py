@@ -1,0 +1,90 @@
+"""How a model in training is validated on labelled rows."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from datasets import Dataset
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+
+from tinybert.data import WINDOWED, Collator, LabelScheme, lengths_of
+from tinybert.data.windows import PLACES
+from tinybert.models.inputs import run_model
+from tinybert.tasks import Task
+
+BATCH_SIZE = 64
+FEATURES = ("example", "words", *PLACES)
+
+
+class RowsEvaluator:
+    """Scores a model on a labelled split: the task's metrics, and ``loss``, the mean of its hard loss.
+
+    Batches hold rows of like length. Windows are put together before they are scored, so that a long text
+    counts as one.
+
+    Args:
+        task: The task.
+        encoded: The rows as the model reads them, in the order of ``rows``.
+        rows: The rows as they were read.
+        labels: Their labels.
+        collator: Rows to a padded batch.
+        hard_loss: Name of one of the task's hard losses.
+    """
+
+    greater_is_better = True
+
+    def __init__(
+        self,
+        task: Task,
+        encoded: Dataset,
+        rows: Dataset,
+        *,
+        labels: LabelScheme,
+        collator: Collator,
+        hard_loss: str,
+    ) -> None:
+        self.main_metric = task.main_metric
+        self.task = task
+        self.labels = labels
+        self.hard_loss = task.hard_loss(hard_loss)
+        self.lengths = lengths_of(encoded)
+        self.order = np.argsort(self.lengths, kind="stable")
+        self.batches = DataLoader(encoded.select(self.order), batch_size=BATCH_SIZE, collate_fn=collator)  # pyright: ignore[reportArgumentType]
+        self.rows = rows[:]
+        self.features = {name: encoded[name][:] for name in FEATURES if name in encoded.column_names}
+        self.gold = self.rows["label"] if labels.kind in WINDOWED else _targets(encoded)
+
+    def __call__(self, model: nn.Module) -> dict[str, float]:
+        """Return the scores of a model."""
+        scores, loss = self._run(model)
+        outputs = self.task.gather(scores, self.features, self.rows, labels=self.labels, settings={})
+        outputs, _ = self.task.settle(outputs, self.gold)
+        return {"loss": loss, **self.task.metrics(outputs, self.gold)}
+
+    def _run(self, model: nn.Module) -> tuple[list[np.ndarray], float]:
+        """Return each encoded row's scores, in the order of the rows, and the mean loss."""
+        device = next(model.parameters()).device
+        scores: list[np.ndarray] = []
+        losses: list[np.ndarray] = []
+        for batch in self.batches:
+            batch = {name: tensor.to(device) for name, tensor in batch.items()}
+            logits = run_model(model, batch).float()
+            losses.append(_numpy(self.hard_loss(logits, batch).float().repeat(len(logits))))
+            lengths = self.lengths[self.order[len(scores) :]]
+            scores += [
+                part if part.ndim == 1 else part[:length]
+                for part, length in zip(_numpy(logits), lengths, strict=False)
+            ]
+        places = np.argsort(self.order)
+        return [scores[place] for place in places], float(np.concatenate(losses).mean())
+
+
+def _numpy(tensor: Tensor) -> np.ndarray:
+    return tensor.cpu().numpy()
+
+
+def _targets(encoded: Dataset) -> np.ndarray:
+    """Return the labels of whole texts as losses read them: −100, or NaN, for none."""
+    found = torch.tensor(encoded["labels"][:])
+    return _numpy(found.float() if found.is_floating_point() else found)
