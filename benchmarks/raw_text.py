@@ -101,7 +101,7 @@ def stepper(trainer: Trainer, batches: Batches) -> Step:
 
 def ours(model, objective, batches: Batches, folder: Path, *, bf16: bool) -> Step:
     """Return our step."""
-    trainer = ObjectiveTrainer(objective, model=model, args=arguments(folder, bf16=bf16))
+    trainer = ObjectiveTrainer(objective, evaluator=None, model=model, args=arguments(folder, bf16=bf16))
     plain = stepper(trainer, batches)
 
     def step(number: int) -> None:
