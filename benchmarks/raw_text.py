@@ -44,8 +44,7 @@ from tinybert.losses import cross_entropy
 from tinybert.models import load_encoder, load_tokenizer
 from tinybert.models.attention import training_attention
 from tinybert.models.dropout import set_dropout
-from tinybert.objectives.distillation import DistillObjective, Teaching
-from tinybert.objectives.masked_lm import GeneralObjective, MaskedLMObjective
+from tinybert.objectives import DistillObjective, GeneralObjective, MaskedLMObjective, Teaching
 from tinybert.sources import fetch
 from tinybert.stages.steps.raw_text import masking_of
 from tinybert.teachers import ModelTeacher

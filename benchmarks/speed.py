@@ -28,7 +28,7 @@ from tinybert.data import Collator, LengthGroupedSampler, encode_split, lengths_
 from tinybert.models import load_tokenizer
 from tinybert.models.attention import training_attention
 from tinybert.models.dropout import set_dropout
-from tinybert.objectives.distillation import DistillObjective, Teaching
+from tinybert.objectives import DistillObjective, Teaching
 from tinybert.sources import fetch
 from tinybert.stages.plan.distillation import DEFAULT_DROPOUT
 from tinybert.teachers import ModelTeacher, TeacherStore

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from transformers import TrainerCallback
 
 from tinybert.data import Collator
-from tinybert.objectives.distillation import DistillObjective, Teaching
+from tinybert.objectives import DistillObjective, Teaching
 from tinybert.tasks import BUILTIN as TASKS
 from tinybert.teachers import ModelTeacher, Teacher, TeacherStore
 from tinybert.training import Settings, train

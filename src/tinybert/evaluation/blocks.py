@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from tinybert.data import Collator
 from tinybert.errors import DataError
-from tinybert.objectives.masked_lm import MASKED_LM
+from tinybert.objectives import MASKED_LM
 from tinybert.training import Batch
 
 HELD_OUT_SEED = 0

@@ -14,6 +14,7 @@ how the contract tests know what to feed it with.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 
 from torch import Tensor
@@ -39,8 +40,28 @@ BUILTIN: dict[str, Loss] = {
     "mse": mse,
 }
 
+READS = {
+    "student_logits": "logits",
+    "student_hidden_BLD": "hidden",
+    "student_scores_BHLL": "scores",
+    "student_vectors_BHLD": "vectors",
+}
+"""First parameter of a distillation loss → what it reads of both models."""
+
+
+def read_by(loss: Loss) -> str | None:
+    """Return what a distillation loss reads; None for a loss on labels.
+
+    Example:
+        >>> read_by(hidden_state_mse)
+        'hidden'
+    """
+    return READS.get(next(iter(inspect.signature(loss).parameters), ""))
+
+
 __all__ = [
     "BUILTIN",
+    "READS",
     "Loss",
     "attention_score_mse",
     "binary_cross_entropy",
@@ -50,6 +71,7 @@ __all__ = [
     "mse",
     "mse_logits",
     "mse_over_classes",
+    "read_by",
     "relation_kl",
     "soft_cross_entropy",
 ]

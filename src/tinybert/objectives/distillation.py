@@ -1,4 +1,4 @@
-"""What the trainer minimises: the task's hard loss, or what a teacher says at several depths."""
+"""Learn from a teacher, at several depths."""
 
 from __future__ import annotations
 
@@ -11,70 +11,19 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from tinybert.errors import RecipeError
-from tinybert.lookup import find
-from tinybert.losses import BUILTIN as LOSSES
 from tinybert.losses import Loss
 from tinybert.models.capture import Captured
 from tinybert.models.inputs import run_model
+from tinybert.objectives.catalogue import HARD, find_loss
 from tinybert.tasks.task import as_they_are
 from tinybert.teachers import Teacher, TeacherOutput, Wanted, capture_wanted
+from tinybert.training import Batch
 
 HardLoss = Callable[[Tensor, Tensor], Tensor]
 Rows = Callable[[Tensor, Mapping[str, Tensor]], tuple[Tensor, Tensor | None]]
 
-HARD = "hard"
-
-READS = {
-    "student_logits": "logits",
-    "student_hidden_BLD": "hidden",
-    "student_scores_BHLL": "scores",
-    "student_vectors_BHLD": "vectors",
-}
-"""A loss says what it reads by the name of its first parameter."""
-
-
-def find_loss(name: str) -> tuple[Loss, str]:
-    """Return a distillation loss, built in or ``package.module:attr``, and what it reads.
-
-    Raises:
-        RecipeError: The name is unknown, or the function is no distillation loss.
-    """
-    loss = find(LOSSES, name, kind="loss")
-    first = next(iter(inspect.signature(loss).parameters), "")
-    if first not in READS:
-        raise RecipeError(
-            name,
-            f"not a distillation loss: its first parameter is {first!r}, one of "
-            f"{', '.join(READS)} is expected (the task's own loss on the labels is called {HARD})",
-        )
-    return loss, READS[first]
-
-
-def is_intermediate(name: str) -> bool:
-    """True for a loss on the layers, False for one on the answers or the labels."""
-    return name != HARD and find_loss(name)[1] != "logits"
-
-
 PROJECTIONS = "distillation_projections"
 """Name of the submodule that a student carries while it is trained, and loses before it is saved."""
-
-
-class HardObjective:
-    """Learn from the labels alone.
-
-    Args:
-        hard_loss: ``(rows, labels) -> ()``.
-        rows: As of a :class:`tinybert.tasks.Task`: the scores of a batch as losses read them.
-    """
-
-    def __init__(self, hard_loss: HardLoss, rows: Rows = as_they_are) -> None:
-        self.hard_loss = hard_loss
-        self.rows = rows
-
-    def __call__(self, model: nn.Module, batch: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Return the one term, ``hard``."""
-        return {HARD: self.hard_loss(self.rows(run_model(model, batch), batch)[0], batch["labels"])}
 
 
 @dataclass(frozen=True)
@@ -122,7 +71,7 @@ class DistillObjective:
 
     Args:
         student: The student; projections are attached to it here.
-        teacher: Who answers.
+        teacher: Its outputs are learnt.
         teaching: Which losses between which layers.
         hard_loss: The task's loss on labels.
         teacher_hidden_size: The teacher's width.
@@ -155,19 +104,19 @@ class DistillObjective:
             self.projections = _projections(len(wanted.hidden), width, teacher_hidden_size, projection_start)
             student.add_module(PROJECTIONS, self.projections)
 
-    def __call__(self, model: nn.Module, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+    def __call__(self, model: nn.Module, batch: Batch) -> dict[str, Tensor]:
         """Return the weighted terms by name."""
-        answer = self.teacher.answer(batch)
+        output = self.teacher.answer(batch)
         with self.capture as taken:
             logits = run_model(model, batch)
         mask = batch["attention_mask"].bool()
-        if answer.covered is not None:
-            mask = mask & answer.covered
+        if output.covered is not None:
+            mask = mask & output.covered
         rows, taught = self.rows(logits, batch)
         terms = {
-            name: _between(loss, *self._taught(rows, taught, answer, batch), self.teaching.temperature)
+            name: _between(loss, *self._taught(rows, taught, output, batch), self.teaching.temperature)
             if reads == "logits"
-            else self._term(loss, reads, taken, answer, mask)
+            else self._term(loss, reads, taken, output, mask)
             for name, loss, reads in self.losses
         }
         if HARD in self.teaching.weights and "labels" in batch:  # no row has one: nothing to add
@@ -175,33 +124,40 @@ class DistillObjective:
         return {name: self.teaching.weights[name] * term for name, term in terms.items()}
 
     def _taught(
-        self, rows: Tensor, taught: Tensor | None, answer: TeacherOutput, batch: dict[str, Tensor]
+        self, rows: Tensor, taught: Tensor | None, output: TeacherOutput, batch: Batch
     ) -> tuple[Tensor, Tensor]:
         """Return the student's rows and the teacher's, those that count."""
-        theirs, _ = self.rows(answer.logits, batch)
+        theirs, _ = self.rows(output.logits, batch)
         if taught is None:
             return rows, theirs
-        if answer.covered is not None:
-            taught = taught & answer.covered
+        if output.covered is not None:
+            taught = taught & output.covered
         return rows[taught], theirs[taught]
 
-    def _term(self, loss: Loss, reads: str, taken: Captured, answer: TeacherOutput, mask: Tensor) -> Tensor:
+    def _term(self, loss: Loss, reads: str, taken: Captured, output: TeacherOutput, mask: Tensor) -> Tensor:
         """Return one loss on layers, summed over those it compares."""
         layers = list(enumerate(self.teaching.layer_map, 1))
         if reads == "hidden":
             pairs = [(0, 0), *layers]
             return _total(
-                loss(self._projected(taken.hidden[own], own), answer.hidden[its], mask_BL=mask)
+                loss(self._projected(taken.hidden[own], own), output.hidden[its], mask_BL=mask)
                 for own, its in pairs
             )
         if reads == "scores":
-            return _total(loss(taken.scores[own], answer.scores[its], mask_BL=mask) for own, its in layers)
+            return _total(loss(taken.scores[own], output.scores[its], mask_BL=mask) for own, its in layers)
         own, its = layers[-1]
         heads = _accepted(loss, num_relation_heads=self.teaching.num_relation_heads)
         return _total(
             loss(ours, theirs, mask_BL=mask, **heads)
-            for ours, theirs in zip(taken.vectors[own], answer.vectors[its], strict=True)
+            for ours, theirs in zip(taken.vectors[own], output.vectors[its], strict=True)
         )
+
+    def learnt_projections(self) -> Tensor | None:
+        """Return what was learnt of the teacher's width, (N + 1, D_teacher, D_student), where widths differ."""
+        if self.projections is None:
+            return None
+        weights = [cast(nn.Linear, module).weight.detach().cpu() for module in self.projections]
+        return torch.stack(weights).contiguous()
 
     def _projected(self, hidden: Tensor, index: int) -> Tensor:
         if self.projections is None:
@@ -209,14 +165,6 @@ class DistillObjective:
         # in the forward's own dtype: in fp32 these products would cost more than the student's own layers
         weight = cast(nn.Linear, self.projections[index]).weight
         return nn.functional.linear(hidden, weight.to(hidden.dtype))
-
-
-def stacked_projections(student: PreTrainedModel) -> Tensor | None:
-    """Return what a student learnt of its teacher's width, (N + 1, D_teacher, D_student), if it had to."""
-    modules = getattr(student, PROJECTIONS, None)
-    if modules is None:
-        return None
-    return torch.stack([cast(nn.Linear, module).weight.detach().cpu() for module in modules]).contiguous()
 
 
 def remove_projections(student: PreTrainedModel) -> None:
@@ -235,7 +183,7 @@ def _projections(count: int, width: int, teacher_width: int, start: Tensor | Non
 
 
 def _between(loss: Loss, student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
-    """Return a loss on answers."""
+    """Return a loss on logits."""
     return loss(student, teacher, **_accepted(loss, temperature=temperature))
 
 

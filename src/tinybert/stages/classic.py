@@ -15,7 +15,7 @@ from transformers import PreTrainedModel
 from tinybert.data import TextDataset
 from tinybert.errors import DataError
 from tinybert.evaluation import RowsEvaluator
-from tinybert.objectives.distillation import HardObjective
+from tinybert.objectives import HardObjective
 from tinybert.tasks import BUILTIN
 from tinybert.training import Settings, choose_precision, train
 
@@ -76,7 +76,7 @@ def train_model(
     with tempfile.TemporaryDirectory() as folder:
         trained = train(
             model,
-            HardObjective(task.hard_losses[hard_loss], task.rows),
+            HardObjective(task.hard_loss(hard_loss)),
             train_rows=_as_rows(train_dataset),
             collator=train_dataset.collate,
             evaluator=evaluator,

@@ -16,7 +16,7 @@ from tinybert.config import Recipe
 from tinybert.console import say
 from tinybert.evaluation import retention
 from tinybert.models.dropout import set_dropout
-from tinybert.objectives.distillation import DistillObjective, Teaching, is_intermediate
+from tinybert.objectives import DistillObjective, Teaching, is_intermediate
 from tinybert.runs import Json, Run, RunInProgress
 from tinybert.stages.doctor.checks import (
     Finding,

@@ -10,7 +10,7 @@ from tinybert.config import Recipe
 from tinybert.data import TextData
 from tinybert.errors import RecipeError
 from tinybert.models import load_tokenizer
-from tinybert.objectives.distillation import HardObjective
+from tinybert.objectives import HardObjective
 from tinybert.runs import Json, Run, RunInProgress
 from tinybert.stages.plan.distillation import find_task, fit_length
 from tinybert.stages.plan.unread import refuse_unread
@@ -117,7 +117,7 @@ def fine_tune_step(
     return fit(
         folder,
         model,
-        HardObjective(task.hard_losses[recipe.hard_loss], task.rows),
+        HardObjective(task.hard_loss(recipe.hard_loss)),
         encoded=encoded,
         train_rows=train_rows,
         task=task,

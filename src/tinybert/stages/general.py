@@ -38,16 +38,16 @@ from tinybert.models import (
 )
 from tinybert.models.dropout import config_rates, set_dropout
 from tinybert.models.masked_lm import load_masked_lm, random_masked_lm, refuse_without_known_head
-from tinybert.objectives.distillation import (
+from tinybert.objectives import (
     HARD,
+    MASKED_LM,
     DistillObjective,
+    GeneralObjective,
     Teaching,
     find_loss,
     is_intermediate,
     remove_projections,
-    stacked_projections,
 )
-from tinybert.objectives.masked_lm import MASKED_LM, GeneralObjective
 from tinybert.runs import Json, Run, RunInProgress
 from tinybert.stages.doctor.checks import same_tokenizer
 from tinybert.stages.finetune import measured_bf16
@@ -350,7 +350,7 @@ def _train(folder: Path, plan: GeneralPlan, blocks: Blocks, begin: Path, *, bf16
         main_metric="loss",
         masked_lm_weight=plan.losses.get(MASKED_LM, 1.0),
     )
-    maps = stacked_projections(student)
+    maps = inner.learnt_projections()
     remove_projections(student)
     student.config.update(rates)  # who trains it next has the usual dropout
     facts = keep_model(folder, student, blocks, trained)

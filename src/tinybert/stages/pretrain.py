@@ -19,7 +19,7 @@ from tinybert.models.masked_lm import (
     refuse_without_known_head,
 )
 from tinybert.models.shapes import BUILTIN as SHAPES
-from tinybert.objectives.masked_lm import MaskedLMObjective
+from tinybert.objectives import MaskedLMObjective
 from tinybert.runs import Json, Run, RunInProgress
 from tinybert.stages.finetune import measured_bf16
 from tinybert.stages.plan.distillation import fit_positions

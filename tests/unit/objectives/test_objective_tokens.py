@@ -10,7 +10,7 @@ from tests import easy
 from torch import Tensor
 from transformers import BertForQuestionAnswering, BertForTokenClassification
 
-from tinybert.objectives.distillation import DistillObjective, Teaching
+from tinybert.objectives import DistillObjective, Teaching
 from tinybert.tasks import BUILTIN
 from tinybert.teachers import TeacherOutput
 

@@ -14,7 +14,7 @@ from transformers import AutoModelForSequenceClassification
 
 from tinybert.config import Recipe, build_recipe
 from tinybert.errors import DataError, RecipeError
-from tinybert.objectives.distillation import Teaching
+from tinybert.objectives import Teaching
 from tinybert.runs import Run, RunInProgress
 from tinybert.stages import distill as distill_module
 from tinybert.stages.distill import Phase, phases_of

@@ -18,7 +18,7 @@ from tinybert.config import build_recipe
 from tinybert.errors import RecipeError
 from tinybert.models.families import EncoderInfo
 from tinybert.models.project import adapt_student
-from tinybert.objectives.masked_lm import GeneralObjective
+from tinybert.objectives import GeneralObjective
 from tinybert.stages.general import plan_general
 from tinybert.stages.plan.distillation import plan_distill
 from tinybert.stages.plan.losses import relation_heads

@@ -19,7 +19,7 @@ from tinybert.data import Collator
 from tinybert.errors import DataError, ModelError
 from tinybert.evaluation import BlocksEvaluator
 from tinybert.models.masking import Masking
-from tinybert.objectives.masked_lm import GeneralObjective, MaskedLMObjective
+from tinybert.objectives import GeneralObjective, MaskedLMObjective
 from tinybert.runs import RunInProgress
 from tinybert.stages.general import _start, plan_general
 from tinybert.stages.steps import raw_text as stage

@@ -34,7 +34,7 @@ from tinybert.models import load_config, random_start, student_config
 from tinybert.models.head import CLASSES, head_kind
 from tinybert.models.inputs import model_inputs
 from tinybert.models.label_order import label_mismatch, label_order
-from tinybert.objectives.distillation import HARD, HardObjective, Teaching, is_intermediate
+from tinybert.objectives import HARD, HardObjective, Teaching, is_intermediate
 from tinybert.sources import cache_folder
 from tinybert.stages.plan.distillation import DistillPlan
 from tinybert.stages.steps.prepare import label_arguments
@@ -386,7 +386,7 @@ def check_time(plan: DistillPlan, data: TextData, train: Dataset, collator: Coll
     )
     student = random_start(config, seed=0).train()
     optimizer = torch.optim.AdamW(student.parameters(), lr=1e-5)
-    objective = HardObjective(plan.task.hard_losses[plan.recipe.hard_loss], plan.task.rows)
+    objective = HardObjective(plan.task.hard_loss(plan.recipe.hard_loss))
 
     def step() -> None:
         torch.stack(list(objective(student, batch).values())).sum().backward()

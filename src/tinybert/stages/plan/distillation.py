@@ -11,7 +11,7 @@ from tinybert.data.windows import MIN_WINDOW
 from tinybert.errors import RecipeError
 from tinybert.lookup import find, nearest
 from tinybert.models import Shape, load_config, num_positions
-from tinybert.objectives.distillation import is_intermediate
+from tinybert.objectives import is_intermediate
 from tinybert.stages.plan.augmentation import augment_problems, models_of_augment
 from tinybert.stages.plan.losses import plan_losses
 from tinybert.stages.plan.student import (

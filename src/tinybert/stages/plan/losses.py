@@ -8,7 +8,7 @@ from tinybert.config import Recipe
 from tinybert.errors import RecipeError
 from tinybert.losses import BUILTIN as LOSSES
 from tinybert.models import EncoderInfo, Shape
-from tinybert.objectives.distillation import HARD, find_loss, is_intermediate
+from tinybert.objectives import HARD, INTERMEDIATE, find_loss, is_intermediate
 from tinybert.tasks import Task
 
 Weights = dict[str, float]
@@ -127,19 +127,10 @@ def relation_heads(recipe: Recipe, width: int, teacher: EncoderInfo) -> int:
 def _phase_problems(recipe: Recipe, losses: Weights, task: Task) -> list[str]:
     problems: list[str] = []
     if recipe.distill.phases == "two" and not any(is_intermediate(name) for name in losses):
-        intermediate = [name for name in LOSSES if _is_distillation(name) and is_intermediate(name)]
-        problems.append(f"distill.phases = 'two' needs an intermediate loss: {', '.join(intermediate)}")
+        problems.append(f"distill.phases = 'two' needs an intermediate loss: {', '.join(INTERMEDIATE)}")
     if all(is_intermediate(name) for name in losses):
         problems.append(
             "distill.losses: nothing teaches the task head; add one of "
             f"{', '.join(task.soft_losses)} or {HARD}"
         )
     return problems
-
-
-def _is_distillation(name: str) -> bool:
-    try:
-        find_loss(name)
-    except RecipeError:
-        return False
-    return True

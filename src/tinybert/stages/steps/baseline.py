@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import cast
 
 from tinybert.console import say
-from tinybert.objectives.distillation import HardObjective
+from tinybert.objectives import HardObjective
 from tinybert.runs import Json
 from tinybert.stages.plan.distillation import DistillPlan
 from tinybert.stages.steps.distillation import Distillation
@@ -38,7 +38,7 @@ def fine_tune_only(work: Distillation, student_facts: Json) -> tuple[Path, Json,
         if recipe.augment.copies:  # an epoch of these rows is short: score as often as the student was
             pace = in_steps(steps, cast(int, recipe.train.num_epochs))
         settings = settings_of(recipe, name="fine_tune_only", bf16=work.bf16, **pace)
-        objective = HardObjective(plan.task.hard_losses[recipe.hard_loss], plan.task.rows)
+        objective = HardObjective(plan.task.hard_loss(recipe.hard_loss))
         return fit(
             folder,
             model,

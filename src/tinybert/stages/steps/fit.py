@@ -16,7 +16,7 @@ from tinybert.config import Recipe
 from tinybert.data import LabelScheme
 from tinybert.evaluation import RowsEvaluator
 from tinybert.inference import Predictor
-from tinybert.objectives.distillation import remove_projections
+from tinybert.objectives import remove_projections
 from tinybert.runs import CHECKPOINTS, Json
 from tinybert.stages.steps.prepare import Encoded
 from tinybert.tasks import Task

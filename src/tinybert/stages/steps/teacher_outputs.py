@@ -11,7 +11,7 @@ from tinybert.config import Recipe
 from tinybert.console import say
 from tinybert.data import WINDOWED
 from tinybert.errors import RecipeError
-from tinybert.objectives.distillation import Teaching
+from tinybert.objectives import Teaching
 from tinybert.sources import cache_folder
 from tinybert.stages.steps.distillation import Distillation
 from tinybert.stages.steps.prepare import load_for_labels
