@@ -12,10 +12,9 @@ import datasets
 import transformers
 
 from tinybert.config import Recipe, dump_recipe
-from tinybert.console import say
 from tinybert.corpus.documents import is_pipe
-from tinybert.errors import RecipeError, RunError
-from tinybert.runs import Run, RunInProgress, digest_input, finished_run, refuse_inside
+from tinybert.errors import RecipeError
+from tinybert.runs import Run, RunInProgress, digest_input, refuse_inside
 from tinybert.sources.locate import refuse_missing
 from tinybert.stages.distill import distill
 from tinybert.stages.finetune import finetune, resolve_finetune
@@ -48,17 +47,8 @@ def run_recipe(recipe: Recipe, out: str | Path, *, source: object = None) -> Run
     inputs = {"data": digest_input(rows, is_text=is_text)} | {
         name: digest_input(path) for name, path in models.items()
     }
-    if done := finished_run(place, resolved, inputs):
-        if is_pipe(rows):
-            raise RunError(
-                str(place),
-                "finished already, maybe from other text: what a pipe brings is not compared; choose another "
-                "--out, or delete it first",
-            )
-        say(f"{place} is finished already, by this recipe and from this data: nothing to do")
-        return done
-    with RunInProgress(place, resolved, inputs) as run:
-        return carry_out(run, rows)
+    with RunInProgress(place, resolved, inputs, is_comparable=not is_pipe(rows)) as run:
+        return run.finished or carry_out(run, rows)
 
 
 def _settle(recipe: Recipe) -> tuple[Recipe, dict[str, str], Callable[[RunInProgress, object], Run]]:

@@ -9,11 +9,17 @@ import pytest
 
 from tinybert.config import Recipe, build_recipe
 from tinybert.errors import DataError, RunError
-from tinybert.runs import RunInProgress, finished_run, is_run, lock, open_run
-from tinybert.runs.directory import partial_path, write_text
+from tinybert.runs import Run, RunInProgress, is_run, open_run
+from tinybert.storage import lock, partial_path, write_text
 
 RECIPE = Recipe()
 OTHER = build_recipe({}, ["train.seed=7"])
+
+
+def found(out: Path, recipe: Recipe = RECIPE, **inputs: str) -> Run | None:
+    """Return the run that the same command finds finished."""
+    with RunInProgress(out, recipe, inputs) as run:
+        return run.finished
 
 
 def test_nothing_stands_under_the_final_name_until_all_is_written(tmp_path: Path) -> None:
@@ -104,7 +110,7 @@ def test_an_unfinished_run_of_other_settings_is_refused(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt), RunInProgress(out, RECIPE) as run:
         run.step("teacher", lambda folder: {"at": (folder / "model").write_text("weights")})
         raise KeyboardInterrupt
-    with pytest.raises(RunError, match="an unfinished run with other settings") as caught:
+    with pytest.raises(RunError, match="an unfinished one with other settings") as caught:
         RunInProgress(out, OTHER).begin()
     assert str(partial_path(out)) in str(caught.value)
     with RunInProgress(out, RECIPE):
@@ -178,25 +184,25 @@ def test_a_run_made_from_other_data_is_another_run(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt), RunInProgress(out, RECIPE, {"data": "a"}) as run:
         run.step("one", lambda folder: {"folder": folder.name})
         raise KeyboardInterrupt
-    with pytest.raises(RunError, match="an unfinished run with other data is in"):
+    with pytest.raises(RunError, match="an unfinished one with other data is in"):
         RunInProgress(out, RECIPE, {"data": "b"}).begin()
     with RunInProgress(out, RECIPE, {"data": "a"}) as run:
         run.finish({})
-    assert finished_run(out, RECIPE, {"data": "a"}) == open_run(out)
-    assert finished_run(out, RECIPE, {"data": "b"}) is None
+    assert found(out, data="a") == open_run(out)
+    with pytest.raises(RunError, match="already exists, made with other data; choose"):
+        found(out, data="b")
     with pytest.raises(RunError, match="already exists, made with other settings and other data; choose"):
         RunInProgress(out, OTHER, {"data": "b"}).begin()
 
 
 def test_a_finished_run_is_found_again_by_its_own_recipe_only(tmp_path: Path) -> None:
     out = tmp_path / "run"
-    assert finished_run(out, RECIPE) is None
     with RunInProgress(out, RECIPE) as run:
+        assert run.finished is None
         run.finish({})
-    assert finished_run(out, RECIPE) == open_run(out)
-    assert finished_run(out, OTHER) is None
-    with pytest.raises(RunError, match="already exists"):
-        RunInProgress(out, OTHER).begin()
+    assert found(out) == open_run(out)
+    with pytest.raises(RunError, match="already exists, made with other settings"):
+        found(out, OTHER)
 
 
 def test_a_setting_that_came_later_does_not_make_a_run_another(tmp_path: Path) -> None:
@@ -206,10 +212,12 @@ def test_a_setting_that_came_later_does_not_make_a_run_another(tmp_path: Path) -
     lines = (out / "recipe.yaml").read_text().splitlines()
     assert "baseline: true" in lines
     (out / "recipe.yaml").write_text("\n".join(line for line in lines if line != "baseline: true"))
-    assert finished_run(out, RECIPE) is not None
-    assert finished_run(out, build_recipe({"baseline": False})) is None
+    assert found(out) is not None
+    with pytest.raises(RunError, match="made with other settings"):
+        found(out, build_recipe({"baseline": False}))
     (out / "recipe.yaml").write_text("unheard_of: 1\n")
-    assert finished_run(out, RECIPE) is None
+    with pytest.raises(RunError, match="made with other settings"):
+        found(out)
 
 
 @pytest.mark.parametrize("is_there", [False, True])
@@ -229,14 +237,15 @@ def test_a_run_that_was_killed_while_it_was_cleared_away_gets_its_name(
         run.finish({"score": 1.0})
     monkeypatch.undo()
     assert not is_run(out)
-    assert finished_run(out, OTHER) is None
+    with pytest.raises(RunError, match="an unfinished one with other settings"):
+        found(out, OTHER)
     held = lock(partial_path(out), subject="a test")
     assert held is not None
     with pytest.raises(RunError, match="another process is making this just now"):
-        finished_run(out, RECIPE)
+        found(out)
     held.close()
-    found = finished_run(out, RECIPE)
-    assert found is not None
-    assert found.metrics["score"] == 1.0
+    run = found(out)
+    assert run is not None
+    assert run.metrics["score"] == 1.0
     assert {path.name for path in out.iterdir()} == {"inputs.json", "metrics.json", "recipe.yaml"}
     assert not partial_path(out).exists()

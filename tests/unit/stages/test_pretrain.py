@@ -204,4 +204,4 @@ def test_a_pipe_is_not_taken_for_another(
     pipe(monkeypatch, text)
     call(*command)
     pipe(monkeypatch, other)
-    assert "finished already, maybe from other text" in refused(capsys, *command)
+    assert "already exists, maybe from other text" in refused(capsys, *command)

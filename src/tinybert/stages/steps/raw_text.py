@@ -69,7 +69,7 @@ def load_blocks(
         forget_last_pipe(folder / "corpus")
         shutil.rmtree(folder / "corpus" / corpus.key, ignore_errors=True)
         raise RunError(
-            str(run.out), "was begun with other text; pipe the same into it, or choose another --out"
+            str(run.target), "was begun with other text; pipe the same into it, or choose another --out"
         )
     assert recipe.data.max_length is not None
 

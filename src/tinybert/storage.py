@@ -1,0 +1,312 @@
+"""What is written to disk: whole or not at all, locked, resumed by the same command."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import shutil
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Self, TextIO, cast
+
+from tinybert.console import say
+from tinybert.errors import RunError
+
+Json = dict[str, object]
+
+LOCK, WORK, MADE_FROM, INPUTS = "lock", "work", "made_from.json", "inputs"
+DISK_ERRORS = frozenset(
+    getattr(errno, name) for name in ("ENOSPC", "EDQUOT", "EFBIG", "EROFS", "EIO") if hasattr(errno, name)
+)
+DISK_FULL = os.strerror(errno.ENOSPC)
+
+
+def cache_folder() -> Path:
+    """Return ``$TINYBERT_CACHE``, or ``~/.cache/tinybert``; it need not exist yet."""
+    return Path(os.environ.get("TINYBERT_CACHE") or "~/.cache/tinybert").expanduser()
+
+
+def partial_path(target: Path) -> Path:
+    """Return where an output grows until it is finished."""
+    return target.parent / f".{target.name}.partial"
+
+
+def read_json(path: Path) -> Json:
+    """Read a JSON object.
+
+    Raises:
+        RunError: It is damaged.
+    """
+    try:
+        return cast(Json, json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError) as error:
+        raise RunError(str(path), f"damaged ({error}); delete it, or choose another --out") from error
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file whole or not at all."""
+    temporary = path.with_name(path.name + ".partial")
+    temporary.write_text(text, encoding="utf-8")
+    temporary.replace(path)
+
+
+def write_json(path: Path, content: Mapping[str, object]) -> None:
+    """Write JSON whole or not at all."""
+    write_text(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+
+
+def lock(folder: Path, *, subject: str) -> TextIO | None:
+    """Keep a second process out of a folder until the file that is returned is closed.
+
+    Returns:
+        None where the system has no file locks.
+
+    Raises:
+        RunError: Another process works there.
+    """
+    return hold(folder / LOCK, subject=subject)
+
+
+def hold(path: Path, *, subject: str) -> TextIO | None:
+    """Keep a second process from a file, as :func:`lock` does from a folder; its content stays.
+
+    Raises:
+        RunError: Another process has it.
+    """
+    if sys.platform == "win32":
+        return None
+    import fcntl
+
+    try:
+        file = path.open("a")
+    except FileNotFoundError as error:
+        raise RunError(subject, "another process has just put this away; give the command again") from error
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        file.close()
+        raise RunError(subject, "another process is making this just now") from error
+    return file
+
+
+def clear(folder: Path, *, but: Iterable[str] = ()) -> None:
+    """Empty a folder of all but some names."""
+    for file in folder.iterdir():
+        if file.name not in but:
+            shutil.rmtree(file) if file.is_dir() else file.unlink()
+
+
+def is_free(target: Path) -> bool:
+    """Return whether nothing is at a place, or an empty folder."""
+    return not target.exists() or (target.is_dir() and not any(target.iterdir()))
+
+
+def differences(known: Mapping[str, object], made_from: Mapping[str, object]) -> list[str]:
+    """Return what differs between what an output is made from: ``settings``, and names of inputs.
+
+    Example:
+        >>> differences({"recipe": 1, "inputs": {"data": "a"}}, {"recipe": 2, "inputs": {"data": "b"}})
+        ['settings', 'data']
+    """
+    one, other = _parts({name: known.get(name) for name in made_from}), _parts(made_from)
+    return [name for name in one | other if one.get(name) != other.get(name)]
+
+
+def _parts(made_from: Mapping[str, object]) -> Json:
+    settings = {name: value for name, value in made_from.items() if name != INPUTS}
+    return {"settings": json.loads(json.dumps(settings)), **cast(Json, made_from.get(INPUTS) or {})}
+
+
+def disk_problem(error: BaseException) -> str | None:
+    """Return what the system says of a disk that takes no more; None for any other error."""
+    if isinstance(error, OSError) and error.errno in DISK_ERRORS:
+        return error.strerror
+    return DISK_FULL if DISK_FULL in str(error) else None  # as safetensors and torch pass it on
+
+
+class Output:
+    """What a command makes: a folder, or a file with a report beside it.
+
+    ``with`` looks at what is there. Made already from the same: ``metadata`` is its report, and nothing is
+    to do. Half made from the same: it is resumed. Anything else is refused. It grows in ``.NAME.partial``
+    beside its place, under a lock, and is renamed by :meth:`commit`: what has the final name is whole.
+
+    Args:
+        target: The final place.
+        made_from: JSON: settings and, under ``inputs``, name → digest. Compared with that of what is there.
+        report: The JSON file that keeps the metadata: its name in the folder, or beside a file the ending in
+            place of the file's own. It holds what the output is made from, itself or under ``made_from``.
+        file: For a file: its name in ``path`` while it is written.
+        keep: Says of what an earlier process left in ``path``, or what an error leaves now, whether it took
+            time. If not it is deleted, but for ``work`` where the same may be resumed.
+        is_comparable: False where inputs cannot be compared (a pipe): what exists is then refused.
+        replaces: What has the final name is replaced, never returned or refused.
+
+    Attributes:
+        path: The folder to write in.
+        metadata: The report, once the output is finished.
+
+    Example:
+        >>> from tempfile import mkdtemp
+        >>> def make(target: Path) -> Json:
+        ...     with Output(target, {"settings": 1}, report="report.json") as output:
+        ...         if output.metadata is None:
+        ...             (output.path / "product").touch()
+        ...             return output.commit({"settings": 1, "size": 0})
+        ...         return output.metadata
+        >>> target = Path(mkdtemp()) / "out"
+        >>> make(target) == make(target)
+        True
+    """
+
+    def __init__(
+        self,
+        target: Path,
+        made_from: Mapping[str, object],
+        *,
+        report: str,
+        file: str | None = None,
+        keep: Callable[[Path, BaseException | None], bool] = lambda path, error: True,
+        is_comparable: bool = True,
+        replaces: bool = False,
+    ) -> None:
+        self.target, self.made_from = target, made_from
+        self.report, self.file = report, file
+        self.keep, self.is_comparable, self.replaces = keep, is_comparable, replaces
+        self.path = partial_path(target)
+        self.metadata: Json | None = None
+        self._held: TextIO | None = None
+
+    @property
+    def work(self) -> Path:
+        """The folder in ``path`` for what the result does not need."""
+        return self.path / WORK
+
+    def known(self, *, is_finished: bool) -> Json | None:
+        """Return what the output at the final place, or the half made one, is made from."""
+        file = self._report_in(self.target) if is_finished else self.path / MADE_FROM
+        if not file.is_file():
+            return None
+        found = read_json(file)
+        return cast(Json, found.get("made_from", found))
+
+    def mark(self) -> None:
+        """Note in ``path`` what is made there."""
+        write_json(self.path / MADE_FROM, self.made_from)
+
+    def begin(self) -> None:
+        """Find it made, or half made, or begin it.
+
+        Raises:
+            RunError: Something else is in the way, another process is making it, or nobody can write there.
+        """
+        if not self.target.name:
+            raise RunError(str(self.target), "not a new name; give --out a name, such as --out runs/first")
+        if self._is_made():
+            return
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            self._held = lock(self.path, subject=str(self.target))
+            if self._is_made():  # by another process, since the last look
+                self._release()
+            else:
+                self._resume()
+        except OSError as error:
+            self._release()
+            raise RunError(str(self.target), f"cannot write here: {error.strerror or error}") from error
+        except BaseException:
+            self._release()
+            raise
+
+    def commit(self, metadata: Mapping[str, object]) -> Json:
+        """Write the report, clear away what the result does not need, and give it its name."""
+        write_json(self._report_in(self.path), metadata)
+        self.metadata = dict(metadata)
+        self._name()
+        return self.metadata
+
+    def __enter__(self) -> Self:
+        self.begin()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        is_left = error is not None and self._held is not None and self.keep(self.path, error)
+        if error is not None and self._held is not None and not is_left:
+            shutil.rmtree(self.path, ignore_errors=True)
+        self._release()  # by hand: a kept traceback (a notebook's) would keep the lock too
+        if error is not None and (problem := disk_problem(error)):
+            kept = f"; {self.path} keeps what is there" if is_left else ""
+            advice = f"cannot be written: {problem}{kept}: fix this and give the same command again"
+            raise RunError(str(self.target), f"{advice} to resume" if is_left else advice) from error
+
+    def _is_made(self) -> bool:
+        if self.replaces or is_free(self.target):
+            return False
+        try:
+            known = self.known(is_finished=True)
+        except RunError:  # damaged
+            known = None
+        other = [] if known is None else differences(known, self.made_from)
+        if known is not None and not other and self.is_comparable:
+            self.metadata = read_json(self._report_in(self.target))
+            if self.file is not None or self._held is not None:
+                shutil.rmtree(self.path, ignore_errors=True)  # what a kill has left, or this look
+            say(f"{self.target} is finished already, with these settings, from these inputs: nothing to do")
+            return True
+        why = f", made with {_listed(other)}" if other else ""
+        if known is not None and not self.is_comparable:
+            why = ", maybe from other text: what a pipe brings is not compared"
+        raise RunError(str(self.target), f"already exists{why}; choose another --out, or delete it first")
+
+    def _resume(self) -> None:
+        if not self.keep(self.path, None):
+            clear(self.path, but=(LOCK, WORK))
+        known = self.known(is_finished=False)
+        if known is not None and (other := differences(known, self.made_from)):
+            raise RunError(
+                str(self.target),
+                f"an unfinished one with {_listed(other)} is in {self.path}; give its command again to "
+                "resume, delete that folder, or choose another --out",
+            )
+        report = self._report_in(self.path)
+        if known is not None and self.file is None and report.is_file():  # killed before it got its name
+            self.metadata = read_json(report)
+            self._name()
+            self._release()
+        else:
+            self.work.mkdir(exist_ok=True)
+            self.mark()
+
+    def _report_in(self, place: Path) -> Path:
+        return place / self.report if self.file is None else self.target.with_suffix(self.report)
+
+    def _name(self) -> None:
+        if self.file is not None:
+            (self.path / self.file).replace(self.target)
+            shutil.rmtree(self.path, ignore_errors=True)
+            return
+        shutil.rmtree(self.work, ignore_errors=True)
+        old = self.target.with_name(f".{self.target.name}.old")
+        shutil.rmtree(old, ignore_errors=True)
+        if self.replaces and self.target.exists():
+            self.target.replace(old)
+        elif self.target.exists():
+            self.target.rmdir()  # only an empty one: what others have put there since stays
+        self.path.replace(self.target)
+        shutil.rmtree(old, ignore_errors=True)
+        for name in (LOCK, MADE_FROM):
+            (self.target / name).unlink(missing_ok=True)
+
+    def _release(self) -> None:
+        if self._held is not None:
+            self._held.close()
+            self._held = None
+
+
+def _listed(names: Iterable[str]) -> str:
+    return " and ".join(f"other {name}" for name in names)
