@@ -15,11 +15,10 @@ from tests import easy
 from tests.command import call, refused
 from transformers import AutoTokenizer
 
-from tinybert.errors import RunError
 from tinybert.models import load_tokenizer
 from tinybert.stages import tokenizer as tokenizer_stage
 from tinybert.stages import trim as trim_stage
-from tinybert.stages.steps.vocabulary import whole_folder
+from tinybert.storage import lock
 
 KEEP_ALL = ["corpus.min_chars=1", "corpus.near_duplicates=null"]
 FORMS = ["painting", "painter", "paints", "walking", "walker", "walks", "singing", "singer", "sings"]
@@ -92,7 +91,7 @@ def test_the_same_again_is_finished_already_and_another_is_refused(
         assert "other settings" in refused(capsys, *words, 60, override)
     changed = tmp_path / "text.jsonl"
     changed.write_text(text.read_text() + '{"id": 400, "sentence": "and one sentence more"}\n')
-    assert "other inputs" in refused(capsys, "tokenizer", changed, *words[2:], 60)
+    assert "other text" in refused(capsys, "tokenizer", changed, *words[2:], 60)
     assert listing(trained) == before
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "letter.txt").write_text("keep me")
@@ -223,7 +222,7 @@ def test_trimming_again(
     assert "finished already" in capsys.readouterr().err
     assert "other settings" in refused(capsys, *words, "--min-count", 2)
     easy.save_teacher(teacher, num_steps=1)
-    assert "other inputs" in refused(capsys, *words)
+    assert "other model" in refused(capsys, *words)
     assert listing(out) == before
 
 
@@ -270,10 +269,14 @@ def test_nothing_is_written_among_the_text(
     call(*words, tmp_path / "beside")
 
 
-def test_a_second_command_waits_outside(tmp_path: Path) -> None:
-    with whole_folder(tmp_path / "out") as folder:
-        (folder / "vocab.txt").write_text("a")
-        with pytest.raises(RunError, match="another process is making this"), whole_folder(tmp_path / "out"):
-            raise AssertionError("let in")
-    assert [path.name for path in (tmp_path / "out").iterdir()] == ["vocab.txt"]
+def test_a_second_command_waits_outside(
+    text: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / ".out.partial").mkdir()
+    held = lock(tmp_path / ".out.partial", subject="a test")
+    assert held is not None
+    words = ("tokenizer", text, "--vocab-size", 60, "--text", "sentence", "--out", tmp_path / "out")
+    assert "another process is making this" in refused(capsys, *words)
+    held.close()
+    call(*words)
     assert [path.name for path in tmp_path.iterdir()] == ["out"]

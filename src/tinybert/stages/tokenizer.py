@@ -7,17 +7,16 @@ from pathlib import Path
 from tinybert.config import CorpusSection
 from tinybert.console import say
 from tinybert.corpus.wordpiece import train_wordpiece, write_tokenizer
-from tinybert.runs import Json, write_json
 from tinybert.stages.steps.vocabulary import (
     coverage_of,
     examples_of,
-    finished_folder,
+    folder_output,
     made_from,
     read_text,
     refuse_sizes,
     texts_of,
-    whole_folder,
 )
+from tinybert.storage import Json
 
 REPORT = "tokenizer_report.json"
 
@@ -59,16 +58,16 @@ def train_tokenizer(
         "text": column,
     }
     origin = made_from(settings, corpus, text=source)
-    if found := finished_folder(out, REPORT, origin, source=source):
-        return found
-    with whole_folder(out) as folder:
-        text = read_text(source, settings=corpus, column=column, work=folder)
+    with folder_output(out, REPORT, origin, source=source) as output:
+        if output.metadata is not None:
+            return output.metadata
+        text = read_text(source, settings=corpus, column=column, work=output.work)
         words = texts_of(text.train, "counting words")
         tokenizer = train_wordpiece(
             words, vocab_size=vocab_size, lowercase=lowercase, min_frequency=min_frequency
         )
         say(f"{len(tokenizer):,} pieces learned")
-        write_tokenizer(tokenizer, folder)
+        write_tokenizer(tokenizer, output.path)
         report: Json = {
             **origin,
             "source": text.source,
@@ -78,5 +77,4 @@ def train_tokenizer(
             "held_out": coverage_of(tokenizer, text.validation),
             "examples": examples_of(tokenizer, text.validation),
         }
-        write_json(folder / REPORT, report)
-    return report
+        return output.commit(report)

@@ -19,17 +19,16 @@ from tinybert.models.trim import (
     trim_tokenizer,
     write_trimmed,
 )
-from tinybert.runs import Json, write_json
 from tinybert.stages.steps.vocabulary import (
     coverage_of,
     examples_of,
-    finished_folder,
+    folder_output,
     made_from,
     read_text,
     refuse_sizes,
     texts_of,
-    whole_folder,
 )
+from tinybert.storage import Json
 
 REPORT = "trim_report.json"
 CORPUS_DEFAULTS: Mapping[str, object] = {"min_chars": 1, "near_duplicates": None}
@@ -72,11 +71,11 @@ def trim_vocabulary(
     path = str(checkpoint_path(model))
     settings = {"vocab_size": vocab_size, "min_count": min_count, "text": column}
     origin = made_from(settings, corpus, model=path, text=source)
-    if found := finished_folder(out, REPORT, origin, source=source):
-        return found
-    whole, tokenizer = load_for_trimming(path)
-    with whole_folder(out) as folder:
-        text = read_text(source, settings=corpus, column=column, work=folder)
+    with folder_output(out, REPORT, origin, source=source) as output:
+        if output.metadata is not None:
+            return output.metadata
+        whole, tokenizer = load_for_trimming(path)
+        text = read_text(source, settings=corpus, column=column, work=output.work)
         rest = count_pieces(tokenizer, texts_of(text.train, "counting pieces"))
         every = rest + count_pieces(tokenizer, texts_of(text.validation))
         kept_of_rest, kept = (
@@ -85,7 +84,7 @@ def trim_vocabulary(
         )
         small, small_tokenizer = trim_model(whole, kept), trim_tokenizer(tokenizer, kept)
         say(f"{len(kept):,} of {len(tokenizer):,} pieces kept")
-        write_trimmed(folder, small, small_tokenizer)
+        write_trimmed(output.path, small, small_tokenizer)
         measured = trim_tokenizer(tokenizer, kept_of_rest)
         report: Json = {
             **origin,
@@ -98,8 +97,7 @@ def trim_vocabulary(
             "documents_cut_as_before": _cut_alike(tokenizer, measured, text.validation),
             "examples": examples_of(measured, text.validation),
         }
-        write_json(folder / REPORT, report)
-    return report
+        return output.commit(report)
 
 
 def _facts(

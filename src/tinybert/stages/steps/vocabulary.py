@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import json
-import shutil
-from collections.abc import Generator, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
-from typing import cast
 
 from datasets import Dataset
 from transformers import PreTrainedTokenizerBase
@@ -20,12 +16,11 @@ from tinybert.corpus.batches import stored_texts
 from tinybert.corpus.corpus import Corpus, load_corpus
 from tinybert.corpus.documents import is_pipe
 from tinybert.corpus.wordpiece import SPECIALS, Coverage, measure_coverage
-from tinybert.errors import RecipeError, RunError
-from tinybert.runs import Json, digest_input, lock, partial_path, refuse_inside
+from tinybert.errors import RecipeError
+from tinybert.runs import digest_input, refuse_inside
+from tinybert.storage import Json, Output
 
-MADE_FROM = ("settings", "inputs")
 OF_BLOCKS = "corpus.cross_documents"
-WORK = "work"
 MAX_PIECES = 10_000_000
 NUM_EXAMPLES, EXAMPLE_CHARS = 3, 100
 NO_DEFAULTS: Mapping[str, object] = {}
@@ -72,61 +67,16 @@ def made_from(settings: Mapping[str, object], corpus: CorpusSection, **inputs: s
     return {"settings": {**settings, "corpus": corpus.model_dump()}, "inputs": digests}
 
 
-def finished_folder(out: Path, report: str, origin: Json, *, source: str) -> Json | None:
-    """Return the report of a folder that was made from just this, or None where there is nothing yet.
+def folder_output(out: Path, report: str, origin: Json, *, source: str) -> Output:
+    """Return the folder that is made from a text; what a kill left is made again, but for the text it read.
 
     Raises:
-        RunError: Something else is in the way; a pipe is never known to bring the same.
+        RunError: It lies among the text.
     """
-    if not out.name:
-        raise RunError(str(out), "not a new folder; give --out a name, for example --out runs/first")
     refuse_inside(out, source)
-    if not out.exists() or (out.is_dir() and not any(out.iterdir())):
-        return None
-    found = _read_report(out / report)
-    other = [name for name in MADE_FROM if found and found.get(name) != json.loads(json.dumps(origin[name]))]
-    if found and not other and not is_pipe(source):
-        say(f"{out} is finished already, with these settings and from these inputs: nothing to do")
-        return found
-    made = f", made with {' and '.join(f'other {name}' for name in other)}" if other else ""
-    raise RunError(str(out), f"already exists{made}; choose another --out, or delete it first")
-
-
-def _read_report(path: Path) -> Json:
-    try:
-        return cast(Json, json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError):
-        return {}
-
-
-@contextmanager
-def whole_folder(out: Path) -> Generator[Path]:
-    """Give a folder to write to that gets its name when all is written; what a kill left is begun anew.
-
-    Its folder ``work`` is for what the result does not need.
-
-    Raises:
-        RunError: Another process writes there, or nobody can.
-    """
-    partial = partial_path(out)
-    try:
-        (partial / WORK).mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise RunError(str(out), f"cannot write here: {error.strerror or error}") from error
-    held = lock(partial / WORK, subject=str(out))
-    try:
-        for left in partial.iterdir():
-            if left.is_file():
-                left.unlink()
-        yield partial
-        shutil.rmtree(partial / WORK)
-        if out.exists():
-            out.rmdir()
-        partial.replace(out)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
-        if held is not None:
-            held.close()
+    return Output(
+        out, origin, report=report, keep=lambda path, error: False, is_comparable=not is_pipe(source)
+    )
 
 
 def read_text(source: str, *, settings: CorpusSection, column: str | None, work: Path) -> Corpus:
@@ -135,7 +85,7 @@ def read_text(source: str, *, settings: CorpusSection, column: str | None, work:
     Raises:
         DataError: See :func:`tinybert.corpus.corpus.load_corpus`.
     """
-    corpus = load_corpus(source, settings=settings, text=column, work_dir=work / WORK)
+    corpus = load_corpus(source, settings=settings, text=column, work_dir=work)
     for warning in corpus.warnings:
         say(f"warning: {warning}")
     say(f"{len(corpus.train):,} documents, {len(corpus.validation):,} held out")
