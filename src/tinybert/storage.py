@@ -99,11 +99,6 @@ def clear(folder: Path, *, but: Iterable[str] = ()) -> None:
             shutil.rmtree(file) if file.is_dir() else file.unlink()
 
 
-def is_free(target: Path) -> bool:
-    """Return whether nothing is at a place, or an empty folder."""
-    return not target.exists() or (target.is_dir() and not any(target.iterdir()))
-
-
 def differences(known: Mapping[str, object], made_from: Mapping[str, object]) -> list[str]:
     """Return what differs between what an output is made from: ``settings``, and names of inputs.
 
@@ -245,7 +240,7 @@ class Output:
             raise RunError(str(self.target), f"{advice} to resume" if is_left else advice) from error
 
     def _is_made(self) -> bool:
-        if self.replaces or is_free(self.target):
+        if self.replaces or not self.target.exists() or (self.file is None and _is_empty(self.target)):
             return False
         try:
             known = self.known(is_finished=True)
@@ -306,6 +301,10 @@ class Output:
         if self._held is not None:
             self._held.close()
             self._held = None
+
+
+def _is_empty(folder: Path) -> bool:
+    return folder.is_dir() and not any(folder.iterdir())
 
 
 def _listed(names: Iterable[str]) -> str:

@@ -14,8 +14,8 @@ from tinybert import stages
 from tinybert.augmentation import vectors
 from tinybert.config import DataSection
 from tinybert.data import load
-from tinybert.runs import lock
 from tinybert.stages.steps import copies as stage
+from tinybert.storage import lock
 
 NEIGHBOURS = ["augment.method=neighbours", "augment.language=other"]
 
@@ -127,7 +127,7 @@ def test_another_command_leaves_a_killed_ones_blocks_alone(
     with pytest.raises(SystemExit):
         call(*words, 1)
     monkeypatch.undo()
-    assert "unfinished file with other settings" in refused(capsys, *words, 2)
+    assert "unfinished one with other settings" in refused(capsys, *words, 2)
     held = lock(tmp_path / ".more.jsonl.partial", subject="a test")
     assert "another process is making this" in refused(capsys, *words, 1)
     assert held is not None
@@ -220,7 +220,7 @@ def test_a_killed_command_goes_on_behind_its_last_block(
             written.append(path)
         write(path, text)
 
-    monkeypatch.setattr(stages.copies, "write_text", dies_in_the_second_block)
+    monkeypatch.setattr(stage, "write_text", dies_in_the_second_block)
     with pytest.raises(SystemExit):
         call("augment", rows, "--out", killed, *words)
     assert not killed.exists()
@@ -231,7 +231,7 @@ def test_a_killed_command_goes_on_behind_its_last_block(
         made.append(path.name)
         write(path, text)
 
-    monkeypatch.setattr(stages.copies, "write_text", note)
+    monkeypatch.setattr(stage, "write_text", note)
     call("augment", rows, "--out", killed, *words)
     assert [name for name in made if name.startswith("block-")] == ["block-000001.json", "block-000002.json"]
     assert killed.read_text() == whole.read_text()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain
 from pathlib import Path
@@ -14,21 +13,11 @@ from datasets import Dataset
 
 from tinybert.augmentation import needs
 from tinybert.config import Recipe
-from tinybert.console import say
 from tinybert.data import LabelScheme
-from tinybert.errors import RecipeError, RunError, TinyBertError
+from tinybert.errors import RecipeError
 from tinybert.inference import Predictor
 from tinybert.language import Language
-from tinybert.runs import (
-    Json,
-    digest_input,
-    lock,
-    partial_path,
-    read_json,
-    refuse_inside,
-    write_json,
-    write_text,
-)
+from tinybert.runs import digest_input, refuse_inside
 from tinybert.sources.columns import SOURCE_ROW
 from tinybert.stages.plan.augmentation import models_of_augment
 from tinybert.stages.plan.distillation import check_augment, find_task
@@ -37,12 +26,13 @@ from tinybert.stages.plan.unread import refuse_unread
 from tinybert.stages.steps.copies import language_of, near_copies, rows_with_copies, scores_on_disk
 from tinybert.stages.steps.finish import write_bad_rows
 from tinybert.stages.steps.prepare import load_rows
+from tinybert.storage import Json, Output, write_text
 from tinybert.tasks import Answer
 from tinybert.tasks.tags import entities_of
 from tinybert.training import choose_precision
 
 PAPERS_COPIES, MAX_PROCESSES, DECODED_AT_ONCE = 20, 256, 1024
-BLOCKS, PRECISION, REPORT, MADE_FROM = "blocks", "precision.json", ".report.json", "made_from"
+BLOCKS, PRECISION, REPORT, WHOLE = "blocks", "precision.json", ".report.json", "whole.jsonl"
 UNREAD = ["model", "hard_loss", "corpus", "pretrain", "student", "distill", "baseline"]
 UNREAD_PARTS = {
     "data": ["max_length", "label_pieces", "max_leakage"],
@@ -83,7 +73,7 @@ def _is_one_file(recipe: Recipe) -> bool:
 def augment(recipe: Recipe, out: Path, *, num_processes: int = 1) -> Json:
     """Write rows and their changed copies into a JSON-lines file, and return what was made.
 
-    The same call again after a kill goes on behind the last finished block. What is returned is also kept
+    The same call again after a kill resumes behind the last finished block. What is returned is also kept
     beside the file, in ``NAME.report.json``, by which a finished file is known again.
 
     Args:
@@ -99,25 +89,14 @@ def augment(recipe: Recipe, out: Path, *, num_processes: int = 1) -> Json:
     if out.suffix != ".jsonl":
         raise RecipeError("--out", f"{out}: give a name that ends in .jsonl")
     refuse_inside(out, recipe.data.path)
-    origin = _origin(recipe)
-    if out.exists():
-        return _finished(out, origin)
-    work = partial_path(out)
-    try:
-        work.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise RunError(str(out), f"cannot write here: {error.strerror or error}") from error
-    held = lock(work, subject=str(out))
-    try:
-        _refuse_other(origin, out, work)
-        return _made(recipe, out, work, origin, num_processes=num_processes)
-    except TinyBertError:
-        if not any((work / BLOCKS).glob("block-*.json")):
-            shutil.rmtree(work, ignore_errors=True)  # the mended command may well have other settings
-        raise
-    finally:
-        if held is not None:
-            held.close()
+    output = Output(out, _origin(recipe), report=REPORT, file=WHOLE, keep=_has_blocks)
+    with output:
+        return output.metadata or _made(recipe, output, num_processes=num_processes)
+
+
+def _has_blocks(path: Path, error: BaseException | None) -> bool:
+    """Return whether what a stopped command left took time: any other may well have other settings."""
+    return any((path / BLOCKS).glob("block-*.json"))
 
 
 def _origin(recipe: Recipe) -> Json:
@@ -128,23 +107,8 @@ def _origin(recipe: Recipe) -> Json:
     return {"recipe": recipe.model_dump(mode="json"), "inputs": inputs}
 
 
-def _finished(out: Path, origin: Json) -> Json:
-    """Return the report of a file that was made from just this.
-
-    Raises:
-        RunError: Another file is in the way.
-    """
-    report = out.with_suffix(REPORT)
-    found = read_json(report) if report.is_file() else {}
-    if found.get(MADE_FROM) != origin:
-        made = ", made with other settings or from other data" if found else ""
-        raise RunError(str(out), f"already exists{made}; choose another name, or delete it first")
-    shutil.rmtree(partial_path(out), ignore_errors=True)  # a kill may have left it
-    say(f"{out} is finished already, with these settings and from this data: nothing to do")
-    return found
-
-
-def _made(recipe: Recipe, out: Path, work: Path, origin: Json, *, num_processes: int) -> Json:
+def _made(recipe: Recipe, output: Output, *, num_processes: int) -> Json:
+    out, work = output.target, output.path
     task, one_file = find_task(recipe), _is_one_file(recipe)
     bad_rows = out.with_suffix(".bad_rows.jsonl")
     data = load_rows(
@@ -172,11 +136,10 @@ def _made(recipe: Recipe, out: Path, work: Path, origin: Json, *, num_processes:
     answers: Iterator[Answer] | None = None
     if recipe.teacher.path is not None and not _is_local(data.labels):
         copies, answers = _answered(rows, copies, recipe, data.labels, work / BLOCKS)
-    temporary = work / "whole.jsonl"
-    with temporary.open("w", encoding="utf-8") as file:
+    with (work / WHOLE).open("w", encoding="utf-8") as file:
         for row in _written(rows, copies, data.labels, answers):
             file.write(json.dumps(row, ensure_ascii=False) + "\n")
-    facts: Json = {
+    metadata: Json = {
         "out": str(out),
         "num_rows": len(rows),
         "num_rows_refused": len(data.bad_rows),
@@ -186,12 +149,9 @@ def _made(recipe: Recipe, out: Path, work: Path, origin: Json, *, num_processes:
         else ("kept" if _is_local(data.labels) else None),
         "method": recipe.augment.method,
         "language": language,
-        MADE_FROM: origin,
+        "made_from": output.made_from,
     }
-    write_json(out.with_suffix(REPORT), facts)
-    temporary.replace(out)
-    shutil.rmtree(work, ignore_errors=True)
-    return facts
+    return output.commit(metadata)
 
 
 def _answered(
@@ -210,29 +170,8 @@ def _answered(
     return copies, cast("Iterator[Answer]", chain.from_iterable(parts))
 
 
-def _refuse_other(origin: Json, out: Path, work: Path) -> None:
-    """Let the same command go on; blocks that were made by another, or from other data, stay as they are.
-
-    Raises:
-        RunError: There are such blocks.
-    """
-    text = json.dumps(origin, sort_keys=True)
-    mark = work / "made_from.json"
-    if mark.exists() and mark.read_text(encoding="utf-8") != text:
-        if any((work / BLOCKS).glob("block-*.json")):
-            raise RunError(
-                str(out),
-                f"an unfinished file with other settings or of other data is in {work}; give its command "
-                "again to go on, delete that folder, or choose another --out",
-            )
-        for part in ("rows", BLOCKS):
-            shutil.rmtree(work / part, ignore_errors=True)
-        (work / PRECISION).unlink(missing_ok=True)
-    write_text(mark, text)
-
-
 def _fills_in_bf16(recipe: Recipe, language: Language, work: Path) -> bool:
-    """Choose the filler's number format, once: a killed command goes on in the same."""
+    """Choose the filler's number format, once: a killed command resumes in the same."""
     if "filler" not in needs(recipe.augment.method, language):
         return False
     kept = work / PRECISION
