@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 TORCH := torch==2.13.0
 STAMP := $(VENV)/.installed
+WORKERS ?= 2
 
 .PHONY: install demo test test-slow test-litert check bench docs clean
 
@@ -20,8 +21,9 @@ $(STAMP): pyproject.toml constraints.txt
 demo: $(STAMP)
 	$(BIN)/tinybert demo --out runs/demo
 
+# a thread a process: two processes of two threads each wait for each other on two cores
 test: $(STAMP)
-	$(BIN)/python -m pytest -q
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal
 
 test-slow: $(STAMP) test-litert
 	$(BIN)/python -m pytest -q -m "slow or network" --force-enable-socket
