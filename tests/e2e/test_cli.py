@@ -518,7 +518,7 @@ def test_functions_keep_their_names_beside_rooms_of_the_same_name(before: str) -
         "for one in (finetune, distill, evaluate, predict, tinybert.inference, tinybert.evaluation):\n"
         "    assert type(one).__name__ == 'function', one\n"
         "from tinybert.inference import Predictor\n"
-        "from tinybert.evaluation import write_report\n"
+        "from tinybert.evaluation import retention\n"
         "assert tinybert.Predictor is Predictor\n"
     )
     assert done.returncode == 0, done.stderr

@@ -40,7 +40,7 @@ def bench(
     from tinybert.config import DataSection
     from tinybert.errors import RecipeError
     from tinybert.evaluation import plain_table
-    from tinybert.evaluation.bench_report import bench_table, length_table
+    from tinybert.evaluation.report.bench import bench_table, length_table
     from tinybert.stages import bench as stage
     from tinybert.stages.pipeline import quiet_libraries
 

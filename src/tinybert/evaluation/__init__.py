@@ -1,22 +1,29 @@
-"""Scores, retention, the report and its pictures."""
+"""The evaluators, scores, and the report with its pictures."""
 
 from tinybert.evaluation.blocks import BlocksEvaluator
-from tinybert.evaluation.learning_curve import draw_learning_curve
-from tinybert.evaluation.report import plain_table, table_rows, write_report
+from tinybert.evaluation.report import (
+    draw_learning_curve,
+    markdown_table,
+    plain_table,
+    run_report,
+    table_rows,
+    text_report,
+    text_table,
+)
 from tinybert.evaluation.rows import RowsEvaluator
 from tinybert.evaluation.scores import latencies_ms, retention, score_checkpoint
-from tinybert.evaluation.text_report import text_table, write_text_report
 
 __all__ = [
     "BlocksEvaluator",
     "RowsEvaluator",
     "draw_learning_curve",
     "latencies_ms",
+    "markdown_table",
     "plain_table",
     "retention",
+    "run_report",
     "score_checkpoint",
     "table_rows",
+    "text_report",
     "text_table",
-    "write_report",
-    "write_text_report",
 ]

@@ -5,18 +5,20 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 from datasets import Dataset
 
 from tinybert.data import LabelScheme, gold_labels
 from tinybert.inference import Predictor
+from tinybert.metrics.timing import take_turns
 from tinybert.models.load import count_parameters
 
 Scores = dict[str, object]
 
 LATENCY_ROWS = 40
-WARMUP_ROWS = 5
+LATENCY_ROUNDS = 3
 
 
 def score_checkpoint(
@@ -51,7 +53,8 @@ def score_checkpoint(
 def latencies_ms(paths: Mapping[str, str | Path], rows: Dataset, *, max_length: int) -> dict[str, float]:
     """Return each model's median milliseconds for one row a call.
 
-    The models take turns row by row, so that a busy moment of the machine falls on all of them.
+    The same rows come in several rounds, and each counts with the median of its rounds. The models take turns
+    row by row, so that a busy moment of the machine falls on all of them.
 
     Args:
         paths: Name → run or checkpoint.
@@ -61,17 +64,19 @@ def latencies_ms(paths: Mapping[str, str | Path], rows: Dataset, *, max_length: 
     predictors = {
         name: Predictor(path, backend="torch", max_length=max_length) for name, path in paths.items()
     }
-    chosen = list(range(0, len(rows), max(1, len(rows) // LATENCY_ROWS)))
-    names = [name for name in rows.column_names if name != "label"]
-    seconds: dict[str, list[float]] = {name: [] for name in predictors}
-    for index in [*chosen[:WARMUP_ROWS], *chosen]:
-        row = rows.select_columns(names)[index : index + 1]
-        for name, predictor in predictors.items():
-            start = time.perf_counter()
-            predictor.chunk_outputs(row)
-            seconds[name].append(time.perf_counter() - start)
-    warm = min(WARMUP_ROWS, len(chosen))
-    return {name: round(1000 * statistics.median(taken[warm:]), 2) for name, taken in seconds.items()}
+    columns = [name for name in rows.column_names if name != "label"]
+    chosen = rows.select_columns(columns).select(range(0, len(rows), max(1, len(rows) // LATENCY_ROWS)))
+    calls = {
+        (name, index): partial(predictor.chunk_outputs, chosen[index : index + 1])
+        for index in range(len(chosen))
+        for name, predictor in predictors.items()
+    }
+    taken = take_turns(calls, rounds=LATENCY_ROUNDS)
+    medians = {key: statistics.median(seconds) for key, seconds in taken.items()}
+    return {
+        name: round(1000 * statistics.median(medians[name, index] for index in range(len(chosen))), 2)
+        for name in predictors
+    }
 
 
 def retention(student: Mapping[str, float], teacher: Mapping[str, float], main_metric: str) -> float | None:

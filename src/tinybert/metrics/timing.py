@@ -6,6 +6,9 @@ import math
 import statistics
 import time
 from collections.abc import Callable, Mapping
+from typing import TypeVar
+
+Key = TypeVar("Key")
 
 
 def seconds_of(call: Callable[[], object]) -> float:
@@ -27,8 +30,8 @@ def median_seconds(call: Callable[[], object], *, repeats: int, warm_up: int = 1
 
 
 def take_turns(
-    calls: Mapping[str, Callable[[], object]], *, rounds: int, warm_up: int = 1, enough_s: float = math.inf
-) -> dict[str, list[float]]:
+    calls: Mapping[Key, Callable[[], object]], *, rounds: int, warm_up: int = 1, enough_s: float = math.inf
+) -> dict[Key, list[float]]:
     """Time calls in turns, so that a busy moment of the machine falls on all of them.
 
     Args:
@@ -40,7 +43,7 @@ def take_turns(
     Returns:
         Name → the seconds of each call that counts.
     """
-    taken: dict[str, list[float]] = {name: [] for name in calls}
+    taken: dict[Key, list[float]] = {name: [] for name in calls}
     for _ in range(warm_up + rounds):
         for name, call in calls.items():
             if sum(taken[name]) < enough_s:

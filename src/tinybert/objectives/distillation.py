@@ -153,7 +153,7 @@ class DistillObjective:
         )
 
     def learnt_projections(self) -> Tensor | None:
-        """Return what was learnt of the teacher's width, (N + 1, D_teacher, D_student), where widths differ."""
+        """Return the learnt projections, (N + 1, D_teacher, D_student), where widths differ."""
         if self.projections is None:
             return None
         weights = [cast(nn.Linear, module).weight.detach().cpu() for module in self.projections]

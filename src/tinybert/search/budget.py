@@ -25,8 +25,7 @@ from tinybert.config import Recipe, dump_recipe
 from tinybert.console import say
 from tinybert.data import TextData, load
 from tinybert.errors import BudgetError, ModelError, RecipeError
-from tinybert.evaluation import plain_table
-from tinybert.evaluation.report import markdown_table
+from tinybert.evaluation import markdown_table, plain_table
 from tinybert.inference.backends import BUILTIN as BACKENDS
 from tinybert.inference.backends import missing_packages, parse_backend
 from tinybert.inference.bench import given_rows, latencies_s, model_bytes, score_of

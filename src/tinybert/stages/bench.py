@@ -8,7 +8,7 @@ from pathlib import Path
 from tinybert.config import DataSection
 from tinybert.console import say
 from tinybert.errors import ModelError, RecipeError
-from tinybert.evaluation.bench_report import write_bench
+from tinybert.evaluation.report.bench import write_bench
 from tinybert.inference.bench import Measured, Subject, measure_all, subjects_of
 from tinybert.inference.choice import num_threads, processor_name
 from tinybert.models import load_config
@@ -53,8 +53,8 @@ def bench(
     proof = proof_rows(Path(paths[0]), data, settings)
     found = measure_all(subjects, proof.rows, batch_sizes=batch_sizes, say=say)
     metric = f"{next(iter(tasks.values())).main_metric} ({proof.name}, {len(proof.rows):,} rows)"
-    facts: Json = {"threads": num_threads(), "processor": processor_name(), **environment()}
-    write_bench(out or Path(paths[0]) / "bench", found, metric=metric, facts=facts)
+    metadata: Json = {"threads": num_threads(), "processor": processor_name(), **environment()}
+    write_bench(out or Path(paths[0]) / "bench", found, metric=metric, metadata=metadata)
     return found, next(iter(tasks.values())).main_metric
 
 

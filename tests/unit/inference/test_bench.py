@@ -9,7 +9,7 @@ from datasets import Dataset
 from tests import tokens
 
 from tinybert.errors import ModelError, RecipeError
-from tinybert.evaluation.bench_report import bench_table, draw_bench, length_table
+from tinybert.evaluation.report.bench import bench_table, draw_bench, length_table
 from tinybert.inference import Predictor, bench
 from tinybert.inference.bench import Measured, Subject, footprint, given_rows, latencies_s, model_bytes
 from tinybert.inference.rows import TextRow

@@ -13,7 +13,7 @@ from datasets import Dataset
 
 from tinybert.config import dump_recipe
 from tinybert.data import TextData
-from tinybert.evaluation import draw_learning_curve, latencies_ms, score_checkpoint, write_report
+from tinybert.evaluation import draw_learning_curve, latencies_ms, run_report, score_checkpoint
 from tinybert.runs import Json, Run, RunInProgress
 from tinybert.tasks import Task
 
@@ -105,7 +105,8 @@ def finish_run(
     if data.bad_rows:
         write_bad_rows(data, run.path / BAD_ROWS)
     draw_learning_curve(histories, task.main_metric, run.path / "learning_curve.png")
-    write_report(run.path, metrics, recipe_text=dump_recipe(run.recipe))
+    report = run_report(metrics, recipe_text=dump_recipe(run.recipe))
+    (run.path / "report.md").write_text(report, encoding="utf-8")
     return run.finish(metrics)
 
 

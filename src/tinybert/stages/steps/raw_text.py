@@ -23,7 +23,7 @@ from tinybert.corpus.corpus import Corpus, load_corpus
 from tinybert.corpus.documents import forget_last_pipe, is_pipe
 from tinybert.data import Collator, lengths_of, sorted_by_length
 from tinybert.errors import RunError
-from tinybert.evaluation import BlocksEvaluator, draw_learning_curve, write_text_report
+from tinybert.evaluation import BlocksEvaluator, draw_learning_curve, text_report
 from tinybert.evaluation.blocks import BlockLosses
 from tinybert.models.masking import Masking
 from tinybert.runs import CHECKPOINTS, Json, Run, RunInProgress
@@ -242,5 +242,6 @@ def finish_text_run(
     name = str(content["stage"])
     run.log([{"training": name, **row} for row in history])
     draw_learning_curve({name: history}, main_metric, run.path / "learning_curve.png", by="step")
-    write_text_report(run.path, content, history, recipe_text=dump_recipe(run.recipe, without=unread))
+    report = text_report(content, history, recipe_text=dump_recipe(run.recipe, without=unread))
+    (run.path / "report.md").write_text(report, encoding="utf-8")
     return run.finish(content)

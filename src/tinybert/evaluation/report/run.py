@@ -1,10 +1,11 @@
-"""The report: what was kept, what was saved, and what a reader should know before believing it."""
+"""The report of a run on labelled rows: what was kept, what was saved, what to know before believing it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import cast
+
+from tinybert.evaluation.report.layout import markdown_table, page
 
 TITLES = {
     "teacher": "teacher",
@@ -54,37 +55,8 @@ def _score(row: object, split: str, main: str) -> float | None:
     return float(cast(Mapping[str, float], scores)[main]) if isinstance(scores, Mapping) else None
 
 
-def markdown_table(rows: Sequence[Sequence[str]]) -> str:
-    """Return rows as a Markdown table, the first one the header.
-
-    Example:
-        >>> print(markdown_table([["a", "b"], ["1", "2"]]))
-        | a | b |
-        | --- | --- |
-        | 1 | 2 |
-    """
-    lines = [f"| {' | '.join(row)} |" for row in rows]
-    return "\n".join([lines[0], f"|{' --- |' * len(rows[0])}", *lines[1:]])
-
-
-def plain_table(rows: Sequence[Sequence[str]]) -> str:
-    """Return rows in columns for a terminal, without Markdown."""
-    plain = [[cell.replace("*", "") for cell in row] for row in rows]
-    widths = [max(len(row[i]) for row in plain) for i in range(len(plain[0]))]
-    lines = [
-        "  ".join(_align(cell, width, i) for i, (cell, width) in enumerate(zip(row, widths, strict=True)))
-        for row in plain
-    ]
-    return "\n".join([lines[0], "  ".join("─" * width for width in widths), *lines[1:]])
-
-
-def _align(cell: str, width: int, column: int) -> str:
-    return cell.ljust(width) if column == 0 else cell.rjust(width)
-
-
-def report_markdown(metrics: Metrics, *, recipe_text: str) -> str:
+def run_report(metrics: Metrics, *, recipe_text: str) -> str:
     """Return ``report.md``."""
-    notes = [f"- {note}" for note in cast(Sequence[str], metrics.get("notes", ()))]
     retention = metrics.get("retention")
     kept = f"The student keeps **{float(cast(float, retention)):.1%}** of its teacher." if retention else ""
     parts = [
@@ -94,10 +66,8 @@ def report_markdown(metrics: Metrics, *, recipe_text: str) -> str:
         _explanation(metrics),
         _by_type(metrics),
         "## Learning curve\n\n![loss and validation score by epoch](learning_curve.png)",
-        "## What to know\n\n" + "\n".join(notes) if notes else "",
-        f"## Recipe\n\n```yaml\n{recipe_text}```",
     ]
-    return "\n\n".join(part for part in parts if part) + "\n"
+    return page(parts, notes=cast(Sequence[str], metrics.get("notes", ())), recipe_text=recipe_text)
 
 
 def _by_type(metrics: Metrics) -> str:
@@ -128,8 +98,3 @@ def _explanation(metrics: Metrics) -> str:
     if isinstance(metrics.get("fine_tune_only"), Mapping):
         lines.append(str(metrics["baseline_start"]))
     return " ".join(lines)
-
-
-def write_report(folder: Path, metrics: Metrics, *, recipe_text: str) -> None:
-    """Write ``report.md`` into a run."""
-    (folder / "report.md").write_text(report_markdown(metrics, recipe_text=recipe_text), encoding="utf-8")

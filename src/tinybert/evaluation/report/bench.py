@@ -9,6 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tinybert.evaluation.report.layout import html_table
 from tinybert.inference.bench import Measured
 from tinybert.runs import Json, write_json, write_text
 
@@ -23,17 +24,17 @@ td:first-child,th:first-child,td:nth-child(2),th:nth-child(2){{text-align:left}}
 </style></head><body><h1>{title}</h1>
 {picture}
 {table}
-<p>{story}</p></body></html>
+<p>{description}</p></body></html>
 """
 
 
-def bench_table(found: Sequence[Measured], metric: str) -> list[list[str]]:
+def bench_table(measured: Sequence[Measured], metric: str) -> list[list[str]]:
     """Return a comparison as rows of cells, the first one the header."""
-    sizes = list(found[0].rows_per_s) if found else []
+    sizes = list(measured[0].rows_per_s) if measured else []
     header = ["model", "backend", metric, "p50 ms", "p95 ms", "p99 ms"]
     header += [f"rows/s ×{size}" for size in sizes]
     rows = [[*header, "memory MB", "disk MB", "start-up s"]]
-    for each in found:
+    for each in measured:
         cells = [each.name, each.backend, "–" if each.score is None else f"{each.score:.4f}"]
         cells += [f"{value:.2f}" for value in (each.p50_ms, each.p95_ms, each.p99_ms)]
         cells += [f"{each.rows_per_s[size]:,.0f}" for size in sizes]
@@ -41,51 +42,53 @@ def bench_table(found: Sequence[Measured], metric: str) -> list[list[str]]:
     return rows
 
 
-def length_table(found: Sequence[Measured]) -> list[list[str]]:
+def length_table(measured: Sequence[Measured]) -> list[list[str]]:
     """Return rows a second by batch and length as rows of cells."""
-    shapes = list(found[0].rows_per_s_by_length) if found else []
+    shapes = list(measured[0].rows_per_s_by_length) if measured else []
     rows = [["rows/s", "backend", *(shape.replace("x", " × ") for shape in shapes)]]
-    for each in found:
+    for each in measured:
         cells = [f"{each.rows_per_s_by_length[shape]:,.0f}" for shape in shapes]
         rows.append([each.name, each.backend, *cells])
     return rows
 
 
-def write_bench(folder: Path, found: Sequence[Measured], *, metric: str, facts: Json) -> None:
+def write_bench(folder: Path, measured: Sequence[Measured], *, metric: str, metadata: Json) -> None:
     """Write ``bench.json``, ``bench.png`` and ``bench.html``.
 
     Args:
         folder: Where to; made if it is not there.
-        found: The figures.
+        measured: The figures.
         metric: What the score is.
-        facts: Of the machine and the rows.
+        metadata: Of the machine and the rows.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    write_json(folder / "bench.json", {"metric": metric, **facts, "models": [asdict(each) for each in found]})
-    figure = draw_bench(found, metric)
+    write_json(
+        folder / "bench.json", {"metric": metric, **metadata, "models": [asdict(each) for each in measured]}
+    )
+    figure = draw_bench(measured, metric)
     figure.savefig(folder / "bench.png", dpi=110)
     vector = io.StringIO()
     figure.savefig(vector, format="svg")
     picture = vector.getvalue().partition("<svg")
-    story = ", ".join(f"{name.replace('_', ' ')}: {value}" for name, value in facts.items())
+    description = ", ".join(f"{name.replace('_', ' ')}: {value}" for name, value in metadata.items())
     page = PAGE.format(
         title="Score against latency",
         picture=f"<svg{picture[2]}",
-        table=_table(bench_table(found, metric)) + "<br>" + _table(length_table(found)),
-        story=html.escape(story),
+        table=html_table(bench_table(measured, metric)) + "<br>" + html_table(length_table(measured)),
+        description=html.escape(description),
     )
     write_text(folder / "bench.html", page)
 
 
-def draw_bench(found: Sequence[Measured], metric: str) -> Figure:
+def draw_bench(measured: Sequence[Measured], metric: str) -> Figure:
     """Draw score against median latency, one point a backend, one colour a model."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(9, 5), layout="constrained")
     axes = figure.subplots()
-    names = list(dict.fromkeys(each.name for each in found))
+    names = list(dict.fromkeys(each.name for each in measured))
     for number, name in enumerate(names):
-        own = sorted((each for each in found if each.name == name), key=lambda each: each.p50_ms)
+        own = sorted((each for each in measured if each.name == name), key=lambda each: each.p50_ms)
         places = [(each.p50_ms, each.score or 0.0) for each in own]
         axes.scatter(*zip(*places, strict=True), s=60, color=f"C{number % 10}", label=name, zorder=3)
         for level, (each, place) in enumerate(
@@ -109,11 +112,3 @@ def draw_bench(found: Sequence[Measured], metric: str) -> Figure:
     axes.grid(alpha=0.3, which="both")
     axes.legend(fontsize=9)
     return figure
-
-
-def _table(rows: Sequence[Sequence[str]]) -> str:
-    lines = [
-        "<tr>" + "".join(f"<{tag}>{html.escape(cell)}</{tag}>" for cell in row) + "</tr>"
-        for tag, row in zip(["th", *["td"] * (len(rows) - 1)], rows, strict=True)
-    ]
-    return f"<table>{''.join(lines)}</table>"

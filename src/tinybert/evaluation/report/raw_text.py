@@ -1,12 +1,11 @@
-"""The report of a training on raw text: what was read, how the losses fell."""
+"""The report of a run on raw text: what was read, how the losses fell."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import cast
 
-from tinybert.evaluation.report import markdown_table
+from tinybert.evaluation.report.layout import markdown_table, page
 
 Metrics = Mapping[str, object]
 History = Sequence[Mapping[str, float]]
@@ -35,11 +34,10 @@ def text_table(history: History) -> list[list[str]]:
     ]
 
 
-def write_text_report(folder: Path, metrics: Metrics, history: History, *, recipe_text: str) -> None:
-    """Write ``report.md`` into a run."""
+def text_report(metrics: Metrics, history: History, *, recipe_text: str) -> str:
+    """Return ``report.md``."""
     documents = cast(Mapping[str, int], metrics["documents"])
     counts = [[name.replace("_", " "), f"{count:,}"] for name, count in documents.items()]
-    notes = "\n".join(f"- {note}" for note in cast(Sequence[str], metrics["notes"]))
     parts = [
         f"# {metrics['task']}: {metrics['source']}",
         f"{metrics['num_parameters']:,} parameters, {metrics['size_mb']} MB; {metrics['num_steps']:,} "
@@ -49,7 +47,5 @@ def write_text_report(folder: Path, metrics: Metrics, history: History, *, recip
         f"## Text\n\n{markdown_table([['documents', 'number'], *counts])}\n\n"
         f"{metrics['num_blocks']:,} blocks, {metrics['num_tokens']:,} tokens to train on; "
         f"{metrics['num_blocks_held_out']:,} blocks held out.",
-        f"## What to know\n\n{notes}" if notes else "",
-        f"## Recipe\n\n```yaml\n{recipe_text}```",
     ]
-    (folder / "report.md").write_text("\n\n".join(part for part in parts if part) + "\n", encoding="utf-8")
+    return page(parts, notes=cast(Sequence[str], metrics["notes"]), recipe_text=recipe_text)
