@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -14,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinybert.config import CorpusSection
+from tinybert.console import Advance, progress
 from tinybert.corpus.batches import batches_of
 from tinybert.corpus.cleaning import clean, is_damaged
 from tinybert.corpus.documents import Found, Place, documents_in
@@ -27,14 +29,13 @@ from tinybert.corpus.duplicates import (
     text_hashes,
 )
 from tinybert.corpus.plain_text import MAX_DOCUMENT_CHARS, too_long
-from tinybert.corpus.progress import Progress
 from tinybert.language import Language, detect_language
 from tinybert.sources.arrow import write_batches
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-LANGUAGE_SAMPLE = 200
+LANGUAGE_SAMPLE, LINE_S = 200, 30
 CHARS_A_SPACE = 20
 """Where fewer characters than one in this many are spaces, words are not parted by them."""
 
@@ -114,10 +115,10 @@ def gather(
     with (
         hash_file.open("wb") as hashes,
         nullcontext() if signatures is None else signatures.writing() as sign,
-        Progress("reading text") as progress,
+        progress("reading text", None, unit="documents", every_s=LINE_S) as advance,
     ):
         batches = (
-            _noted(texts, hashes, sign, unit, lambda count, size: progress.add(count, size, reading.where))
+            _noted(texts, hashes, sign, unit, partial(reading.tell, advance))
             for texts in _digested(batches_of(chain(head, documents)), content)
         )
         write_batches(scratch / "documents.arrow", schema(), batches)
@@ -148,6 +149,7 @@ class _Reading:
     found: Found
     counts: dict[str, int]
     num_given: int = 0
+    num_bytes: int = 0
     where: str = ""
 
     def documents(self) -> Iterator[str]:
@@ -169,6 +171,11 @@ class _Reading:
                 else:
                     self.num_given += place.part == "validation"
                     yield document
+
+    def tell(self, advance: Advance, count: int, num_bytes: int) -> None:
+        """Show that some more documents are read."""
+        self.num_bytes += num_bytes
+        advance(count, f"{self.num_bytes / 1e6:,.0f} MB, {self.where}")
 
     def _why_left_out(self, text: str, document: str) -> str:
         if not document:

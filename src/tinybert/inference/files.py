@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import itertools
 import sys
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Self
 
-from tqdm.auto import tqdm
-
+from tinybert.console import progress, say
 from tinybert.data.encode import WINDOWED
 from tinybert.data.entities import is_tag
 from tinybert.data.labelled import LAYOUTS
@@ -30,7 +27,6 @@ from tinybert.tasks import Task
 INPUTS = tuple(READERS)
 LINE_FILES = (".txt", ".csv", ".tsv", *JSON_LINES)
 MAX_BAD_NAMED = 20
-PLAIN_LINE_S = 10
 BLOCK_BYTES = 1 << 20
 
 
@@ -104,12 +100,12 @@ def predict_file(predictor: Predictor, source: Path, target: Path | None) -> Cou
     with file:
         reading.skip(file.num_read, num_bad=file.num_bad)
         lines = Lines(target.suffix, table=file.table)
-        with Progress(source, done=file.num_read) as progress:
+        with progress("predicting", _count_rows(source), unit="rows", done=file.num_read) as advance:
             for window in reading.windows(lines):
                 text = lines.text_of(window.records, predictor(window.records), window.numbers)
                 file.table = lines.table
                 file.add(text, num_read=window.num_read, bad=[each.as_json() for each in window.bad])
-                progress.add(window.num_read)
+                advance(window.num_read)
     return Counts(file.num_read, file.num_bad, predictor.num_cut - cut_before, file.bad_rows)
 
 
@@ -245,9 +241,9 @@ class Reading:
     def _name(self, bad: Sequence[BadRow]) -> None:
         for row in bad:
             if self.num_bad < MAX_BAD_NAMED:
-                print(encodable(f"{self.source}: {row.where}{row.problem}"), file=sys.stderr)
+                say(encodable(f"{self.source}: {row.where}{row.problem}"))
             elif self.num_bad == MAX_BAD_NAMED:
-                print(f"{self.source}: … more rows cannot be answered", file=sys.stderr)
+                say(f"{self.source}: … more rows cannot be predicted")
             self.num_bad += 1
 
 
@@ -270,42 +266,6 @@ def _made_from(predictor: Predictor, source: Path) -> Json:
         "batch_size": predictor.batch_size,
         "files": {name: [stat.st_size, stat.st_mtime_ns] for name, stat in stats.items()},
     }
-
-
-class Progress:
-    """Shows how many rows are done: a bar, or plain lines where there is no terminal.
-
-    Args:
-        source: The file; the number of its rows is that of its lines, or what Parquet says.
-        done: Rows that an earlier process did.
-    """
-
-    def __init__(self, source: Path, *, done: int) -> None:
-        self.total = _count_rows(source)
-        self.done = self.before = done
-        self.start = self.said = time.perf_counter()
-
-    def __enter__(self) -> Self:
-        self.bar = tqdm(total=self.total, initial=self.done, unit=" rows", disable=None, leave=False)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.bar.close()
-
-    def add(self, count: int) -> None:
-        """Note some more rows."""
-        self.done += count
-        self.bar.update(count)
-        now = time.perf_counter()
-        if self.bar.disable and now - self.said > PLAIN_LINE_S:
-            self.said = now
-            speed = (self.done - self.before) / (now - self.start)
-            of_all = (
-                f" of {self.total:,}, {max(self.total - self.done, 0) / speed:,.0f} s left"
-                if self.total
-                else ""
-            )
-            print(f"{self.done:,} rows{of_all}, {speed:,.0f} a second", file=sys.stderr, flush=True)
 
 
 def _count_rows(source: Path) -> int | None:

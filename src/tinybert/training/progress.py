@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import sys
-import time
+from contextlib import ExitStack
 
-from tqdm.auto import tqdm
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
+from tinybert.console import progress, say
 from tinybert.models.memory import give_back_memory
 
-PLAIN_LINE_S = 60
 SHARE_NAMES = frozenset({"accuracy", "f1", "macro_f1", "micro_f1"})
 
 
@@ -66,70 +64,35 @@ class EpochLines(TrainerCallback):
             line = step_line(state.global_step, state.max_steps, loss, metric, value, speed)
         else:
             line = epoch_line(round(state.epoch or 0), loss, metric, value)
-        tqdm.write(line, file=sys.stderr)
+        say(line)
 
 
 class Progress(TrainerCallback):
-    """A bar over all examples with examples/s and time left; plain lines where output is no terminal.
+    """Shows how many examples are done, with examples/s and time left."""
 
-    Plain lines come ten times a training, or once a minute where that is more often.
-    """
-
-    def __init__(self, name: str, *, num_plain_lines: int = 10) -> None:
+    def __init__(self, name: str) -> None:
         self.name = name
-        self.num_plain_lines = num_plain_lines
-        self.bar: tqdm | None = None
-        self.start_step = 0
-        self.start_time = self.said = 0.0
+        self.shown = ExitStack()
 
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: object
     ) -> None:
-        """Open the bar where the run (or its resumption) begins."""
-        self.start_step, self.start_time = state.global_step, time.perf_counter()
-        self.said = self.start_time
+        """Begin where the run (or its resumption) begins."""
         self.rows_a_step = args.train_batch_size * args.gradient_accumulation_steps * args.world_size
-        if sys.stderr.isatty() and state.is_world_process_zero:
-            total = state.max_steps * self.rows_a_step
-            self.bar = tqdm(
-                total=total,
-                initial=state.global_step * self.rows_a_step,
-                desc=self.name,
-                unit="ex",
-                dynamic_ncols=True,
-                leave=False,
-            )
+        total, done = (steps * self.rows_a_step for steps in (state.max_steps, state.global_step))
+        self.advance = self.shown.enter_context(progress(self.name, total, unit="examples", done=done))
 
     def on_step_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: object
     ) -> None:
-        """Move the bar, or now and then print a line."""
-        if self.bar is not None:
-            self.bar.update(self.rows_a_step)
-        elif state.is_world_process_zero and self._is_time_for_a_line(state):
-            self.said = time.perf_counter()
-            print(self.plain_line(state), file=sys.stderr, flush=True)
-
-    def _is_time_for_a_line(self, state: TrainerState) -> bool:
-        tenth = state.global_step % max(1, state.max_steps // self.num_plain_lines) == 0
-        return tenth or time.perf_counter() - self.said > PLAIN_LINE_S
-
-    def plain_line(self, state: TrainerState) -> str:
-        """Return ``name: step/steps, examples/s, time left``."""
-        seconds = time.perf_counter() - self.start_time
-        per_second = (state.global_step - self.start_step) / max(seconds, 1e-9)
-        left = round((state.max_steps - state.global_step) / max(per_second, 1e-9))
-        speed = per_second * self.rows_a_step
-        return (
-            f"{self.name}: step {state.global_step}/{state.max_steps}, {speed:.0f} examples/s, {left} s left"
-        )
+        """Count a step's examples."""
+        self.advance(self.rows_a_step)
 
     def on_train_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: object
     ) -> None:
         """Close the bar."""
-        if self.bar is not None:
-            self.bar.close()
+        self.shown.close()
 
 
 class GiveBack(TrainerCallback):

@@ -32,10 +32,17 @@ def test_an_epoch_line_tells_the_last_logged_loss(capsys: pytest.CaptureFixture[
     assert captured.out == ""
 
 
-def test_a_plain_line_counts_from_where_the_training_went_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    progress = Progress("student")
-    progress.rows_a_step = 32
-    progress.start_step, progress.start_time = 100, 0.0
-    monkeypatch.setattr(time, "perf_counter", lambda: 10.0)
-    line = progress.plain_line(state(global_step=120, max_steps=200))
-    assert line == "student: step 120/200, 64 examples/s, 40 s left"
+def test_progress_counts_from_where_the_training_resumed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    now = [0.0]
+    monkeypatch.setattr(time, "perf_counter", lambda: now[0])
+    arguments = SimpleNamespace(train_batch_size=16, gradient_accumulation_steps=2, world_size=1)
+    shown = Progress("student")
+    shown.on_train_begin(arguments, state(global_step=100, max_steps=200), None)  # pyright: ignore
+    now[0] = 10.0
+    for _ in range(20):
+        shown.on_step_end(arguments, state(), None)  # pyright: ignore
+    shown.on_train_end(arguments, state(), None)  # pyright: ignore
+    line = capsys.readouterr().err.splitlines()[-1]
+    assert line == "student: 3,840/6,400 examples (60%), 64 a second, 40 s left"

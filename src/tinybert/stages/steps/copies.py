@@ -19,7 +19,7 @@ from torch import nn
 from tinybert.augmentation import BLOCK, Augmenter, build_method, copies_in_blocks, load_vectors, needs
 from tinybert.augmentation.filler import WordFiller, embedding_vectors
 from tinybert.config import AugmentSection, Recipe
-from tinybert.console import counting, say
+from tinybert.console import progress, say
 from tinybert.data import LabelScheme, TextData
 from tinybert.errors import DataError, RecipeError
 from tinybert.inference import Predictor
@@ -176,7 +176,7 @@ def copies_on_disk(
         first_row=done * BLOCK,
     )
     begun = min(done * BLOCK, len(rows))
-    with counting("augmenting", len(rows), unit="rows", done=begun) as advance:
+    with progress("augmenting", len(rows), unit="rows", done=begun) as advance:
         for number, file in enumerate(files):
             if number < done:
                 yield json.loads(file.read_text(encoding="utf-8"))
@@ -293,7 +293,7 @@ def scores_on_disk(teacher: Predictor, rows: Dataset, folder: Path, *, name: str
     asked = rows.select_columns([column for column in ("text", "text_pair") if column in rows.column_names])
     files = {start: folder / f"{name}-{start:09d}.npy" for start in range(0, len(rows), ASKED_AT_ONCE)}
     done = sum(min(ASKED_AT_ONCE, len(rows) - start) for start, file in files.items() if file.exists())
-    with counting(f"asking the teacher about {name}", len(rows), unit="rows", done=done) as advance:
+    with progress(f"asking the teacher about {name}", len(rows), unit="rows", done=done) as advance:
         for start, file in files.items():
             if not file.exists():
                 part = asked.select(range(start, min(start + ASKED_AT_ONCE, len(rows))))

@@ -5,10 +5,9 @@ from __future__ import annotations
 import numpy as np
 import torch
 from torch import nn
-from tqdm.auto import tqdm
 
 from tinybert.config import Recipe
-from tinybert.console import say
+from tinybert.console import progress, say
 from tinybert.data import WINDOWED
 from tinybert.errors import RecipeError
 from tinybert.objectives import Teaching
@@ -66,10 +65,8 @@ def own_answers(work: Distillation, teaching: Teaching) -> Teacher:
         return _live_instead(recipe, live, needed)
     store = TeacherStore(folder, num_rows=len(rows), wanted=wanted)
     say(f"teacher store: {needed:,.0f} MB for {len(rows):,} rows")
-    with tqdm(
-        total=len(rows), desc="teacher answers", unit="ex", dynamic_ncols=True, leave=False, disable=None
-    ) as bar:
-        store.fill(live, rows, work.encoded.collator, prefix=work.teacher_prefix, on_rows=bar.update)
+    with progress("teacher outputs", len(rows), unit="rows") as advance:
+        store.fill(live, rows, work.encoded.collator, prefix=work.teacher_prefix, on_rows=advance)
     return store
 
 

@@ -11,7 +11,7 @@ from datasets import Dataset
 from transformers import PreTrainedTokenizerBase
 
 from tinybert.config import CorpusSection, build_recipe
-from tinybert.console import counting, say
+from tinybert.console import progress, say, warn
 from tinybert.corpus.batches import stored_texts
 from tinybert.corpus.corpus import Corpus, load_corpus
 from tinybert.corpus.documents import is_pipe
@@ -87,7 +87,7 @@ def read_text(source: str, *, settings: CorpusSection, column: str | None, work:
     """
     corpus = load_corpus(source, settings=settings, text=column, work_dir=work)
     for warning in corpus.warnings:
-        say(f"warning: {warning}")
+        warn(warning)
     say(f"{len(corpus.train):,} documents, {len(corpus.validation):,} held out")
     return corpus
 
@@ -97,7 +97,7 @@ def texts_of(documents: Dataset, name: str = "") -> Iterator[str]:
     if not name:
         yield from stored_texts(documents)
         return
-    with counting(name, len(documents), unit="documents") as advance:
+    with progress(name, len(documents), unit="documents") as advance:
         for text in stored_texts(documents):
             yield text
             advance(1)
