@@ -36,7 +36,7 @@ def predict(
         json: Print JSON lines; always when output is not a terminal.
     """
     from tinybert.cli.show import show_answer
-    from tinybert.console import say
+    from tinybert.console import say, warn
     from tinybert.errors import RecipeError
     from tinybert.inference import Predictor
     from tinybert.inference.answers import as_json
@@ -66,9 +66,9 @@ def predict(
         say(f"{counts.num_rows - counts.num_bad:,} rows answered with {predictor.backend}")
         if counts.num_bad:
             where = f", they are in {counts.bad_rows}" if counts.bad_rows else ""
-            say(f"warning: {counts.num_bad:,} of {counts.num_rows:,} rows have no answer{where}")
+            warn(f"{counts.num_bad:,} of {counts.num_rows:,} rows have no answer{where}")
         if counts.num_cut:
-            say(f"warning: {counts.num_cut:,} texts were cut to {predictor.max_length} tokens")
+            warn(f"{counts.num_cut:,} texts were cut to {predictor.max_length} tokens")
         return
     for text, answer in zip(texts, predictor(words), strict=True):
         if json or not sys.stdout.isatty():
@@ -76,4 +76,4 @@ def predict(
         else:
             print(show_answer(text, answer))
     if predictor.num_cut:
-        say(f"warning: {predictor.num_cut:,} texts were cut to {predictor.max_length} tokens")
+        warn(f"{predictor.num_cut:,} texts were cut to {predictor.max_length} tokens")

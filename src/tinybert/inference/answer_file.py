@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self, cast
 
+from tinybert.console import warn
 from tinybert.errors import DataError, RunError
 from tinybert.inference.answers import Table, encodable
 from tinybert.runs import Json, hold, read_json, write_json
@@ -78,7 +78,7 @@ class AnswerFile:
         except (RunError, KeyError, TypeError):
             counts, made_from, table = [None], None, None
         if not all(isinstance(count, int) and count >= 0 for count in counts):
-            print(f"{self.state}: damaged; beginning anew", file=sys.stderr)
+            warn(f"{self.state} is damaged: beginning again")
             return 0, 0
         num_bytes, num_bad_bytes, *progress = cast("list[int]", counts)
         there, valid = (self.partial.stat().st_size, self._size_of_bad()), (num_bytes, num_bad_bytes)

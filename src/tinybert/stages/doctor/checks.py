@@ -14,7 +14,7 @@ import torch
 from datasets import Dataset
 from transformers import PreTrainedTokenizerBase
 
-from tinybert.console import say
+from tinybert.console import warn
 from tinybert.data import (
     WINDOWED,
     Collator,
@@ -70,7 +70,7 @@ def report_findings(findings: Sequence[Finding]) -> None:
     """
     for finding in findings:
         if finding.level == "warn":
-            say(f"warning: {finding.check}: {finding.message}")
+            warn(f"{finding.check}: {finding.message}")
     stops = [f"{finding.check}: {finding.message}" for finding in findings if finding.level == "stop"]
     if stops:
         raise DoctorError("doctor", stops)

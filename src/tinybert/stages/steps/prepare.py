@@ -11,7 +11,7 @@ from datasets import Dataset, concatenate_datasets
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from tinybert.config import DataSection, Recipe
-from tinybert.console import say
+from tinybert.console import warn
 from tinybert.data import (
     WINDOWED,
     Collator,
@@ -63,9 +63,9 @@ def load_rows(
         work_dir=work_dir,
     )
     for warning in data.warnings:
-        say(f"warning: {warning}")
+        warn(warning)
     if data.bad_rows:
-        say(f"warning: {len(data.bad_rows):,} bad rows are set aside, in {bad_rows_go_to}")
+        warn(f"{len(data.bad_rows):,} bad rows are set aside, in {bad_rows_go_to}")
     return data
 
 

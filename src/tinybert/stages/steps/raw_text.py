@@ -17,7 +17,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from transformers.trainer_utils import set_seed
 
 from tinybert.config import Recipe, dump_recipe
-from tinybert.console import say
+from tinybert.console import say, warn
 from tinybert.corpus.blocks import encode_blocks
 from tinybert.corpus.corpus import Corpus, load_corpus
 from tinybert.corpus.documents import forget_last_pipe, is_pipe
@@ -92,7 +92,7 @@ def load_blocks(
     )
     warnings = [*corpus.warnings, *_unreadable(held_out, tokenizer)]
     for warning in warnings:
-        say(f"warning: {warning}")
+        warn(warning)
     return Blocks(corpus, train_rows, sorted_by_length(held_out), Collator(tokenizer), tokenizer, warnings)
 
 
