@@ -31,8 +31,7 @@ from tinybert.evaluation import score_checkpoint
 from tinybert.inference import Predictor
 from tinybert.models import describe, load_config
 from tinybert.stages.distill import first_weights
-from tinybert.stages.pipeline import quiet_libraries
-from tinybert.stages.plan.distillation import plan_distill
+from tinybert.stages.pipeline import make_plan, quiet_libraries
 from tinybert.stages.steps.distillation import prepare_rows
 from tinybert.stages.steps.fit import save_checkpoint
 from tinybert.stages.steps.start import start_student
@@ -50,7 +49,7 @@ def score(
     given = {"task": options.task, "data": {"path": data}, "teacher": {"path": options.teacher}}
     recipe = build_recipe({**given, "student": student})
     try:
-        plan = plan_distill(recipe)
+        plan = make_plan(recipe)
     except RecipeError:
         return None
     with tempfile.TemporaryDirectory() as name:

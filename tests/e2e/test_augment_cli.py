@@ -10,11 +10,11 @@ from tests import easy, tokens
 from tests.command import call, metrics_of, refused
 from transformers import BertForMaskedLM
 
-from tinybert import stages
 from tinybert.augmentation import vectors
 from tinybert.config import DataSection
 from tinybert.data import load
-from tinybert.stages.steps import copies as stage
+from tinybert.stages import augment as augment_stage
+from tinybert.stages.steps import copies as copying
 from tinybert.storage import lock
 
 NEIGHBOURS = ["augment.method=neighbours", "augment.language=other"]
@@ -123,7 +123,7 @@ def test_another_command_leaves_a_killed_ones_blocks_alone(
     def dies(*args: object, **kwargs: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(stages.augment, "_written", dies)
+    monkeypatch.setattr(augment_stage, "_written", dies)
     with pytest.raises(SystemExit):
         call(*words, 1)
     monkeypatch.undo()
@@ -211,7 +211,7 @@ def test_a_killed_command_goes_on_behind_its_last_block(
     words = ["--copies", 1, "--model", tiny_encoder, *NEIGHBOURS]
     whole, killed = tmp_path / "whole.jsonl", tmp_path / "killed.jsonl"
     call("augment", rows, "--out", whole, *words)
-    write, written = stage.write_text, []
+    write, written = copying.write_text, []
 
     def dies_in_the_second_block(path: Path, text: str) -> None:
         if path.name.startswith("block-"):
@@ -220,7 +220,7 @@ def test_a_killed_command_goes_on_behind_its_last_block(
             written.append(path)
         write(path, text)
 
-    monkeypatch.setattr(stage, "write_text", dies_in_the_second_block)
+    monkeypatch.setattr(copying, "write_text", dies_in_the_second_block)
     with pytest.raises(SystemExit):
         call("augment", rows, "--out", killed, *words)
     assert not killed.exists()
@@ -231,7 +231,7 @@ def test_a_killed_command_goes_on_behind_its_last_block(
         made.append(path.name)
         write(path, text)
 
-    monkeypatch.setattr(stage, "write_text", note)
+    monkeypatch.setattr(copying, "write_text", note)
     call("augment", rows, "--out", killed, *words)
     assert [name for name in made if name.startswith("block-")] == ["block-000001.json", "block-000002.json"]
     assert killed.read_text() == whole.read_text()
@@ -247,9 +247,15 @@ def test_a_killed_command_goes_on_behind_its_last_block(
         (["--out", "OUT.csv", "--method", "swap"], "a name that ends in .jsonl"),
         (["--out", "ROWS/train.jsonl", "--method", "swap"], "lies in the folder of its own data"),
         (["--out", "OUT.jsonl", "--method", "swap", "augment.max_shift=0.5"], "needs a teacher to ask"),
-        (["--out", "OUT.jsonl", "--method", "swap", "distill.temperature=3"], "not read by augment"),
+        (
+            ["--out", "OUT.jsonl", "--method", "swap", "distill.temperature=3"],
+            "stage augment does not use it",
+        ),
         (["--out", "OUT.jsonl", "--method", "swap", "--teacher", "ENCODER"], "has no head for"),
-        (["--out", "OUT.jsonl", "--method", "swap", "--model", "ENCODER"], "augment.model: not read by"),
+        (
+            ["--out", "OUT.jsonl", "--method", "swap", "--model", "ENCODER"],
+            "augment.model: method swap does not use it",
+        ),
         (["--out", "OUT.jsonl", "--method", "neighbours", "augment.word_vectors=none.txt"], "no such file"),
         (["--out", "OUT.jsonl", "--method", "synonyms", "augment.wordnet=nowhere"], "augment.wordnet: "),
         (["--out", "OUT.jsonl", "--method", "insert", "augment.wordnet=nowhere"], "augment.wordnet: "),

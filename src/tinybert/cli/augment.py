@@ -36,28 +36,22 @@ def augment(
     """
     import json
 
-    from tinybert.config import dump_recipe
     from tinybert.sources.locate import refuse_missing
-    from tinybert.stages.augment import augment as carry_out
-    from tinybert.stages.augment import resolve_augment
-    from tinybert.stages.pipeline import quiet_libraries
+    from tinybert.stages.augment import AugmentPlan
+    from tinybert.stages.augment import augment as run_augment
+    from tinybert.stages.pipeline import make_plan, quiet_libraries
 
     quiet_libraries()
-    recipe = resolve_augment(
-        make_recipe(
-            "distill",
-            data,
-            reading,
-            overrides,
-            teacher={"path": teacher},
-            augment={"copies": copies, "method": method, "model": model},
-        )
+    section = {"copies": copies, "method": method, "model": model, "processes": processes}
+    plan = make_plan(
+        make_recipe("augment", data, reading, overrides, teacher={"path": teacher}, augment=section)
     )
     if showing.dry_run:
         refuse_missing(data)
-        print(dump_recipe(recipe), end="")
+        print(plan.describe(), end="")
         return
-    facts = carry_out(recipe, out, num_processes=processes)
+    assert isinstance(plan, AugmentPlan)
+    facts = run_augment(plan, out)
     if showing.json:
         print(json.dumps(facts, indent=2, ensure_ascii=False))
     else:

@@ -32,16 +32,15 @@ def doctor(
     from dataclasses import asdict
     from pathlib import Path
 
-    from tinybert.stages.distill import examine
+    from tinybert.stages.doctor.examination import examine
     from tinybert.stages.pipeline import quiet_libraries
-    from tinybert.stages.plan.distillation import plan_distill
 
     quiet_libraries()
     recipe = make_recipe(
         "distill", data, reading, overrides, teacher={"path": teacher}, student={"shape": student}
     )
     with tempfile.TemporaryDirectory() as folder:
-        findings = examine(plan_distill(recipe), data, Path(folder))
+        findings = examine(recipe, data, Path(folder))
     if json:
         print(json_module.dumps([asdict(finding) for finding in findings], indent=2, ensure_ascii=False))
     else:

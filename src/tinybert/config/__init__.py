@@ -2,6 +2,7 @@
 
 from tinybert.config.overrides import build_recipe, dump_recipe, load_recipe
 from tinybert.config.recipe import (
+    GENERAL,
     AugmentSection,
     CorpusSection,
     DataSection,
@@ -12,8 +13,16 @@ from tinybert.config.recipe import (
     TeacherSection,
     TrainSection,
 )
+from tinybert.config.settings import (
+    changed_settings,
+    given_settings,
+    make_recipe,
+    settings,
+    with_settings,
+)
 
 __all__ = [
+    "GENERAL",
     "AugmentSection",
     "CorpusSection",
     "DataSection",
@@ -24,6 +33,11 @@ __all__ = [
     "TeacherSection",
     "TrainSection",
     "build_recipe",
+    "changed_settings",
     "dump_recipe",
+    "given_settings",
     "load_recipe",
+    "make_recipe",
+    "settings",
+    "with_settings",
 ]

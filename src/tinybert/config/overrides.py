@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import get_args
 
@@ -71,9 +71,9 @@ def build_recipe(
     return recipe
 
 
-def dump_recipe(recipe: Recipe, *, without: Collection[str] = ()) -> str:
-    """Return the recipe as YAML, every field resolved, ``without`` some sections and fields at its top."""
-    content = recipe.model_dump(mode="json", exclude=set(without))
+def dump_recipe(recipe: Recipe) -> str:
+    """Return the settings of a recipe as YAML: of a planned one, all that its stage reads."""
+    content = recipe.model_dump(mode="json", exclude_unset=True)
     return yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
 
 

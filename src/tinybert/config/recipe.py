@@ -7,10 +7,13 @@ always before any weights load.
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Literal, cast
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+GENERAL = "general"
+StageName = Literal["pretrain", "general", "finetune", "distill", "augment"]
 StartName = Literal["auto", "random", "slice", "project", "checkpoint"]
 
 
@@ -239,16 +242,18 @@ class AugmentSection(Section):
     ablation: bool = Field(
         default=True, description="distill: also train the student without copies, for as many steps"
     )
+    processes: int = Field(
+        default=1, ge=1, le=256, description="that make copies, each with a model of its own"
+    )
 
 
 class Recipe(Section):
-    """Everything one run does. Frozen; make a changed one with ``recipe.with_overrides``."""
+    """Everything one run does."""
 
-    stage: Literal["pretrain", "finetune", "distill"] = Field(
-        default="distill", description="what the run does"
-    )
+    stage: StageName = Field(default="distill", description="what the run does")
     task: str = Field(
-        default="classification", description="classification, multilabel, regression, ner, qa, general"
+        default="classification",
+        description="classification, multilabel, regression, ner or qa; general: the stage of this name",
     )
     hard_loss: str = Field(
         default="auto", description="the task's own, or another it allows (mse for classification)"
@@ -266,3 +271,15 @@ class Recipe(Section):
     train: TrainSection = TrainSection()
     augment: AugmentSection = AugmentSection()
     baseline: bool = Field(default=True, description="also train the fine-tune-only baseline")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _general_is_a_stage(cls, tree: object) -> object:
+        """Distillation on raw text may also be asked for as a task."""
+        if not isinstance(tree, Mapping):
+            return tree
+        given = dict(cast(Mapping[str, object], tree))
+        if given.get("task") == GENERAL and given.get("stage", "distill") in ("distill", GENERAL):
+            del given["task"]
+            given["stage"] = GENERAL
+        return given

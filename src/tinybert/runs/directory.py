@@ -16,7 +16,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import cast
 
-from tinybert.config import Recipe, dump_recipe, load_recipe
+from tinybert.config import Recipe, dump_recipe, load_recipe, settings
 from tinybert.errors import RecipeError, RunError, TinyBertError
 from tinybert.storage import WORK, Json, Output, partial_path, read_json, write_json, write_text
 
@@ -94,7 +94,7 @@ class RunInProgress(Output):
     def __init__(
         self, out: Path, recipe: Recipe, inputs: Inputs = NO_INPUTS, *, is_comparable: bool = True
     ) -> None:
-        made_from = {"recipe": dump_recipe(recipe), "inputs": inputs}
+        made_from = {"recipe": settings(recipe), "inputs": inputs}
         super().__init__(out, made_from, report=METRICS, keep=_took_time, is_comparable=is_comparable)
         self.recipe, self.inputs = recipe, inputs
 
@@ -107,7 +107,7 @@ class RunInProgress(Output):
         if not (run.path / RECIPE).is_file() or (is_finished and not is_run(run.path)):
             return None
         try:
-            recipe = dump_recipe(run.recipe)
+            recipe = settings(run.recipe)
         except RecipeError:
             recipe = None
         return {"recipe": recipe, "inputs": run.inputs}

@@ -21,7 +21,7 @@ from typing import cast
 import numpy as np
 from datasets import Dataset
 
-from tinybert.config import Recipe, dump_recipe
+from tinybert.config import GENERAL, Recipe, dump_recipe
 from tinybert.console import say
 from tinybert.data import TextData, load
 from tinybert.errors import BudgetError, ModelError, RecipeError
@@ -38,9 +38,8 @@ from tinybert.models.load import count_parameters
 from tinybert.models.shapes import BUILTIN as SHAPES
 from tinybert.runs import LOCK, Json, Run, digest_input, hold, read_json, write_json, write_text
 from tinybert.stages.export import check_share, export
-from tinybert.stages.pipeline import quiet_libraries, run_recipe
-from tinybert.stages.plan.distillation import DistillPlan, plan_distill
-from tinybert.stages.plan.student import GENERAL
+from tinybert.stages.pipeline import make_plan, quiet_libraries, run_recipe
+from tinybert.stages.plan.distillation import DistillPlan
 from tinybert.stages.steps.finish import labelled_evaluation_split
 from tinybert.stages.steps.prepare import label_arguments
 
@@ -219,13 +218,13 @@ def _shapes(recipe: Recipe, shapes: Sequence[str]) -> list[str]:
     Raises:
         RecipeError: There is no teacher whose score a student could be compared with.
     """
-    if recipe.task == GENERAL:
-        raise RecipeError("recipe", "task = 'general': has no score to keep; a budget needs a task")
+    if recipe.stage == GENERAL:
+        raise RecipeError("recipe", "stage = 'general': has no score to keep; a budget needs a task")
     if recipe.teacher.path is None:
         raise RecipeError(
             "recipe", "teacher.path is missing; give --teacher a run, a checkpoint or bundled:minilm"
         )
-    teacher = plan_distill(recipe).teacher
+    teacher = _planned(recipe).teacher
     if teacher.kind == "file":
         raise RecipeError(
             str(teacher.path),
@@ -240,8 +239,12 @@ def _shapes(recipe: Recipe, shapes: Sequence[str]) -> list[str]:
     ]
 
 
+def _planned(recipe: Recipe) -> DistillPlan:
+    return cast(DistillPlan, make_plan(recipe))
+
+
 def _read(recipe: Recipe, rows: object, place: Path) -> TextData:
-    plan = plan_distill(recipe)
+    plan = _planned(recipe)
     return load(
         rows,  # pyright: ignore[reportArgumentType]
         settings=recipe.data,
@@ -277,7 +280,7 @@ class _Search:
         """Yield a shape with random weights on every engine, each measured alone."""
         say(f"{name}: latency with random weights, before any training")
         checkpoint = folder / _file_name(name)
-        save_random(plan_distill(self._with(name)), data, checkpoint)
+        save_random(_planned(self._with(name)), data, checkpoint)
         for engine in engines:
             place = checkpoint if engine == "torch" else write_unproved(checkpoint, *parse_backend(engine))
             predictor = Predictor(place, backend=engine, check=False)
@@ -326,7 +329,7 @@ class _Search:
         """Return the recipe for one shape; its teacher, once fine-tuned, serves all of them."""
         student = self.recipe.student.model_copy(update={"shape": shape})
         recipe = self.recipe.model_copy(update={"student": student})
-        if not taught or plan_distill(recipe).teacher.kind != "encoder":
+        if not taught or _planned(recipe).teacher.kind != "encoder":
             return recipe
         fine_tuned = run_recipe(_teacher_recipe(self.recipe), self.place / TEACHER, source=self.rows)
         teacher = recipe.teacher.model_copy(update={"path": str(fine_tuned.path)})
@@ -437,7 +440,7 @@ def save_random(plan: DistillPlan, data: TextData, folder: Path) -> None:
     model = random_start(config, seed=0)
     model.save_pretrained(folder)
     tokenizer = load_tokenizer(source)
-    tokenizer.model_max_length = cast(int, plan.recipe.data.max_length)
+    tokenizer.model_max_length = plan.training.max_length
     tokenizer.save_pretrained(folder)
 
 

@@ -1,1 +1,59 @@
-"""What a run does: one file a stage."""
+"""What a run does: one file a stage, and the table of them."""
+
+from __future__ import annotations
+
+from tinybert.stages import augment, distill, finetune, general, pretrain
+from tinybert.stages.plan.distillation import plan_distill
+from tinybert.stages.plan.general import plan_general
+from tinybert.stages.stage import Stage
+
+OPTIMISER = (
+    *("train.num_epochs", "train.learning_rate", "train.batch_size", "train.gradient_accumulation_steps"),
+    *("train.weight_decay", "train.warmup_ratio", "train.schedule", "train.max_grad_norm"),
+    *("train.precision", "train.seed", "train.trackers"),
+)
+ROWS = ("task", "hard_loss", "data", *OPTIMISER, "train.early_stopping_patience")
+TEXT = (
+    *("data.path", "data.text", "data.max_length", "corpus"),
+    *(*OPTIMISER, "train.num_steps", "train.eval_steps"),
+)
+
+STAGES: dict[str, Stage] = {
+    "pretrain": Stage(
+        "pretrain", reads=("model", *TEXT, "pretrain"), plan=pretrain.plan_pretrain, run=pretrain.pretrain
+    ),
+    "general": Stage(
+        "general",
+        reads=(
+            *(*TEXT, "teacher.path", "student", "pretrain.mask_share", "pretrain.whole_words"),
+            *("distill.losses", "distill.dropout", "distill.num_relation_heads"),
+        ),
+        plan=plan_general,
+        run=general.distill_general,
+    ),
+    "finetune": Stage("finetune", reads=("model", *ROWS), plan=finetune.plan_finetune, run=finetune.finetune),
+    "distill": Stage(
+        "distill",
+        reads=(*ROWS, "teacher", "student", "distill", "augment", "baseline"),
+        plan=plan_distill,
+        run=distill.distill,
+        switches={
+            "augment": ("augment.copies", 0),
+            "distill.intermediate_num_epochs": ("distill.phases", "joint"),
+            "teacher.store_budget_mb": ("teacher.store", "off"),
+        },
+    ),
+    "augment": Stage(
+        "augment",
+        reads=(
+            *("task", "data.path", "data.text", "data.text_pair", "data.label", "data.max_train_rows"),
+            *("data.on_bad_row", "data.on_orphan_tag", "teacher.path", "train.seed", "train.precision"),
+            *("augment.copies", "augment.method", "augment.model", "augment.probability"),
+            *("augment.num_candidates", "augment.word_vectors", "augment.wordnet", "augment.language"),
+            *("augment.max_shift", "augment.processes"),
+        ),
+        plan=augment.plan_augment,
+        run=augment.augment,
+    ),
+}
+"""Name → stage."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from typing import Any, cast
@@ -12,43 +13,65 @@ import numpy as np
 from datasets import Dataset
 
 from tinybert.augmentation import needs
-from tinybert.config import Recipe
+from tinybert.config import Recipe, build_recipe, dump_recipe, make_recipe, settings, with_settings
 from tinybert.data import LabelScheme
 from tinybert.errors import RecipeError
 from tinybert.inference import Predictor
 from tinybert.language import Language
 from tinybert.runs import digest_input, refuse_inside
 from tinybert.sources.columns import SOURCE_ROW
-from tinybert.stages.plan.augmentation import models_of_augment
-from tinybert.stages.plan.distillation import check_augment, find_task
+from tinybert.stages.plan.augmentation import check_augment, models_of_augment
 from tinybert.stages.plan.teacher import plan_teacher
-from tinybert.stages.plan.unread import refuse_unread
+from tinybert.stages.plan.training import find_task
 from tinybert.stages.steps.copies import language_of, near_copies, rows_with_copies, scores_on_disk
 from tinybert.stages.steps.finish import write_bad_rows
 from tinybert.stages.steps.prepare import load_rows
 from tinybert.storage import Json, Output, write_text
-from tinybert.tasks import Answer
+from tinybert.tasks import Answer, Task
 from tinybert.tasks.tags import entities_of
 from tinybert.training import choose_precision
 
-PAPERS_COPIES, MAX_PROCESSES, DECODED_AT_ONCE = 20, 256, 1024
+PAPERS_COPIES, DECODED_AT_ONCE = 20, 1024
 BLOCKS, PRECISION, REPORT, WHOLE = "blocks", "precision.json", ".report.json", "whole.jsonl"
-UNREAD = ["model", "hard_loss", "corpus", "pretrain", "student", "distill", "baseline"]
-UNREAD_PARTS = {
-    "data": ["max_length", "label_pieces", "max_leakage"],
-    "teacher": ["pretrained", "fine_tune", "num_epochs", "learning_rate", "store", "store_budget_mb"],
-    "augment": ["ablation"],
-    "train": [name for name in type(Recipe().train).model_fields if name not in ("seed", "precision")],
-}
 
 
-def resolve_augment(recipe: Recipe) -> Recipe:
-    """Return the recipe of the command with its defaults decided.
+@dataclass(frozen=True)
+class AugmentPlan:
+    """Everything an augmentation needs to know before it reads rows.
+
+    Attributes:
+        recipe: With the number of copies decided.
+        task: The task.
+        data: The rows.
+        teacher: Who labels the copies; None where nobody does.
+    """
+
+    recipe: Recipe
+    task: Task
+    data: str
+    teacher: str | None
+
+    @property
+    def is_one_file(self) -> bool:
+        """Whether a single file is augmented, which is not cut into splits."""
+        return Path(self.data).expanduser().is_file()
+
+    def inputs(self) -> dict[str, str]:
+        """Return what is read besides the rows: name → path."""
+        teacher = {} if self.teacher is None else {"teacher": self.teacher}
+        return teacher | models_of_augment(self.recipe.augment)
+
+    def describe(self) -> str:
+        """Return the recipe as it would be run."""
+        return dump_recipe(self.recipe)
+
+
+def plan_augment(recipe: Recipe) -> AugmentPlan:
+    """Decide everything an augmentation needs.
 
     Raises:
-        RecipeError: A setting is not read here, or something the method needs is missing.
+        RecipeError: Something that the method needs is missing; all problems are listed.
     """
-    refuse_unread(recipe, UNREAD, UNREAD_PARTS, by="augment")
     task, section = find_task(recipe), recipe.augment
     teacher = None if recipe.teacher.path is None else plan_teacher(recipe, task)
     if teacher is not None and teacher.kind == "encoder":
@@ -56,42 +79,54 @@ def resolve_augment(recipe: Recipe) -> Recipe:
             "recipe", f"teacher.path = {teacher.path}: has no head for {task.name}; fine-tune it"
         )
     check_augment(recipe, task, teacher)
-    if recipe.data.max_train_rows is not None and _is_one_file(recipe):
+    if section.copies == 0 and "copies" in section.model_fields_set:
+        raise RecipeError("recipe", "augment.copies = 0: makes nothing; give 1 to 1,000, or leave it out")
+    resolved = with_settings(recipe, {"augment.copies": section.copies or PAPERS_COPIES})
+    plan = AugmentPlan(resolved, task, str(recipe.data.path), recipe.teacher.path)
+    if recipe.data.max_train_rows is not None and plan.is_one_file:
         raise RecipeError(
             "recipe", "data.max_train_rows: a single file is augmented whole; leave it out, or give a folder"
         )
-    if section.copies == 0 and "copies" in section.model_fields_set:
-        raise RecipeError("recipe", "augment.copies = 0: makes nothing; give 1 to 1,000, or leave it out")
-    copies = section.copies or PAPERS_COPIES
-    return recipe.model_copy(update={"augment": section.model_copy(update={"copies": copies})})
+    return plan
 
 
-def _is_one_file(recipe: Recipe) -> bool:
-    return Path(str(recipe.data.path)).expanduser().is_file()
-
-
-def augment(recipe: Recipe, out: Path, *, num_processes: int = 1) -> Json:
+def augment(plan: AugmentPlan, out: Path) -> Json:
     """Write rows and their changed copies into a JSON-lines file, and return what was made.
 
     The same call again after a kill resumes behind the last finished block. What is returned is also kept
     beside the file, in ``NAME.report.json``, by which a finished file is known again.
 
     Args:
-        recipe: Resolved; ``data``, ``task``, ``augment``, ``teacher.path`` and the seed are read.
+        plan: Made by :func:`plan_augment`.
         out: The file.
-        num_processes: That make copies.
 
     Raises:
         TinyBertError: What is wrong, all at once.
     """
-    if not 1 <= num_processes <= MAX_PROCESSES:
-        raise RecipeError("--processes", f"{num_processes}: give 1 to {MAX_PROCESSES}")
     if out.suffix != ".jsonl":
         raise RecipeError("--out", f"{out}: give a name that ends in .jsonl")
-    refuse_inside(out, recipe.data.path)
-    output = Output(out, _origin(recipe), report=REPORT, file=WHOLE, keep=_has_blocks)
-    with output:
-        return output.metadata or _made(recipe, output, num_processes=num_processes)
+    refuse_inside(out, plan.data)
+    with _AugmentedFile(out, _origin(plan), report=REPORT, file=WHOLE, keep=_has_blocks) as output:
+        return output.metadata or _made(plan, output)
+
+
+class _AugmentedFile(Output):
+    """Rows and their copies; known again whatever settings came later."""
+
+    def known(self, *, is_finished: bool) -> Json | None:
+        """Return what a file on disk is made from."""
+        found = super().known(is_finished=is_finished)
+        recipe = None if found is None else found.get("recipe")
+        if found is None or not isinstance(recipe, dict):
+            return found
+        its = cast(Json, recipe)
+        return found | {"recipe": _compared(build_recipe(its) if "data" in its else make_recipe(its))}
+
+
+def _compared(recipe: Recipe) -> Json:
+    """Return the settings that make a file another: not how many processes make the copies."""
+    found = settings(recipe).items()
+    return {name: value for name, value in found if name not in ("stage", "augment.processes")}
 
 
 def _has_blocks(path: Path, error: BaseException | None) -> bool:
@@ -99,22 +134,20 @@ def _has_blocks(path: Path, error: BaseException | None) -> bool:
     return any((path / BLOCKS).glob("block-*.json"))
 
 
-def _origin(recipe: Recipe) -> Json:
+def _origin(plan: AugmentPlan) -> Json:
     """Return what a file is made from: settings, and digests of what is read."""
-    teacher = {} if recipe.teacher.path is None else {"teacher": recipe.teacher.path}
-    read = {"data": str(recipe.data.path), **teacher, **models_of_augment(recipe.augment)}
-    inputs = {name: digest_input(path) for name, path in read.items()}
-    return {"recipe": recipe.model_dump(mode="json"), "inputs": inputs}
+    inputs = {name: digest_input(path) for name, path in {"data": plan.data, **plan.inputs()}.items()}
+    return {"recipe": _compared(plan.recipe), "inputs": inputs}
 
 
-def _made(recipe: Recipe, output: Output, *, num_processes: int) -> Json:
+def _made(plan: AugmentPlan, output: Output) -> Json:
     out, work = output.target, output.path
-    task, one_file = find_task(recipe), _is_one_file(recipe)
+    recipe, one_file = plan.recipe, plan.is_one_file
     bad_rows = out.with_suffix(".bad_rows.jsonl")
     data = load_rows(
-        str(recipe.data.path),
+        plan.data,
         recipe,
-        task,
+        plan.task,
         work_dir=work / "rows",
         allow_unlabelled=not one_file,
         need=("test",) if one_file else ("train",),
@@ -129,13 +162,13 @@ def _made(recipe: Recipe, output: Output, *, num_processes: int) -> Json:
         recipe,
         work / BLOCKS,
         labels=data.labels,
-        embeddings_of=recipe.teacher.path,
+        embeddings_of=plan.teacher,
         bf16=_fills_in_bf16(recipe, language, work),
-        num_processes=num_processes,
+        num_processes=recipe.augment.processes,
     )
     answers: Iterator[Answer] | None = None
-    if recipe.teacher.path is not None and not _is_local(data.labels):
-        copies, answers = _answered(rows, copies, recipe, data.labels, work / BLOCKS)
+    if plan.teacher is not None and not _is_local(data.labels):
+        copies, answers = _answered(rows, copies, plan.teacher, recipe, data.labels, work / BLOCKS)
     with (work / WHOLE).open("w", encoding="utf-8") as file:
         for row in _written(rows, copies, data.labels, answers):
             file.write(json.dumps(row, ensure_ascii=False) + "\n")
@@ -155,10 +188,10 @@ def _made(recipe: Recipe, output: Output, *, num_processes: int) -> Json:
 
 
 def _answered(
-    rows: Dataset, copies: Dataset, recipe: Recipe, labels: LabelScheme, folder: Path
+    rows: Dataset, copies: Dataset, path: str, recipe: Recipe, labels: LabelScheme, folder: Path
 ) -> tuple[Dataset, Iterator[Answer]]:
     """Return the copies that do not change the teacher's mind, and what it answers to them."""
-    teacher = Predictor(str(recipe.teacher.path), backend="torch", labels=labels)
+    teacher = Predictor(path, backend="torch", labels=labels)
     scores = scores_on_disk(teacher, copies, folder, name="copies")
     if recipe.augment.max_shift is not None:
         kept = near_copies(rows, copies, scores, teacher, folder, max_shift=recipe.augment.max_shift)

@@ -12,15 +12,12 @@ from functools import partial
 from pathlib import Path
 from typing import cast
 
-from tinybert.config import Recipe
 from tinybert.console import say
 from tinybert.evaluation import retention
 from tinybert.models.dropout import set_dropout
 from tinybert.objectives import DistillObjective, Teaching, is_intermediate
 from tinybert.runs import Json, Run, RunInProgress
 from tinybert.stages.doctor.checks import (
-    Finding,
-    check_time,
     checks_before,
     checks_of_teacher,
     report_findings,
@@ -32,7 +29,7 @@ from tinybert.stages.plan.student import Taught
 from tinybert.stages.plan.teacher import KEPT_TEACHER, TeacherPlan
 from tinybert.stages.steps.baseline import fine_tune_only
 from tinybert.stages.steps.copies import augmented_data
-from tinybert.stages.steps.distillation import Distillation, encode_for, need_labels, prepare, prepare_rows
+from tinybert.stages.steps.distillation import Distillation, encode_for, need_labels, prepare
 from tinybert.stages.steps.finish import evaluation_split, finish_run, score_models
 from tinybert.stages.steps.fit import MODEL, fit, in_steps, save_checkpoint, settings_of
 from tinybert.stages.steps.prepare import load_for_labels
@@ -74,27 +71,21 @@ def distill(plan: DistillPlan, run: RunInProgress, source: object) -> Run:
     return conclude(taught, teacher_facts, student, others, baseline_story=story)
 
 
-def examine(plan: DistillPlan, source: object, folder: Path) -> list[Finding]:
-    """Do all checks, for the command ``tinybert doctor``; nothing is trained."""
-    data, encoded, _ = prepare_rows(plan, source, folder)
-    findings = checks_before(plan, data, encoded.tokenizer)
-    if any(finding.level == "stop" for finding in findings):
-        return findings
-    findings += checks_of_teacher(plan, data)
-    return [*findings, check_time(plan, data, encoded.train, encoded.collator)]
-
-
 def settle_teacher(work: Distillation) -> tuple[DistillPlan, Json | None]:
     """Fine-tune a teacher that has no task head; return the plan with the teacher that answers."""
     plan, recipe = work.plan, work.recipe
     if plan.teacher.kind != "encoder":
         return plan, None
     say(f"{plan.teacher.path} has no head for this task: fine-tuning it as the teacher")
+    training = replace(
+        plan.training, num_epochs=recipe.teacher.num_epochs, learning_rate=recipe.teacher.learning_rate
+    )
     folder, facts = work.run.step(
         "teacher",
         lambda folder: fine_tune_step(
             folder,
             recipe,
+            training,
             plan.task,
             work.data,
             work.encoded,
@@ -102,8 +93,6 @@ def settle_teacher(work: Distillation) -> tuple[DistillPlan, Json | None]:
             train_rows=need_labels(work),
             name="teacher",
             bf16=work.bf16,
-            num_epochs=recipe.teacher.num_epochs,
-            learning_rate=recipe.teacher.learning_rate,
         ),
     )
     path = str(folder / MODEL)
@@ -137,7 +126,7 @@ def teach(work: Distillation, begin: Path, *, name: str = "student", like: Json 
         like: What another training said: this one takes as many steps, and is scored as often.
     """
     facts: list[Json] = []
-    for phase in phases_of(work.plan.losses, work.recipe, name=name, like=like):
+    for phase in phases_of(work.plan, name=name, like=like):
         folder, said = work.run.step(phase.name, partial(teach_phase, work, phase, begin))
         begin = folder / MODEL
         facts.append(said)
@@ -201,20 +190,18 @@ class Phase:
     num_steps: int | None = None
 
 
-def phases_of(
-    losses: dict[str, float], recipe: Recipe, *, name: str = "student", like: Json | None = None
-) -> list[Phase]:
+def phases_of(plan: DistillPlan, *, name: str = "student", like: Json | None = None) -> list[Phase]:
     """Return the phases; the paper's two put the intermediate layers first."""
-    assert recipe.train.num_epochs is not None
+    losses, num_epochs = plan.losses, plan.training.num_epochs
     steps = cast(list[int], like["steps_of_phases"]) if like else [None, None]
-    if recipe.distill.phases == "joint":
-        return [Phase(name, losses, recipe.train.num_epochs, steps[0])]
+    if plan.recipe.distill.phases == "joint":
+        return [Phase(name, losses, num_epochs, steps[0])]
     before = "intermediate" if name == "student" else f"{name}_intermediate"
     first = {name: weight for name, weight in losses.items() if is_intermediate(name)}
     second = {name: weight for name, weight in losses.items() if not is_intermediate(name)}
     return [
-        Phase(before, first, recipe.distill.intermediate_num_epochs, steps[0]),
-        Phase(name, second, recipe.train.num_epochs, steps[1]),
+        Phase(before, first, plan.recipe.distill.intermediate_num_epochs, steps[0]),
+        Phase(name, second, num_epochs, steps[1]),
     ]
 
 
@@ -222,8 +209,7 @@ def teach_phase(work: Distillation, phase: Phase, begin: Path, folder: Path) -> 
     """Take the checkpoint at ``begin`` through one phase, into ``folder``."""
     plan, recipe = work.plan, work.recipe
     begun = load_start(begin)
-    assert recipe.distill.dropout is not None
-    set_dropout(begun.model, recipe.distill.dropout)
+    set_dropout(begun.model, plan.dropout)
     info = plan.teacher.info
     teaching = Teaching(
         phase.losses,
@@ -242,6 +228,7 @@ def teach_phase(work: Distillation, phase: Phase, begin: Path, folder: Path) -> 
     )
     settings = settings_of(
         recipe,
+        plan.training,
         name=phase.name,
         bf16=work.bf16,
         num_epochs=phase.num_epochs,
@@ -285,7 +272,7 @@ def conclude(
         models["teacher"] = (plan.teacher.path, teacher_facts)
     models |= {name: (str(path), said) for name, (path, said) in others.items()}
     metrics: Json = {"teacher": None, "fine_tune_only": None, "student": None, "retention": None}
-    metrics |= score_models(run, data, models)
+    metrics |= score_models(run, data, models, max_length=plan.training.max_length)
     main = plan.task.main_metric
     if metrics["teacher"] is not None:
         metrics["retention"] = retention(_of(metrics, "student", split), _of(metrics, "teacher", split), main)

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from datasets import Dataset
 
-from tinybert.config import Recipe
+from tinybert.config import Recipe, dump_recipe, with_settings
 from tinybert.data import TextData
 from tinybert.errors import RecipeError
 from tinybert.models import load_tokenizer
 from tinybert.objectives import HardObjective
 from tinybert.runs import Json, Run, RunInProgress
-from tinybert.stages.plan.distillation import find_task, fit_length
-from tinybert.stages.plan.unread import refuse_unread
+from tinybert.stages.plan.training import (
+    Training,
+    find_hard_loss,
+    find_task,
+    longest_row,
+    plan_training,
+)
 from tinybert.stages.steps.finish import finish_run, score_models
 from tinybert.stages.steps.fit import MODEL, fit, settings_of
 from tinybert.stages.steps.prepare import Encoded, encode_rows, load_for_labels, load_rows
@@ -24,74 +30,94 @@ DEFAULT_NUM_EPOCHS = 3
 DEFAULT_LEARNING_RATE = 5e-5
 
 
-def resolve_finetune(recipe: Recipe) -> Recipe:
-    """Return the recipe with every "auto" decided.
+@dataclass(frozen=True)
+class FinetunePlan:
+    """Everything a fine-tuning needs to know before it loads weights.
+
+    Attributes:
+        recipe: The recipe with every "auto" replaced.
+        training: Its longest row, epochs and learning rate.
+        task: The task.
+        model: The checkpoint that is fine-tuned.
+    """
+
+    recipe: Recipe
+    training: Training
+    task: Task
+    model: str
+
+    def inputs(self) -> dict[str, str]:
+        """Return what the run reads besides its rows: name → path."""
+        return {"model": self.model}
+
+    def describe(self) -> str:
+        """Return the recipe as it would be run."""
+        return dump_recipe(self.recipe)
+
+
+def plan_finetune(recipe: Recipe) -> FinetunePlan:
+    """Decide everything a fine-tuning needs.
 
     Raises:
-        RecipeError: ``model`` is missing, the hard loss is not the task's, or a setting is not read here.
+        RecipeError: ``model`` is missing, or the hard loss is not the task's.
         ModelError: There is no such model.
     """
-    if recipe.model is None:
+    model = recipe.model
+    if model is None:
         raise RecipeError(
             "recipe", "model is missing; give --model a checkpoint, a run, bundled:minilm or a hub name"
         )
-    refuse_unread(
-        recipe,
-        ["teacher", "student", "distill", "corpus", "pretrain", "augment", "baseline"],
-        {"train": ["num_steps", "eval_steps"]},
-    )
     task = find_task(recipe)
-    recipe = fit_length(recipe, task, [recipe.model])
-    train = recipe.train
-    return recipe.model_copy(
-        update={
-            "hard_loss": next(iter(task.hard_losses)) if recipe.hard_loss == "auto" else recipe.hard_loss,
-            "train": train.model_copy(
-                update={
-                    "num_epochs": train.num_epochs or DEFAULT_NUM_EPOCHS,
-                    "learning_rate": train.learning_rate or DEFAULT_LEARNING_RATE,
-                }
-            ),
-        }
-    )
+    max_length = longest_row(recipe, task, [model])
+    defaults = DEFAULT_NUM_EPOCHS, DEFAULT_LEARNING_RATE
+    training = plan_training(recipe, max_length=max_length, defaults=defaults)
+    changes = {**training.settings(), "hard_loss": find_hard_loss(recipe, task)}
+    return FinetunePlan(with_settings(recipe, changes), training, task, model)
 
 
-def finetune(recipe: Recipe, run: RunInProgress, source: object) -> Run:
-    """Fine-tune ``recipe.model``: from rows to report; what is done already is not done again.
+def finetune(plan: FinetunePlan, run: RunInProgress, source: object) -> Run:
+    """Fine-tune a model: from rows to report; what is done already is not done again.
 
     Args:
-        recipe: A resolved recipe.
+        plan: Made by :func:`plan_finetune`.
         run: The run, begun.
         source: The rows: anything :func:`tinybert.data.load` reads.
     """
+    recipe, task = plan.recipe, plan.task
     check_trackers(recipe.train.trackers)
-    task = find_task(recipe)
     data = load_rows(source, recipe, task, work_dir=run.work / "rows", allow_unlabelled=False)
-    assert recipe.model is not None
-    tokenizer = load_tokenizer(recipe.model)
-    encoded = encode_rows(data, tokenizer, section=recipe.data, folder=run.work / "encoded")
+    encoded = encode_rows(
+        data,
+        load_tokenizer(plan.model),
+        section=recipe.data,
+        max_length=plan.training.max_length,
+        folder=run.work / "encoded",
+    )
     bf16 = measured_bf16(run, recipe)
     folder, facts = run.step(
         "model",
         lambda folder: fine_tune_step(
             folder,
             recipe,
+            plan.training,
             task,
             data,
             encoded,
-            path=str(recipe.model),
+            path=plan.model,
             train_rows=encoded.train,
             name="model",
             bf16=bf16,
         ),
     )
-    metrics: Json = dict(score_models(run, data, {"model": (str(folder / MODEL), facts)}))
+    models = {"model": (str(folder / MODEL), facts)}
+    metrics: Json = dict(score_models(run, data, models, max_length=plan.training.max_length))
     return finish_run(run, task, data, metrics, facts_by_name={"model": facts}, model=folder / MODEL)
 
 
 def fine_tune_step(
     folder: Path,
     recipe: Recipe,
+    training: Training,
     task: Task,
     data: TextData,
     encoded: Encoded,
@@ -100,20 +126,10 @@ def fine_tune_step(
     train_rows: Dataset,
     name: str,
     bf16: bool,
-    num_epochs: int | None = None,
-    learning_rate: float | None = None,
 ) -> Json:
     """Fine-tune a checkpoint with hard labels; a step of this stage and of distillation."""
     model = load_for_labels(path, task, data.labels, seed=recipe.train.seed, new_head=True)
-    assert recipe.train.num_epochs is not None
-    assert recipe.train.learning_rate is not None
-    settings = settings_of(
-        recipe,
-        name=name,
-        bf16=bf16,
-        num_epochs=num_epochs or recipe.train.num_epochs,
-        learning_rate=learning_rate or recipe.train.learning_rate,
-    )
+    settings = settings_of(recipe, training, name=name, bf16=bf16)
     return fit(
         folder,
         model,

@@ -10,7 +10,6 @@ take the place of the scores.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -18,44 +17,33 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from transformers import PreTrainedConfig, PreTrainedModel
 
-from tinybert.config import Recipe
-from tinybert.errors import RecipeError
-from tinybert.losses import BUILTIN as LOSSES
+from tinybert.config import GENERAL
 from tinybert.losses import cross_entropy
 from tinybert.models import (
-    EncoderInfo,
-    Shape,
     check_vocabulary,
-    describe,
     load_config,
     load_encoder,
     load_tokenizer,
     project_start,
     random_start,
-    resolve_layer_map,
     slice_start,
     student_config,
 )
 from tinybert.models.dropout import config_rates, set_dropout
-from tinybert.models.masked_lm import load_masked_lm, random_masked_lm, refuse_without_known_head
+from tinybert.models.masked_lm import load_masked_lm, random_masked_lm
 from tinybert.objectives import (
     HARD,
     MASKED_LM,
     DistillObjective,
     GeneralObjective,
     Teaching,
-    find_loss,
-    is_intermediate,
     remove_projections,
 )
 from tinybert.runs import Json, Run, RunInProgress
-from tinybert.stages.doctor.checks import same_tokenizer
 from tinybert.stages.finetune import measured_bf16
-from tinybert.stages.plan.distillation import fit_positions
-from tinybert.stages.plan.losses import layer_problems, relation_heads
-from tinybert.stages.plan.student import GENERAL, Start, check_start, plan_shape, plan_start
-from tinybert.stages.plan.unread import refuse_relation_heads, refuse_unread
-from tinybert.stages.pretrain import LABELLED_ONLY, MAX_LENGTH, refuse_without_mask
+from tinybert.stages.plan.general import GeneralPlan
+from tinybert.stages.plan.losses import relation_heads
+from tinybert.stages.pretrain import refuse_without_mask
 from tinybert.stages.steps.fit import MODEL
 from tinybert.stages.steps.raw_text import (
     Blocks,
@@ -70,148 +58,12 @@ from tinybert.stages.steps.start import PROJECTION_FILE, calibration
 from tinybert.teachers import ModelTeacher
 from tinybert.training import check_trackers
 
-UNREAD = ["model", "hard_loss", "augment", "baseline"]
-UNREAD_PARTS = {
-    "data": LABELLED_ONLY,
-    "teacher": ["pretrained", "fine_tune", "num_epochs", "learning_rate", "store", "store_budget_mb"],
-    "distill": ["phases", "temperature", "intermediate_num_epochs"],
-    "train": ["early_stopping_patience"],
-    "pretrain": ["tokenizer", "train_only"],
-}
-DEFAULT_TRAINING: dict[Start, tuple[int, float]] = {
-    "slice": (1, 1e-4),
-    "checkpoint": (1, 1e-4),
-    "project": (1, 3e-4),
-    "random": (3, 5e-4),
-}
-"""Start → epochs and peak learning rate."""
-
-
-@dataclass(frozen=True)
-class GeneralPlan:
-    """Everything a general distillation needs to know before it loads weights.
-
-    Attributes:
-        recipe: With every "auto" replaced.
-        teacher: The encoder that is learnt from.
-        info: Its size.
-        shape: The student's.
-        start: How the student begins.
-        source: The checkpoint it begins from; the teacher for the rest.
-        layer_map: For each student layer the teacher's, from 1.
-        losses: Loss name → weight.
-    """
-
-    recipe: Recipe
-    teacher: str
-    info: EncoderInfo
-    shape: Shape
-    start: Start
-    source: str
-    layer_map: tuple[int, ...]
-    losses: dict[str, float]
-
-    def models(self) -> dict[str, str]:
-        """Return what the run reads besides its text: name → path."""
-        student = {"student": self.source} if self.start == "checkpoint" else {}
-        return {"teacher": self.teacher, **student}
-
-
-def plan_general(recipe: Recipe) -> GeneralPlan:
-    """Decide everything a general distillation needs.
-
-    Raises:
-        RecipeError: Settings that do not go together; all are listed.
-        ModelError: A shape, a checkpoint or a layer map that cannot be.
-    """
-    if recipe.teacher.path is None:
-        raise RecipeError(
-            "recipe", "teacher.path is missing; give --teacher a checkpoint, a run or bundled:minilm"
-        )
-    refuse_unread(recipe, UNREAD, UNREAD_PARTS)
-    teacher = recipe.teacher.path
-    info = describe(load_config(teacher))
-    start, source = plan_start(recipe, teacher)
-    shape = plan_shape(recipe, start)
-    losses = _losses(recipe, shape, info)
-    if MASKED_LM in losses:
-        refuse_without_known_head(source, load_config(source))
-    else:
-        refuse_unread(recipe, [], {"pretrain": ["mask_share", "whole_words"]}, by="losses without masked_lm")
-    refuse_relation_heads(recipe, losses)
-    check_start(start, shape, source)
-    if start == "checkpoint":
-        _check_same_vocabulary(source, teacher)
-    name = "uniform" if recipe.student.layer_map == "auto" else recipe.student.layer_map
-    layer_map = resolve_layer_map(name, shape.num_hidden_layers, info.num_hidden_layers)
-    recipe = fit_positions(recipe, [teacher, source], default=MAX_LENGTH)
-    num_epochs, learning_rate = DEFAULT_TRAINING[start]
-    train = {
-        "num_epochs": recipe.train.num_epochs or num_epochs,
-        "learning_rate": recipe.train.learning_rate or learning_rate,
-    }
-    resolved = recipe.model_copy(
-        update={
-            "student": recipe.student.model_copy(update={"start": start, "layer_map": name}),
-            "distill": recipe.distill.model_copy(
-                update={"losses": losses, "dropout": recipe.distill.dropout or 0.0}
-            ),
-            "train": recipe.train.model_copy(update=train),
-        }
-    )
-    return GeneralPlan(resolved, teacher, info, shape, start, source, tuple(layer_map), losses)
-
-
-def _check_same_vocabulary(student: str, teacher: str) -> None:
-    if not same_tokenizer(load_tokenizer(student), load_tokenizer(teacher)):
-        raise RecipeError(
-            "recipe",
-            f"student.shape = {student}: reads with another vocabulary than the teacher {teacher}; layers "
-            "are compared token by token, so give a student that has the teacher's, or a shape",
-        )
-
-
-def _losses(recipe: Recipe, shape: Shape, info: EncoderInfo) -> dict[str, float]:
-    """Return loss name → weight: hidden states and scores, or relations where there are other heads."""
-    if recipe.distill.losses == "auto":
-        same = shape.num_attention_heads == info.num_attention_heads
-        losses = {"hidden_state_mse": 1.0, "attention_score_mse" if same else "relation_kl": 1.0}
-        if problems := layer_problems(recipe, losses, shape, info, teacher_is_file=False):
-            raise RecipeError("recipe", problems)
-        return losses
-    losses = dict(recipe.distill.losses)
-    problems: list[str] = []
-    for name, weight in losses.items():
-        if weight <= 0:
-            problems.append(f"distill.losses.{name} = {weight}: a weight is positive")
-        if name != MASKED_LM and not _compares_layers(name):
-            allowed = [each for each in LOSSES if _compares_layers(each)]
-            problems.append(
-                f"distill.losses.{name}: without labels a student learns layers ({', '.join(allowed)}) and "
-                f"{MASKED_LM}"
-            )
-    layers = {name: weight for name, weight in losses.items() if name != MASKED_LM}
-    if not problems and not layers:
-        problems.append(f"distill.losses: {MASKED_LM} alone is pre-training; use `tinybert pretrain`")
-    problems = problems or layer_problems(recipe, layers, shape, info, teacher_is_file=False)
-    if problems:
-        raise RecipeError("recipe", problems)
-    return losses
-
-
-def _compares_layers(name: str) -> bool:
-    try:
-        find_loss(name)
-    except RecipeError:
-        return False
-    return is_intermediate(name)
-
 
 def distill_general(plan: GeneralPlan, run: RunInProgress, source: object) -> Run:
-    """Carry a plan out, from raw text to report; what is done already is not done again.
+    """Distil an encoder, from raw text to report; what is done already is not done again.
 
     Args:
-        plan: Made by :func:`plan_general`.
+        plan: Made by :func:`tinybert.stages.plan.general.plan_general`.
         run: The run, begun.
         source: Anything :func:`tinybert.corpus.corpus.load_corpus` reads.
     """
@@ -221,7 +73,7 @@ def distill_general(plan: GeneralPlan, run: RunInProgress, source: object) -> Ru
     check_vocabulary(plan.teacher, tokenizer, num_rows=plan.info.vocab_size)
     if MASKED_LM in plan.losses:
         refuse_without_mask(tokenizer, plan.teacher)
-    blocks = load_blocks(source, recipe, tokenizer, run)
+    blocks = load_blocks(source, recipe, tokenizer, run, max_length=plan.training.max_length)
     bf16 = measured_bf16(run, recipe)
     begin, _ = run.step("start", lambda folder: _keep_start(folder, plan, blocks))
     folder, facts = run.step("student", lambda folder: _train(folder, plan, blocks, begin, bf16=bf16))
@@ -242,7 +94,6 @@ def distill_general(plan: GeneralPlan, run: RunInProgress, source: object) -> Ru
         metrics=metrics,
         main_metric="loss",
         notes=_notes(plan),
-        unread=UNREAD,
     )
 
 
@@ -320,7 +171,7 @@ def _train(folder: Path, plan: GeneralPlan, blocks: Blocks, begin: Path, *, bf16
     recipe = plan.recipe
     student, projection = _load_start(begin, plan)
     rates = config_rates(student)
-    set_dropout(student, recipe.distill.dropout or 0.0)
+    set_dropout(student, plan.dropout)
     teaching = Teaching(
         {HARD if name == MASKED_LM else name: weight for name, weight in plan.losses.items()},
         plan.layer_map,
@@ -339,7 +190,7 @@ def _train(folder: Path, plan: GeneralPlan, blocks: Blocks, begin: Path, *, bf16
     )
     masking = masking_of(recipe, blocks.tokenizer) if MASKED_LM in plan.losses else None
     objective = GeneralObjective(inner, masking)
-    settings = text_settings(recipe, blocks, name=GENERAL, bf16=bf16)
+    settings = text_settings(recipe, plan.training, blocks, name=GENERAL, bf16=bf16)
     trained = fit_blocks(
         folder,
         student,

@@ -4,30 +4,25 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Callable
-from functools import partial
+from dataclasses import replace
 from pathlib import Path
 
 import datasets
 import transformers
 
-from tinybert.config import Recipe, dump_recipe
+from tinybert.config import Recipe, given_settings, make_recipe, settings
 from tinybert.corpus.documents import is_pipe
-from tinybert.errors import RecipeError
+from tinybert.errors import RecipeError, TinyBertError
 from tinybert.runs import Run, RunInProgress, digest_input, refuse_inside
 from tinybert.sources.locate import refuse_missing
-from tinybert.stages.distill import distill
-from tinybert.stages.finetune import finetune, resolve_finetune
-from tinybert.stages.general import GeneralPlan, distill_general, plan_general
-from tinybert.stages.plan.distillation import plan_distill
-from tinybert.stages.plan.student import GENERAL
-from tinybert.stages.pretrain import models_of_pretrain, pretrain, resolve_pretrain
+from tinybert.stages import STAGES
+from tinybert.stages.stage import Plan
 
 
 def run_recipe(recipe: Recipe, out: str | Path, *, source: object = None) -> Run:
     """Run a recipe's stage and return its run directory.
 
-    The same call again returns the finished run, or goes on after a kill.
+    The same call again returns the finished run, or resumes it after a kill.
 
     Args:
         recipe: What to do; every "auto" in it is decided here.
@@ -38,54 +33,48 @@ def run_recipe(recipe: Recipe, out: str | Path, *, source: object = None) -> Run
         TinyBertError: What is wrong, all at once, before anything is trained.
     """
     quiet_libraries()
-    rows = _source(recipe, source)
-    place = Path(out)
-    resolved, models, carry_out = _settle(recipe)
-    is_text = resolved.stage == "pretrain" or resolved.task == GENERAL
-    if is_text:
+    rows, place, stage = _source(recipe, source), Path(out), STAGES[recipe.stage]
+    plan = make_plan(recipe)
+    if stage.reads_raw_text:
         refuse_inside(place, rows)
-    inputs = {"data": digest_input(rows, is_text=is_text)} | {
-        name: digest_input(path) for name, path in models.items()
+    inputs = {"data": digest_input(rows, is_text=stage.reads_raw_text)} | {
+        name: digest_input(path) for name, path in plan.inputs().items()
     }
-    with RunInProgress(place, resolved, inputs, is_comparable=not is_pipe(rows)) as run:
-        return run.finished or carry_out(run, rows)
+    with RunInProgress(place, plan.recipe, inputs, is_comparable=not is_pipe(rows)) as run:
+        return run.finished or stage.run(plan, run, rows)
 
 
-def _settle(recipe: Recipe) -> tuple[Recipe, dict[str, str], Callable[[RunInProgress, object], Run]]:
-    """Return the resolved recipe, the models it reads by name, and what carries it out."""
-    if recipe.stage == "finetune":
-        resolved = resolve_finetune(recipe)
-        return resolved, {"model": str(resolved.model)}, partial(finetune, resolved)
-    if recipe.stage == "pretrain":
-        resolved = resolve_pretrain(recipe)
-        return resolved, models_of_pretrain(resolved), partial(pretrain, resolved)
-    if recipe.task == GENERAL:
-        general = plan_general(recipe)
-        return general.recipe, general.models(), partial(distill_general, general)
-    plan = plan_distill(recipe)
-    return plan.recipe, plan.models(), partial(distill, plan)
+def make_plan(recipe: Recipe) -> Plan:
+    """Return what a recipe would do, every "auto" decided; ``describe()`` says it. Nothing is written.
+
+    Raises:
+        TinyBertError: What is wrong, and every setting that the stage does not use, all at once.
+    """
+    stage = STAGES[recipe.stage]
+    unused, used = stage.unused(recipe), stage.used(recipe)
+    given = {name: value for name, value in given_settings(recipe).items() if name in used}
+    try:
+        plan = stage.plan(make_recipe(given))
+    except TinyBertError as error:
+        if not unused:
+            raise
+        raise RecipeError("recipe", [*unused, *_problems_of(error)]) from error
+    if unused:
+        raise RecipeError("recipe", unused)
+    decided = settings(plan.recipe)
+    return replace(plan, recipe=make_recipe({name: decided[name] for name in used}))
 
 
 def describe_plan(recipe: Recipe) -> str:
-    """Return what a recipe would do, every "auto" decided, for ``--dry-run``; nothing is written."""
+    """Return what a recipe would do, for ``--dry-run``; nothing is written."""
     if recipe.data.path is not None:
         refuse_missing(recipe.data.path)
-    if recipe.stage == "finetune":
-        return dump_recipe(resolve_finetune(recipe))
-    if recipe.stage == "pretrain":
-        return dump_recipe(resolve_pretrain(recipe))
-    plan = plan_general(recipe) if recipe.task == GENERAL else plan_distill(recipe)
-    teacher = plan.teacher if isinstance(plan, GeneralPlan) else f"{plan.teacher.path} ({plan.teacher.kind})"
-    shape = plan.shape
-    lines = [
-        f"# teacher: {teacher}",
-        f"# student: {shape.num_hidden_layers} layers × {shape.hidden_size}, "
-        f"{shape.num_attention_heads} heads, feed-forward {shape.intermediate_size}; "
-        f"start: {plan.start} from {plan.source}",
-    ]
-    if plan.layer_map:
-        lines.append(f"# student layers 1–{len(plan.layer_map)} ← teacher layers {list(plan.layer_map)}")
-    return "\n".join(lines) + "\n" + dump_recipe(plan.recipe)
+    return make_plan(recipe).describe()
+
+
+def _problems_of(error: TinyBertError) -> list[str]:
+    own = error.subject == "recipe"
+    return [problem if own else f"{error.subject}: {problem}" for problem in error.problems]
 
 
 def _source(recipe: Recipe, source: object) -> object:

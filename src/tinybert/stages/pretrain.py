@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, cast
 
 from transformers import BertConfig, PreTrainedModel, PreTrainedTokenizerBase
 
-from tinybert.config import Recipe
+from tinybert.config import Recipe, dump_recipe, with_settings
 from tinybert.errors import RecipeError
 from tinybert.lookup import nearest
 from tinybert.models import Shape, check_vocabulary, load_config, load_tokenizer, resolve_shape
@@ -22,8 +23,7 @@ from tinybert.models.shapes import BUILTIN as SHAPES
 from tinybert.objectives import MaskedLMObjective
 from tinybert.runs import Json, Run, RunInProgress
 from tinybert.stages.finetune import measured_bf16
-from tinybert.stages.plan.distillation import fit_positions
-from tinybert.stages.plan.unread import refuse_unread
+from tinybert.stages.plan.training import Training, longest_input, plan_training
 from tinybert.stages.steps.fit import MODEL
 from tinybert.stages.steps.raw_text import (
     Blocks,
@@ -36,11 +36,6 @@ from tinybert.stages.steps.raw_text import (
 )
 from tinybert.training import check_trackers
 
-UNREAD = ["task", "hard_loss", "teacher", "student", "distill", "augment", "baseline"]
-LABELLED_ONLY = (
-    *("text_pair", "label", "label_pieces", "max_train_rows"),
-    *("on_bad_row", "on_orphan_tag", "max_leakage"),
-)
 MAX_LENGTH = 128
 NUM_POSITIONS = 512
 DEFAULT_TRAINING: dict[str, tuple[int, float]] = {
@@ -51,44 +46,62 @@ DEFAULT_TRAINING: dict[str, tuple[int, float]] = {
 """What begins → epochs and peak learning rate."""
 
 
-def resolve_pretrain(recipe: Recipe) -> Recipe:
-    """Return the recipe with every "auto" decided.
+@dataclass(frozen=True)
+class PretrainPlan:
+    """Everything a pre-training needs to know before it loads weights.
+
+    Attributes:
+        recipe: The recipe with every "auto" replaced.
+        training: Its block length, epochs and learning rate.
+        model: The checkpoint to go on from, or a named shape.
+        tokenizer: Whose vocabulary is read.
+    """
+
+    recipe: Recipe
+    training: Training
+    model: str
+    tokenizer: str
+
+    @property
+    def is_new(self) -> bool:
+        """Whether the model begins as a shape with random weights."""
+        return self.model in SHAPES
+
+    def inputs(self) -> dict[str, str]:
+        """Return what the run reads besides its text: name → path; a shape is no file."""
+        return {"tokenizer": self.tokenizer} if self.is_new else {"model": self.model}
+
+    def describe(self) -> str:
+        """Return the recipe as it would be run."""
+        return dump_recipe(self.recipe)
+
+
+def plan_pretrain(recipe: Recipe) -> PretrainPlan:
+    """Decide everything a pre-training needs.
 
     Raises:
-        RecipeError: The model or the tokenizer is missing, or a setting is not read here; all are listed.
+        RecipeError: The model or the tokenizer is missing, or settings do not go together; all are listed.
         ModelError: There is no such checkpoint.
     """
-    if recipe.model is None:
+    model = recipe.model
+    if model is None:
         raise RecipeError(
             "recipe",
             f"model is missing; give --model a shape ({', '.join(SHAPES)}) or a checkpoint to go on from",
         )
-    refuse_unread(recipe, UNREAD, {"data": LABELLED_ONLY, "train": ["early_stopping_patience"]})
-    begins = _begins(recipe)
-    limits = [recipe.model] if begins != "random" else []
-    recipe = fit_positions(recipe, limits, default=MAX_LENGTH)
-    if begins == "random" and (recipe.data.max_length or 0) > NUM_POSITIONS:
+    begins = _begins(model, recipe)
+    max_length = longest_input(recipe, [model] if begins != "random" else [], default=MAX_LENGTH)
+    if begins == "random" and max_length > NUM_POSITIONS:
         raise RecipeError(
-            "recipe", f"data.max_length = {recipe.data.max_length}: a new BERT has {NUM_POSITIONS} positions"
+            "recipe", f"data.max_length = {max_length}: a new BERT has {NUM_POSITIONS} positions"
         )
-    num_epochs, learning_rate = DEFAULT_TRAINING[begins]
-    train = {
-        "num_epochs": recipe.train.num_epochs or num_epochs,
-        "learning_rate": recipe.train.learning_rate or learning_rate,
-    }
-    return recipe.model_copy(update={"train": recipe.train.model_copy(update=train)})
+    training = plan_training(recipe, max_length=max_length, defaults=DEFAULT_TRAINING[begins])
+    resolved = with_settings(recipe, training.settings())
+    return PretrainPlan(resolved, training, model, recipe.pretrain.tokenizer or model)
 
 
-def models_of_pretrain(recipe: Recipe) -> dict[str, str]:
-    """Return what the run reads besides its text: name → path; a shape is no file."""
-    assert recipe.model is not None
-    named = {"model": recipe.model, "tokenizer": recipe.pretrain.tokenizer}
-    return {name: path for name, path in named.items() if path is not None and path not in SHAPES}
-
-
-def _begins(recipe: Recipe) -> Literal["random", "checkpoint", "head"]:
-    assert recipe.model is not None
-    name, section = recipe.model, recipe.pretrain
+def _begins(name: str, recipe: Recipe) -> Literal["random", "checkpoint", "head"]:
+    section = recipe.pretrain
     if name in SHAPES:
         problems = [] if section.tokenizer else [_no_tokenizer(name)]
         if section.train_only == "head":
@@ -116,24 +129,24 @@ def _no_tokenizer(name: str) -> str:
     )
 
 
-def pretrain(recipe: Recipe, run: RunInProgress, source: object) -> Run:
+def pretrain(plan: PretrainPlan, run: RunInProgress, source: object) -> Run:
     """Pre-train: from raw text to report; what is done already is not done again.
 
     Args:
-        recipe: A resolved recipe.
+        plan: Made by :func:`plan_pretrain`.
         run: The run, begun.
         source: Anything :func:`tinybert.corpus.corpus.load_corpus` reads.
     """
+    recipe = plan.recipe
     check_trackers(recipe.train.trackers)
-    assert recipe.model is not None
-    tokenizer = load_tokenizer(recipe.pretrain.tokenizer or recipe.model)
-    if recipe.model not in SHAPES:
-        check_vocabulary(recipe.model, tokenizer, num_rows=load_config(recipe.model).vocab_size)
-    refuse_without_mask(tokenizer, recipe.pretrain.tokenizer or recipe.model)
-    blocks = load_blocks(source, recipe, tokenizer, run)
+    tokenizer = load_tokenizer(plan.tokenizer)
+    if not plan.is_new:
+        check_vocabulary(plan.model, tokenizer, num_rows=load_config(plan.model).vocab_size)
+    refuse_without_mask(tokenizer, plan.tokenizer)
+    blocks = load_blocks(source, recipe, tokenizer, run, max_length=plan.training.max_length)
     bf16 = measured_bf16(run, recipe)
-    folder, facts = run.step("model", lambda folder: _train(folder, recipe, blocks, bf16=bf16))
-    metrics: Json = {"task": "masked_lm", "model": recipe.model, "train_only": recipe.pretrain.train_only}
+    folder, facts = run.step("model", lambda folder: _train(folder, plan, blocks, bf16=bf16))
+    metrics: Json = {"task": "masked_lm", "model": plan.model, "train_only": recipe.pretrain.train_only}
     return finish_text_run(
         run,
         blocks,
@@ -141,18 +154,17 @@ def pretrain(recipe: Recipe, run: RunInProgress, source: object) -> Run:
         model=folder / MODEL,
         metrics=metrics,
         main_metric="perplexity",
-        notes=_notes(recipe, blocks),
-        unread=UNREAD,
+        notes=_notes(plan, blocks),
     )
 
 
-def _train(folder: Path, recipe: Recipe, blocks: Blocks, *, bf16: bool) -> Json:
-    model = first_weights(recipe, blocks.tokenizer)
-    frozen = recipe.pretrain.train_only == "head"
+def _train(folder: Path, plan: PretrainPlan, blocks: Blocks, *, bf16: bool) -> Json:
+    model = first_weights(plan, blocks.tokenizer)
+    frozen = plan.recipe.pretrain.train_only == "head"
     if frozen:
         freeze_encoder(model)
-    objective = MaskedLMObjective(masking_of(recipe, blocks.tokenizer), frozen_encoder=frozen)
-    settings = text_settings(recipe, blocks, name="pretrain", bf16=bf16)
+    objective = MaskedLMObjective(masking_of(plan.recipe, blocks.tokenizer), frozen_encoder=frozen)
+    settings = text_settings(plan.recipe, plan.training, blocks, name="pretrain", bf16=bf16)
     trained = fit_blocks(
         folder,
         model,
@@ -165,12 +177,12 @@ def _train(folder: Path, recipe: Recipe, blocks: Blocks, *, bf16: bool) -> Json:
     return keep_model(folder, model, blocks, trained)
 
 
-def first_weights(recipe: Recipe, tokenizer: PreTrainedTokenizerBase) -> PreTrainedModel:
+def first_weights(plan: PretrainPlan, tokenizer: PreTrainedTokenizerBase) -> PreTrainedModel:
     """Return the model before its first step: a new BERT of a shape, or a checkpoint."""
-    assert recipe.model is not None
-    if recipe.model in SHAPES:
-        return random_masked_lm(_config(resolve_shape(recipe.model, {}), tokenizer), seed=recipe.train.seed)
-    return load_masked_lm(recipe.model, new_head=True, seed=recipe.train.seed)
+    seed = plan.recipe.train.seed
+    if plan.is_new:
+        return random_masked_lm(_config(resolve_shape(plan.model, {}), tokenizer), seed=seed)
+    return load_masked_lm(plan.model, new_head=True, seed=seed)
 
 
 def _config(shape: Shape, tokenizer: PreTrainedTokenizerBase) -> BertConfig:
@@ -195,11 +207,10 @@ def refuse_without_mask(tokenizer: PreTrainedTokenizerBase, name: str) -> None:
         raise RecipeError(name, "its tokenizer has no mask token; take that of a masked language model")
 
 
-def _notes(recipe: Recipe, blocks: Blocks) -> list[str]:
+def _notes(plan: PretrainPlan, blocks: Blocks) -> list[str]:
     lines = ["Perplexity: over masked tokens of held-out documents, the same masks at each evaluation."]
-    assert recipe.model is not None
-    if recipe.model not in SHAPES and not has_masked_lm_head(load_config(recipe.model)):
+    if not plan.is_new and not has_masked_lm_head(load_config(plan.model)):
         lines.append("The checkpoint had no masked-LM head: it began with a new one.")
-    if blocks.corpus.language == "zh" and recipe.pretrain.whole_words:
+    if blocks.corpus.language == "zh" and plan.recipe.pretrain.whole_words:
         lines.append("Whole words are those of a Chinese segmenter.")
     return lines

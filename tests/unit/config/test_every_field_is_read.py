@@ -11,8 +11,8 @@ from tests import easy
 from tinybert.config import Recipe, build_recipe, dump_recipe
 from tinybert.config.recipe import Section
 from tinybert.errors import TinyBertError
-from tinybert.stages.augment import augment, resolve_augment
-from tinybert.stages.pipeline import run_recipe
+from tinybert.stages.augment import augment
+from tinybert.stages.pipeline import make_plan, run_recipe
 
 Read = set[str]
 
@@ -81,7 +81,9 @@ def test_every_field_is_read_by_a_stage(
     run_recipe(build_recipe({**text, **pretrain}, [*steps, "train.eval_steps=1"]), tmp_path / "pretrain")
     general = {"task": "general", "teacher": {"path": str(tiny_encoder)}}
     run_recipe(build_recipe({**text, **general}, [*steps, *easy.NARROW_STUDENT]), tmp_path / "general")
-    synonyms = build_recipe(common, ["augment.method=synonyms", f"augment.wordnet={tmp_path}"])
+    only = {"stage": "augment", **common}
+    synonyms = build_recipe(only, ["augment.method=synonyms", f"augment.wordnet={tmp_path}"])
     with pytest.raises(TinyBertError):  # no WordNet there
-        augment(resolve_augment(synonyms), tmp_path / "copies.jsonl")
+        make_plan(synonyms)
+    augment(make_plan(build_recipe(only, ["augment.method=swap"])), tmp_path / "copies.jsonl")
     assert set(all_fields()) - read == set()

@@ -207,11 +207,12 @@ def test_a_finished_run_is_found_again_by_its_own_recipe_only(tmp_path: Path) ->
 
 def test_a_setting_that_came_later_does_not_make_a_run_another(tmp_path: Path) -> None:
     out = tmp_path / "run"
-    with RunInProgress(out, RECIPE) as run:
+    with RunInProgress(out, build_recipe({"baseline": True})) as run:
         run.finish({})
     lines = (out / "recipe.yaml").read_text().splitlines()
     assert "baseline: true" in lines
-    (out / "recipe.yaml").write_text("\n".join(line for line in lines if line != "baseline: true"))
+    kept = [line for line in lines if line != "baseline: true"]
+    (out / "recipe.yaml").write_text("\n".join(kept) or "{}")
     assert found(out) is not None
     with pytest.raises(RunError, match="made with other settings"):
         found(out, build_recipe({"baseline": False}))

@@ -124,7 +124,10 @@ def test_after_rows_that_cannot_be_changed_another_method_may_follow(
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--out", "OUT.jsonl", "--processes", "0"], "--processes: 0: give 1 to 256"),
+        (
+            ["--out", "OUT.jsonl", "--processes", "0"],
+            "augment.processes = 0: must be greater than or equal to 1",
+        ),
         (["--out", "DATA/more.jsonl"], "lies in the folder of its own data"),
         (["--out", "OUT.jsonl", "augment.num_candidates=100000"], "augment.num_candidates"),
     ],

@@ -18,8 +18,7 @@ from tinybert.objectives import Teaching
 from tinybert.runs import Run, RunInProgress
 from tinybert.stages import distill as distill_module
 from tinybert.stages.distill import Phase, phases_of
-from tinybert.stages.pipeline import run_recipe
-from tinybert.stages.plan.distillation import plan_distill
+from tinybert.stages.pipeline import make_plan, run_recipe
 from tinybert.stages.plan.teacher import pretrained_of
 from tinybert.stages.steps import baseline as baseline_module
 from tinybert.stages.steps.baseline import baseline_start
@@ -47,7 +46,7 @@ def run(
 def teacher_of(
     folder: Path, teacher: Path | str, *overrides: str, **options: object
 ) -> tuple[Teacher, object]:
-    plan = plan_distill(recipe_of(teacher, *overrides))
+    plan = make_plan(recipe_of(teacher, *overrides))
     with RunInProgress(folder / "run", plan.recipe) as progress:
         work = prepare(plan, progress, easy.make_splits())
         return answers(work, Teaching(plan.losses, plan.layer_map)), work
@@ -113,17 +112,16 @@ def test_two_phases_put_the_intermediate_layers_first(
     assert made.metrics["student"]["test"]["accuracy"] > 0.6
 
 
-def test_phases_share_the_losses_out() -> None:
+def test_phases_share_the_losses_out(tiny_teacher: Path) -> None:
     losses = {"hidden_state_mse": 1.0, "kl_divergence": 0.9, "hard": 0.1, "relation_kl": 2.0}
-    recipe = build_recipe(
-        {}, ["train.num_epochs=4", "distill.intermediate_num_epochs=7", "distill.phases=two"]
-    )
-    assert phases_of(losses, recipe) == [
+    epochs = ["train.num_epochs=4", "distill.intermediate_num_epochs=7", "distill.phases=two"]
+    plan = make_plan(recipe_of(tiny_teacher, *epochs))
+    assert phases_of(replace(plan, losses=losses)) == [
         Phase("intermediate", {"hidden_state_mse": 1.0, "relation_kl": 2.0}, 7),
         Phase("student", {"kl_divergence": 0.9, "hard": 0.1}, 4),
     ]
-    joint = build_recipe({}, ["train.num_epochs=4"])
-    assert phases_of(losses, joint) == [Phase("student", losses, 4)]
+    joint = make_plan(recipe_of(tiny_teacher, "train.num_epochs=4"))
+    assert phases_of(replace(joint, losses=losses)) == [Phase("student", losses, 4)]
 
 
 def test_a_teacher_without_a_head_is_fine_tuned_and_kept(tmp_path: Path, tiny_encoder: Path) -> None:
@@ -162,11 +160,11 @@ def test_a_teacher_without_a_head_is_fine_tuned_and_kept(tmp_path: Path, tiny_en
 
 
 def test_the_baseline_tells_where_it_starts(tmp_path: Path, tiny_teacher: Path, tiny_encoder: Path) -> None:
-    unknown = plan_distill(recipe_of(tiny_teacher))
+    unknown = make_plan(recipe_of(tiny_teacher))
     start, story = baseline_start(unknown)
     assert start.kind == "random"
     assert "not known (name them with teacher.pretrained=…): a weaker rival" in story
-    named = plan_distill(recipe_of(tiny_teacher, f"teacher.pretrained={tiny_encoder}"))
+    named = make_plan(recipe_of(tiny_teacher, f"teacher.pretrained={tiny_encoder}"))
     start, story = baseline_start(named)
     assert (start.kind, start.source, start.layer_map, start.keep_head) == (
         "project",
@@ -175,9 +173,9 @@ def test_the_baseline_tells_where_it_starts(tmp_path: Path, tiny_teacher: Path, 
         False,
     )
     assert "no task teacher anywhere" in story
-    start, story = baseline_start(plan_distill(recipe_of(tiny_teacher, "student.start=random")))
+    start, story = baseline_start(make_plan(recipe_of(tiny_teacher, "student.start=random")))
     assert (start.kind, story[-27:]) == ("random", "from the same random start.")
-    checkpoint = plan_distill(recipe_of(tiny_teacher, f"student.shape={tiny_encoder}", student=[]))
+    checkpoint = make_plan(recipe_of(tiny_teacher, f"student.shape={tiny_encoder}", student=[]))
     start, story = baseline_start(checkpoint)
     assert (start.kind, start.source) == ("checkpoint", str(tiny_encoder))
 
@@ -188,7 +186,7 @@ def test_a_run_of_ours_says_what_it_was_fine_tuned_from(tmp_path: Path, tiny_enc
     )
     made = run_recipe(recipe, tmp_path / "teacher", source=easy.make_splits())
     assert pretrained_of(str(made.path)) == str(tiny_encoder)
-    assert plan_distill(recipe_of(made.path)).teacher.pretrained == str(tiny_encoder)
+    assert make_plan(recipe_of(made.path)).teacher.pretrained == str(tiny_encoder)
     assert pretrained_of(str(tiny_encoder)) is None
 
 

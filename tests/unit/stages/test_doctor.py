@@ -9,10 +9,11 @@ from tests import easy, tokens
 
 from tinybert.config import build_recipe
 from tinybert.errors import DoctorError
-from tinybert.stages.distill import examine
+from tinybert.models.tokenizers import same_tokenizer
 from tinybert.stages.doctor import checks as doctor
 from tinybert.stages.doctor.checks import Finding, report_findings
-from tinybert.stages.plan.distillation import plan_distill
+from tinybert.stages.doctor.examination import examine
+from tinybert.stages.pipeline import make_plan
 from tinybert.stages.steps.distillation import prepare_rows
 
 
@@ -24,7 +25,7 @@ def findings(
     student: Sequence[str] = easy.TINY_STUDENT,
 ) -> dict[str, Finding]:
     recipe = build_recipe({"teacher": {"path": str(teacher)}}, [*student, *overrides])
-    found = examine(plan_distill(recipe), splits or easy.make_splits(), folder / "work")
+    found = examine(recipe, splits or easy.make_splits(), folder / "work")
     return {finding.check: finding for finding in found}
 
 
@@ -77,7 +78,7 @@ def test_a_teacher_that_does_not_know_the_task_stops(tmp_path: Path) -> None:
 def test_a_teacher_trained_here_that_learned_little_is_a_warning(tmp_path: Path, tiny_teacher: Path) -> None:
     raw = easy.save_teacher(tmp_path / "raw", num_steps=0)
     recipe = build_recipe({"teacher": {"path": str(raw)}}, easy.TINY_STUDENT)
-    made = plan_distill(recipe)
+    made = make_plan(recipe)
     data, _, _ = prepare_rows(made, easy.make_splits(), tmp_path / "work")
     (finding,) = doctor.checks_of_teacher(made, data, trained_here=True)
     assert finding.level == "warn"
@@ -134,8 +135,8 @@ def test_different_tokenizers_are_said(tmp_path: Path, tiny_teacher: Path) -> No
 
 def test_the_same_words_are_the_same_tokenizer(tmp_path: Path) -> None:
     ours, theirs = easy.make_tokenizer(), easy.make_tokenizer(list(reversed(easy.WORDS)))
-    assert doctor.same_tokenizer(ours, easy.make_tokenizer())
-    assert not doctor.same_tokenizer(ours, theirs)
+    assert same_tokenizer(ours, easy.make_tokenizer())
+    assert not same_tokenizer(ours, theirs)
 
 
 def test_unequal_heads_are_said(tmp_path: Path, tiny_teacher: Path) -> None:

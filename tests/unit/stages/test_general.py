@@ -19,8 +19,9 @@ from tinybert.errors import RecipeError
 from tinybert.models.families import EncoderInfo
 from tinybert.models.project import adapt_student
 from tinybert.objectives import GeneralObjective
-from tinybert.stages.general import plan_general
-from tinybert.stages.plan.distillation import plan_distill
+from tinybert.stages.pipeline import make_plan
+from tinybert.stages.plan.distillation import DistillPlan
+from tinybert.stages.plan.general import GeneralPlan
 from tinybert.stages.plan.losses import relation_heads
 
 FAST = [
@@ -90,7 +91,8 @@ def test_a_task_begins_from_the_general_student(
     general: Path, tiny_teacher: Path, easy_rows: Path, tmp_path: Path
 ) -> None:
     recipe = build_recipe({"teacher": {"path": str(tiny_teacher)}, "student": {"shape": str(general)}})
-    plan = plan_distill(recipe)
+    plan = make_plan(recipe)
+    assert isinstance(plan, DistillPlan)
     assert plan.start == "checkpoint"
     assert plan.layer_map == (2, 4)
     assert plan.recipe.distill.dropout == 0.0  # the student learnt without
@@ -141,7 +143,8 @@ def test_a_teacher_of_another_size_is_not_followed_layer_by_layer(
 ) -> None:
     other = easy.save_encoder(tmp_path / "other", hidden_size=48)
     recipe = build_recipe({"teacher": {"path": str(other)}, "student": {"shape": str(general)}})
-    plan = plan_distill(recipe)
+    plan = make_plan(recipe)
+    assert isinstance(plan, DistillPlan)
     assert "hidden_state_mse" not in plan.losses
     assert plan.recipe.distill.dropout == 0.1
 
@@ -161,7 +164,7 @@ def test_seeds_decide_everything(text: Path, tiny_encoder: Path, tmp_path: Path)
 
 def problems(*overrides: str) -> tuple[str, ...]:
     with pytest.raises(RecipeError) as caught:
-        plan_general(build_recipe({"stage": "distill", "task": "general"}, overrides))
+        make_plan(build_recipe({"stage": "distill", "task": "general"}, overrides))
     return caught.value.problems
 
 
@@ -176,7 +179,8 @@ def test_losses_that_need_labels_are_refused(tiny_encoder: Path) -> None:
 def test_relation_heads_split_both_widths(tiny_encoder: Path) -> None:
     teacher, narrow = f"teacher.path={tiny_encoder}", [*easy.NARROW_STUDENT, "student.num_attention_heads=1"]
     recipe = build_recipe({"stage": "distill", "task": "general"}, [teacher, *narrow])
-    plan = plan_general(recipe)
+    plan = make_plan(recipe)
+    assert isinstance(plan, GeneralPlan)
     assert "relation_kl" in plan.losses
     other = EncoderInfo(6, 384, 12, 1536, "bert", 100)
     assert relation_heads(plan.recipe, 128, other) == 8
@@ -208,9 +212,12 @@ def test_what_cannot_be_is_said_before_anything_is_read(tiny_encoder: Path) -> N
     found = problems(teacher, "student.shape=2l-128d", "student.start=slice")
     assert any("a slice keeps the teacher's" in problem for problem in found)
     (problem,) = problems(teacher, *easy.NARROW_STUDENT, "pretrain.mask_share=0.3")
-    assert problem == "pretrain.mask_share: not read by losses without masked_lm; leave it out"
+    assert problem.startswith("pretrain.mask_share: a distillation without masked_lm does not use it")
     (problem,) = problems(teacher, *easy.NARROW_STUDENT, "distill.num_relation_heads=2")
-    assert problem == "distill.num_relation_heads: not read by losses without relation_kl; leave it out"
+    assert (
+        problem
+        == "distill.num_relation_heads: a distillation without relation_kl does not use it; leave it out"
+    )
 
 
 def test_a_general_student_goes_on_with_its_maps(

@@ -8,19 +8,19 @@ from tests import easy
 from tinybert.config import build_recipe, dump_recipe
 from tinybert.errors import DataError, ModelError, RecipeError
 from tinybert.models import load_config
-from tinybert.stages.finetune import resolve_finetune
-from tinybert.stages.pipeline import describe_plan, run_recipe
-from tinybert.stages.plan.distillation import DistillPlan, find_task, plan_distill
+from tinybert.stages.pipeline import describe_plan, make_plan, run_recipe
+from tinybert.stages.plan.distillation import DistillPlan
 from tinybert.stages.plan.teacher import pretrained_of
+from tinybert.stages.plan.training import find_task
 
 
 def plan(
     teacher: Path | str, *overrides: str, student: list[str] | None = None, **tree: object
 ) -> DistillPlan:
     tree = {"data": {"path": "rows"}, "teacher": {"path": str(teacher)}, **tree}
-    return plan_distill(
-        build_recipe(tree, [*(easy.TINY_STUDENT if student is None else student), *overrides])
-    )
+    made = make_plan(build_recipe(tree, [*(easy.TINY_STUDENT if student is None else student), *overrides]))
+    assert isinstance(made, DistillPlan)
+    return made
 
 
 def refusal(teacher: Path | str, *overrides: str, student: list[str] | None = None, **tree: object) -> str:
@@ -166,7 +166,7 @@ def test_a_file_of_soft_labels_is_a_teacher_of_predictions(tmp_path: Path, tiny_
         (["hard_loss=cross_entropi"], None, ["classification allows auto, cross_entropy",
                                              "did you mean 'cross_entropy'?"]),
         (["data.label_pieces=all", "data.on_orphan_tag=refuse"], None,
-         ["data.label_pieces: read by ner only, not by classification", "data.on_orphan_tag: read by"]),
+         ["data.label_pieces: task classification does not use it", "data.on_orphan_tag: task"]),
         (["student.shape=4l-385d"], [], ["neither a named shape; did you mean '4l-384d'?"]),
     ],
 )  # fmt: skip
@@ -191,9 +191,9 @@ def test_a_teacher_without_a_head_may_be_refused(tiny_encoder: Path) -> None:
 
 def test_what_is_missing_is_named() -> None:
     with pytest.raises(RecipeError, match=r"teacher\.path is missing; give --teacher"):
-        plan_distill(build_recipe({}))
+        make_plan(build_recipe({}))
     with pytest.raises(RecipeError, match="model is missing; give --model"):
-        resolve_finetune(build_recipe({"stage": "finetune"}))
+        make_plan(build_recipe({"stage": "finetune"}))
     with pytest.raises(RecipeError, match=r"data\.path is missing"):
         run_recipe(build_recipe({"stage": "finetune", "model": "x"}), "out")
     with pytest.raises(RecipeError, match=r"unknown task; did you mean 'classification'\?"):
@@ -242,17 +242,15 @@ def test_rows_are_no_longer_than_the_models_positions(tiny_teacher: Path) -> Non
         plan(tiny_teacher, "data.max_length=100")
     recipe = build_recipe({"stage": "finetune", "model": str(tiny_teacher), "data": {"max_length": 100}})
     with pytest.raises(RecipeError, match="positions"):
-        resolve_finetune(recipe)
+        make_plan(recipe)
 
 
 def test_settings_that_a_stage_does_not_read_are_refused(tiny_teacher: Path) -> None:
-    with pytest.raises(RecipeError, match="model: not read by stage distill"):
+    with pytest.raises(RecipeError, match="model: stage distill does not use it; leave it out"):
         plan(tiny_teacher, "model=nowhere")
     tree = {"stage": "finetune", "model": str(tiny_teacher)}
     with pytest.raises(RecipeError) as caught:
-        resolve_finetune(
-            build_recipe(tree, ["distill.temperature=9", "student.shape=4l-312d", "baseline=no"])
-        )
+        make_plan(build_recipe(tree, ["distill.temperature=9", "student.shape=4l-312d", "baseline=no"]))
     names = [problem.split(":")[0] for problem in caught.value.problems]
     assert names == ["student.shape", "distill.temperature", "baseline"]
 
@@ -264,9 +262,9 @@ def test_a_checkpoint_keeps_its_own_numbers(tiny_teacher: Path, tiny_encoder: Pa
 
 def test_a_run_is_made_of_every_model_it_reads(tiny_teacher: Path, tiny_encoder: Path) -> None:
     made = plan(tiny_teacher, f"teacher.pretrained={tiny_encoder}", student=[f"student.shape={tiny_encoder}"])
-    assert made.models() == {
+    assert made.inputs() == {
         "teacher": str(tiny_teacher),
         "student": str(tiny_encoder),
         "pretrained": str(tiny_encoder),
     }
-    assert plan(tiny_teacher, "baseline=false").models() == {"teacher": str(tiny_teacher)}
+    assert plan(tiny_teacher, "baseline=false").inputs() == {"teacher": str(tiny_teacher)}

@@ -17,7 +17,7 @@ from tinybert.config import build_recipe
 from tinybert.errors import RecipeError
 from tinybert.models import load_tokenizer
 from tinybert.stages import pretrain as pretrain_stage
-from tinybert.stages.pretrain import resolve_pretrain
+from tinybert.stages.pipeline import make_plan
 
 FAST = [
     "train.batch_size=16",
@@ -117,7 +117,7 @@ def test_a_run_that_diverged_is_not_finished(
 
 def problems(*overrides: str, **tree: object) -> tuple[str, ...]:
     with pytest.raises(RecipeError) as caught:
-        resolve_pretrain(build_recipe({"stage": "pretrain", **tree}, overrides))
+        make_plan(build_recipe({"stage": "pretrain", **tree}, overrides))
     return caught.value.problems
 
 
@@ -146,10 +146,8 @@ def test_a_checkpoint_brings_its_own_tokenizer(tiny_encoder: Path) -> None:
 
 
 def test_blocks_are_no_longer_than_the_model_reads(tiny_encoder: Path) -> None:
-    assert (
-        resolve_pretrain(build_recipe({"stage": "pretrain", "model": str(tiny_encoder)})).data.max_length
-        == 64
-    )
+    plan = make_plan(build_recipe({"stage": "pretrain", "model": str(tiny_encoder)}))
+    assert plan.recipe.data.max_length == 64
     (problem,) = problems("data.max_length=100", model=str(tiny_encoder))
     assert "has 64 positions" in problem
 

@@ -21,7 +21,9 @@ from tinybert.evaluation import BlocksEvaluator
 from tinybert.models.masking import Masking
 from tinybert.objectives import GeneralObjective, MaskedLMObjective
 from tinybert.runs import RunInProgress
-from tinybert.stages.general import _start, plan_general
+from tinybert.stages.general import _start
+from tinybert.stages.pipeline import make_plan
+from tinybert.stages.plan.training import Training
 from tinybert.stages.steps import raw_text as stage
 from tinybert.stages.steps.raw_text import Blocks, load_blocks, masking_of, text_settings
 from tinybert.stages.steps.start import calibration
@@ -93,10 +95,10 @@ def test_special_tokens_are_never_masked_nor_put_in() -> None:
 @pytest.mark.parametrize(("accumulated", "num_steps"), [(1, 8), (2, 4), (5, 2)])
 def test_batches_that_are_accumulated_make_one_step(accumulated: int, num_steps: int) -> None:
     blocks = blocks_of()
-    changes = {"num_epochs": 2, "learning_rate": 1e-3, "batch_size": 16}
+    changes = {"batch_size": 16}
     recipe = build_recipe({"train": {**changes, "gradient_accumulation_steps": accumulated}})
     assert 48 < len(blocks.train) <= 64  # four batches
-    settings = text_settings(recipe, blocks, name="pretrain", bf16=False)
+    settings = text_settings(recipe, Training(32, 2, 1e-3), blocks, name="pretrain", bf16=False)
     assert settings.max_steps == num_steps
 
 
@@ -130,7 +132,7 @@ def test_a_frozen_encoder_has_no_dropout_and_its_head_does(frozen: bool) -> None
 
 def test_a_masked_lm_student_begins_with_the_projected_encoder(tiny_encoder: Path) -> None:
     plans = [
-        plan_general(
+        make_plan(
             build_recipe(
                 {"task": "general", "teacher": {"path": str(tiny_encoder)}, "distill": {"losses": losses}},
                 easy.NARROW_STUDENT,
@@ -150,7 +152,7 @@ def test_a_masked_lm_student_begins_with_the_projected_encoder(tiny_encoder: Pat
 def loaded(tmp_path: Path, words: tuple[str, ...]) -> Blocks:
     recipe = build_recipe({}, ["data.max_length=16", "corpus.near_duplicates=null"])
     with RunInProgress(tmp_path / "run", recipe) as run:
-        return load_blocks(easy.make_documents(60), recipe, easy.make_tokenizer(words), run)
+        return load_blocks(easy.make_documents(60), recipe, easy.make_tokenizer(words), run, max_length=16)
 
 
 def test_text_that_the_vocabulary_cannot_read_is_told(
@@ -193,9 +195,9 @@ def test_a_tokenizer_with_more_pieces_than_embeddings_is_refused(tmp_path: Path)
 
 
 def stage_pretrain(recipe: Recipe, run: RunInProgress) -> None:
-    from tinybert.stages.pretrain import pretrain, resolve_pretrain
+    from tinybert.stages.pretrain import pretrain
 
-    pretrain(resolve_pretrain(recipe), run, easy.make_documents(60))
+    pretrain(make_plan(recipe), run, easy.make_documents(60))
 
 
 def test_steps_that_are_done_leave_no_checkpoints(tmp_path: Path) -> None:

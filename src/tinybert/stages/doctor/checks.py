@@ -34,6 +34,7 @@ from tinybert.models import load_config, random_start, student_config
 from tinybert.models.head import CLASSES, head_kind
 from tinybert.models.inputs import model_inputs
 from tinybert.models.label_order import label_mismatch, label_order
+from tinybert.models.tokenizers import same_tokenizer
 from tinybert.objectives import HARD, HardObjective, Teaching, is_intermediate
 from tinybert.sources import cache_folder
 from tinybert.stages.plan.distillation import DistillPlan
@@ -43,7 +44,6 @@ from tinybert.teachers import TeacherShape, estimate_mb
 
 Level = Literal["ok", "warn", "stop"]
 
-PROBE_TEXTS = ("Hello, World!", "naïve café 北京 2026", "un-believable, isn't it?")
 MAX_ROWS_SCORED = 500
 TIMED_STEPS = 3
 BYTES_A_TRAINED_PARAMETER = 16  # weight, gradient and two Adam moments in fp32
@@ -74,13 +74,6 @@ def report_findings(findings: Sequence[Finding]) -> None:
     stops = [f"{finding.check}: {finding.message}" for finding in findings if finding.level == "stop"]
     if stops:
         raise DoctorError("doctor", stops)
-
-
-def same_tokenizer(one: PreTrainedTokenizerBase, other: PreTrainedTokenizerBase) -> bool:
-    """True when two tokenizers give the same numbers: equal vocabulary, equal answers on probe texts."""
-    if one.get_vocab() != other.get_vocab():
-        return False
-    return all(one(text)["input_ids"] == other(text)["input_ids"] for text in PROBE_TEXTS)
 
 
 def checks_before(plan: DistillPlan, data: TextData, tokenizer: PreTrainedTokenizerBase) -> list[Finding]:
@@ -173,7 +166,7 @@ def check_layers(plan: DistillPlan) -> Finding:
 
 def check_truncation(plan: DistillPlan, data: TextData, tokenizer: PreTrainedTokenizerBase) -> Finding:
     """Count the rows that ``data.max_length`` cuts, or makes windows of."""
-    limit = longest_row(plan)
+    limit = plan.training.max_length
     cut = count_truncated(data.splits["train"], tokenizer, max_length=limit)
     share = cut.rows / max(cut.sampled, 1)
     if long := _long_answers(data, tokenizer) if plan.task.label_kind == "span" else "":
@@ -254,7 +247,7 @@ def check_memory(plan: DistillPlan, data: TextData) -> Finding:
     )
     layers, width = plan.shape.num_hidden_layers, plan.shape.hidden_size
     batch_size = min(plan.recipe.train.batch_size, len(data.splits["train"]))
-    activations = batch_size * longest_row(plan) * width * layers * 34 * 2
+    activations = batch_size * plan.training.max_length * width * layers * 34 * 2
     needed = (parameters * BYTES_A_TRAINED_PARAMETER + teacher * 4 + activations) / 1e9
     free = psutil.virtual_memory().available / 1e9
     text = f"about {needed:.1f} GB at the longest batch, {free:.1f} GB free"
@@ -263,12 +256,6 @@ def check_memory(plan: DistillPlan, data: TextData) -> Finding:
             "stop", "memory", f"{text}; lower train.batch_size or data.max_length, or take a smaller shape"
         )
     return Finding("ok", "memory", text)
-
-
-def longest_row(plan: DistillPlan) -> int:
-    """Return the longest row or window in tokens."""
-    assert plan.recipe.data.max_length is not None
-    return plan.recipe.data.max_length
 
 
 def num_parameters(plan: DistillPlan, data: TextData) -> int:
@@ -310,7 +297,7 @@ def store_estimate(plan: DistillPlan, data: TextData, tokenizer: PreTrainedToken
         return 4 * data.labels.num_labels * len(train) / 1e6
     sample = train.select(range(min(2000, len(train))))
     form = Form(data.labels.kind)
-    encoded = encode_split(sample, tokenizer, max_length=longest_row(plan), form=form)
+    encoded = encode_split(sample, tokenizer, max_length=plan.training.max_length, form=form)
     lengths = lengths_of(encoded)
     wanted = Teaching(plan.losses, plan.layer_map).wanted()
     shape = TeacherShape(
@@ -362,7 +349,7 @@ def teacher_score(plan: DistillPlan, data: TextData) -> tuple[float, float]:
     teacher = Predictor(
         plan.teacher.path,
         backend="torch",
-        max_length=longest_row(plan),
+        max_length=plan.training.max_length,
         labels=data.labels,
     )
     gold = gold_labels(rows, data.labels.kind)
@@ -402,7 +389,7 @@ def check_time(plan: DistillPlan, data: TextData, train: Dataset, collator: Coll
         with torch.inference_mode():
             teacher_s = median_seconds(lambda: encoder(**model_inputs(encoder, batch)), repeats=TIMED_STEPS)
     num_batches = -(-len(train) // batch_size)
-    epochs = plan.recipe.train.num_epochs or 1
+    epochs = plan.training.num_epochs
     if plan.recipe.distill.phases == "two":
         epochs += plan.recipe.distill.intermediate_num_epochs
     seconds = num_batches * (student_s * epochs * (2 if plan.recipe.baseline else 1) + teacher_s)

@@ -7,11 +7,14 @@ from pathlib import Path
 from transformers import PreTrainedConfig
 
 from tinybert.augmentation import BUILTIN, WordNet, needs
-from tinybert.config import AugmentSection
-from tinybert.errors import DataError
+from tinybert.config import AugmentSection, Recipe
+from tinybert.errors import DataError, RecipeError
 from tinybert.language import Language
 from tinybert.lookup import nearest
+from tinybert.models import load_config
 from tinybert.models.masked_lm import has_masked_lm_head
+from tinybert.stages.plan.teacher import TeacherPlan
+from tinybert.tasks import Task
 
 
 def augment_problems(
@@ -62,7 +65,7 @@ def augment_problems(
 
 
 def _unread(section: AugmentSection, needed: frozenset[str]) -> list[str]:
-    """Say which settings this method never reads."""
+    """Say which settings this method does not use."""
     default, given = AugmentSection(), section.method
     read = {
         "model": "filler" in needed or ("vectors" in needed and section.word_vectors is None),
@@ -72,10 +75,33 @@ def _unread(section: AugmentSection, needed: frozenset[str]) -> list[str]:
         "probability": given in BUILTIN,
     }
     return [
-        f"augment.{name}: not read by method {given}; leave it out"
+        f"augment.{name}: method {given} does not use it; leave it out"
         for name, is_read in read.items()
         if not is_read and getattr(section, name) != getattr(default, name)
     ]
+
+
+def check_augment(recipe: Recipe, task: Task, teacher: TeacherPlan | None) -> None:
+    """Say what augmentation lacks.
+
+    Raises:
+        RecipeError: All problems.
+        ModelError: There is no such masked language model.
+    """
+    section = recipe.augment
+    model = None if section.model is None else load_config(section.model)
+    asks = teacher is not None and teacher.kind != "file"
+    problems = augment_problems(section, model=model, has_embeddings=asks)
+    if teacher is not None and not asks:
+        problems.append(
+            "augment.copies: a file of soft labels says nothing of copies; give a model as the teacher"
+        )
+    if section.max_shift is not None and not asks:
+        problems.append("augment.max_shift: needs a teacher to ask")
+    if section.max_shift is not None and task.label_kind != "single":
+        problems.append(f"augment.max_shift: compares the probabilities of classes; {task.name} has none")
+    if problems:
+        raise RecipeError("recipe", problems)
 
 
 def models_of_augment(section: AugmentSection) -> dict[str, str]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 from tinybert.config import Recipe
 from tinybert.errors import RecipeError
 from tinybert.losses import BUILTIN as LOSSES
 from tinybert.models import EncoderInfo, Shape
 from tinybert.objectives import HARD, INTERMEDIATE, find_loss, is_intermediate
+from tinybert.stages.stage import unused_settings
 from tinybert.tasks import Task
 
 Weights = dict[str, float]
@@ -38,7 +40,7 @@ def plan_losses(
     """
     if recipe.distill.losses == "auto":
         losses = _default_losses(recipe, task, shape, teacher, follows_teacher=follows_teacher)
-        if problems := _phase_problems(recipe, losses, task):
+        if problems := [*_phase_problems(recipe, losses, task), *relation_problems(recipe, losses)]:
             raise RecipeError("recipe", problems)
         return losses
     losses = dict(recipe.distill.losses)
@@ -51,6 +53,7 @@ def plan_losses(
     if not problems:
         problems = layer_problems(recipe, losses, shape, teacher, teacher_is_file=teacher_is_file)
         problems += _phase_problems(recipe, losses, task)
+        problems += relation_problems(recipe, losses)
     if problems:
         raise RecipeError("recipe", problems)
     return losses
@@ -111,6 +114,15 @@ def layer_problems(
             f"{shape.hidden_size} and {teacher.hidden_size} (allowed: {allowed})"
         )
     return problems
+
+
+def relation_problems(recipe: Recipe, losses: Mapping[str, float]) -> list[str]:
+    """Refuse a number of relation heads where no loss compares relations; a loss of the user's own may."""
+    if any(name == "relation_kl" or ":" in name for name in losses):
+        return []
+    return unused_settings(
+        recipe, lambda name: name == "distill.num_relation_heads", by="a distillation without relation_kl"
+    )
 
 
 def relation_heads(recipe: Recipe, width: int, teacher: EncoderInfo) -> int:

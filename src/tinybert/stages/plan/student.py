@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, cast
 
-from tinybert.config import Recipe
+from tinybert.config import GENERAL, Recipe
 from tinybert.data import WINDOWED
 from tinybert.errors import RecipeError, TinyBertError
 from tinybert.lookup import nearest
@@ -19,7 +20,6 @@ from tinybert.tasks import Task
 
 Start = Literal["random", "slice", "project", "checkpoint"]
 
-GENERAL = "general"
 PROJECTABLE = ("bert", "roberta", "xlm-roberta", "camembert", "distilbert")
 
 
@@ -162,21 +162,33 @@ def _same_model(name: str, other: str) -> bool:
 
 def choose_layer_map(
     recipe: Recipe, task: Task, start: Start, *, shape: Shape, source: str, taught: Taught | None
-) -> Recipe:
-    """Return the recipe with the layer map's name in place of "auto", or the one by which it was taught.
+) -> str | list[int]:
+    """Return the layer map's name in place of "auto", or the map by which the student was taught.
 
     What a token is is known low in a fine-tuned encoder: a student of its lowest layers that are refitted
     starts better, and stays better, than one of layers spread over it (docs/results.md).
     """
     if recipe.student.layer_map != "auto":
-        return recipe
+        return recipe.student.layer_map
     kept = shape.num_hidden_layers if start in ("slice", "project") else 0
     lowest = task.label_kind in WINDOWED and 2 * kept >= describe(load_config(source)).num_hidden_layers
-    name = list(taught.layers) if taught else ("first" if lowest and kept else "uniform")
-    return recipe.model_copy(update={"student": recipe.student.model_copy(update={"layer_map": name})})
+    return list(taught.layers) if taught else ("first" if lowest and kept else "uniform")
 
 
-def plan_layer_map(recipe: Recipe, shape: Shape, source: str, teacher: TeacherPlan) -> tuple[int, ...]:
+def plan_layer_map(name: str | list[int], shape: Shape, source: str, teacher: TeacherPlan) -> tuple[int, ...]:
     """Return for each student layer the teacher's, from 1; or the source's where they are not known."""
     info = teacher.info or describe(load_config(source))
-    return tuple(resolve_layer_map(recipe.student.layer_map, shape.num_hidden_layers, info.num_hidden_layers))
+    return tuple(resolve_layer_map(name, shape.num_hidden_layers, info.num_hidden_layers))
+
+
+def describe_student(teacher: str, shape: Shape, start: Start, source: str, layer_map: Sequence[int]) -> str:
+    """Return who teaches whom, as comments above a recipe."""
+    lines = [
+        f"# teacher: {teacher}",
+        f"# student: {shape.num_hidden_layers} layers × {shape.hidden_size}, "
+        f"{shape.num_attention_heads} heads, feed-forward {shape.intermediate_size}; "
+        f"start: {start} from {source}",
+    ]
+    if layer_map:
+        lines.append(f"# student layers 1–{len(layer_map)} ← teacher layers {list(layer_map)}")
+    return "\n".join(lines) + "\n"

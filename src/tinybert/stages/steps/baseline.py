@@ -36,8 +36,8 @@ def fine_tune_only(work: Distillation, student_facts: Json) -> tuple[Path, Json,
         steps = int(cast(int, student_facts["num_steps"]))
         pace: dict[str, object] = {"max_steps": steps}
         if recipe.augment.copies:  # an epoch of these rows is short: score as often as the student was
-            pace = in_steps(steps, cast(int, recipe.train.num_epochs))
-        settings = settings_of(recipe, name="fine_tune_only", bf16=work.bf16, **pace)
+            pace = in_steps(steps, plan.training.num_epochs)
+        settings = settings_of(recipe, plan.training, name="fine_tune_only", bf16=work.bf16, **pace)
         objective = HardObjective(plan.task.hard_loss(recipe.hard_loss))
         return fit(
             folder,

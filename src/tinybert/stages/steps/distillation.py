@@ -11,8 +11,8 @@ from tinybert.config import Recipe
 from tinybert.data import TextData
 from tinybert.errors import RecipeError
 from tinybert.models import load_tokenizer
+from tinybert.models.tokenizers import same_tokenizer
 from tinybert.runs import RunInProgress
-from tinybert.stages.doctor.checks import same_tokenizer
 from tinybert.stages.finetune import measured_bf16
 from tinybert.stages.plan.distillation import DistillPlan
 from tinybert.stages.steps.prepare import Encoded, encode_rows, labelled_only, load_rows
@@ -69,6 +69,7 @@ def encode_for(plan: DistillPlan, data: TextData, folder: Path) -> tuple[Encoded
         data,
         tokenizer,
         section=plan.recipe.data,
+        max_length=plan.training.max_length,
         folder=folder / "encoded",
         teacher_tokenizer=teacher_tokenizer,
     )

@@ -21,7 +21,11 @@ BAD_ROWS = "bad_rows.jsonl"
 
 
 def score_models(
-    run: RunInProgress, data: TextData, models: Mapping[str, tuple[str, Json | None]]
+    run: RunInProgress,
+    data: TextData,
+    models: Mapping[str, tuple[str, Json | None]],
+    *,
+    max_length: int,
 ) -> dict[str, Json]:
     """Score models on the same rows and measure their latency in turns.
 
@@ -29,10 +33,9 @@ def score_models(
         run: The run being made; each model's scores are a step of it.
         data: The rows.
         models: Name → (checkpoint, what its training said, if it was trained here).
+        max_length: Longest row in tokens.
     """
     split, rows = labelled_evaluation_split(data)
-    max_length = run.recipe.data.max_length
-    assert max_length is not None
     scored: dict[str, Json] = {}
     for name, (path, facts) in models.items():
         _, scores = run.step(

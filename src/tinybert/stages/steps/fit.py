@@ -18,6 +18,7 @@ from tinybert.evaluation import RowsEvaluator
 from tinybert.inference import Predictor
 from tinybert.objectives import remove_projections
 from tinybert.runs import CHECKPOINTS, Json
+from tinybert.stages.plan.training import Training
 from tinybert.stages.steps.prepare import Encoded
 from tinybert.tasks import Task
 from tinybert.training import Objective, Settings, tracked, train
@@ -25,21 +26,20 @@ from tinybert.training import Objective, Settings, tracked, train
 MODEL = "model"
 
 
-def settings_of(recipe: Recipe, *, name: str, bf16: bool, **changes: object) -> Settings:
+def settings_of(recipe: Recipe, training: Training, *, name: str, bf16: bool, **changes: object) -> Settings:
     """Return the trainer's settings for one training of a run.
 
     Args:
         recipe: The resolved recipe.
+        training: Epochs and learning rate.
         name: Shown on the progress bar and in trackers.
         bf16: What ``precision`` came out as.
         changes: Settings of this training that differ from the recipe's.
     """
     section = recipe.train
-    assert section.num_epochs is not None
-    assert section.learning_rate is not None
     values: dict[str, object] = {
-        "num_epochs": section.num_epochs,
-        "learning_rate": section.learning_rate,
+        "num_epochs": training.num_epochs,
+        "learning_rate": training.learning_rate,
         "batch_size": section.batch_size,
         "gradient_accumulation_steps": section.gradient_accumulation_steps,
         "weight_decay": section.weight_decay,

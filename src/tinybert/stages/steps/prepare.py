@@ -74,12 +74,11 @@ def encode_rows(
     tokenizer: PreTrainedTokenizerBase,
     *,
     section: DataSection,
+    max_length: int,
     folder: Path,
     teacher_tokenizer: PreTrainedTokenizerBase | None = None,
 ) -> Encoded:
     """Encode the train and validation splits, with the teacher's own tokens beside where they differ."""
-    assert section.max_length is not None
-    max_length = section.max_length
     kind = data.labels.kind
     form = Form(kind, every_piece=section.label_pieces == "all", places=teacher_tokenizer is not None)
     train = encode_split(data.splits["train"], tokenizer, max_length=max_length, form=form, cache_dir=folder)

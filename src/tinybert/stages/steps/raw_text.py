@@ -27,6 +27,7 @@ from tinybert.evaluation import BlocksEvaluator, draw_learning_curve, text_repor
 from tinybert.evaluation.blocks import BlockLosses
 from tinybert.models.masking import Masking
 from tinybert.runs import CHECKPOINTS, Json, Run, RunInProgress
+from tinybert.stages.plan.training import Training
 from tinybert.stages.steps.fit import MODEL
 from tinybert.training import Objective, Settings, Trained, tracked, train
 
@@ -49,7 +50,12 @@ class Blocks:
 
 
 def load_blocks(
-    source: object, recipe: Recipe, tokenizer: PreTrainedTokenizerBase, run: RunInProgress
+    source: object,
+    recipe: Recipe,
+    tokenizer: PreTrainedTokenizerBase,
+    run: RunInProgress,
+    *,
+    max_length: int,
 ) -> Blocks:
     """Read raw text and cut it into blocks, on disk.
 
@@ -71,21 +77,19 @@ def load_blocks(
         raise RunError(
             str(run.target), "was begun with other text; pipe the same into it, or choose another --out"
         )
-    assert recipe.data.max_length is not None
 
     def blocks(documents: Dataset) -> Dataset:
-        assert recipe.data.max_length is not None
         return encode_blocks(
             documents,
             tokenizer,
-            max_length=recipe.data.max_length,
+            max_length=max_length,
             language=recipe.corpus.language,
             cross_documents=recipe.corpus.cross_documents,
             cache_dir=folder / "blocks",
         )
 
     train_rows, held_out = blocks(corpus.train), _spread(blocks(corpus.validation))
-    tokenizer.model_max_length = recipe.data.max_length
+    tokenizer.model_max_length = max_length
     say(
         f"{len(corpus.train):,} documents in {len(train_rows):,} blocks to train on, "
         f"{len(held_out):,} blocks held out"
@@ -126,17 +130,15 @@ def masking_of(recipe: Recipe, tokenizer: PreTrainedTokenizerBase) -> Masking:
     )
 
 
-def text_settings(recipe: Recipe, blocks: Blocks, *, name: str, bf16: bool) -> Settings:
+def text_settings(recipe: Recipe, training: Training, blocks: Blocks, *, name: str, bf16: bool) -> Settings:
     """Return the trainer's settings for raw text, where steps are counted rather than epochs."""
     section = recipe.train
-    assert section.num_epochs is not None
-    assert section.learning_rate is not None
     batches = math.ceil(len(blocks.train) / section.batch_size)
     an_epoch = math.ceil(batches / section.gradient_accumulation_steps)
-    num_steps = section.num_steps or an_epoch * section.num_epochs
+    num_steps = section.num_steps or an_epoch * training.num_epochs
     return Settings(
-        num_epochs=section.num_epochs,
-        learning_rate=section.learning_rate,
+        num_epochs=training.num_epochs,
+        learning_rate=training.learning_rate,
         batch_size=section.batch_size,
         gradient_accumulation_steps=section.gradient_accumulation_steps,
         weight_decay=section.weight_decay,
@@ -211,9 +213,8 @@ def finish_text_run(
     metrics: Json,
     main_metric: str,
     notes: Sequence[str],
-    unread: Sequence[str],
 ) -> Run:
-    """Put everything in its place and give the run its name; the report is silent on ``unread`` settings."""
+    """Put everything in its place and give the run its name."""
     history = cast(list[dict[str, float]], facts["history"])
     scores = {name.removeprefix("val_"): value for name, value in history[-1].items() if name[:4] == "val_"}
     _, precision = run.step("precision", lambda _: {"precision": run.recipe.train.precision})
@@ -242,6 +243,6 @@ def finish_text_run(
     name = str(content["stage"])
     run.log([{"training": name, **row} for row in history])
     draw_learning_curve({name: history}, main_metric, run.path / "learning_curve.png", by="step")
-    report = text_report(content, history, recipe_text=dump_recipe(run.recipe, without=unread))
+    report = text_report(content, history, recipe_text=dump_recipe(run.recipe))
     (run.path / "report.md").write_text(report, encoding="utf-8")
     return run.finish(content)

@@ -1,0 +1,118 @@
+"""What every training needs to know: the task, the longest row, epochs and learning rate."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tinybert.config import GENERAL, Recipe
+from tinybert.data import WINDOWED
+from tinybert.data.windows import MIN_WINDOW
+from tinybert.errors import RecipeError
+from tinybert.lookup import find, nearest
+from tinybert.models import load_config, num_positions
+from tinybert.stages.stage import unused_settings
+from tinybert.tasks import BUILTIN as TASKS
+from tinybert.tasks import Task
+
+ONLY_TAGS = ("data.label_pieces", "data.on_orphan_tag")
+
+
+@dataclass(frozen=True)
+class Training:
+    """What a recipe may leave open of a training, decided.
+
+    Attributes:
+        max_length: Longest row, window or block in tokens.
+        num_epochs: Of the training.
+        learning_rate: Its peak.
+    """
+
+    max_length: int
+    num_epochs: int
+    learning_rate: float
+
+    def settings(self) -> dict[str, object]:
+        """Return the same as settings of a recipe: dotted name → value."""
+        return {
+            "data.max_length": self.max_length,
+            "train.num_epochs": self.num_epochs,
+            "train.learning_rate": self.learning_rate,
+        }
+
+
+def plan_training(recipe: Recipe, *, max_length: int, defaults: tuple[int, float]) -> Training:
+    """Decide epochs and learning rate.
+
+    Args:
+        recipe: As it was given.
+        max_length: Longest row in tokens.
+        defaults: Epochs and peak learning rate where the recipe leaves them open.
+    """
+    num_epochs, learning_rate = defaults
+    section = recipe.train
+    return Training(max_length, section.num_epochs or num_epochs, section.learning_rate or learning_rate)
+
+
+def find_task(recipe: Recipe) -> Task:
+    """Return the recipe's task, and check its hard loss and that the task reads what is set.
+
+    Raises:
+        RecipeError: The task is unknown, does not allow this hard loss, or does not read a setting.
+    """
+    if recipe.task == GENERAL:
+        raise RecipeError(
+            "recipe", "task = 'general': raw text has no labels; only `tinybert distill` takes it"
+        )
+    task = find(TASKS, recipe.task, kind="task")
+    problems: list[str] = []
+    if task.label_kind != "tags":
+        problems += unused_settings(recipe, lambda name: name in ONLY_TAGS, by=f"task {task.name}")
+    allowed = ("auto", *task.hard_losses)
+    if recipe.hard_loss not in allowed:
+        problems.append(
+            f"hard_loss = {recipe.hard_loss!r}: {task.name} allows {', '.join(allowed)}"
+            f"{nearest(recipe.hard_loss, allowed)}"
+        )
+    if problems:
+        raise RecipeError("recipe", problems)
+    return task
+
+
+def find_hard_loss(recipe: Recipe, task: Task) -> str:
+    """Return the name of the loss on labels."""
+    return next(iter(task.hard_losses)) if recipe.hard_loss == "auto" else recipe.hard_loss
+
+
+def longest_row(recipe: Recipe, task: Task, paths: Sequence[str]) -> int:
+    """Return the task's longest row, but no longer than the models have positions.
+
+    Raises:
+        RecipeError: ``data.max_length`` was set to more than a model can read, or to less than a window.
+    """
+    given = recipe.data.max_length
+    if given is not None and given < MIN_WINDOW and task.label_kind in WINDOWED:
+        raise RecipeError(
+            "recipe", f"data.max_length = {given}: a window of {task.name} has at least {MIN_WINDOW} tokens"
+        )
+    return longest_input(recipe, paths, default=task.max_length)
+
+
+def longest_input(recipe: Recipe, paths: Sequence[str], *, default: int) -> int:
+    """Return the longest row that is read, no longer than the models have positions.
+
+    A longer row would fail when it comes, maybe hours later. The default gives way; a length that was asked
+    for is refused.
+
+    Raises:
+        RecipeError: ``data.max_length`` was set to more than a model can read.
+    """
+    limits = {path: limit for path in paths if (limit := num_positions(load_config(path))) is not None}
+    path = min(limits, key=lambda path: limits[path], default="")
+    given = recipe.data.max_length
+    if given is not None and limits and given > limits[path]:
+        raise RecipeError(
+            "recipe",
+            f"data.max_length = {given}: {path} has {limits[path]} positions; set {limits[path]} or less",
+        )
+    return given or min([default, *limits.values()])

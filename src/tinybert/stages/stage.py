@@ -1,0 +1,101 @@
+"""What a stage is: which settings it reads, how it is planned, and how a plan is run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Protocol
+
+from tinybert.config import Recipe, changed_settings, settings
+from tinybert.console import say
+
+Switches = Mapping[str, tuple[str, object]]
+"""Settings by their prefix → the setting that switches them off, and the value that does."""
+
+
+class Plan(Protocol):
+    """Everything that a stage needs to know before it loads weights: a frozen dataclass."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+    @property
+    def recipe(self) -> Recipe:
+        """The recipe with every "auto" decided: the settings that the stage reads, and no other."""
+        ...
+
+    def inputs(self) -> dict[str, str]:
+        """Return what is read besides the data: name → path."""
+        ...
+
+    def describe(self) -> str:
+        """Return what would be done, for ``--dry-run``."""
+        ...
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One kind of work.
+
+    Attributes:
+        name: As recipes give it.
+        reads: The settings it reads, by dotted names or their beginnings: ``data`` or ``data.path``.
+        plan: From a recipe that holds these settings to a plan; every problem is raised here.
+        run: From a plan, a run that was begun and the data to the finished run.
+        switches: Settings that are read only while a part of the stage is on.
+    """
+
+    name: str
+    reads: tuple[str, ...]
+    plan: Callable[[Recipe], Plan]
+    run: Callable[..., Any]
+    switches: Switches = field(default_factory=dict[str, tuple[str, object]])
+
+    @property
+    def reads_raw_text(self) -> bool:
+        """Whether its data is raw text, not labelled rows."""
+        return any(is_below(name, ["corpus"]) for name in self.reads)
+
+    def unused(self, recipe: Recipe) -> list[str]:
+        """Return what is wrong with the settings of a recipe that this stage does not read."""
+        return unused_settings(recipe, self._is_unread, by=f"stage {self.name}")
+
+    def used(self, recipe: Recipe) -> list[str]:
+        """Return the names of the settings that this stage reads of a recipe.
+
+        A setting of a part that is switched off is reported and left out: a recipe may be tried with the part
+        and without.
+        """
+        given = settings(recipe)
+        off = {part: switch for part, (switch, value) in self.switches.items() if given[switch] == value}
+        is_off = [name for name in given if is_below(name, off) and name not in off.values()]
+        for name in changed_settings(recipe):
+            if name in is_off and not self._is_unread(name):
+                switch = next(switch for part, switch in off.items() if is_below(name, [part]))
+                say(f"warning: {name}: not used with {switch}={given[switch]}")
+        return [name for name in given if not self._is_unread(name) and name not in is_off]
+
+    def _is_unread(self, name: str) -> bool:
+        return name != "stage" and not is_below(name, self.reads)
+
+
+def is_below(name: str, prefixes: Iterable[str]) -> bool:
+    """Return whether a dotted name is one of some prefixes, or begins with one.
+
+    Example:
+        >>> is_below("train.seed", ["train"]), is_below("trainer", ["train"])
+        (True, False)
+    """
+    return any(name == prefix or name.startswith(f"{prefix}.") for prefix in prefixes)
+
+
+def unused_settings(recipe: Recipe, is_unused: Callable[[str], bool], *, by: str) -> list[str]:
+    """Return one problem for each setting that is set and not used: silence would look like obedience.
+
+    Args:
+        recipe: As the user gave it.
+        is_unused: By dotted name.
+        by: What does not use it.
+    """
+    return [
+        f"{name}: {by} does not use it; leave it out" for name in changed_settings(recipe) if is_unused(name)
+    ]
