@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -36,21 +36,26 @@ def metrics_of(run: Path) -> dict[str, dict[str, object]]:
     return json.loads((run / "metrics.json").read_text())
 
 
-def kill_after_first_checkpoint(
-    command: Sequence[str], out: Path, *, step: str = "student", limit_s: float = 120
-) -> None:
-    """Start a run in a process of its own, and kill it amid a training, as a rule the student's."""
-    checkpoints = out.parent / f".{out.name}.partial" / "work" / step / "checkpoints"
+def kill_when(words: Sequence[object], is_amid: Callable[[], object], *, limit_s: float = 120) -> None:
+    """Give a command in a process of its own, and kill it as soon as it is seen to be amid its work."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "tinybert", *command], stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL
+        [sys.executable, "-m", "tinybert", *map(str, words)],
+        stderr=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
     )
     deadline = time.monotonic() + limit_s
     try:
-        while not list(checkpoints.glob("checkpoint-*/trainer_state.json")):
-            assert process.poll() is None, "the run ended before it could be killed"
+        while not is_amid():
+            assert process.poll() is None, "it ended before it could be killed"
             assert time.monotonic() < deadline
-            time.sleep(0.005)
+            time.sleep(0.002)
     finally:
         process.send_signal(signal.SIGKILL)
         process.wait()
+
+
+def kill_after_first_checkpoint(words: Sequence[object], out: Path, *, step: str = "student") -> None:
+    """Kill a run amid a training, as a rule the student's."""
+    checkpoints = out.parent / f".{out.name}.partial" / "work" / step / "checkpoints"
+    kill_when(words, lambda: list(checkpoints.glob("checkpoint-*/trainer_state.json")))
     assert not out.exists()
