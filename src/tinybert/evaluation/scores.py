@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 from datasets import Dataset
 
 from tinybert.data import LabelScheme, gold_labels
 from tinybert.inference import Predictor
 from tinybert.metrics.timing import take_turns
 from tinybert.models.load import count_parameters
+from tinybert.tasks import Outputs, Task
 
 Scores = dict[str, object]
 
@@ -22,7 +24,13 @@ LATENCY_ROUNDS = 3
 
 
 def score_checkpoint(
-    path: str | Path, rows: Dataset, *, labels: LabelScheme, max_length: int, split: str = "test"
+    path: str | Path,
+    rows: Dataset,
+    *,
+    labels: LabelScheme,
+    max_length: int,
+    split: str = "test",
+    leaked: np.ndarray | None = None,
 ) -> Scores:
     """Score a checkpoint on a split and measure it.
 
@@ -32,22 +40,51 @@ def score_checkpoint(
         labels: The label order of ``rows``.
         max_length: Longest row in tokens.
         split: The key the metrics get: ``test``, or ``validation`` where there is no test split.
+        leaked: True at rows that also stand in the train split.
 
     Returns:
-        The metrics under ``split``; ``num_parameters``; ``size_mb`` (weights, fp32); ``predict_seconds`` for
-        the split.
+        The metrics under ``split``, and without leaked rows under ``{split}_without_leakage``;
+        ``num_parameters``; ``size_mb`` (weights, fp32); ``predict_seconds`` for the split.
     """
     predictor = Predictor(path, backend="torch", max_length=max_length, labels=labels)
     start = time.perf_counter()
     outputs = predictor.outputs(rows)
     seconds = time.perf_counter() - start
+    scores, without_leakage = score_outputs(predictor.task, outputs, rows, leaked=leaked)
     num_parameters = count_parameters(predictor.config)
     return {
-        split: predictor.task.metrics(outputs, gold_labels(rows, labels.kind)),
+        split: scores,
+        **({f"{split}_without_leakage": without_leakage} if without_leakage else {}),
         "num_parameters": num_parameters,
         "size_mb": round(num_parameters * 4 / 1e6, 1),
         "predict_seconds": round(seconds, 3),
     }
+
+
+def score_outputs(
+    task: Task, outputs: Outputs, rows: Dataset, *, leaked: np.ndarray | None = None
+) -> tuple[dict[str, float], dict[str, float]]:
+    """Return a task's metrics of a split, and the same without leaked rows.
+
+    Args:
+        task: The task.
+        outputs: What it has read from the scores of the rows.
+        rows: The split, as :func:`tinybert.data.load` has it.
+        leaked: True at rows that also stand in the train split.
+
+    Returns:
+        Both; the second is empty where no row leaked, or every one.
+    """
+    gold = gold_labels(rows, task.label_kind)
+    scores = task.metrics(outputs, gold)
+    if leaked is None or leaked.all() or not leaked.any():
+        return scores, {}
+    kept = np.flatnonzero(~leaked)
+    return scores, task.metrics(_at(outputs, kept), _at(gold, kept))
+
+
+def _at(values: np.ndarray | Sequence[object], places: np.ndarray) -> np.ndarray | list[object]:
+    return values[places] if isinstance(values, np.ndarray) else [values[place] for place in places]
 
 
 def latencies_ms(paths: Mapping[str, str | Path], rows: Dataset, *, max_length: int) -> dict[str, float]:

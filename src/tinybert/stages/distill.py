@@ -34,7 +34,7 @@ from tinybert.stages.steps.finish import evaluation_split, finish_run, score_mod
 from tinybert.stages.steps.fit import MODEL, fit, in_steps, save_checkpoint, settings_of
 from tinybert.stages.steps.prepare import load_for_labels
 from tinybert.stages.steps.start import Started, StartPlan, knows_task, load_start, save_start, start_student
-from tinybert.stages.steps.teacher_outputs import answers
+from tinybert.stages.steps.teacher_outputs import choose_teacher
 from tinybert.training import check_trackers
 
 Trained = tuple[Path, Json]
@@ -219,7 +219,7 @@ def teach_phase(work: Distillation, phase: Phase, begin: Path, folder: Path) -> 
     )
     objective = DistillObjective(
         begun.model,
-        answers(work, teaching),
+        choose_teacher(work, teaching),
         teaching,
         hard_loss=plan.task.hard_losses[recipe.hard_loss],
         teacher_hidden_size=info.hidden_size if info else plan.shape.hidden_size,

@@ -40,6 +40,27 @@ def test_a_teacher_without_a_score_leaves_no_share() -> None:
     assert rows[1][2] == "–"
 
 
+def test_leaked_rows_bring_a_second_score_and_a_sentence() -> None:
+    student = {**METRICS["student"], "test_without_leakage": {"accuracy": 0.85}}
+    metrics = {**METRICS, "student": student, "num_rows_leaked": 38}
+    header, teacher, _, last = table_rows(metrics)
+    assert header[:4] == ["model", "test accuracy", "without leaked rows", "of teacher"]
+    assert teacher[1:4] == ["0.8800", "–", "100.0%"]
+    assert last[1:4] == ["0.8690", "0.8500", "98.8%"]
+    text = run_report(metrics, recipe_text="")
+    assert "38 of them also stand in the train split; the second score is without these." in text
+    assert "leaked" not in run_report(METRICS, recipe_text="")
+
+
+def test_a_metric_by_type_has_its_table() -> None:
+    scores = {"f1": 0.5, "f1/PER": 0.25, "f1/LOC": 0.75, "partial_f1": 0.6}
+    metrics = {**METRICS, "teacher": None, "fine_tune_only": None, "main_metric": "f1"}
+    text = run_report({**metrics, "student": {"test": scores}}, recipe_text="")
+    assert "## F1 by type" in text
+    assert "| PER | 0.2500 |\n| LOC | 0.7500 |\n| overlap in part | 0.6000 |" in text
+    assert "by type" not in run_report(METRICS, recipe_text="")
+
+
 def test_columns_line_up_in_a_terminal() -> None:
     lines = plain_table(table_rows(METRICS)).splitlines()
     assert len({len(line) for line in lines}) == 1

@@ -29,6 +29,19 @@ def test_a_permuted_checkpoint_scores_the_same(tmp_path: Path, tiny_teacher: Pat
     assert one["test"] == other["test"]
 
 
+def test_leaked_rows_count_in_the_first_score_only(tiny_teacher: Path) -> None:
+    rows = easy.make_rows(20, seed=4)
+    wrong = [{**row, "label": easy.LABELS[row["label"] == "negative"]} for row in rows[:2]]
+    data = easy.make_dataset([*wrong, *rows[2:]])
+    leaked = np.arange(20) < 2
+    scores = score_checkpoint(tiny_teacher, data, labels=LABELS, max_length=32, leaked=leaked)
+    assert scores["test"]["accuracy"] == pytest.approx(18 / 20)
+    assert scores["test_without_leakage"]["accuracy"] == 1.0
+    for mask in (None, ~np.ones(20, bool), np.ones(20, bool)):  # none, and nothing left
+        scores = score_checkpoint(tiny_teacher, data, labels=LABELS, max_length=32, leaked=mask)
+        assert "test_without_leakage" not in scores
+
+
 def test_latency_is_of_one_row_a_call_and_the_models_take_turns(monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[tuple[str, int]] = []
 

@@ -23,7 +23,7 @@ from tinybert.stages.plan.teacher import pretrained_of
 from tinybert.stages.steps import baseline as baseline_module
 from tinybert.stages.steps.baseline import baseline_start
 from tinybert.stages.steps.distillation import prepare
-from tinybert.stages.steps.teacher_outputs import answers
+from tinybert.stages.steps.teacher_outputs import choose_teacher
 from tinybert.teachers import FileTeacher, ModelTeacher, Teacher, TeacherStore
 
 
@@ -49,7 +49,7 @@ def teacher_of(
     plan = make_plan(recipe_of(teacher, *overrides))
     with RunInProgress(folder / "run", plan.recipe) as progress:
         work = prepare(plan, progress, easy.make_splits())
-        return answers(work, Teaching(plan.losses, plan.layer_map)), work
+        return choose_teacher(work, Teaching(plan.losses, plan.layer_map)), work
 
 
 @pytest.mark.parametrize("store", ["auto", "on", "off"])

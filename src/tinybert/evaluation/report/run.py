@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import cast
 
 from tinybert.evaluation.report.layout import markdown_table, page
+from tinybert.training import metric_title
 
 TITLES = {
     "teacher": "teacher",
@@ -22,27 +23,32 @@ Row = Mapping[str, object]
 def table_rows(metrics: Metrics) -> list[list[str]]:
     """Return the table of a run: a header and one row a model."""
     split, main = str(metrics["split"]), str(metrics["main_metric"])
-    header = ["model", f"{split} {main}", "of teacher", "parameters", "MB", "ms a text", "training s"]
+    models = _models(metrics)
+    clean = f"{split}_without_leakage"
+    has_clean = any(clean in row for row in models.values())
+    header = ["model", f"{split} {main}", *(["without leaked rows"] if has_clean else [])]
+    rows = [[*header, "of teacher", "parameters", "MB", "ms a text", "training s"]]
     teacher = _score(metrics.get("teacher"), split, main)
-    rows = [header]
-    for name, title in TITLES.items():
-        row = metrics.get(name)
-        if isinstance(row, Mapping):
-            rows.append([title, *_cells(cast(Row, row), split, main, teacher)])
+    for title, row in models.items():
+        score = _score(row, split, main)
+        share = f"{score / teacher:.1%}" if score is not None and teacher is not None and teacher > 0 else "–"
+        scores = [score, *([_score(row, clean, main)] if has_clean else [])]
+        rows.append([title, *(_number(each, "{:.4f}") for each in scores), share, *_costs(row)])
     return rows
 
 
-def _cells(row: Row, split: str, main: str, teacher: float | None) -> list[str]:
-    score = _score(row, split, main)
-    share = f"{score / teacher:.1%}" if score is not None and teacher is not None and teacher > 0 else "–"
-    seconds = row.get("train_seconds")
+def _models(metrics: Metrics) -> dict[str, Row]:
+    """Return the row of each model, by its title."""
+    found = {title: metrics.get(name) for name, title in TITLES.items()}
+    return {title: cast(Row, row) for title, row in found.items() if isinstance(row, Mapping)}
+
+
+def _costs(row: Row) -> list[str]:
     return [
-        "–" if score is None else f"{score:.4f}",
-        share,
         _number(row.get("num_parameters"), "{:,.0f}"),
         _number(row.get("size_mb"), "{:.1f}"),
         _number(row.get("latency_ms"), "{:.1f}"),
-        "–" if seconds is None else f"{seconds:.0f}",
+        _number(row.get("train_seconds"), "{:.0f}"),
     ]
 
 
@@ -71,21 +77,20 @@ def run_report(metrics: Metrics, *, recipe_text: str) -> str:
 
 
 def _by_type(metrics: Metrics) -> str:
-    """Return a table of the student's F1 by type of entity, beside the other models'."""
-    split = str(metrics["split"])
-    models: dict[str, Mapping[str, float]] = {}
-    for name, title in TITLES.items():
-        row = metrics.get(name)
-        if isinstance(row, Mapping) and split in row:
-            models[title] = cast(Mapping[str, Mapping[str, float]], row)[split]
+    """Return a table of each model's main metric by type, where the task tells types apart."""
+    split, main = str(metrics["split"]), str(metrics["main_metric"])
+    models = {
+        title: cast(Mapping[str, float], row[split])
+        for title, row in _models(metrics).items()
+        if split in row
+    }
     first = next(iter(models.values()), {})
-    kinds = [key.partition("/")[2] for key in first if key.startswith("f1/")]
-    if not kinds:
+    names = {key: key.partition("/")[2] for key in first if key.startswith(f"{main}/")}
+    if not names:
         return ""
-    rows = [["type", *models]]
-    rows += [[kind, *(f"{scores[f'f1/{kind}']:.4f}" for scores in models.values())] for kind in kinds]
-    rows.append(["overlap in part", *(f"{scores['partial_f1']:.4f}" for scores in models.values())])
-    return f"## F1 by type\n\n{markdown_table(rows)}"
+    names |= {"partial_f1": "overlap in part"} if "partial_f1" in first else {}
+    rows = [[name, *(f"{scores[key]:.4f}" for scores in models.values())] for key, name in names.items()]
+    return f"## {metric_title(main)} by type\n\n{markdown_table([['type', *models], *rows])}"
 
 
 def _explanation(metrics: Metrics) -> str:
@@ -94,6 +99,10 @@ def _explanation(metrics: Metrics) -> str:
     if split != "test":
         lines.append(
             "There is no test split: this split also chose the best epoch, so the scores are a little kind."
+        )
+    if num_leaked := metrics.get("num_rows_leaked"):
+        lines.append(
+            f"{num_leaked:,} of them also stand in the train split; the second score is without these."
         )
     if isinstance(metrics.get("fine_tune_only"), Mapping):
         lines.append(str(metrics["baseline_start"]))

@@ -1,4 +1,4 @@
-"""Where a teacher's answers come from: a file, the store, or the model itself."""
+"""Where a teacher's outputs come from: a file, the store, or the model itself."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from tinybert.teachers import (
     Teacher,
     TeacherShape,
     TeacherStore,
+    Wanted,
     estimate_mb,
     make_room,
     read_soft_labels,
@@ -28,17 +29,17 @@ from tinybert.teachers import (
 )
 
 
-def answers(work: Distillation, teaching: Teaching) -> Teacher:
-    """Return who answers, laid over the student's pieces where the teacher reads with another tokenizer."""
-    teacher = own_answers(work, teaching)
+def choose_teacher(work: Distillation, teaching: Teaching) -> Teacher:
+    """Return the teacher, its outputs pooled over the student's pieces where its tokenizer is another."""
+    teacher = _own_teacher(work, teaching)
     per_piece = work.plan.task.label_kind in WINDOWED or not teaching.wanted().logits_only
     if work.teacher_prefix and per_piece:
         return PooledTeacher(teacher, prefix=work.teacher_prefix)
     return teacher
 
 
-def own_answers(work: Distillation, teaching: Teaching) -> Teacher:
-    """Return who answers: the file, the store where it fits its budget, or the live model."""
+def _own_teacher(work: Distillation, teaching: Teaching) -> Teacher:
+    """Return the file, the store where it fits its budget, or the live model."""
     plan, recipe, rows = work.plan, work.recipe, work.encoded.train
     if plan.teacher.kind == "file":
         return read_soft_labels(plan.teacher.path, work.data.splits["train"], work.data.labels)
@@ -50,15 +51,7 @@ def own_answers(work: Distillation, teaching: Teaching) -> Teacher:
     live = ModelTeacher(model, wanted, prefix=work.teacher_prefix, bf16=work.bf16)
     if recipe.teacher.store == "off":
         return live
-    lengths = np.asarray([len(ids) for ids in rows[work.teacher_prefix + "input_ids"]])
-    info = plan.teacher.info
-    shape = TeacherShape(
-        work.data.labels.num_labels,
-        info.hidden_size if info else 0,
-        info.num_attention_heads if info else 0,
-        every_token=plan.task.label_kind in WINDOWED,
-    )
-    needed = estimate_mb(lengths, shape, wanted)
+    needed = _store_mb(work, wanted)
     stores = cache_folder() / "teacher-stores"
     folder = stores / store_key(digest, rows, wanted, prefix=work.teacher_prefix)
     if not make_room(stores, needed, recipe.teacher.store_budget_mb, keep=folder):
@@ -70,11 +63,24 @@ def own_answers(work: Distillation, teaching: Teaching) -> Teacher:
     return store
 
 
+def _store_mb(work: Distillation, wanted: Wanted) -> float:
+    """Return how large the store of the training rows is."""
+    lengths = np.asarray([len(ids) for ids in work.encoded.train[work.teacher_prefix + "input_ids"]])
+    info = work.plan.teacher.info
+    shape = TeacherShape(
+        work.data.labels.num_labels,
+        info.hidden_size if info else 0,
+        info.num_attention_heads if info else 0,
+        every_token=work.plan.task.label_kind in WINDOWED,
+    )
+    return estimate_mb(lengths, shape, wanted)
+
+
 def _live_instead(recipe: Recipe, live: Teacher, needed: float) -> Teacher:
     budget = recipe.teacher.store_budget_mb
-    text = f"the teacher's answers would take {needed:,.0f} MB, teacher.store_budget_mb is {budget:,}"
+    text = f"the teacher's outputs would take {needed:,.0f} MB, teacher.store_budget_mb is {budget:,}"
     if needed <= budget:
-        text += ", and the answers that other runs are reading fill the rest of it"
+        text += ", and the outputs that other runs are reading fill the rest of it"
     if recipe.teacher.store == "on":
         raise RecipeError("recipe", f"{text}; raise the budget, or set teacher.store=auto")
     say(f"{text}: the teacher runs live")

@@ -1,0 +1,51 @@
+"""What validates a model in training gives the scores that a finished model has."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from datasets import Dataset
+from tests import easy, tokens
+
+from tinybert.data import Collator, Form, LabelScheme, encode_split, gold_labels
+from tinybert.evaluation import RowsEvaluator
+from tinybert.inference import Predictor
+from tinybert.models import load_classifier
+from tinybert.tasks import BUILTIN as TASKS
+
+MAX_LENGTH = 24
+
+
+def of_task(name: str, folder: Path) -> tuple[Path, Dataset, LabelScheme]:
+    """Return a trained model, rows of unequal length and their labels."""
+    if name == "classification":
+        rows = easy.make_rows(100)
+        rows = [{**row, "text": row["text"] * (1 + number % 3)} for number, row in enumerate(rows)]
+        return easy.save_teacher(folder), easy.make_dataset(rows), LabelScheme("single", easy.LABELS)
+    if name == "ner":
+        columns = tokens.entity_columns(tokens.make_entity_rows(30))
+        return tokens.save_entity_teacher(folder), tokens.make_dataset(columns), tokens.SCHEMES["tags"]
+    columns = tokens.question_columns(tokens.make_question_rows(30))
+    return tokens.save_question_teacher(folder), tokens.make_dataset(columns), tokens.SCHEMES["span"]
+
+
+@pytest.mark.parametrize("name", ["classification", "ner", "qa"])
+def test_the_scores_are_those_of_the_finished_model(name: str, tmp_path: Path) -> None:
+    task = TASKS[name]
+    path, rows, labels = of_task(name, tmp_path / "model")
+    predictor = Predictor(path, backend="torch", max_length=MAX_LENGTH, labels=labels)
+    tokenizer = predictor.tokenizer
+    encoded = encode_split(rows, tokenizer, max_length=MAX_LENGTH, form=Form(labels.kind))
+    evaluator = RowsEvaluator(
+        task, encoded, rows, labels=labels, collator=Collator(tokenizer), hard_loss="cross_entropy"
+    )
+    model = load_classifier(path).eval()
+    with torch.no_grad():
+        scores = evaluator(model)
+    assert evaluator.main_metric == task.main_metric
+    assert scores[task.main_metric] > 0.5
+    assert scores.pop("loss") > 0
+    expected = task.metrics(predictor.outputs(rows), gold_labels(rows, task.label_kind))
+    assert scores == pytest.approx(expected, abs=1e-6)
