@@ -289,7 +289,7 @@ def kept(runs: Sequence[Path], data: Path) -> None:
         for export in exports_of(run):
             found = score_of(tinybert.Predictor(run, backend=export.name), rows)
             print(
-                f"  {export.name:<16} {found:.4f}  {found / score:.2%}  left in fp32: {export.facts['in_full']}"
+                f"  {export.name:<16} {found:.4f}  {found / score:.2%}  left in fp32: {export.metadata['in_full']}"
             )
 
 

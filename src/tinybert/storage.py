@@ -13,11 +13,13 @@ from types import TracebackType
 from typing import Self, TextIO, cast
 
 from tinybert.console import say
-from tinybert.errors import RunError
+from tinybert.errors import RunError, TinyBertError
 
 Json = dict[str, object]
 
 LOCK, WORK, MADE_FROM, INPUTS = "lock", "work", "made_from.json", "inputs"
+OF_PARTIAL = (LOCK, WORK, MADE_FROM)
+"""Names in a partial folder that the finished one does not have."""
 DISK_ERRORS = frozenset(
     getattr(errno, name) for name in ("ENOSPC", "EDQUOT", "EFBIG", "EROFS", "EIO") if hasattr(errno, name)
 )
@@ -117,6 +119,8 @@ def _parts(made_from: Mapping[str, object]) -> Json:
 
 def disk_problem(error: BaseException) -> str | None:
     """Return what the system says of a disk that takes no more; None for any other error."""
+    if isinstance(error, TinyBertError):
+        return None  # it says so itself
     if isinstance(error, OSError) and error.errno in DISK_ERRORS:
         return error.strerror
     return DISK_FULL if DISK_FULL in str(error) else None  # as safetensors and torch pass it on
@@ -230,14 +234,14 @@ class Output:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        is_left = error is not None and self._held is not None and self.keep(self.path, error)
-        if error is not None and self._held is not None and not is_left:
+        is_left = error is None or self._held is None or self.keep(self.path, error)
+        if not is_left:
             shutil.rmtree(self.path, ignore_errors=True)
         self._release()  # by hand: a kept traceback (a notebook's) would keep the lock too
         if error is not None and (problem := disk_problem(error)):
-            kept = f"; {self.path} keeps what is there" if is_left else ""
-            advice = f"cannot be written: {problem}{kept}: fix this and give the same command again"
-            raise RunError(str(self.target), f"{advice} to resume" if is_left else advice) from error
+            kept = f"{self.path} keeps what is there; " if is_left else ""
+            advice = f"{kept}fix this and give the same command again{' to resume' if is_left else ''}"
+            raise RunError(str(self.target), f"cannot be written: {problem}; {advice}") from error
 
     def _is_made(self) -> bool:
         if self.replaces or not self.target.exists() or (self.file is None and _is_empty(self.target)):

@@ -94,7 +94,7 @@ def test_places_in_a_text_are_answered_too(tmp_path: Path, task: str, name: str)
         asked = [(row["question"], row["context"]) for row in rows]
     data = easy.write_rows(tmp_path / "rows.jsonl", rows)
     proved = export(folder, to=backend, precision=precision, data=data)
-    assert proved.facts["parity"]["metric"] in ("f1", "exact_match")
+    assert proved.metadata["parity"]["metric"] in ("f1", "exact_match")
     own, other = Predictor(folder, backend="torch"), Predictor(folder, backend=name)
     same = [said(one) == said(two) for one, two in zip(own(asked), other(asked), strict=True)]
     assert np.mean(same) == 1 if precision == "fp32" else np.mean(same) > 0.9

@@ -109,7 +109,7 @@ class AnswerFile:
             num_bad_bytes = _append(self.partial_bad, encodable("".join(lines)))
             self.num_read += num_read
             self.num_bad += len(bad)
-            facts: Json = {
+            metadata: Json = {
                 "made_from": self.made_from,
                 "num_read": self.num_read,
                 "num_bad": self.num_bad,
@@ -117,7 +117,7 @@ class AnswerFile:
                 "num_bytes": num_bytes,
                 "num_bad_bytes": num_bad_bytes,
             }
-            write_json(self.state, facts)
+            write_json(self.state, metadata)
         except OSError as error:
             raise DataError(
                 str(self.target),

@@ -23,7 +23,7 @@ from datasets import Dataset
 from tinybert.data import gold_labels
 from tinybert.errors import ModelError
 from tinybert.inference.choice import installed, num_threads
-from tinybert.inference.exports import CONFIG, FACTS, SETTINGS, exports_of
+from tinybert.inference.exports import CONFIG, METADATA, SETTINGS, exports_of
 from tinybert.inference.predictor import Predictor
 from tinybert.inference.rows import TextRow
 from tinybert.metrics.timing import seconds_of, take_turns
@@ -219,7 +219,7 @@ def score_of(predictor: Predictor, rows: Dataset) -> float:
 def disk_bytes(predictor: Predictor) -> int:
     """Return the size of the files that a predictor needs."""
     folder = Path(predictor.place)
-    if (folder / FACTS).is_file():
+    if (folder / METADATA).is_file():
         files = [file for file in folder.rglob("*") if file.suffix != ".md"]
     else:
         files = [*(folder / name for name in (CONFIG, *SETTINGS[1:])), *folder.glob("*.safetensors")]

@@ -24,8 +24,7 @@ from tinybert.inference.backends import (
 )
 from tinybert.inference.exports import Export
 from tinybert.metrics.timing import median_seconds
-from tinybert.runs import read_json, write_json
-from tinybert.sources import cache_folder
+from tinybert.storage import cache_folder, read_json, write_json
 
 BATCH_ROWS = 32
 REPEATS = 5
@@ -98,13 +97,13 @@ def _product(export: Export, vocab_size: int) -> float:
 
 def _key(exports: Sequence[Export]) -> str:
     packages = {BUILTIN[export.backend].package for export in exports}
-    facts = {
-        "exports": [[export.name, export.facts["files"]] for export in exports],
+    key = {
+        "exports": [[export.name, export.metadata["files"]] for export in exports],
         "processor": _processor(),
         "threads": num_threads(),
         "versions": {name: version(name) for name in sorted(package for package in packages if package)},
     }
-    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:24]
+    return hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:24]
 
 
 def processor_name() -> str:

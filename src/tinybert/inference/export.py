@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -13,10 +13,11 @@ from typing import Any, cast
 import numpy as np
 from datasets import Dataset
 
+from tinybert.console import say
 from tinybert.errors import ModelError, RecipeError
-from tinybert.inference.backends import BUILTIN, IN_FULL, Backend, Order, Precision, full_name, require
+from tinybert.inference.backends import BUILTIN, IN_FULL, Backend, ExportJob, Precision, full_name, require
 from tinybert.inference.choice import random_tokens
-from tinybert.inference.exports import CONFIG, EXPORTS, FACTS, Export, hashes, read_export, source_files
+from tinybert.inference.exports import CONFIG, EXPORTS, METADATA, Export, hashes, read_export, source_files
 from tinybert.inference.graph import Graph, check_family
 from tinybert.inference.parity import (
     TOLERANCES,
@@ -28,11 +29,11 @@ from tinybert.inference.parity import (
 )
 from tinybert.inference.predictor import Columns, Predictor, padded
 from tinybert.models import load_classifier, load_config, load_tokenizer
-from tinybert.runs import LOCK, Json, lock, write_json, write_text
+from tinybert.storage import OF_PARTIAL, Json, Output, clear, write_json, write_text
 
 CALIBRATION_ROWS = 300
 NUM_LENGTHS = 16
-REPORT, WORK = "parity.md", "work"
+REPORT = "parity.md"
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,6 @@ def export_checkpoint(
     precision: Precision,
     proof: Proof,
     min_kept: float | None = None,
-    say: Callable[[str], object] = lambda _: None,
 ) -> Export:
     """Write ``PATH/exports/TO-PRECISION`` and prove it; nothing is left there that did not pass.
 
@@ -70,7 +70,6 @@ def export_checkpoint(
         precision: Of the matrices.
         proof: Rows.
         min_kept: Share of the checkpoint's metric that must be kept, instead of the written tolerance.
-        say: Is told each step.
 
     Returns:
         The export.
@@ -84,20 +83,21 @@ def export_checkpoint(
     check_family(load_config(path))
     allowed = tolerance_of(precision, min_kept)
     name = full_name(to, precision)
-    partial = path / EXPORTS / f".{name}.partial"
-    partial.mkdir(parents=True, exist_ok=True)
-    held = lock(partial, subject=str(path / EXPORTS / name))
-    clear(partial, but=(LOCK,))
-    (partial / WORK).mkdir()
-    is_named = False
-    try:
-        say(f"{name}: the checkpoint answers {len(proof.rows):,} rows ({proof.name})")
+    output = Output(
+        path / EXPORTS / name,
+        {"source": hashes(path, source_files(path))},
+        report=METADATA,
+        keep=lambda path, error: False,
+        replaces=True,
+    )
+    with output:
+        say(f"{name}: the checkpoint predicts {len(proof.rows):,} rows ({proof.name})")
         own = Predictor(path, backend="torch")
         reference = reference_of(own, proof.rows)
-        order = Order(
+        job = ExportJob(
             Graph(load_classifier(path), own.tokenizer),
-            partial,
-            partial / WORK,
+            output.path,
+            output.work,
             precision,
             calibration=_calibration(own, proof.calibration) if precision == "int8" else (),
             max_length=own.max_length,
@@ -106,23 +106,17 @@ def export_checkpoint(
         tried: list[str] = []
         for in_full in range(len(IN_FULL) if precision == "int8" and backend.mixes else 1):
             say(f"{name}: writing{f', {IN_FULL[in_full]} in fp32' if in_full else ''}")
-            _write(backend, replace(order, in_full=in_full), path, to=to, lengths=lengths)
-            parity = measure(reference, Predictor(partial))
+            _write(backend, replace(job, in_full=in_full), path, to=to, lengths=lengths)
+            parity = measure(reference, Predictor(output.path))
             failures = parity.failures(allowed)
             if not failures:
-                _keep(partial, parity, allowed, proof=proof.name)
-                is_named = True
-                return _named(partial, path / EXPORTS / name)
+                output.commit(_proved(output.path, parity, allowed, proof=proof.name))
+                return read_export(output.target)
             tried += [
                 f"{IN_FULL[in_full]} in fp32: {', '.join(failures)}" if in_full else ", ".join(failures)
             ]
             say(f"{name}: past the tolerance: {tried[-1]}")
         raise ModelError(f"{path}, export {name}", [*tried, _fix(precision)])
-    finally:
-        if held is not None:
-            held.close()
-        if not is_named:
-            shutil.rmtree(partial, ignore_errors=True)
 
 
 def write_unproved(path: Path, to: str, precision: Precision) -> Path:
@@ -140,8 +134,8 @@ def write_unproved(path: Path, to: str, precision: Precision) -> Path:
     graph = Graph(load_classifier(path), own.tokenizer)
     batch = random_tokens([own.max_length], vocab_size=own.config.vocab_size)
     with tempfile.TemporaryDirectory(dir=path) as work:
-        order = Order(graph, folder, Path(work), precision, calibration=[batch], max_length=own.max_length)
-        _write(backend, order, path, to=to, lengths=[own.max_length])
+        job = ExportJob(graph, folder, Path(work), precision, calibration=[batch], max_length=own.max_length)
+        _write(backend, job, path, to=to, lengths=[own.max_length])
     return folder
 
 
@@ -166,7 +160,7 @@ def check_export(export: Export, proof: Proof, *, min_kept: float | None = None)
 
 def parity_of(export: Export) -> Parity:
     """Return what was measured when an export was made."""
-    known = cast("dict[str, Any]", export.facts["parity"])
+    known = cast("dict[str, Any]", export.metadata["parity"])
     return Parity(**{name: value for name, value in known.items() if name != "rows"})
 
 
@@ -187,13 +181,6 @@ def check_format(to: str, precision: Precision) -> Backend:
         )
     require(backend, to_write=True)
     return backend
-
-
-def clear(folder: Path, *, but: Sequence[str]) -> None:
-    """Empty a folder of all but some names."""
-    for file in folder.iterdir():
-        if file.name not in but:
-            shutil.rmtree(file) if file.is_dir() else file.unlink()
 
 
 def tolerance_of(precision: Precision, min_kept: float | None) -> Tolerance:
@@ -218,50 +205,46 @@ def _again(export: Export) -> str:
     )
 
 
-def _write(backend: Backend, order: Order, path: Path, *, to: str, lengths: Sequence[int]) -> None:
+def _write(backend: Backend, job: ExportJob, path: Path, *, to: str, lengths: Sequence[int]) -> None:
     """Fill the folder of an export, all but its parity."""
-    clear(order.folder, but=(LOCK, WORK))
-    shutil.copyfile(path / CONFIG, order.folder / CONFIG)
-    load_tokenizer(path).save_pretrained(order.folder)  # not a copy: some have no tokenizer.json yet
+    clear(job.folder, but=OF_PARTIAL)
+    shutil.copyfile(path / CONFIG, job.folder / CONFIG)
+    load_tokenizer(path).save_pretrained(job.folder)  # not a copy: some have no tokenizer.json yet
     assert backend.write is not None
     try:
-        backend.write(order)
+        backend.write(job)
     except (RuntimeError, OSError) as error:
         said = getattr(error, "strerror", None) or str(error)
         lines = said.strip().splitlines() or [type(error).__name__]
         raise ModelError(
-            f"{path}, export {full_name(to, order.precision)}", f"cannot be written: {lines[0]}"
+            f"{path}, export {full_name(to, job.precision)}", f"cannot be written: {lines[0]}"
         ) from error
     files = sorted(
-        str(file.relative_to(order.folder).as_posix())
-        for file in order.folder.rglob("*")
-        if file.is_file() and file.relative_to(order.folder).parts[0] not in (LOCK, WORK)
+        str(file.relative_to(job.folder).as_posix())
+        for file in job.folder.rglob("*")
+        if file.is_file() and file.relative_to(job.folder).parts[0] not in OF_PARTIAL
     )
     assert backend.package is not None
     packages = ("tinybert", "torch", "transformers", backend.package.replace("_", "-"))
-    facts: Json = {
+    metadata: Json = {
         "format": to,
-        "precision": order.precision,
-        "in_full": IN_FULL[order.in_full],
+        "precision": job.precision,
+        "in_full": IN_FULL[job.in_full],
         "lengths": list(lengths),
         "source": hashes(path, source_files(path)),
-        "files": hashes(order.folder, files),
+        "files": hashes(job.folder, files),
         "versions": {name: version(name) for name in packages},
     }
-    write_json(order.folder / FACTS, facts)
+    write_json(job.folder / METADATA, metadata)
 
 
-def _keep(folder: Path, parity: Parity, allowed: Tolerance, *, proof: str) -> None:
-    """Write the proof beside the export, for programs and for people."""
+def _proved(folder: Path, parity: Parity, allowed: Tolerance, *, proof: str) -> Json:
+    """Write the proof for people, and return the metadata with the proof."""
     export = read_export(folder)
-    write_json(
-        folder / FACTS,
-        export.facts | {"parity": asdict(parity) | {"rows": proof}, "tolerance": asdict(allowed)},
-    )
     table = parity_table(parity, allowed)
     lines = [f"| {' | '.join(row)} |" for row in table]
     lines.insert(1, f"|{' --- |' * len(table[0])}")
-    kept = export.facts["in_full"]
+    kept = export.metadata["in_full"]
     text = [
         f"# Parity of {export.name}",
         f"{parity.num_rows:,} rows ({proof}), compared with the checkpoint in torch, fp32.",
@@ -269,19 +252,7 @@ def _keep(folder: Path, parity: Parity, allowed: Tolerance, *, proof: str) -> No
         f"Left in fp32: {kept}." if export.precision == "int8" else "",
     ]
     write_text(folder / REPORT, "\n\n".join(part for part in text if part) + "\n")
-
-
-def _named(partial: Path, place: Path) -> Export:
-    """Give an export its name, in the place of an older one."""
-    (partial / LOCK).unlink(missing_ok=True)
-    shutil.rmtree(partial / WORK, ignore_errors=True)
-    old = place.with_name(f".{place.name}.old")
-    shutil.rmtree(old, ignore_errors=True)
-    if place.exists():
-        place.replace(old)
-    partial.replace(place)
-    shutil.rmtree(old, ignore_errors=True)
-    return read_export(place)
+    return export.metadata | {"parity": asdict(parity) | {"rows": proof}, "tolerance": asdict(allowed)}
 
 
 def _calibration(predictor: Predictor, rows: Dataset) -> list[dict[str, np.ndarray]]:

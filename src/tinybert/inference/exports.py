@@ -15,9 +15,9 @@ from typing import cast
 from tinybert.errors import ModelError, RunError
 from tinybert.inference.backends import BUILTIN, Precision, full_name
 from tinybert.models.load import TOKENIZER_FILES
-from tinybert.runs import Json, read_json
+from tinybert.storage import Json, read_json
 
-EXPORTS, FACTS = "exports", "export.json"
+EXPORTS, METADATA = "exports", "export.json"
 CONFIG = "config.json"
 SETTINGS = (
     CONFIG,
@@ -34,17 +34,17 @@ class Export:
     """One export of a checkpoint."""
 
     folder: Path
-    facts: Json
+    metadata: Json
 
     @property
     def backend(self) -> str:
         """Its runtime."""
-        return str(self.facts["format"])
+        return str(self.metadata["format"])
 
     @property
     def precision(self) -> Precision:
         """Of its matrices."""
-        return cast(Precision, self.facts["precision"])
+        return cast(Precision, self.metadata["precision"])
 
     @property
     def name(self) -> str:
@@ -54,7 +54,7 @@ class Export:
     @property
     def lengths(self) -> list[int]:
         """Lengths in tokens of typical rows: quantiles of those that parity was measured on."""
-        return cast("list[int]", self.facts["lengths"])
+        return cast("list[int]", self.metadata["lengths"])
 
     @property
     def checkpoint(self) -> Path | None:
@@ -64,10 +64,10 @@ class Export:
 
     def changes(self) -> list[str]:
         """Say, one line each, what has changed since it was made."""
-        own = cast("dict[str, str]", self.facts["files"])
+        own = cast("dict[str, str]", self.metadata["files"])
         problems = [f"{name}: {how}" for name, how in _differences(self.folder, own)]
         if self.checkpoint is not None:
-            source = cast("dict[str, str]", self.facts["source"])
+            source = cast("dict[str, str]", self.metadata["source"])
             problems += [
                 f"{name} of the checkpoint: {how}" for name, how in _differences(self.checkpoint, source)
             ]
@@ -92,13 +92,13 @@ class Export:
 
 def exports_of(path: str | Path) -> list[Export]:
     """Return the exports that stand in a checkpoint, by name."""
-    folders = sorted((Path(path).expanduser() / EXPORTS).glob(f"[!.]*/{FACTS}"))
+    folders = sorted((Path(path).expanduser() / EXPORTS).glob(f"[!.]*/{METADATA}"))
     return [read_export(file.parent) for file in folders]
 
 
 def is_export(path: str | Path) -> bool:
     """Say whether a folder is an export."""
-    return (Path(path).expanduser() / FACTS).is_file()
+    return (Path(path).expanduser() / METADATA).is_file()
 
 
 def read_export(folder: Path) -> Export:
@@ -108,27 +108,27 @@ def read_export(folder: Path) -> Export:
         ModelError: Its ``export.json`` does not say what an export's says, or names files outside its folder.
     """
     try:
-        facts = read_json(folder / FACTS)
+        metadata = read_json(folder / METADATA)
     except RunError:
-        facts = {}
-    if problems := _problems(facts) if isinstance(facts, dict) else ["no JSON object"]:  # pyright: ignore[reportUnnecessaryIsInstance]
+        metadata = {}
+    if problems := _problems(metadata) if isinstance(metadata, dict) else ["no JSON object"]:  # pyright: ignore[reportUnnecessaryIsInstance]
         fix = "the file is damaged: make the export again, copy it here once more, or delete its folder"
-        raise ModelError(str(folder / FACTS), [*problems, fix])
-    return Export(folder, facts)
+        raise ModelError(str(folder / METADATA), [*problems, fix])
+    return Export(folder, metadata)
 
 
-def _problems(facts: Json) -> list[str]:
-    backend = BUILTIN.get(str(facts.get("format")))
+def _problems(metadata: Json) -> list[str]:
+    backend = BUILTIN.get(str(metadata.get("format")))
     problems: list[str] = []
-    if backend is None or facts.get("precision") not in backend.files:
+    if backend is None or metadata.get("precision") not in backend.files:
         problems.append(
-            f"format, precision: {facts.get('format')!r}, {facts.get('precision')!r}; no such export"
+            f"format, precision: {metadata.get('format')!r}, {metadata.get('precision')!r}; no such export"
         )
-    lengths = facts.get("lengths")
+    lengths = metadata.get("lengths")
     if not isinstance(lengths, list) or not lengths or not all(isinstance(each, int) for each in lengths):
         problems.append("lengths: expected a list of whole numbers")
     for key in ("files", "source"):
-        names = facts.get(key)
+        names = metadata.get(key)
         if not isinstance(names, dict) or not names:
             problems.append(f"{key}: expected names and their SHA-256")
         else:

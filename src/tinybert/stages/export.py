@@ -62,7 +62,7 @@ def export(
         say(f"{there.folder} is there already, made from these weights: nothing to do")
         return there
     proof = proof_rows(path, data, settings)
-    return export_checkpoint(path, to=to, precision=precision, proof=proof, min_kept=min_kept, say=say)
+    return export_checkpoint(path, to=to, precision=precision, proof=proof, min_kept=min_kept)
 
 
 def known_export(folder: Path) -> Export | None:
@@ -71,7 +71,7 @@ def known_export(folder: Path) -> Export | None:
         found = read_export(folder) if is_export(folder) else None
     except ModelError:
         return None
-    return found if found is not None and isinstance(found.facts.get("parity"), dict) else None
+    return found if found is not None and isinstance(found.metadata.get("parity"), dict) else None
 
 
 def check_share(value: float | None, name: str) -> None:

@@ -44,7 +44,7 @@ def copied(exported: Path, tmp_path: Path) -> Path:
 
 def test_the_report_says_what_was_measured(exported: Path) -> None:
     made = read_export(exported / INT8)
-    parity, allowed = made.facts["parity"], made.facts["tolerance"]
+    parity, allowed = made.metadata["parity"], made.metadata["tolerance"]
     assert parity["num_rows"] == 32
     assert parity["metric"] == "accuracy"
     assert parity["equal"] >= 0.95
@@ -54,7 +54,7 @@ def test_the_report_says_what_was_measured(exported: Path) -> None:
     report = (exported / INT8 / "parity.md").read_text()
     assert f"{parity['equal']:.2%}" in report
     assert "validation split of" in report
-    full = read_export(exported / "exports" / "onnx-fp32").facts["parity"]
+    full = read_export(exported / "exports" / "onnx-fp32").metadata["parity"]
     assert full["max_difference"] < parity["max_difference"]
 
 
@@ -188,7 +188,7 @@ def test_mixed_precision_is_tried_before_giving_up(
     folder = Path(shutil.copytree(tiny_teacher, tmp_path / "teacher"))
     monkeypatch.setattr(export_module, "measure", failing(num_failures))
     made = export(folder, to="onnx", precision="int8", data=easy_rows)
-    assert made.facts["in_full"] == in_full
+    assert made.metadata["in_full"] == in_full
     graph = onnx.load(made.folder / "onnx" / "model_quantized.onnx").graph
     constants = {each.name for each in graph.initializer}
     left = [
@@ -261,7 +261,7 @@ def test_what_cannot_be_exported_is_said_before_any_work(
 def test_without_labels_only_agreement_is_measured(tiny_teacher: Path, tmp_path: Path) -> None:
     folder = Path(shutil.copytree(tiny_teacher, tmp_path / "teacher"))
     rows = easy.write_rows(tmp_path / "raw.jsonl", [{"text": text} for text in TEXTS])
-    parity = export(folder, to="onnx", precision="fp32", data=rows).facts["parity"]
+    parity = export(folder, to="onnx", precision="fp32", data=rows).metadata["parity"]
     assert parity["metric"] is None
     assert parity["equal"] == 1
 

@@ -29,7 +29,7 @@ IN_FULL = ("nothing", "the head and the last layer", "the head, the first and th
 
 
 @dataclass(frozen=True)
-class Order:
+class ExportJob:
     """One export to be made.
 
     Attributes:
@@ -82,7 +82,7 @@ class Backend:
 
     precisions: tuple[Precision, ...]
     load: Callable[[Path, Precision, Loading], Engine]
-    write: Callable[[Order], None] | None = None
+    write: Callable[[ExportJob], None] | None = None
     package: str | None = None
     writes_with: tuple[str, ...] = ()
     extra: str | None = None

@@ -14,7 +14,15 @@ import numpy as np
 import torch
 
 from tinybert.errors import ModelError
-from tinybert.inference.backends.contract import Backend, Engine, Loading, Order, Precision, Scores, Tokens
+from tinybert.inference.backends.contract import (
+    Backend,
+    Engine,
+    ExportJob,
+    Loading,
+    Precision,
+    Scores,
+    Tokens,
+)
 from tinybert.inference.backends.onnx import quiet
 from tinybert.models.inputs import TEXT_INPUTS
 
@@ -32,22 +40,22 @@ def lengths_up_to(max_length: int) -> list[int]:
     return [*(length for length in LENGTHS if length < max_length), max_length]
 
 
-def write(order: Order) -> None:
+def write(job: ExportJob) -> None:
     """Write ``model.tflite``, or ``model_int8.tflite`` with int8 weights and ranges read at run time."""
     with quiet(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         import litert_torch  # pyright: ignore[reportMissingImports]
 
         converter = None
-        for length in lengths_up_to(order.max_length):
-            example = tuple(torch.ones(1, length, dtype=torch.int64) for _ in order.graph.input_names)
-            converter = (converter or litert_torch).signature(f"tokens_{length}", order.graph, example)
+        for length in lengths_up_to(job.max_length):
+            example = tuple(torch.ones(1, length, dtype=torch.int64) for _ in job.graph.input_names)
+            converter = (converter or litert_torch).signature(f"tokens_{length}", job.graph, example)
         assert converter is not None
         model = converter.convert()
-    target = order.folder / FILES[order.precision]
-    full = target if order.precision == "fp32" else order.work / "full.tflite"
+    target = job.folder / FILES[job.precision]
+    full = target if job.precision == "fp32" else job.work / "full.tflite"
     model.export(str(full))
-    if order.precision == "int8":
+    if job.precision == "int8":
         _quantise(full, target)
 
 

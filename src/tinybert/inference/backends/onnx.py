@@ -16,7 +16,15 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
-from tinybert.inference.backends.contract import Backend, Engine, Loading, Order, Precision, Scores, Tokens
+from tinybert.inference.backends.contract import (
+    Backend,
+    Engine,
+    ExportJob,
+    Loading,
+    Precision,
+    Scores,
+    Tokens,
+)
 from tinybert.inference.graph import LAYERS
 from tinybert.models import num_positions
 
@@ -29,51 +37,51 @@ MULTIPLIED = ("MatMul", "Gemm")
 LAYER = re.compile(rf"\.{LAYERS}\.(\d+)")
 
 
-def write(order: Order) -> None:
+def write(job: ExportJob) -> None:
     """Write ``onnx/model.onnx``, or ``onnx/model_quantized.onnx``."""
-    target = order.folder / FILES[order.precision]
+    target = job.folder / FILES[job.precision]
     target.parent.mkdir(parents=True, exist_ok=True)
-    if order.precision == "fp32":
-        write_graph(order, target)
+    if job.precision == "fp32":
+        write_graph(job, target)
         return
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
-    full = full_graph(order)
+    full = full_graph(job)
     with quiet():  # it advises to run a pre-processing that the graph does not need
         quantize_dynamic(
             full,
             target,
             weight_type=QuantType.QInt8,
             per_channel=True,
-            nodes_to_exclude=nodes_in_full(full, order.in_full, gemm="_MatMul"),
+            nodes_to_exclude=nodes_in_full(full, job.in_full, gemm="_MatMul"),
         )
 
 
-def full_graph(order: Order) -> Path:
+def full_graph(job: ExportJob) -> Path:
     """Return the graph in fp32, written once for all attempts."""
-    full = order.work / "full.onnx"
+    full = job.work / "full.onnx"
     if not full.is_file():
-        write_graph(order, full)
+        write_graph(job, full)
     return full
 
 
-def write_graph(order: Order, target: Path) -> None:
+def write_graph(job: ExportJob, target: Path) -> None:
     """Write a graph in fp32, free in the number of rows and tokens."""
     import torch
 
     rows = torch.export.Dim("batch", min=1, max=MAX_BATCH)
-    positions = num_positions(order.graph.model.config) or order.max_length
+    positions = num_positions(job.graph.model.config) or job.max_length
     tokens = torch.export.Dim("sequence", min=2, max=positions)
     with quiet("torch.onnx"), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         program = torch.onnx.export(
-            order.graph,
-            order.graph.example(),
+            job.graph,
+            job.graph.example(),
             dynamo=True,
             verbose=False,
-            input_names=list(order.graph.input_names),
-            output_names=list(order.graph.output_names),
-            dynamic_shapes={"inputs": tuple({0: rows, 1: tokens} for _ in order.graph.input_names)},
+            input_names=list(job.graph.input_names),
+            output_names=list(job.graph.output_names),
+            dynamic_shapes={"inputs": tuple({0: rows, 1: tokens} for _ in job.graph.input_names)},
         )
     assert program is not None
     program.save(str(target), external_data=False)

@@ -15,7 +15,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tinybert.inference.backends.contract import Backend, Engine, Loading, Order, Precision, Scores, Tokens
+from tinybert.inference.backends.contract import (
+    Backend,
+    Engine,
+    ExportJob,
+    Loading,
+    Precision,
+    Scores,
+    Tokens,
+)
 from tinybert.inference.backends.onnx import full_graph, nodes_in_full, quiet
 
 if TYPE_CHECKING:
@@ -25,25 +33,25 @@ FILE = "openvino_model.xml"
 HINTS: dict[Precision, str] = {"fp32": "f32", "bf16": "bf16", "int8": "f32"}
 
 
-def write(order: Order) -> None:
+def write(job: ExportJob) -> None:
     """Write ``openvino_model.xml`` and its ``.bin``; bf16 is kept on disk as fp16."""
     import openvino
 
-    full = full_graph(order)
+    full = full_graph(job)
     model = openvino.Core().read_model(str(full))
-    if order.precision == "int8":
-        model = quantise(model, order, nodes_in_full(full, order.in_full, gemm="/WithoutBiases"))
-    openvino.save_model(model, str(order.folder / FILE), compress_to_fp16=order.precision == "bf16")
+    if job.precision == "int8":
+        model = quantise(model, job, nodes_in_full(full, job.in_full, gemm="/WithoutBiases"))
+    openvino.save_model(model, str(job.folder / FILE), compress_to_fp16=job.precision == "bf16")
 
 
-def quantise(model: openvino.Model, order: Order, in_full: list[str]) -> openvino.Model:
+def quantise(model: openvino.Model, job: ExportJob, in_full: list[str]) -> openvino.Model:
     """Return a model with int8 matrices."""
     with quiet("nncf"), redirect_stdout(io.StringIO()):  # its bars go to standard output
         os.environ.setdefault("NNCF_CI", "1")  # else it would send what it does to its makers
         import nncf
 
         nncf.set_log_level(logging.ERROR)
-        batches = [{name: batch[name] for name in order.graph.input_names} for batch in order.calibration]
+        batches = [{name: batch[name] for name in job.graph.input_names} for batch in job.calibration]
         return nncf.quantize(
             model,
             nncf.Dataset(batches),
