@@ -8,8 +8,11 @@
 - ``depth``: frames of the package on the stack at the first step, ``main`` and ``compute_loss`` included.
   What a reader follows from the command to the loss. Comprehensions, lambdas and frames of other packages do
   not count.
+- ``deepest``: the deepest stack of the package on the way, whatever it led to.
 - ``recipe``: different functions on the way that the recipe is handed to, by itself or as ``.recipe`` of a
   plan or of a run: the stops that a setting makes.
+- ``handed``: of these, those on the stack and those that they call: what a reader follows to see what
+  becomes of a setting before the first step.
 - ``steps``: different functions that those on the stack call: what a reader passes on the way down.
 - ``entered``: all different functions entered.
 
@@ -78,7 +81,9 @@ class Way:
     """The calls of the package's own functions from ``main`` to the first training step."""
 
     stack: tuple[str, ...]
+    deepest: tuple[str, ...]
     recipe: tuple[str, ...]
+    handed: tuple[str, ...]
     steps: tuple[str, ...]
     entered: tuple[str, ...]
 
@@ -157,6 +162,7 @@ class _Watch:
         self.callers: dict[CodeType, set[CodeType]] = {}
         self.recipe: dict[CodeType, str] = {}
         self.stack: list[CodeType] = []
+        self.deepest: list[CodeType] = []
 
     def __call__(self, frame: FrameType, event: str, _argument: object) -> None:
         if event != "call" or not _is_ours(frame):
@@ -164,6 +170,7 @@ class _Watch:
         code = frame.f_code
         self.entered.setdefault(code, _name(frame))
         stack = _stack(frame)
+        self.deepest = max(self.deepest, stack, key=len)
         if len(stack) > 1:
             self.callers.setdefault(code, set()).add(stack[-2])
         if any(_has_recipe(value) for value in frame.f_locals.values()):
@@ -174,12 +181,13 @@ class _Watch:
 
     def way(self) -> Way:
         on_stack = set(self.stack)
+        steps = {code for code, callers in self.callers.items() if callers & on_stack}
         return Way(
             stack=tuple(self.entered[code] for code in self.stack),
+            deepest=tuple(self.entered[code] for code in self.deepest),
             recipe=tuple(self.recipe.values()),
-            steps=tuple(
-                name for code, name in self.entered.items() if self.callers.get(code, set()) & on_stack
-            ),
+            handed=tuple(name for code, name in self.recipe.items() if code in steps | on_stack),
+            steps=tuple(self.entered[code] for code in steps),
             entered=tuple(self.entered.values()),
         )
 
@@ -261,13 +269,13 @@ def main() -> None:
             print(f"    {each.file}:{each.line}: {each.text}")
     with tempfile.TemporaryDirectory() as folder:
         for command, way in ways(Path(folder)).items():
-            print(
-                f"\n{command}: depth {way.depth}, recipe {len(way.recipe)}, steps {len(way.steps)}, "
-                f"entered {len(way.entered)}"
-            )
+            parts = ("deepest", "handed", "recipe", "steps", "entered")
+            counts = [f"depth {way.depth}", *(f"{part} {len(getattr(way, part))}" for part in parts)]
+            print(f"\n{command}: {', '.join(counts)}")
             print("  " + " → ".join(way.stack))
             if "-v" in sys.argv:
-                print("  recipe: " + ", ".join(way.recipe))
+                print("  deepest: " + " → ".join(way.deepest))
+                print("  handed: " + ", ".join(way.handed))
 
 
 if __name__ == "__main__":
