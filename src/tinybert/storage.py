@@ -17,7 +17,7 @@ from tinybert.errors import RunError, TinyBertError
 
 Json = dict[str, object]
 
-LOCK, WORK, MADE_FROM, INPUTS = "lock", "work", "made_from.json", "inputs"
+LOCK, WORK, MADE_FROM = "lock", "work", "made_from.json"
 OF_PARTIAL = (LOCK, WORK, MADE_FROM)
 """Names in a partial folder that the finished one does not have."""
 DISK_ERRORS = frozenset(
@@ -102,7 +102,7 @@ def clear(folder: Path, *, but: Iterable[str] = ()) -> None:
 
 
 def differences(known: Mapping[str, object], made_from: Mapping[str, object]) -> list[str]:
-    """Return what differs between what an output is made from: ``settings``, and names of inputs.
+    """Return what differs between what two outputs are made from: ``settings``, and names of inputs.
 
     Example:
         >>> differences({"recipe": 1, "inputs": {"data": "a"}}, {"recipe": 2, "inputs": {"data": "b"}})
@@ -113,8 +113,9 @@ def differences(known: Mapping[str, object], made_from: Mapping[str, object]) ->
 
 
 def _parts(made_from: Mapping[str, object]) -> Json:
-    settings = {name: value for name, value in made_from.items() if name != INPUTS}
-    return {"settings": json.loads(json.dumps(settings)), **cast(Json, made_from.get(INPUTS) or {})}
+    plain = cast(Json, json.loads(json.dumps(made_from)))
+    inputs = cast(Json, plain.pop("inputs", None) or {})
+    return {"settings" if name == "recipe" else name: value for name, value in plain.items()} | inputs
 
 
 def disk_problem(error: BaseException) -> str | None:
@@ -143,6 +144,7 @@ class Output:
             time. If not it is deleted, but for ``work`` where the same may be resumed.
         is_comparable: False where inputs cannot be compared (a pipe): what exists is then refused.
         replaces: What has the final name is replaced, never returned or refused.
+        option: Of the command, that gives the final place.
 
     Attributes:
         path: The folder to write in.
@@ -171,10 +173,12 @@ class Output:
         keep: Callable[[Path, BaseException | None], bool] = lambda path, error: True,
         is_comparable: bool = True,
         replaces: bool = False,
+        option: str = "--out",
     ) -> None:
         self.target, self.made_from = target, made_from
         self.report, self.file = report, file
         self.keep, self.is_comparable, self.replaces = keep, is_comparable, replaces
+        self.option = option
         self.path = partial_path(target)
         self.metadata: Json | None = None
         self._held: TextIO | None = None
@@ -203,12 +207,11 @@ class Output:
             RunError: Something else is in the way, another process is making it, or nobody can write there.
         """
         if not self.target.name:
-            raise RunError(str(self.target), "not a new name; give --out a name, such as --out runs/first")
+            raise RunError(str(self.target), f"not a new name; give {self.option} a name, such as first")
         if self._is_made():
             return
         try:
-            self.path.mkdir(parents=True, exist_ok=True)
-            self._held = lock(self.path, subject=str(self.target))
+            self._held = self._take()
             if self._is_made():  # by another process, since the last look
                 self._release()
             else:
@@ -227,6 +230,10 @@ class Output:
         self._name()
         return self.metadata
 
+    def discard(self) -> None:
+        """Delete what is half made."""
+        shutil.rmtree(self.path, ignore_errors=True)
+
     def __enter__(self) -> Self:
         self.begin()
         return self
@@ -236,7 +243,7 @@ class Output:
     ) -> None:
         is_left = error is None or self._held is None or self.keep(self.path, error)
         if not is_left:
-            shutil.rmtree(self.path, ignore_errors=True)
+            self.discard()
         self._release()  # by hand: a kept traceback (a notebook's) would keep the lock too
         if error is not None and (problem := disk_problem(error)):
             kept = f"{self.path} keeps what is there; " if is_left else ""
@@ -254,24 +261,36 @@ class Output:
         if known is not None and not other and self.is_comparable:
             self.metadata = read_json(self._report_in(self.target))
             if self.file is not None or self._held is not None:
-                shutil.rmtree(self.path, ignore_errors=True)  # what a kill has left, or this look
+                self.discard()  # what a kill has left, or this look
             say(f"{self.target} is finished already, with these settings, from these inputs: nothing to do")
             return True
         why = f", made with {_listed(other)}" if other else ""
         if known is not None and not self.is_comparable:
             why = ", maybe from other text: what a pipe brings is not compared"
-        raise RunError(str(self.target), f"already exists{why}; choose another --out, or delete it first")
+        raise RunError(
+            str(self.target), f"already exists{why}; choose another {self.option}, or delete it first"
+        )
 
-    def _resume(self) -> None:
-        if not self.keep(self.path, None):
-            clear(self.path, but=(LOCK, WORK))
+    def _take(self) -> TextIO | None:
+        self.path.mkdir(parents=True, exist_ok=True)
+        return lock(self.path, subject=str(self.target))
+
+    def _refuse_other(self) -> Json | None:
+        """Refuse what is half made from something else; return what it is made from."""
         known = self.known(is_finished=False)
         if known is not None and (other := differences(known, self.made_from)):
             raise RunError(
                 str(self.target),
                 f"an unfinished one with {_listed(other)} is in {self.path}; give its command again to "
-                "resume, delete that folder, or choose another --out",
+                f"resume, delete that {'folder' if self.path.is_dir() else 'file'}, or choose another "
+                f"{self.option}",
             )
+        return known
+
+    def _resume(self) -> None:
+        if not self.keep(self.path, None):
+            clear(self.path, but=(LOCK, WORK))
+        known = self._refuse_other()
         report = self._report_in(self.path)
         if known is not None and self.file is None and report.is_file():  # killed before it got its name
             self.metadata = read_json(report)

@@ -13,9 +13,9 @@ from tinybert.data.encode import WINDOWED
 from tinybert.data.entities import is_tag
 from tinybert.data.labelled import LAYOUTS
 from tinybert.errors import DataError, RecipeError
-from tinybert.inference.answer_file import AnswerFile
 from tinybert.inference.answers import JSON_LINES, OUTPUTS, Lines, Record, encodable
 from tinybert.inference.exports import source_files
+from tinybert.inference.prediction_file import PredictionFile
 from tinybert.inference.predictor import CHUNK_ROWS, Predictor
 from tinybert.inference.rows import TextRow, columns_of, find_name, names_of
 from tinybert.runs import Json
@@ -71,9 +71,8 @@ def predict_file(predictor: Predictor, source: Path, target: Path | None) -> Cou
         target: JSON lines, CSV or TSV; standard output when None.
 
     Raises:
-        DataError: The file cannot be read, has no text column, or none of its first rows can be answered; the
-            target cannot be written.
-        RunError: Another process writes it.
+        DataError: The file cannot be read, has no text column, or none of its first rows can be predicted.
+        RunError: It cannot be written, another process writes it, or an unfinished one is of another input.
     """
     if target is not None and target.suffix not in OUTPUTS:
         raise DataError(
@@ -92,7 +91,7 @@ def predict_file(predictor: Predictor, source: Path, target: Path | None) -> Cou
         for window in reading.windows():
             sys.stdout.write(lines.text_of(window.records, predictor(window.records), window.numbers))
         return Counts(reading.num_read, reading.num_bad, predictor.num_cut - cut_before)
-    file = AnswerFile(target, _made_from(predictor, source))
+    file = PredictionFile(target, _made_from(predictor, source))
     if any(each.exists() and each.samefile(source) for each in file.files):
         raise DataError(
             str(target), "is the input itself, or is kept beside it; give the answers a file of their own"

@@ -13,8 +13,8 @@ import pyarrow.parquet as pq
 import pytest
 from tests import easy
 
-from tinybert.errors import DataError, RecipeError
-from tinybert.inference import Predictor, TextRow, answer_file, files
+from tinybert.errors import DataError, RecipeError, RunError
+from tinybert.inference import Predictor, TextRow, files, prediction_file
 from tinybert.inference.files import predict_file, rows_of_words
 from tinybert.tasks import AnyAnswer
 
@@ -184,7 +184,7 @@ def test_unfinished_answers_of_another_input_are_kept(
     with pytest.raises(KeyboardInterrupt):
         predict_file(Stopping(tiny_teacher), write(tmp_path / "texts.jsonl"), target)
     before = (tmp_path / "answers.jsonl.partial").read_bytes()
-    with pytest.raises(DataError, match="holds unfinished answers of another model, backend or input"):
+    with pytest.raises(RunError, match="an unfinished one with other input and other files is in"):
         predict_file(teacher, write(tmp_path / "others.jsonl"), target)
     assert (tmp_path / "answers.jsonl.partial").read_bytes() == before
 
@@ -194,7 +194,7 @@ def test_a_full_disk_is_said_and_the_same_call_goes_on(
 ) -> None:
     monkeypatch.setattr(files, "CHUNK_ROWS", 2)
     source, target = write(tmp_path / "texts.jsonl"), tmp_path / "answers.jsonl"
-    append, calls = answer_file._append, iter([False, True])
+    append, calls = prediction_file._append, iter([False, True])
 
     def full(file: Path, text: str) -> int:
         if next(calls):
@@ -202,10 +202,10 @@ def test_a_full_disk_is_said_and_the_same_call_goes_on(
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         return append(file, text)
 
-    monkeypatch.setattr(answer_file, "_append", full)
-    with pytest.raises(DataError, match=r"No space left on device; .*give the same command again to go on"):
+    monkeypatch.setattr(prediction_file, "_append", full)
+    with pytest.raises(RunError, match=r"No space left on device; fix this and give the same command again"):
         predict_file(teacher, source, target)
-    monkeypatch.setattr(answer_file, "_append", append)
+    monkeypatch.setattr(prediction_file, "_append", append)
     predict_file(teacher, source, target)
     assert [row["text"] for row in read(target)] == TEXTS
 
@@ -224,7 +224,7 @@ def test_a_missing_column_is_said_with_those_there_are(
         predict_file(teacher, write(tmp_path / f"texts{suffix}", column="remark"), tmp_path / "out.jsonl")
 
 
-def test_an_existing_answer_file_survives_a_mistake(teacher: Predictor, tmp_path: Path) -> None:
+def test_an_existing_prediction_file_survives_a_mistake(teacher: Predictor, tmp_path: Path) -> None:
     target = tmp_path / "answers.jsonl"
     target.write_text("of yesterday")
     with pytest.raises(DataError):
@@ -273,10 +273,10 @@ def test_an_unknown_kind_of_answer_file_is_refused_before_any_work(
         predict_file(teacher, write(tmp_path / "texts.txt"), tmp_path / "out.xlsx")
 
 
-def test_an_answer_file_in_a_folder_that_is_not_there_is_the_users_mistake(
+def test_an_prediction_file_in_a_folder_that_is_not_there_is_the_users_mistake(
     teacher: Predictor, tmp_path: Path
 ) -> None:
-    with pytest.raises(DataError, match="cannot write"):
+    with pytest.raises(RunError, match="cannot write"):
         predict_file(teacher, write(tmp_path / "texts.txt"), tmp_path / "none" / "out.jsonl")
 
 
@@ -335,11 +335,11 @@ def test_answers_of_another_backend_or_config_are_not_mixed(
     with pytest.raises(KeyboardInterrupt):
         predict_file(Stopping(model), source, target)
     for other in (Predictor(model, backend="torch-bf16"), Predictor(model, max_length=9)):
-        with pytest.raises(DataError, match="unfinished answers of another"):
+        with pytest.raises(RunError, match=r"an unfinished one with other (backend|max_length) is in"):
             predict_file(other, source, target)
     config = model / "config.json"
     config.write_text(config.read_text().replace("positive", "POSITIVE"))
-    with pytest.raises(DataError, match="unfinished answers of another"):
+    with pytest.raises(RunError, match="an unfinished one with other files is in"):
         predict_file(Predictor(model), source, target)
 
 
@@ -378,5 +378,5 @@ def test_a_state_that_is_damaged_begins_anew(teacher: Predictor, tmp_path: Path,
 
 def test_a_folder_is_no_file_of_answers(teacher: Predictor, tmp_path: Path) -> None:
     (tmp_path / "out.jsonl").mkdir()
-    with pytest.raises(DataError, match="is a folder; give the answers a file of their own"):
+    with pytest.raises(RunError, match="is a folder; give the predictions a file of their own"):
         predict_file(teacher, write(tmp_path / "texts.jsonl"), tmp_path / "out.jsonl")

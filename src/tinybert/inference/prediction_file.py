@@ -1,0 +1,128 @@
+"""A file of predictions on its way: what is written stays valid, and the same command resumes it.
+
+Predictions grow in ``NAME.partial``; after each window ``NAME.partial.json`` says how far it is. A command
+that resumes truncates what a killed one had half written, and reads on behind the last window.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import TextIO, cast
+
+from tinybert.console import warn
+from tinybert.errors import RunError
+from tinybert.inference.answers import Table, encodable
+from tinybert.storage import Json, Output, hold, read_json, write_json
+
+BAD_ROWS = ".bad_rows.jsonl"
+COUNTS = ("num_bytes", "num_bad_bytes", "num_read", "num_bad")
+
+
+class PredictionFile(Output):
+    """An output that grows by windows of rows; leaving its ``with`` gives it its name.
+
+    Args:
+        target: The file; an earlier one is replaced.
+        made_from: What the predictions depend on.
+
+    Attributes:
+        num_read: Rows of the input that are done.
+        num_bad: Of these, rows without a prediction; they are in ``bad_rows``.
+        table: Its columns and its header, once they are known; None where the file is no table.
+    """
+
+    def __init__(self, target: Path, made_from: Json) -> None:
+        super().__init__(
+            target,
+            made_from,
+            report="",
+            keep=lambda path, error: self.num_read > 0,
+            replaces=True,
+            option="--output",
+        )
+        self.path = target.with_name(target.name + ".partial")
+        self.state = target.with_name(target.name + ".partial.json")
+        self.bad_rows = target.with_name(target.name + BAD_ROWS)
+        self.partial_bad = target.with_name(self.bad_rows.name + ".partial")
+        self.sizes = [0, 0]
+        self.num_read = self.num_bad = 0
+        self.table: Table | None = None
+
+    @property
+    def files(self) -> list[Path]:
+        """All files that are written."""
+        return [self.target, self.path, self.state, self.bad_rows, self.partial_bad]
+
+    def known(self, *, is_finished: bool) -> Json | None:
+        """Return what the half made file is made from, and note how much of it is valid."""
+        if not self.state.is_file():
+            return None
+        try:
+            state = read_json(self.state)
+            made_from, table = cast(Json, state["made_from"]), cast("Table | None", state["table"])
+            counts = [state[name] for name in COUNTS]
+        except (RunError, KeyError, TypeError):
+            counts, made_from, table = [None], {}, None
+        if not all(isinstance(count, int) and count >= 0 for count in counts):
+            warn(f"{self.state} is damaged: beginning again")
+            return None
+        *sizes, num_read, num_bad = cast("list[int]", counts)
+        there = [file.stat().st_size if file.is_file() else 0 for file in (self.path, self.partial_bad)]
+        if any(size > found for size, found in zip(sizes, there, strict=True)):
+            return None  # it has its name already, or was taken away: nothing to resume
+        self.sizes, self.num_read, self.num_bad, self.table = sizes, num_read, num_bad, table
+        return made_from
+
+    def add(self, text: str, *, num_read: int, bad: Sequence[Mapping[str, object]]) -> None:
+        """Write a window of predictions, and the rows that have none; then they are there for good."""
+        lines = [json.dumps(row, ensure_ascii=False, default=str) + "\n" for row in bad]
+        self.sizes = [_append(self.path, text), _append(self.partial_bad, encodable("".join(lines)))]
+        self.num_read += num_read
+        self.num_bad += len(bad)
+        counts = dict(zip(COUNTS, [*self.sizes, self.num_read, self.num_bad], strict=True))
+        write_json(self.state, {"made_from": self.made_from, "table": self.table, **counts})
+
+    def discard(self) -> None:
+        """Delete what is half made."""
+        for file in (self.path, self.state, self.partial_bad):
+            file.unlink(missing_ok=True)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is None:
+            self._name()
+        super().__exit__(kind, error, trace)
+
+    def _take(self) -> TextIO | None:
+        if self.target.is_dir():
+            raise RunError(str(self.target), "is a folder; give the predictions a file of their own")
+        self.path.touch()
+        return hold(self.path, subject=str(self.target))
+
+    def _resume(self) -> None:
+        self._refuse_other()
+        self.partial_bad.touch()
+        for file, size in zip((self.path, self.partial_bad), self.sizes, strict=True):
+            os.truncate(file, size)
+
+    def _name(self) -> None:
+        if self.num_bad:
+            self.partial_bad.replace(self.bad_rows)
+        else:
+            self.bad_rows.unlink(missing_ok=True)  # of an earlier call
+        self.path.replace(self.target)
+        self.discard()
+
+
+def _append(file: Path, text: str) -> int:
+    """Write behind the end of a file, down to the disk, and return its size."""
+    with file.open("a", encoding="utf-8", newline="") as stream:
+        stream.write(text)
+        stream.flush()
+        os.fsync(stream.fileno())
+    return file.stat().st_size
