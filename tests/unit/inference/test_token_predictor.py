@@ -352,7 +352,7 @@ def test_a_bad_row_is_named_with_its_file_and_line(
     source = tmp_path / "rows.jsonl"
     source.write_text("".join(json.dumps(each) + "\n" for each in [good, good, row, good]))
     assert predict_file(teachers[task], source, tmp_path / "out.jsonl").num_bad == 1
-    (problem,) = capsys.readouterr().err.splitlines()
+    problem, _ = capsys.readouterr().err.splitlines()
     assert problem.startswith(f"{source}: line 3")
     assert why in problem
     assert len(read(tmp_path / "out.jsonl")) == 3
