@@ -61,7 +61,7 @@ def score(
         begun = start_student(
             begin, plan.task, rows.labels, rows=encoded.train, collator=encoded.collator, seed=42
         )
-        save_checkpoint(begun.model, encoded, folder / "model")
+        save_checkpoint(begun.model, encoded.tokenizer, folder / "model")
         scores = score_checkpoint(
             folder / "model", rows.splits[split], labels=rows.labels, max_length=plan.recipe.data.max_length
         )

@@ -22,7 +22,7 @@ from tinybert.stages.doctor.checks import (
     checks_of_teacher,
     report_findings,
 )
-from tinybert.stages.finetune import fine_tune_step
+from tinybert.stages.finetune import fine_tune
 from tinybert.stages.plan.distillation import DistillPlan
 from tinybert.stages.plan.losses import relation_heads
 from tinybert.stages.plan.student import Taught
@@ -30,7 +30,7 @@ from tinybert.stages.plan.teacher import KEPT_TEACHER, TeacherPlan
 from tinybert.stages.steps.baseline import fine_tune_only
 from tinybert.stages.steps.copies import augmented_data
 from tinybert.stages.steps.distillation import Distillation, encode_for, need_labels, prepare
-from tinybert.stages.steps.finish import evaluation_split, finish_run, score_models
+from tinybert.stages.steps.finish import evaluation_split, finish_rows, score_models
 from tinybert.stages.steps.fit import MODEL, fit, in_steps, save_checkpoint, settings_of
 from tinybert.stages.steps.prepare import load_for_labels
 from tinybert.stages.steps.start import Started, StartPlan, knows_task, load_start, save_start, start_student
@@ -80,25 +80,17 @@ def settle_teacher(work: Distillation) -> tuple[DistillPlan, Json | None]:
     training = replace(
         plan.training, num_epochs=recipe.teacher.num_epochs, learning_rate=recipe.teacher.learning_rate
     )
-    folder, facts = work.run.step(
-        "teacher",
-        lambda folder: fine_tune_step(
-            folder,
-            recipe,
-            training,
-            plan.task,
-            work.data,
-            work.encoded,
-            path=plan.teacher.path,
-            train_rows=need_labels(work),
-            name="teacher",
-            bf16=work.bf16,
-        ),
-    )
+    rows = replace(work.encoded, train=need_labels(work))
+
+    def make(folder: Path) -> Json:
+        path = plan.teacher.path
+        return fine_tune(folder, rows, recipe, training, path=path, name="teacher", bf16=work.bf16)
+
+    folder, summary = work.run.step("teacher", make)
     path = str(folder / MODEL)
     source = path if plan.source == plan.teacher.path else plan.source
     teacher = TeacherPlan("classifier", path, plan.teacher.pretrained, plan.teacher.info)
-    return replace(plan, teacher=teacher, source=source), facts
+    return replace(plan, teacher=teacher, source=source), summary
 
 
 def augmented(work: Distillation) -> Distillation:
@@ -239,11 +231,8 @@ def teach_phase(work: Distillation, phase: Phase, begin: Path, folder: Path) -> 
         folder,
         begun.model,
         objective,
-        encoded=work.encoded,
-        train_rows=work.encoded.train,
-        task=plan.task,
-        labels=work.data.labels,
-        hard_loss=recipe.hard_loss,
+        rows=work.encoded,
+        evaluator=work.encoded.evaluator(recipe.hard_loss),
         settings=settings,
     )
 
@@ -283,12 +272,14 @@ def conclude(
         "student_start": plan.start,
         "layer_map": list(plan.layer_map),
     }
-    facts = {"teacher": teacher_facts, **{name: said for name, (_, said) in others.items()}}
-    facts["student"] = student[1]
-    said = {name: fact for name, fact in facts.items() if fact is not None}
+    summaries = {"teacher": teacher_facts, **{name: summary for name, (_, summary) in others.items()}}
+    summaries["student"] = student[1]
+    trainings = {name: summary for name, summary in summaries.items() if summary is not None}
     if teacher_facts is not None:
         keep_teacher(work)
-    return finish_run(run, plan.task, data, metrics, facts_by_name=said, model=student[0], notes=notes(work))
+    return finish_rows(
+        run, data, plan.task, metrics, model=student[0], trainings=trainings, notes=notes(work)
+    )
 
 
 def _of(metrics: Json, name: str, split: str) -> dict[str, float]:
@@ -298,7 +289,7 @@ def _of(metrics: Json, name: str, split: str) -> dict[str, float]:
 def keep_teacher(work: Distillation) -> None:
     """Keep the teacher that was fine-tuned here as ``RUN/teacher``, ready for the next student."""
     model = load_for_labels(work.plan.teacher.path, work.plan.task, work.data.labels, seed=0, new_head=False)
-    save_checkpoint(model, work.encoded, work.run.path / KEPT_TEACHER)
+    save_checkpoint(model, work.encoded.tokenizer, work.run.path / KEPT_TEACHER)
 
 
 def notes(work: Distillation) -> list[str]:

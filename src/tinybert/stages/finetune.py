@@ -1,14 +1,11 @@
-"""Fine-tune a model on labelled text: the teacher's way to its task, and the honest rival of distillation."""
+"""Fine-tune a model on labelled text: the teacher's way to its task, and the baseline of distillation."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
 
-from datasets import Dataset
-
 from tinybert.config import Recipe, dump_recipe, with_settings
-from tinybert.data import TextData
 from tinybert.errors import RecipeError
 from tinybert.models import load_tokenizer
 from tinybert.objectives import HardObjective
@@ -20,11 +17,11 @@ from tinybert.stages.plan.training import (
     longest_row,
     plan_training,
 )
-from tinybert.stages.steps.finish import finish_run, score_models
-from tinybert.stages.steps.fit import MODEL, fit, settings_of
+from tinybert.stages.steps.finish import finish_rows, score_models
+from tinybert.stages.steps.fit import MODEL, fit, precision_of, settings_of
 from tinybert.stages.steps.prepare import Encoded, encode_rows, load_for_labels, load_rows
 from tinybert.tasks import Task
-from tinybert.training import check_trackers, choose_precision
+from tinybert.training import check_trackers
 
 DEFAULT_NUM_EPOCHS = 3
 DEFAULT_LEARNING_RATE = 5e-5
@@ -89,61 +86,39 @@ def finetune(plan: FinetunePlan, run: RunInProgress, source: object) -> Run:
     encoded = encode_rows(
         data,
         load_tokenizer(plan.model),
-        section=recipe.data,
+        recipe=recipe,
+        task=task,
         max_length=plan.training.max_length,
         folder=run.work / "encoded",
     )
-    bf16 = measured_bf16(run, recipe)
-    folder, facts = run.step(
-        "model",
-        lambda folder: fine_tune_step(
-            folder,
-            recipe,
-            plan.training,
-            task,
-            data,
-            encoded,
-            path=plan.model,
-            train_rows=encoded.train,
-            name="model",
-            bf16=bf16,
-        ),
-    )
-    models = {"model": (str(folder / MODEL), facts)}
-    metrics: Json = dict(score_models(run, data, models, max_length=plan.training.max_length))
-    return finish_run(run, task, data, metrics, facts_by_name={"model": facts}, model=folder / MODEL)
+    bf16 = precision_of(run) == "bf16"
+
+    def make(folder: Path) -> Json:
+        return fine_tune(folder, encoded, recipe, plan.training, path=plan.model, name="model", bf16=bf16)
+
+    folder, summary = run.step("model", make)
+    model = folder / MODEL
+    scores = score_models(run, data, {"model": (str(model), summary)}, max_length=plan.training.max_length)
+    return finish_rows(run, data, task, scores, model=model, trainings={"model": summary})
 
 
-def fine_tune_step(
+def fine_tune(
     folder: Path,
+    rows: Encoded,
     recipe: Recipe,
     training: Training,
-    task: Task,
-    data: TextData,
-    encoded: Encoded,
     *,
     path: str,
-    train_rows: Dataset,
     name: str,
     bf16: bool,
 ) -> Json:
     """Fine-tune a checkpoint with hard labels; a step of this stage and of distillation."""
-    model = load_for_labels(path, task, data.labels, seed=recipe.train.seed, new_head=True)
-    settings = settings_of(recipe, training, name=name, bf16=bf16)
+    model = load_for_labels(path, rows.task, rows.labels, seed=recipe.train.seed, new_head=True)
     return fit(
         folder,
         model,
-        HardObjective(task.hard_loss(recipe.hard_loss)),
-        encoded=encoded,
-        train_rows=train_rows,
-        task=task,
-        labels=data.labels,
-        hard_loss=recipe.hard_loss,
-        settings=settings,
+        HardObjective(rows.task.hard_loss(recipe.hard_loss)),
+        rows=rows,
+        evaluator=rows.evaluator(recipe.hard_loss),
+        settings=settings_of(recipe, training, name=name, bf16=bf16),
     )
-
-
-def measured_bf16(run: RunInProgress, recipe: Recipe) -> bool:
-    """Decide the precision once a run, so that a resumed run goes on in the same."""
-    _, facts = run.step("precision", lambda _: {"precision": choose_precision(recipe.train.precision)})
-    return facts["precision"] == "bf16"

@@ -37,23 +37,13 @@ from tinybert.objectives import (
     DistillObjective,
     GeneralObjective,
     Teaching,
-    remove_projections,
 )
 from tinybert.runs import Json, Run, RunInProgress
-from tinybert.stages.finetune import measured_bf16
 from tinybert.stages.plan.general import GeneralPlan
 from tinybert.stages.plan.losses import relation_heads
 from tinybert.stages.pretrain import refuse_without_mask
-from tinybert.stages.steps.fit import MODEL
-from tinybert.stages.steps.raw_text import (
-    Blocks,
-    finish_text_run,
-    fit_blocks,
-    keep_model,
-    load_blocks,
-    masking_of,
-    text_settings,
-)
+from tinybert.stages.steps.fit import MODEL, add_to_config, fit, precision_of, settings_of
+from tinybert.stages.steps.raw_text import Blocks, finish_text, load_blocks, masking_of, pace_of
 from tinybert.stages.steps.start import PROJECTION_FILE, calibration
 from tinybert.teachers import ModelTeacher
 from tinybert.training import check_trackers
@@ -74,9 +64,9 @@ def distill_general(plan: GeneralPlan, run: RunInProgress, source: object) -> Ru
     if MASKED_LM in plan.losses:
         refuse_without_mask(tokenizer, plan.teacher)
     blocks = load_blocks(source, recipe, tokenizer, run, max_length=plan.training.max_length)
-    bf16 = measured_bf16(run, recipe)
+    bf16 = precision_of(run) == "bf16"
     begin, _ = run.step("start", lambda folder: _keep_start(folder, plan, blocks))
-    folder, facts = run.step("student", lambda folder: _train(folder, plan, blocks, begin, bf16=bf16))
+    folder, summary = run.step("student", lambda folder: _train(folder, plan, blocks, begin, bf16=bf16))
     metrics: Json = {
         "task": GENERAL,
         "teacher_path": _from_anywhere(plan.teacher),
@@ -86,12 +76,12 @@ def distill_general(plan: GeneralPlan, run: RunInProgress, source: object) -> Ru
         "layer_map": list(plan.layer_map),
         "losses": dict(plan.losses),
     }
-    return finish_text_run(
+    return finish_text(
         run,
         blocks,
-        facts,
+        metrics,
         model=folder / MODEL,
-        metrics=metrics,
+        summary=summary,
         main_metric="loss",
         notes=_notes(plan),
     )
@@ -190,24 +180,24 @@ def _train(folder: Path, plan: GeneralPlan, blocks: Blocks, begin: Path, *, bf16
     )
     masking = masking_of(recipe, blocks.tokenizer) if MASKED_LM in plan.losses else None
     objective = GeneralObjective(inner, masking)
-    settings = text_settings(recipe, plan.training, blocks, name=GENERAL, bf16=bf16)
-    trained = fit_blocks(
+    pace = pace_of(recipe, blocks, num_epochs=plan.training.num_epochs)
+    summary = fit(
         folder,
         student,
         objective,
-        blocks=blocks,
-        losses=objective.held_out,
-        settings=settings,
-        main_metric="loss",
-        masked_lm_weight=plan.losses.get(MASKED_LM, 1.0),
+        rows=blocks,
+        evaluator=blocks.evaluator(
+            objective.held_out,
+            main_metric="loss",
+            batch_size=recipe.train.batch_size,
+            masked_lm_weight=plan.losses.get(MASKED_LM, 1.0),
+        ),
+        settings=settings_of(recipe, plan.training, name=GENERAL, bf16=bf16, **pace),
     )
-    maps = inner.learnt_projections()
-    remove_projections(student)
-    student.config.update(rates)  # who trains it next has the usual dropout
-    facts = keep_model(folder, student, blocks, trained)
-    if maps is not None:
+    add_to_config(folder / MODEL, rates)  # who trains it next has the usual dropout
+    if (maps := inner.learnt_projections()) is not None:
         save_file({"projection": maps}, folder / MODEL / PROJECTION_FILE)
-    return facts
+    return summary
 
 
 def _notes(plan: GeneralPlan) -> list[str]:

@@ -22,18 +22,9 @@ from tinybert.models.masked_lm import (
 from tinybert.models.shapes import BUILTIN as SHAPES
 from tinybert.objectives import MaskedLMObjective
 from tinybert.runs import Json, Run, RunInProgress
-from tinybert.stages.finetune import measured_bf16
 from tinybert.stages.plan.training import Training, longest_input, plan_training
-from tinybert.stages.steps.fit import MODEL
-from tinybert.stages.steps.raw_text import (
-    Blocks,
-    finish_text_run,
-    fit_blocks,
-    keep_model,
-    load_blocks,
-    masking_of,
-    text_settings,
-)
+from tinybert.stages.steps.fit import MODEL, fit, precision_of, settings_of
+from tinybert.stages.steps.raw_text import Blocks, finish_text, load_blocks, masking_of, pace_of
 from tinybert.training import check_trackers
 
 MAX_LENGTH = 128
@@ -144,37 +135,37 @@ def pretrain(plan: PretrainPlan, run: RunInProgress, source: object) -> Run:
         check_vocabulary(plan.model, tokenizer, num_rows=load_config(plan.model).vocab_size)
     refuse_without_mask(tokenizer, plan.tokenizer)
     blocks = load_blocks(source, recipe, tokenizer, run, max_length=plan.training.max_length)
-    bf16 = measured_bf16(run, recipe)
-    folder, facts = run.step("model", lambda folder: _train(folder, plan, blocks, bf16=bf16))
-    metrics: Json = {"task": "masked_lm", "model": plan.model, "train_only": recipe.pretrain.train_only}
-    return finish_text_run(
+    bf16 = precision_of(run) == "bf16"
+    folder, summary = run.step("model", lambda folder: _train(folder, plan, blocks, bf16=bf16))
+    return finish_text(
         run,
         blocks,
-        facts,
+        {"task": "masked_lm", "model": plan.model, "train_only": recipe.pretrain.train_only},
         model=folder / MODEL,
-        metrics=metrics,
+        summary=summary,
         main_metric="perplexity",
         notes=_notes(plan, blocks),
     )
 
 
 def _train(folder: Path, plan: PretrainPlan, blocks: Blocks, *, bf16: bool) -> Json:
+    recipe, training = plan.recipe, plan.training
     model = first_weights(plan, blocks.tokenizer)
-    frozen = plan.recipe.pretrain.train_only == "head"
+    frozen = recipe.pretrain.train_only == "head"
     if frozen:
         freeze_encoder(model)
-    objective = MaskedLMObjective(masking_of(plan.recipe, blocks.tokenizer), frozen_encoder=frozen)
-    settings = text_settings(plan.recipe, plan.training, blocks, name="pretrain", bf16=bf16)
-    trained = fit_blocks(
+    objective = MaskedLMObjective(masking_of(recipe, blocks.tokenizer), frozen_encoder=frozen)
+    pace = pace_of(recipe, blocks, num_epochs=training.num_epochs)
+    return fit(
         folder,
         model,
         objective,
-        blocks=blocks,
-        losses=objective.held_out,
-        settings=settings,
-        main_metric="perplexity",
+        rows=blocks,
+        evaluator=blocks.evaluator(
+            objective.held_out, main_metric="perplexity", batch_size=recipe.train.batch_size
+        ),
+        settings=settings_of(recipe, training, name="pretrain", bf16=bf16, **pace),
     )
-    return keep_model(folder, model, blocks, trained)
 
 
 def first_weights(plan: PretrainPlan, tokenizer: PreTrainedTokenizerBase) -> PreTrainedModel:

@@ -163,7 +163,7 @@ def test_the_baseline_tells_where_it_starts(tmp_path: Path, tiny_teacher: Path, 
     unknown = make_plan(recipe_of(tiny_teacher))
     start, story = baseline_start(unknown)
     assert start.kind == "random"
-    assert "not known (name them with teacher.pretrained=…): a weaker rival" in story
+    assert "not known (name them with teacher.pretrained=…): a weaker baseline" in story
     named = make_plan(recipe_of(tiny_teacher, f"teacher.pretrained={tiny_encoder}"))
     start, story = baseline_start(named)
     assert (start.kind, start.source, start.layer_map, start.keep_head) == (

@@ -187,16 +187,16 @@ def test_a_pipe_is_not_taken_for_another(
         "train.num_steps=2",
         *FAST,
     ]
-    fit = pretrain_stage.fit_blocks
+    fit = pretrain_stage.fit
 
     def dies(*args: object, **kwargs: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(pretrain_stage, "fit_blocks", dies)
+    monkeypatch.setattr(pretrain_stage, "fit", dies)
     pipe(monkeypatch, text)
     with pytest.raises(SystemExit):
         call(*command)
-    monkeypatch.setattr(pretrain_stage, "fit_blocks", fit)
+    monkeypatch.setattr(pretrain_stage, "fit", fit)
     pipe(monkeypatch, other)
     assert "was begun with other text" in refused(capsys, *command)
     pipe(monkeypatch, text)

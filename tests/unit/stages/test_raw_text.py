@@ -20,12 +20,10 @@ from tinybert.errors import DataError, ModelError
 from tinybert.evaluation import BlocksEvaluator
 from tinybert.models.masking import Masking
 from tinybert.objectives import GeneralObjective, MaskedLMObjective
-from tinybert.runs import RunInProgress
+from tinybert.runs import CHECKPOINTS, RunInProgress
 from tinybert.stages.general import _start
 from tinybert.stages.pipeline import make_plan
-from tinybert.stages.plan.training import Training
-from tinybert.stages.steps import raw_text as stage
-from tinybert.stages.steps.raw_text import Blocks, load_blocks, masking_of, text_settings
+from tinybert.stages.steps.raw_text import Blocks, load_blocks, masking_of, pace_of
 from tinybert.stages.steps.start import calibration
 
 FAST = ["train.batch_size=16", "train.precision=fp32", "data.max_length=32", "corpus.near_duplicates=null"]
@@ -98,8 +96,7 @@ def test_batches_that_are_accumulated_make_one_step(accumulated: int, num_steps:
     changes = {"batch_size": 16}
     recipe = build_recipe({"train": {**changes, "gradient_accumulation_steps": accumulated}})
     assert 48 < len(blocks.train) <= 64  # four batches
-    settings = text_settings(recipe, Training(32, 2, 1e-3), blocks, name="pretrain", bf16=False)
-    assert settings.max_steps == num_steps
+    assert pace_of(recipe, blocks, num_epochs=2)["max_steps"] == num_steps
 
 
 def test_a_score_leaves_the_trainings_draws_alone() -> None:
@@ -174,7 +171,7 @@ def test_a_kill_before_a_step_is_done_costs_no_training(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("tinybert.stages.pretrain.keep_model", dies)
+        patch.setattr("tinybert.stages.steps.fit.save_checkpoint", dies)
         with pytest.raises(SystemExit):
             call(*words)
     assert "Step 8/8" in capsys.readouterr().err
@@ -204,11 +201,11 @@ def test_steps_that_are_done_leave_no_checkpoints(tmp_path: Path) -> None:
     with RunInProgress(tmp_path / "run", Recipe()) as run:
 
         def make(folder: Path) -> dict[str, object]:
-            (folder / stage.CHECKPOINTS / "checkpoint-3").mkdir(parents=True)
+            (folder / CHECKPOINTS / "checkpoint-3").mkdir(parents=True)
             return {}
 
         folder, _ = run.step("model", make)
-        assert not (folder / stage.CHECKPOINTS).exists()
+        assert not (folder / CHECKPOINTS).exists()
 
 
 def test_rows_to_calibrate_with_come_from_all_over_the_split() -> None:

@@ -1,28 +1,29 @@
-"""The honest rival: plain fine-tuning of the same small model."""
+"""The fine-tuning baseline: the same small model, hard labels only."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
 from tinybert.console import say
 from tinybert.objectives import HardObjective
-from tinybert.runs import Json
 from tinybert.stages.plan.distillation import DistillPlan
 from tinybert.stages.steps.distillation import Distillation
 from tinybert.stages.steps.fit import MODEL, fit, in_steps, settings_of
 from tinybert.stages.steps.prepare import labelled_only
 from tinybert.stages.steps.start import StartPlan, start_student
+from tinybert.storage import Json
 
 
-def fine_tune_only(work: Distillation, student_facts: Json) -> tuple[Path, Json, str] | None:
-    """Train the honest rival: same shape and start, pre-trained weights, hard labels, as many steps."""
+def fine_tune_only(work: Distillation, student: Json) -> tuple[Path, Json, str] | None:
+    """Train the baseline: same shape and start, pre-trained weights, hard labels, as many steps."""
     plan, recipe = work.plan, work.recipe
     rows = labelled_only(work.encoded.train, plan.task)
     if len(rows) == 0:
         say("no training row has a label: there is no fine-tune-only baseline")
         return None
-    start, story = baseline_start(plan)
+    start, description = baseline_start(plan)
 
     def make(folder: Path) -> Json:
         model = start_student(
@@ -33,30 +34,25 @@ def fine_tune_only(work: Distillation, student_facts: Json) -> tuple[Path, Json,
             collator=work.encoded.collator,
             seed=recipe.train.seed,
         ).model
-        steps = int(cast(int, student_facts["num_steps"]))
+        steps = cast(int, student["num_steps"])
         pace: dict[str, object] = {"max_steps": steps}
         if recipe.augment.copies:  # an epoch of these rows is short: score as often as the student was
             pace = in_steps(steps, plan.training.num_epochs)
-        settings = settings_of(recipe, plan.training, name="fine_tune_only", bf16=work.bf16, **pace)
-        objective = HardObjective(plan.task.hard_loss(recipe.hard_loss))
         return fit(
             folder,
             model,
-            objective,
-            encoded=work.encoded,
-            train_rows=rows,
-            task=plan.task,
-            labels=work.data.labels,
-            hard_loss=recipe.hard_loss,
-            settings=settings,
+            HardObjective(plan.task.hard_loss(recipe.hard_loss)),
+            rows=replace(work.encoded, train=rows),
+            evaluator=work.encoded.evaluator(recipe.hard_loss),
+            settings=settings_of(recipe, plan.training, name="fine_tune_only", bf16=work.bf16, **pace),
         )
 
-    folder, facts = work.run.step("fine_tune_only", make)
-    return folder / MODEL, facts, story
+    folder, summary = work.run.step("fine_tune_only", make)
+    return folder / MODEL, summary, description
 
 
 def baseline_start(plan: DistillPlan) -> tuple[StartPlan, str]:
-    """Return the baseline's start and the sentence that tells it."""
+    """Return the baseline's start and the sentence that describes it."""
     same = "Fine-tune only: the same shape and as many steps, hard labels only, "
     pretrained = plan.teacher.pretrained
     if plan.start == "checkpoint":
@@ -67,9 +63,9 @@ def baseline_start(plan: DistillPlan) -> tuple[StartPlan, str]:
         return (
             StartPlan("random", plan.source, plan.shape, (), False),
             same + "from a random start, because the weights the teacher was fine-tuned from are not known "
-            "(name them with teacher.pretrained=…): a weaker rival than it could be.",
+            "(name them with teacher.pretrained=…): a weaker baseline than it could be.",
         )
-    story = (
+    description = (
         same + f"started the same way ({plan.start}) from the pre-trained weights, no task teacher anywhere."
     )
-    return StartPlan(plan.start, pretrained, plan.shape, plan.layer_map, False), story
+    return StartPlan(plan.start, pretrained, plan.shape, plan.layer_map, False), description

@@ -13,8 +13,8 @@ from tinybert.errors import RecipeError
 from tinybert.models import load_tokenizer
 from tinybert.models.tokenizers import same_tokenizer
 from tinybert.runs import RunInProgress
-from tinybert.stages.finetune import measured_bf16
 from tinybert.stages.plan.distillation import DistillPlan
+from tinybert.stages.steps.fit import precision_of
 from tinybert.stages.steps.prepare import Encoded, encode_rows, labelled_only, load_rows
 from tinybert.teachers import read_soft_labels
 
@@ -39,7 +39,7 @@ class Distillation:
 def prepare(plan: DistillPlan, run: RunInProgress, source: object) -> Distillation:
     """Read and encode the rows of a run."""
     data, encoded, prefix = prepare_rows(plan, source, run.work)
-    return Distillation(run, plan, data, encoded, measured_bf16(run, plan.recipe), prefix)
+    return Distillation(run, plan, data, encoded, precision_of(run) == "bf16", prefix)
 
 
 def prepare_rows(plan: DistillPlan, source: object, folder: Path) -> tuple[TextData, Encoded, str]:
@@ -68,7 +68,8 @@ def encode_for(plan: DistillPlan, data: TextData, folder: Path) -> tuple[Encoded
     encoded = encode_rows(
         data,
         tokenizer,
-        section=plan.recipe.data,
+        recipe=plan.recipe,
+        task=plan.task,
         max_length=plan.training.max_length,
         folder=folder / "encoded",
         teacher_tokenizer=teacher_tokenizer,

@@ -7,17 +7,21 @@ import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import cast
+from typing import Literal, cast
 
 from datasets import Dataset
 
 from tinybert.config import dump_recipe
 from tinybert.data import TextData
 from tinybert.evaluation import draw_learning_curve, latencies_ms, run_report, score_checkpoint
-from tinybert.runs import Json, Run, RunInProgress
+from tinybert.runs import Run, RunInProgress
+from tinybert.runs.directory import REPORT
+from tinybert.stages.steps.fit import precision_of
+from tinybert.storage import Json, write_text
 from tinybert.tasks import Task
 
 BAD_ROWS = "bad_rows.jsonl"
+LEARNING_CURVE = "learning_curve.png"
 
 
 def score_models(
@@ -26,25 +30,25 @@ def score_models(
     models: Mapping[str, tuple[str, Json | None]],
     *,
     max_length: int,
-) -> dict[str, Json]:
+) -> Json:
     """Score models on the same rows and measure their latency in turns.
 
     Args:
         run: The run being made; each model's scores are a step of it.
         data: The rows.
-        models: Name → (checkpoint, what its training said, if it was trained here).
+        models: Name → (checkpoint, the summary of its training, if it was trained here).
         max_length: Longest row in tokens.
     """
     split, rows = labelled_evaluation_split(data)
     scored: dict[str, Json] = {}
-    for name, (path, facts) in models.items():
+    for name, (path, summary) in models.items():
         _, scores = run.step(
             f"scores-{name}",
             lambda _, path=path: score_checkpoint(
                 path, rows, labels=data.labels, max_length=max_length, split=split
             ),
         )
-        scored[name] = scores | {"train_seconds": facts["train_seconds"] if facts else None}
+        scored[name] = scores | {"train_seconds": summary["train_seconds"] if summary else None}
     paths = {name: path for name, (path, _) in models.items()}
     _, latencies = run.step("latency", lambda _: dict(latencies_ms(paths, rows, max_length=max_length)))
     return {name: scores | {"latency_ms": latencies[name]} for name, scores in scored.items()}
@@ -62,34 +66,29 @@ def evaluation_split(data: TextData) -> tuple[str, Dataset]:
     return name, data.splits[name]
 
 
-def finish_run(
+def finish_rows(
     run: RunInProgress,
-    task: Task,
     data: TextData,
+    task: Task,
     metrics: Json,
     *,
-    facts_by_name: Mapping[str, Json],
     model: Path,
+    trainings: Mapping[str, Json],
     notes: Sequence[str] = (),
 ) -> Run:
-    """Put everything in its place and give the run its name.
+    """Finish a run on labelled rows; see :func:`finish`.
 
     Args:
         run: The run being made.
+        data: The rows.
         task: The task.
-        data: The rows it was made from.
-        metrics: What ``metrics.json`` shall hold besides what is common to all stages.
-        facts_by_name: What each training said: its history goes into the log and the picture.
+        metrics: Each model's scores, and what else this stage has found.
         model: The checkpoint that becomes the run's own.
+        trainings: Name → summary of each training.
         notes: What a reader should know.
     """
-    histories = {
-        name: cast(list[dict[str, float]], facts["history"]) for name, facts in facts_by_name.items()
-    }
     split, rows = evaluation_split(data)
-    _, precision = run.step("precision", lambda _: {"precision": run.recipe.train.precision})
     metrics = {
-        "stage": run.recipe.stage,
         "task": task.name,
         "main_metric": task.main_metric,
         "source": data.source,
@@ -97,20 +96,47 @@ def finish_run(
         "num_rows_scored": len(rows),
         "num_train_rows": len(data.splits["train"]),
         "labels": list(data.labels.names),
-        "seed": run.recipe.train.seed,
-        "precision": precision["precision"],
         **metrics,
         "notes": [*notes, *data.warnings, *_bad_row_notes(data)],
     }
+    if data.bad_rows:
+        write_bad_rows(data, run.path / BAD_ROWS)
+    report = run_report(metrics, recipe_text=dump_recipe(run.recipe))
+    return finish(run, metrics, model=model, trainings=trainings, report=report)
+
+
+def finish(
+    run: RunInProgress,
+    metrics: Json,
+    *,
+    model: Path,
+    trainings: Mapping[str, Json],
+    report: str,
+    by: Literal["epoch", "step"] = "epoch",
+) -> Run:
+    """Put everything in its place and give the run its name.
+
+    Args:
+        run: The run being made.
+        metrics: What ``metrics.json`` shall hold besides stage, seed and precision.
+        model: The checkpoint that becomes the run's own.
+        trainings: Name → summary of each training; the histories go into the log and the picture.
+        report: The text of ``report.md``.
+        by: What the picture counts.
+    """
+    histories = {name: history_of(summary) for name, summary in trainings.items()}
     for file in model.iterdir():  # copyfile, not copy2: safetensors writes for its owner only
         shutil.copyfile(file, run.path / file.name)
     run.log([{"training": name, **row} for name, history in histories.items() for row in history])
-    if data.bad_rows:
-        write_bad_rows(data, run.path / BAD_ROWS)
-    draw_learning_curve(histories, task.main_metric, run.path / "learning_curve.png")
-    report = run_report(metrics, recipe_text=dump_recipe(run.recipe))
-    (run.path / "report.md").write_text(report, encoding="utf-8")
-    return run.finish(metrics)
+    draw_learning_curve(histories, str(metrics["main_metric"]), run.path / LEARNING_CURVE, by=by)
+    write_text(run.path / REPORT, report)
+    origin = {"stage": run.recipe.stage, "seed": run.recipe.train.seed, "precision": precision_of(run)}
+    return run.finish({**origin, **metrics})
+
+
+def history_of(summary: Json) -> list[dict[str, float]]:
+    """Return a training's history: one row an epoch or evaluation."""
+    return cast(list[dict[str, float]], summary["history"])
 
 
 def write_bad_rows(data: TextData, path: Path) -> None:

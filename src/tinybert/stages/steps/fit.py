@@ -4,26 +4,48 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Protocol
 
 import torch
 from datasets import Dataset
 from torch import nn
-from transformers import PreTrainedModel
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from transformers.trainer_utils import set_seed
 
 from tinybert.config import Recipe
-from tinybert.data import LabelScheme
-from tinybert.evaluation import RowsEvaluator
-from tinybert.inference import Predictor
+from tinybert.data import Collator
 from tinybert.objectives import remove_projections
-from tinybert.runs import CHECKPOINTS, Json
+from tinybert.runs import CHECKPOINTS, RunInProgress
 from tinybert.stages.plan.training import Training
-from tinybert.stages.steps.prepare import Encoded
-from tinybert.tasks import Task
-from tinybert.training import Objective, Settings, tracked, train
+from tinybert.storage import Json, write_json
+from tinybert.training import Evaluator, Objective, Settings, choose_precision, tracked, train
 
 MODEL = "model"
+
+
+class TrainingRows(Protocol):
+    """What a model is trained on: labelled rows, or blocks of raw text."""
+
+    @property
+    def train(self) -> Dataset:
+        """The encoded rows."""
+        ...
+
+    @property
+    def collator(self) -> Collator:
+        """Rows to a padded batch."""
+        ...
+
+    @property
+    def tokenizer(self) -> PreTrainedTokenizerBase:
+        """What they were encoded with."""
+        ...
+
+    def config(self, checkpoint: Path) -> Json:
+        """Return what the config of a checkpoint that was trained on them holds besides the model's own."""
+        ...
 
 
 def settings_of(recipe: Recipe, training: Training, *, name: str, bf16: bool, **changes: object) -> Settings:
@@ -55,6 +77,12 @@ def settings_of(recipe: Recipe, training: Training, *, name: str, bf16: bool, **
     return Settings(**(values | changes))  # pyright: ignore[reportArgumentType]
 
 
+def precision_of(run: RunInProgress) -> str:
+    """Decide the precision once a run, so that a resumed run continues in the same."""
+    _, kept = run.step("precision", lambda _: {"precision": choose_precision(run.recipe.train.precision)})
+    return str(kept["precision"])
+
+
 def in_steps(num_steps: int | None, num_epochs: int) -> dict[str, object]:
     """Return the settings of a training of so many steps that is scored as often as one of so many epochs."""
     if num_steps is None:
@@ -67,59 +95,55 @@ def fit(
     model: PreTrainedModel,
     objective: Objective,
     *,
-    encoded: Encoded,
-    train_rows: Dataset,
-    task: Task,
-    labels: LabelScheme,
-    hard_loss: str,
+    rows: TrainingRows,
+    evaluator: Evaluator,
     settings: Settings,
 ) -> Json:
-    """Train, save the checkpoint under ``folder/model``, and return history and seconds.
+    """Train, save the checkpoint under ``folder/model``, and return the training's summary.
 
-    Run again after a kill it goes on from the last epoch's checkpoint.
+    Run again after a kill it resumes from the last checkpoint.
+
+    Args:
+        folder: The step's folder in the run.
+        model: Trained in place.
+        objective: What is minimised.
+        rows: What it is trained on.
+        evaluator: What it is validated by.
+        settings: Of the trainer.
     """
     set_seed(settings.seed)
     with tracked(settings.trackers, folder.parent.parent, settings.name):
         trained = train(
             model,
             objective,
-            train_rows=train_rows,
-            collator=encoded.collator,
-            evaluator=RowsEvaluator(
-                task,
-                encoded.validation,
-                encoded.validation_rows,
-                labels=labels,
-                collator=encoded.collator,
-                hard_loss=hard_loss,
-            ),
+            train_rows=rows.train,
+            collator=rows.collator,
+            evaluator=evaluator,
             settings=settings,
             work_dir=folder / CHECKPOINTS,
         )
     remove_projections(model)
-    save_checkpoint(model, encoded, folder / MODEL)
-    settle(folder / MODEL, task, encoded.validation_rows, labels)
+    save_checkpoint(model, rows.tokenizer, folder / MODEL)
+    add_to_config(folder / MODEL, rows.config(folder / MODEL))
+    num_parameters = sum(parameter.numel() for parameter in model.parameters())
     return {
         "history": trained.history,
         "num_steps": trained.num_steps,
         "train_seconds": round(trained.seconds, 1),
         "best": trained.best,
+        "num_parameters": num_parameters,
+        "size_mb": round(num_parameters * 4 / 1e6, 1),
     }
 
 
-def settle(folder: Path, task: Task, rows: Dataset, labels: LabelScheme) -> None:
-    """Choose a model's thresholds on the validation rows and write them into its config."""
-    if labels.kind != "span" or all(rows["label"]):
-        return
-    predictor = Predictor(folder, backend="torch", labels=labels)
-    _, chosen = task.settle(predictor.outputs(rows), rows["label"])
-    file = folder / "config.json"
-    config = json.loads(file.read_text(encoding="utf-8"))
-    file.write_text(json.dumps({**config, **chosen}, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-
-
-def save_checkpoint(model: PreTrainedModel, encoded: Encoded, folder: Path) -> None:
+def save_checkpoint(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
     """Write an ordinary Hugging Face checkpoint in fp32, tokenizer included."""
     nn.Module.to(model, torch.float32)
     model.save_pretrained(folder)
-    encoded.tokenizer.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+
+
+def add_to_config(checkpoint: Path, entries: Mapping[str, object]) -> None:
+    """Write entries into a checkpoint's ``config.json``."""
+    file = checkpoint / "config.json"
+    write_json(file, {**json.loads(file.read_text(encoding="utf-8")), **entries})

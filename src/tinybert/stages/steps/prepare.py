@@ -10,7 +10,7 @@ import numpy as np
 from datasets import Dataset, concatenate_datasets
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from tinybert.config import DataSection, Recipe
+from tinybert.config import Recipe
 from tinybert.console import warn
 from tinybert.data import (
     WINDOWED,
@@ -23,20 +23,58 @@ from tinybert.data import (
 )
 from tinybert.data.windows import IGNORED
 from tinybert.errors import ModelError
+from tinybert.evaluation import RowsEvaluator
+from tinybert.inference import Predictor
 from tinybert.models import has_task_head, load_classifier, load_config
 from tinybert.models.label_order import label_mismatch, label_order, reorder_outputs
+from tinybert.storage import Json
 from tinybert.tasks import Task
+from tinybert.tasks.task import nothing_to_settle
 
 
 @dataclass(frozen=True)
 class Encoded:
-    """A task's rows as one tokenizer reads them; ``validation_rows`` as they were read from the file."""
+    """A task's rows as one tokenizer reads them.
 
+    Attributes:
+        task: The task.
+        labels: The data's labels.
+        train: The encoded training rows.
+        validation: The encoded validation rows.
+        validation_rows: The same as they were read.
+        collator: Rows to a padded batch.
+        tokenizer: What they were encoded with.
+        origin: What a checkpoint says of them: whether they are pairs, and how a foreign task was named.
+    """
+
+    task: Task
+    labels: LabelScheme
     train: Dataset
     validation: Dataset
     validation_rows: Dataset
     collator: Collator
     tokenizer: PreTrainedTokenizerBase
+    origin: Json
+
+    def evaluator(self, hard_loss: str) -> RowsEvaluator:
+        """Return what validates a model on these rows."""
+        return RowsEvaluator(
+            self.task,
+            self.validation,
+            self.validation_rows,
+            labels=self.labels,
+            collator=self.collator,
+            hard_loss=hard_loss,
+        )
+
+    def config(self, checkpoint: Path) -> Json:
+        """Return what these rows are, and the thresholds that a checkpoint has on the validation rows."""
+        origin: Json = {"tinybert": self.origin}
+        if self.task.settle is nothing_to_settle:
+            return origin
+        predictor = Predictor(checkpoint, backend="torch", labels=self.labels)
+        rows = self.validation_rows
+        return origin | self.task.settle(predictor.outputs(rows), rows["label"])[1]
 
 
 def load_rows(
@@ -73,14 +111,15 @@ def encode_rows(
     data: TextData,
     tokenizer: PreTrainedTokenizerBase,
     *,
-    section: DataSection,
+    recipe: Recipe,
+    task: Task,
     max_length: int,
     folder: Path,
     teacher_tokenizer: PreTrainedTokenizerBase | None = None,
 ) -> Encoded:
     """Encode the train and validation splits, with the teacher's own tokens beside where they differ."""
     kind = data.labels.kind
-    form = Form(kind, every_piece=section.label_pieces == "all", places=teacher_tokenizer is not None)
+    form = Form(kind, every_piece=recipe.data.label_pieces == "all", places=teacher_tokenizer is not None)
     train = encode_split(data.splits["train"], tokenizer, max_length=max_length, form=form, cache_dir=folder)
     if teacher_tokenizer is not None:
         own = encode_split(
@@ -102,7 +141,12 @@ def encode_rows(
     )
     collator = Collator(tokenizer, teacher_tokenizer=teacher_tokenizer)
     tokenizer.model_max_length = max_length
-    return Encoded(train, validation, data.splits["validation"], collator, tokenizer)
+    origin: Json = {"text_pair": "text_pair" in data.splits["train"].column_names}
+    if ":" in recipe.task:
+        origin["task"] = recipe.task
+    return Encoded(
+        task, data.labels, train, validation, data.splits["validation"], collator, tokenizer, origin
+    )
 
 
 def labelled_only(rows: Dataset, task: Task) -> Dataset:

@@ -1,20 +1,17 @@
-"""What trainings on raw text share: its blocks, the held-out losses, the end of the run."""
+"""Raw text as a training reads it: its blocks, masks, steps and metrics."""
 
 from __future__ import annotations
 
 import math
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
 import numpy as np
-import torch
 from datasets import Dataset
-from torch import nn
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
-from transformers.trainer_utils import set_seed
+from transformers import PreTrainedTokenizerBase
 
 from tinybert.config import Recipe, dump_recipe
 from tinybert.console import say, warn
@@ -23,18 +20,19 @@ from tinybert.corpus.corpus import Corpus, load_corpus
 from tinybert.corpus.documents import forget_last_pipe, is_pipe
 from tinybert.data import Collator, lengths_of, sorted_by_length
 from tinybert.errors import RunError
-from tinybert.evaluation import BlocksEvaluator, draw_learning_curve, text_report
+from tinybert.evaluation import BlocksEvaluator, text_report
 from tinybert.evaluation.blocks import BlockLosses
 from tinybert.models.masking import Masking
-from tinybert.runs import CHECKPOINTS, Json, Run, RunInProgress
-from tinybert.stages.plan.training import Training
-from tinybert.stages.steps.fit import MODEL
-from tinybert.training import Objective, Settings, Trained, tracked, train
+from tinybert.runs import Run, RunInProgress
+from tinybert.stages.steps.finish import finish, history_of
+from tinybert.storage import Json
 
 MAX_BLOCKS_SCORED = 1000
 MAX_UNKNOWN = 0.05
 EVALUATIONS = 10
 """How often a training on raw text is scored where ``train.eval_steps`` is not set."""
+KEPT = ("num_steps", "train_seconds", "num_parameters", "size_mb")
+"""What ``metrics.json`` holds of a training's summary."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +45,24 @@ class Blocks:
     collator: Collator
     tokenizer: PreTrainedTokenizerBase
     warnings: list[str]
+
+    def evaluator(
+        self, losses: BlockLosses, *, main_metric: str, batch_size: int, masked_lm_weight: float = 1.0
+    ) -> BlocksEvaluator:
+        """Return what validates a model on the held-out blocks."""
+        return BlocksEvaluator(
+            losses,
+            self.held_out,
+            collator=self.collator,
+            source=self.corpus.source,
+            batch_size=batch_size,
+            main_metric=main_metric,
+            masked_lm_weight=masked_lm_weight,
+        )
+
+    def config(self, checkpoint: Path) -> Json:
+        """Return nothing: a checkpoint says nothing of raw text."""
+        return {}
 
 
 def load_blocks(
@@ -130,96 +146,38 @@ def masking_of(recipe: Recipe, tokenizer: PreTrainedTokenizerBase) -> Masking:
     )
 
 
-def text_settings(recipe: Recipe, training: Training, blocks: Blocks, *, name: str, bf16: bool) -> Settings:
+def pace_of(recipe: Recipe, blocks: Blocks, *, num_epochs: int) -> dict[str, object]:
     """Return the trainer's settings for raw text, where steps are counted rather than epochs."""
     section = recipe.train
     batches = math.ceil(len(blocks.train) / section.batch_size)
-    an_epoch = math.ceil(batches / section.gradient_accumulation_steps)
-    num_steps = section.num_steps or an_epoch * training.num_epochs
-    return Settings(
-        num_epochs=training.num_epochs,
-        learning_rate=training.learning_rate,
-        batch_size=section.batch_size,
-        gradient_accumulation_steps=section.gradient_accumulation_steps,
-        weight_decay=section.weight_decay,
-        warmup_ratio=section.warmup_ratio,
-        schedule=section.schedule,
-        max_grad_norm=section.max_grad_norm,
-        bf16=bf16,
-        seed=section.seed,
-        trackers=tuple(section.trackers),
-        max_steps=num_steps,
-        eval_steps=section.eval_steps or math.ceil(num_steps / EVALUATIONS),
-        name=name,
-        keep_best=False,
-    )
+    num_steps = section.num_steps or num_epochs * math.ceil(batches / section.gradient_accumulation_steps)
+    eval_steps = section.eval_steps or math.ceil(num_steps / EVALUATIONS)
+    return {"max_steps": num_steps, "eval_steps": eval_steps, "keep_best": False}
 
 
-def fit_blocks(
-    folder: Path,
-    model: PreTrainedModel,
-    objective: Objective,
-    *,
-    blocks: Blocks,
-    losses: BlockLosses,
-    settings: Settings,
-    main_metric: str,
-    masked_lm_weight: float = 1.0,
-) -> Trained:
-    """Train on blocks; after a kill the same call goes on from the last checkpoint, amid the data."""
-    set_seed(settings.seed)
-    evaluator = BlocksEvaluator(
-        losses,
-        blocks.held_out,
-        collator=blocks.collator,
-        source=blocks.corpus.source,
-        batch_size=settings.batch_size,
-        main_metric=main_metric,
-        masked_lm_weight=masked_lm_weight,
-    )
-    with tracked(settings.trackers, folder.parent.parent, settings.name):
-        return train(
-            model,
-            objective,
-            train_rows=blocks.train,
-            collator=blocks.collator,
-            evaluator=evaluator,
-            settings=settings,
-            work_dir=folder / CHECKPOINTS,
-        )
-
-
-def keep_model(folder: Path, model: PreTrainedModel, blocks: Blocks, trained: Trained) -> Json:
-    """Write the checkpoint under ``folder/model`` and return what the training said."""
-    nn.Module.to(model, torch.float32)
-    model.save_pretrained(folder / MODEL)
-    blocks.tokenizer.save_pretrained(folder / MODEL)
-    num_parameters = sum(parameter.numel() for parameter in model.parameters())
-    return {
-        "history": trained.history,
-        "num_steps": trained.num_steps,
-        "train_seconds": round(trained.seconds, 1),
-        "num_parameters": num_parameters,
-        "size_mb": round(num_parameters * 4 / 1e6, 1),
-    }
-
-
-def finish_text_run(
+def finish_text(
     run: RunInProgress,
     blocks: Blocks,
-    facts: Json,
+    metrics: Json,
     *,
     model: Path,
-    metrics: Json,
+    summary: Json,
     main_metric: str,
     notes: Sequence[str],
 ) -> Run:
-    """Put everything in its place and give the run its name."""
-    history = cast(list[dict[str, float]], facts["history"])
-    scores = {name.removeprefix("val_"): value for name, value in history[-1].items() if name[:4] == "val_"}
-    _, precision = run.step("precision", lambda _: {"precision": run.recipe.train.precision})
-    content: Json = {
-        "stage": run.recipe.stage,
+    """Finish a run on raw text; see :func:`tinybert.stages.steps.finish.finish`.
+
+    Args:
+        run: The run being made.
+        blocks: The text.
+        metrics: What this stage has found.
+        model: The checkpoint that becomes the run's own.
+        summary: Of its training.
+        main_metric: loss or perplexity.
+        notes: What a reader should know.
+    """
+    history = history_of(summary)
+    metrics = {
         "main_metric": main_metric,
         "source": blocks.corpus.source,
         "language": blocks.corpus.language,
@@ -227,22 +185,17 @@ def finish_text_run(
         "num_blocks": len(blocks.train),
         "num_blocks_held_out": len(blocks.held_out),
         "num_tokens": int(lengths_of(blocks.train).sum()),
-        **{name: value for name, value in facts.items() if name != "history"},
+        **{name: summary[name] for name in KEPT},
         "tokens_per_second": history[-1]["tokens_per_second"],
-        "held_out": scores,
-        "first_held_out": {
-            name.removeprefix("val_"): value for name, value in history[0].items() if name[:4] == "val_"
-        },
-        "seed": run.recipe.train.seed,
-        "precision": precision["precision"],
+        "held_out": _validated(history[-1]),
+        "first_held_out": _validated(history[0]),
         **metrics,
         "notes": [*notes, *blocks.warnings],
     }
-    for file in model.iterdir():
-        shutil.copyfile(file, run.path / file.name)
-    name = str(content["stage"])
-    run.log([{"training": name, **row} for row in history])
-    draw_learning_curve({name: history}, main_metric, run.path / "learning_curve.png", by="step")
-    report = text_report(content, history, recipe_text=dump_recipe(run.recipe))
-    (run.path / "report.md").write_text(report, encoding="utf-8")
-    return run.finish(content)
+    report = text_report(metrics, history, recipe_text=dump_recipe(run.recipe))
+    trainings = {run.recipe.stage: summary}
+    return finish(run, metrics, model=model, trainings=trainings, report=report, by="step")
+
+
+def _validated(row: Mapping[str, float]) -> dict[str, float]:
+    return {name.removeprefix("val_"): value for name, value in row.items() if name.startswith("val_")}
