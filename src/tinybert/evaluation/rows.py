@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import cast
+
 import numpy as np
 import torch
 from datasets import Dataset
@@ -59,7 +62,7 @@ class RowsEvaluator:
         """Return the scores of a model."""
         scores, loss = self._run(model)
         outputs = self.task.gather(scores, self.features, self.rows, labels=self.labels, settings={})
-        outputs, _ = self.task.settle(outputs, self.gold)
+        outputs, _ = self.task.settle(outputs, cast("Sequence[object]", self.gold))
         return {"loss": loss, **self.task.metrics(outputs, self.gold)}
 
     def _run(self, model: nn.Module) -> tuple[list[np.ndarray], float]:

@@ -292,7 +292,9 @@ def callbacks_of(settings: Settings, main_metric: str) -> list[TrainerCallback]:
         LastStep(),
         *settings.callbacks,
     ]
-    if settings.early_stopping_patience is not None:
+    if (
+        settings.keep_best and settings.early_stopping_patience is not None
+    ):  # else no score says what is better
         callbacks.append(EarlyStoppingCallback(settings.early_stopping_patience))
     return callbacks
 

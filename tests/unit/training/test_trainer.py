@@ -134,6 +134,13 @@ def test_early_stopping_counts_epochs_without_a_better_score(tmp_path: Path) -> 
     assert len(trained.history) == 3
 
 
+def test_early_stopping_leaves_a_training_without_a_best_epoch_alone(tmp_path: Path) -> None:
+    trained = run(
+        tmp_path, num_epochs=3, learning_rate=1e-9, early_stopping_patience=1, keep_best=False, num_rows=16
+    )
+    assert len(trained.history) == 3
+
+
 def test_max_steps_overrides_epochs(tmp_path: Path) -> None:
     assert run(tmp_path, max_steps=5).num_steps == 5
 
