@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -34,6 +35,17 @@ def easy_rows(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def tiny_teacher(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A classifier that knows the keyword task."""
     return easy.save_teacher(tmp_path_factory.mktemp("tiny_teacher"))
+
+
+@pytest.fixture(scope="session")
+def exported_teacher(tiny_teacher: Path, easy_rows: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """That classifier with its exports to ONNX, in fp32 and int8; not to be changed."""
+    from tinybert.stages.export import export
+
+    folder = Path(shutil.copytree(tiny_teacher, tmp_path_factory.mktemp("exported") / "teacher"))
+    for precision in ("fp32", "int8"):
+        export(folder, to="onnx", precision=precision, data=easy_rows)
+    return folder
 
 
 @pytest.fixture(scope="session")

@@ -9,18 +9,13 @@ from tests import easy
 
 from tinybert.inference import Predictor, choice
 from tinybert.inference.exports import exports_of
-from tinybert.stages.export import export
 
 TEXTS = [str(row["text"]) for row in easy.make_rows(6, seed=9)]
 
 
-@pytest.fixture(scope="module")
-def exported(tiny_teacher: Path, easy_rows: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("choice") / "teacher"
-    shutil.copytree(tiny_teacher, folder)
-    for precision in ("fp32", "int8"):
-        export(folder, to="onnx", precision=precision, data=easy_rows)
-    return folder
+@pytest.fixture
+def exported(exported_teacher: Path) -> Path:
+    return exported_teacher
 
 
 @pytest.fixture

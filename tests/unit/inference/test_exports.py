@@ -28,13 +28,9 @@ TEXTS = [str(row["text"]) for row in easy.make_rows(20, seed=9)]
 INT8 = Path("exports") / "onnx-int8"
 
 
-@pytest.fixture(scope="module")
-def exported(tiny_teacher: Path, easy_rows: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("exported") / "teacher"
-    shutil.copytree(tiny_teacher, folder)
-    for precision in ("fp32", "int8"):
-        export(folder, to="onnx", precision=precision, data=easy_rows)
-    return folder
+@pytest.fixture
+def exported(exported_teacher: Path) -> Path:
+    return exported_teacher
 
 
 @pytest.fixture
