@@ -33,6 +33,12 @@ def _two_shapes(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
+def _one_engine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The checkpoint's own: for what is the same with any engine."""
+    monkeypatch.setattr(budget, "ENGINES", ("torch",))
+
+
+@pytest.fixture
 def trained(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Note what is trained."""
     names: list[str] = []
@@ -120,6 +126,7 @@ def test_size_is_a_limit_too() -> None:
     assert Promise(max_size_mb=5).verdict(small) == budget.NOT_TRAINED
 
 
+@pytest.mark.usefixtures("_one_engine")
 def test_a_teacher_without_a_head_is_fine_tuned_once(
     easy_rows: Path, tiny_encoder: Path, tmp_path: Path, trained: list[str]
 ) -> None:
@@ -133,6 +140,7 @@ def test_a_teacher_without_a_head_is_fine_tuned_once(
     assert Run(tmp_path / "run.budget" / SMALL).recipe.teacher.path.endswith("run.budget/teacher")
 
 
+@pytest.mark.usefixtures("_one_engine")
 def test_another_recipe_in_the_same_place_is_refused(
     easy_rows: Path, tiny_teacher: Path, tmp_path: Path
 ) -> None:
