@@ -34,10 +34,10 @@ class DataSection(Section):
         default=None,
         ge=4,
         description="longest row in tokens, 128 by default and 384 for qa, or less where a model reads less; "
-        "ner and qa read longer rows in windows, else the rest is cut",
+        "ner and qa read longer rows in windows, else the rest is truncated",
     )
     label_pieces: Literal["first", "all"] = Field(
-        default="first", description="ner: which pieces of a word are taught its tag"
+        default="first", description="ner: which pieces of a word carry its tag"
     )
     max_train_rows: int | None = Field(
         default=None, ge=1, description="train on N rows spread over the split"
@@ -59,7 +59,7 @@ class DataSection(Section):
 
 
 class TeacherSection(Section):
-    """Who answers. A path, or a file of soft labels."""
+    """The teacher: a model, or a file of soft labels."""
 
     path: str | None = Field(
         default=None, description="run, checkpoint, hub name, bundled:minilm or a file of soft labels"
@@ -75,9 +75,9 @@ class TeacherSection(Section):
     learning_rate: float = Field(default=5e-5, gt=0, description="its peak learning rate")
     store: Literal["auto", "on", "off"] = Field(
         default="auto",
-        description="auto: keep the teacher's answers on disk when they fit the budget; off: run it live",
+        description="auto: keep the teacher's outputs on disk when they fit the budget; off: compute them live",
     )
-    store_budget_mb: int = Field(default=4096, ge=0, description="disk for all stored answers together")
+    store_budget_mb: int = Field(default=4096, ge=0, description="disk for all stored outputs together")
 
     @field_validator("store", mode="before")
     @classmethod
@@ -108,15 +108,14 @@ class StudentSection(Section):
 
 
 class DistillSection(Section):
-    """What the student is taught."""
+    """What the student learns."""
 
     dropout: float | None = Field(
         default=None,
         ge=0,
         lt=1,
-        description="of the student's hidden states while it is taught: 0.1, but 0 on raw text, which it "
-        "cannot learn by heart, and for a student that begins with what it learnt there; the teacher's is "
-        "always off",
+        description="of the student's hidden states: 0.1, but 0 on raw text, which it cannot memorise, and "
+        "for a student that starts from general distillation; the teacher's is always off",
     )
     phases: Literal["joint", "two"] = Field(
         default="joint",
@@ -172,7 +171,7 @@ class CorpusSection(Section):
     language: Literal["auto", "en", "zh", "other"] = Field(
         default="auto", description="decides what a word is: Chinese is cut by a segmenter"
     )
-    min_chars: int = Field(default=8, ge=1, description="shorter documents are left out")
+    min_chars: int = Field(default=8, ge=1, description="shorter documents are skipped")
     near_duplicates: float | None = Field(
         default=0.8,
         gt=0,
@@ -200,7 +199,8 @@ class PretrainSection(Section):
     mask_share: float = Field(default=0.15, ge=0.01, lt=1, description="of the tokens that are predicted")
     whole_words: bool = Field(default=True, description="mask all pieces of a word or none")
     train_only: Literal["all", "head"] = Field(
-        default="all", description="head: the encoder stays as it is and only learns to fill in words"
+        default="all",
+        description="head: the encoder is kept, and only the head that predicts masked words is trained",
     )
 
 
@@ -222,7 +222,7 @@ class AugmentSection(Section):
         default=0.4, gt=0, le=1, description="that a word is changed in a copy, p of the paper"
     )
     num_candidates: int = Field(
-        default=15, ge=1, le=1000, description="words that may stand in for one, K of the paper"
+        default=15, ge=1, le=1000, description="words that may replace one, K of the paper"
     )
     word_vectors: str | None = Field(
         default=None,
@@ -236,14 +236,14 @@ class AugmentSection(Section):
         default=None,
         gt=0,
         le=1,
-        description="copies that move the teacher's probabilities further than this (total variation) are "
+        description="copies that shift the teacher's prediction by more than this (total variation) are "
         "dropped; null: all are kept",
     )
     ablation: bool = Field(
         default=True, description="distill: also train the student without copies, for as many steps"
     )
     processes: int = Field(
-        default=1, ge=1, le=256, description="that make copies, each with a model of its own"
+        default=1, ge=1, le=256, description="processes that make copies, each with a model of its own"
     )
 
 
