@@ -75,7 +75,7 @@ class TeacherSection(Section):
     learning_rate: float = Field(default=5e-5, gt=0, description="its peak learning rate")
     store: Literal["auto", "on", "off"] = Field(
         default="auto",
-        description="auto: keep the teacher's outputs on disk when they fit the budget; off: compute them live",
+        description="auto: keep the teacher's outputs on disk where they fit the budget; off: compute them",
     )
     store_budget_mb: int = Field(default=4096, ge=0, description="disk for all stored outputs together")
 
