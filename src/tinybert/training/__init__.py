@@ -3,8 +3,9 @@
 from tinybert.training.evaluator import Evaluator
 from tinybert.training.precision import choose_precision, seconds_per_product
 from tinybert.training.progress import epoch_line, metric_title
+from tinybert.training.settings import Settings
 from tinybert.training.tracking import check_trackers, tracked
-from tinybert.training.trainer import Batch, Objective, Settings, Trained, train
+from tinybert.training.trainer import Batch, Objective, Trained, train
 
 __all__ = [
     "Batch",

@@ -1,4 +1,4 @@
-"""Where TensorBoard, Weights & Biases and trackio put a run's curves: in the run, unless told."""
+"""Where TensorBoard, Weights & Biases and trackio put a run's curves: in the run, by default."""
 
 from __future__ import annotations
 

@@ -7,14 +7,12 @@ come from ``transformers``. One process trains on one device.
 
 from __future__ import annotations
 
-import json
 import math
-import shutil
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol, cast
+from typing import Protocol, cast
 
 import torch
 from datasets import Dataset
@@ -28,20 +26,18 @@ from transformers import (
     TrainerState,
     TrainingArguments,
 )
-from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 from transformers.utils import logging as transformers_logging
 
 from tinybert.data import LengthGroupedSampler, lengths_of
 from tinybert.errors import RunError
 from tinybert.models.attention import training_attention
 from tinybert.models.memory import keep_freed_memory
+from tinybert.training.checkpoints import STATE, epoch_rows, last_whole_checkpoint, num_log_entries
 from tinybert.training.evaluator import Evaluator
 from tinybert.training.progress import EpochLines, GiveBack, LastStep, Progress
+from tinybert.training.settings import Settings, training_arguments
 
 Batch = dict[str, Tensor]
-
-STATE = "trainer_state.json"
-KEPT = ("step", "grad_norm", "learning_rate", "seconds", "tokens_per_second")
 
 
 class Objective(Protocol):
@@ -50,33 +46,6 @@ class Objective(Protocol):
     def __call__(self, model: nn.Module, batch: Batch) -> dict[str, Tensor]:
         """Run the model on the batch and return its terms."""
         ...
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What the trainer needs to know, every value decided.
-
-    ``max_steps`` > 0 overrides ``num_epochs``. ``eval_steps`` says how often the model is scored and a
-    checkpoint written; None: once an epoch.
-    """
-
-    num_epochs: int
-    learning_rate: float
-    batch_size: int = 32
-    gradient_accumulation_steps: int = 1
-    weight_decay: float = 0.01
-    warmup_ratio: float = 0.1
-    schedule: Literal["linear", "cosine"] = "linear"
-    max_grad_norm: float = 1.0
-    early_stopping_patience: int | None = None
-    bf16: bool = False
-    seed: int = 42
-    trackers: tuple[str, ...] = ()
-    max_steps: int = -1
-    eval_steps: int | None = None
-    name: str = "train"
-    keep_best: bool = True
-    callbacks: tuple[TrainerCallback, ...] = field(default_factory=tuple)
 
 
 class ObjectiveTrainer(Trainer):
@@ -163,7 +132,7 @@ class ObjectiveTrainer(Trainer):
         return metrics
 
     def mean_terms(self) -> dict[str, float]:
-        """Return each term's mean over the examples since the last call, and start anew."""
+        """Return each term's mean over the examples since the last call, and start again."""
         count = max(self.num_rows_seen, 1)
         means = {name: float(total) / count for name, total in self.term_sums.items()}
         self.term_sums, self.num_rows_seen = {}, 0
@@ -235,7 +204,7 @@ def train(
 ) -> Trained:
     """Train a model in place and leave its best weights in it.
 
-    Running it again with the same ``work_dir`` after a kill goes on from the last whole checkpoint.
+    Running it again with the same ``work_dir`` after a kill resumes from the last whole checkpoint.
 
     Args:
         model: The model; its extra submodules (a distillation projection) are trained and checkpointed too.
@@ -299,86 +268,6 @@ def callbacks_of(settings: Settings, main_metric: str) -> list[TrainerCallback]:
     return callbacks
 
 
-def training_arguments(
-    settings: Settings, evaluator: Evaluator, work_dir: Path, *, num_rows: int
-) -> TrainingArguments:
-    """Translate our settings into those of ``transformers``."""
-    num_batches = math.ceil(num_rows / settings.batch_size / settings.gradient_accumulation_steps)
-    num_steps = settings.max_steps if settings.max_steps > 0 else num_batches * settings.num_epochs
-    on_cpu = not torch.cuda.is_available()
-    rhythm = "epoch" if settings.eval_steps is None else "steps"
-    return TrainingArguments(
-        output_dir=str(work_dir),
-        run_name=settings.name,
-        num_train_epochs=settings.num_epochs,
-        max_steps=settings.max_steps,
-        learning_rate=settings.learning_rate,
-        per_device_train_batch_size=settings.batch_size,
-        gradient_accumulation_steps=settings.gradient_accumulation_steps,
-        weight_decay=settings.weight_decay,
-        warmup_steps=round(settings.warmup_ratio * num_steps),
-        lr_scheduler_type=settings.schedule,
-        max_grad_norm=settings.max_grad_norm,
-        bf16=settings.bf16,
-        use_cpu=on_cpu,
-        seed=settings.seed,
-        eval_strategy=rhythm,
-        save_strategy=rhythm,
-        logging_strategy=rhythm,
-        eval_steps=settings.eval_steps,
-        save_steps=settings.eval_steps or 500,
-        logging_steps=settings.eval_steps or 500,
-        save_total_limit=1,
-        load_best_model_at_end=settings.keep_best,
-        metric_for_best_model=f"eval_{evaluator.main_metric}" if settings.keep_best else None,
-        greater_is_better=evaluator.greater_is_better if settings.keep_best else None,
-        report_to=list(settings.trackers) or "none",
-        remove_unused_columns=False,
-        label_names=["labels"],
-        dataloader_pin_memory=not on_cpu,
-        disable_tqdm=True,
-    )
-
-
-def last_whole_checkpoint(work_dir: Path) -> Path | None:
-    """Return the newest checkpoint that was written to its end; half-written ones are removed.
-
-    The trainer writes ``trainer_state.json`` last, so a checkpoint without a readable one was cut short.
-    """
-    found = sorted(
-        work_dir.glob(f"{PREFIX_CHECKPOINT_DIR}-*"), key=lambda path: int(path.name.rpartition("-")[2])
-    )
-    whole: Path | None = None
-    for path in found:
-        try:
-            json.loads((path / STATE).read_text(encoding="utf-8"))
-            whole = path
-        except (OSError, ValueError):
-            shutil.rmtree(path)
-    return whole
-
-
-def num_log_entries(checkpoint: Path | None) -> int:
-    """Return how many entries the log of a checkpoint holds; none where training begins anew."""
-    if checkpoint is None:
-        return 0
-    state = json.loads((checkpoint / STATE).read_text(encoding="utf-8"))
-    return len(state["log_history"])
-
-
 def model_device(batch: Batch) -> torch.device:
     """Return the device of a batch."""
     return batch["input_ids"].device
-
-
-def epoch_rows(log_history: list[dict[str, float]]) -> list[dict[str, float]]:
-    """Join the trainer's log entries into one row an epoch or evaluation: loss and terms, then its scores."""
-    rows: dict[float, dict[str, float]] = {}
-    for entry in log_history:
-        row = rows.setdefault(entry["step"], {"epoch": round(entry["epoch"], 3)})
-        for name, value in entry.items():
-            if name.startswith("eval_") and not name.endswith(("_runtime", "_per_second")):
-                row["val_" + name.removeprefix("eval_")] = value
-            elif name == "loss" or name.startswith("loss/") or name in KEPT:
-                row[name] = value
-    return [row for row in rows.values() if "loss" in row]

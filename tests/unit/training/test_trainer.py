@@ -17,7 +17,8 @@ from tinybert.errors import RunError, TinyBertError
 from tinybert.models.inputs import model_inputs
 from tinybert.tasks import BUILTIN as TASKS
 from tinybert.training import Batch, Settings, Trained, train
-from tinybert.training.trainer import epoch_rows, last_whole_checkpoint, training_arguments
+from tinybert.training.checkpoints import epoch_rows, last_whole_checkpoint
+from tinybert.training.settings import training_arguments
 
 HARD = TASKS["classification"].hard_losses["cross_entropy"]
 

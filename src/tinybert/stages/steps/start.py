@@ -46,7 +46,7 @@ class StartPlan:
         layer_map: The source's layers kept, from 1; of a checkpoint, the teacher's that it was taught.
         keep_head: The source knows the task: its head comes along.
         origin: The teacher that a checkpoint was taught by.
-        teacher: The same, fine-tuned: the checkpoint is taken over to it.
+        teacher: The same, fine-tuned: the checkpoint is adapted to it.
     """
 
     kind: Start

@@ -1,0 +1,81 @@
+"""What the trainer needs to know, and the same as ``transformers`` names it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import torch
+from transformers import TrainerCallback, TrainingArguments
+
+from tinybert.training.evaluator import Evaluator
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Every number of a training, decided.
+
+    ``max_steps`` > 0 overrides ``num_epochs``. ``eval_steps`` says how often the model is scored and a
+    checkpoint written; None: once an epoch.
+    """
+
+    num_epochs: int
+    learning_rate: float
+    batch_size: int = 32
+    gradient_accumulation_steps: int = 1
+    weight_decay: float = 0.01
+    warmup_ratio: float = 0.1
+    schedule: Literal["linear", "cosine"] = "linear"
+    max_grad_norm: float = 1.0
+    early_stopping_patience: int | None = None
+    bf16: bool = False
+    seed: int = 42
+    trackers: tuple[str, ...] = ()
+    max_steps: int = -1
+    eval_steps: int | None = None
+    name: str = "train"
+    keep_best: bool = True
+    callbacks: tuple[TrainerCallback, ...] = field(default_factory=tuple)
+
+
+def training_arguments(
+    settings: Settings, evaluator: Evaluator, work_dir: Path, *, num_rows: int
+) -> TrainingArguments:
+    """Translate our settings into those of ``transformers``."""
+    num_batches = math.ceil(num_rows / settings.batch_size / settings.gradient_accumulation_steps)
+    num_steps = settings.max_steps if settings.max_steps > 0 else num_batches * settings.num_epochs
+    on_cpu = not torch.cuda.is_available()
+    rhythm = "epoch" if settings.eval_steps is None else "steps"
+    return TrainingArguments(
+        output_dir=str(work_dir),
+        run_name=settings.name,
+        num_train_epochs=settings.num_epochs,
+        max_steps=settings.max_steps,
+        learning_rate=settings.learning_rate,
+        per_device_train_batch_size=settings.batch_size,
+        gradient_accumulation_steps=settings.gradient_accumulation_steps,
+        weight_decay=settings.weight_decay,
+        warmup_steps=round(settings.warmup_ratio * num_steps),
+        lr_scheduler_type=settings.schedule,
+        max_grad_norm=settings.max_grad_norm,
+        bf16=settings.bf16,
+        use_cpu=on_cpu,
+        seed=settings.seed,
+        eval_strategy=rhythm,
+        save_strategy=rhythm,
+        logging_strategy=rhythm,
+        eval_steps=settings.eval_steps,
+        save_steps=settings.eval_steps or 500,
+        logging_steps=settings.eval_steps or 500,
+        save_total_limit=1,
+        load_best_model_at_end=settings.keep_best,
+        metric_for_best_model=f"eval_{evaluator.main_metric}" if settings.keep_best else None,
+        greater_is_better=evaluator.greater_is_better if settings.keep_best else None,
+        report_to=list(settings.trackers) or "none",
+        remove_unused_columns=False,
+        label_names=["labels"],
+        dataloader_pin_memory=not on_cpu,
+        disable_tqdm=True,
+    )
