@@ -22,6 +22,7 @@ from tinybert.config.recipe import Recipe, Section
 
 TOP = "recipe"
 """What the keys that stand in no section are listed under."""
+KINDS: Mapping[object, str] = {str: "text", int: "whole number", float: "number", bool: "true or false"}
 LIMITS = {"ge": "≥", "gt": ">", "le": "≤", "lt": "<"}
 
 
@@ -141,8 +142,7 @@ def _kind(annotation: object, kinds: Mapping[str, str]) -> str:
         return kinds.get("{} → {}", "{} → {}").format(*parts)
     if inner:
         return kinds.get("list of: {}", "list of: {}").format(parts[0])
-    name = {str: "text", int: "whole number", float: "number", bool: "true or false"}
-    english = next((word for kind, word in name.items() if kind is annotation), str(annotation))
+    english = KINDS.get(annotation, str(annotation))
     return kinds.get(english, english)
 
 
