@@ -9,8 +9,8 @@
   What a reader follows from the command to the loss. Comprehensions, lambdas and frames of other packages do
   not count.
 - ``deepest``: the deepest stack of the package on the way, whatever it led to.
-- ``recipe``: different functions on the way that the recipe is handed to, by itself or as ``.recipe`` of a
-  plan or of a run: the stops that a setting makes.
+- ``recipe``: different functions on the way that the recipe is handed to, by itself or within a plan: the
+  stops that a setting makes.
 - ``handed``: of these, those on the stack and those that they call: what a reader follows to see what
   becomes of a setting before the first step.
 - ``steps``: different functions that those on the stack call: what a reader passes on the way down.
@@ -27,6 +27,7 @@ import importlib
 import inspect
 import pkgutil
 import re
+import statistics
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -107,6 +108,20 @@ def count_lines(source: Path = SOURCE) -> dict[str, int]:
 def long_files(source: Path = SOURCE) -> dict[str, int]:
     found = {name: count for name, count in count_lines(source).items() if count > LONG_FILE}
     return dict(sorted(found.items(), key=lambda item: -item[1]))
+
+
+def function_lengths(source: Path = SOURCE) -> dict[str, int]:
+    """Function → lines without its docstring."""
+    found: dict[str, int] = {}
+    for file in source_files(source):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.end_lineno is not None:
+                lines = node.end_lineno - node.lineno + 1
+                first = node.body[0]
+                if ast.get_docstring(node) is not None and first.end_lineno is not None:
+                    lines -= first.end_lineno - first.lineno + 1
+                found[f"{file.relative_to(source).as_posix()}:{node.lineno} {node.name}"] = lines
+    return found
 
 
 def questions(source: Path = SOURCE) -> list[Question]:
@@ -216,13 +231,7 @@ def _name(frame: FrameType) -> str:
 
 def _has_recipe(value: object) -> bool:
     name = type(value).__name__
-    if name == "Recipe":
-        return True
-    is_ours = type(value).__module__.startswith("tinybert") and not isinstance(value, type)
-    return (
-        is_ours
-        and type(vars(value).get("recipe") if hasattr(value, "__dict__") else None).__name__ == "Recipe"
-    )
+    return name == "Recipe" or (name.endswith("Plan") and type(value).__module__.startswith("tinybert"))
 
 
 def way_of(words: Sequence[object]) -> Way:
@@ -260,6 +269,10 @@ def main() -> None:
     lines = count_lines()
     print(f"{SOURCE}: {sum(lines.values()):,} lines in {len(lines)} files")
     print(f"above {LONG_FILE} lines: {', '.join(f'{name} {count}' for name, count in long_files().items())}")
+    lengths = function_lengths()
+    p90 = statistics.quantiles(lengths.values(), n=10)[-1]
+    print(f"functions: median {statistics.median(lengths.values()):g} lines, p90 {p90:g}, ", end="")
+    print(f"longest {max(lengths.values())} ({max(lengths, key=lambda name: lengths[name])})")
     asked = questions()
     print(f"\n{len(asked)} questions outside {HOME}/")
     for about in QUESTIONS:

@@ -80,7 +80,7 @@ def content(path: Path) -> dict[str, bytes | None]:
 
 @pytest.mark.parametrize("name", CASES)
 def test_a_killed_command_makes_what_an_undisturbed_one_makes(
-    name: str, data: Path, tiny_encoder: Path, tmp_path: Path
+    name: str, data: Path, tiny_encoder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     case, places = CASES[name], [tmp_path / "killed", tmp_path / "whole"]
     for place in places:
@@ -89,12 +89,16 @@ def test_a_killed_command_makes_what_an_undisturbed_one_makes(
     words = case.words(data, tiny_encoder, killed)
     kill_when(words, lambda: list(places[0].glob(case.mark)))
     assert not killed.exists()
+    capsys.readouterr()
     call(*words)
+    said = capsys.readouterr().err
     call(*case.words(data, tiny_encoder, whole))
     assert content(killed) == content(whole)
     left, expected = ({file.name for file in place.iterdir()} for place in places)
     assert left == expected
     if name == "finetune":
+        assert "Epoch 1," not in said  # it was resumed, not begun again
+        assert "Epoch 3," in said
         assert metrics_of(killed)["model"]["test"] == metrics_of(whole)["model"]["test"]
 
 
