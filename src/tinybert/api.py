@@ -8,9 +8,10 @@ from pathlib import Path
 from tinybert.config import DataSection, build_recipe
 from tinybert.errors import DataError
 from tinybert.inference import Predictor, TextRow
-from tinybert.runs import Json, Run
+from tinybert.runs import Run
 from tinybert.stages.evaluation import evaluate_split
 from tinybert.stages.pipeline import run_recipe
+from tinybert.storage import Json
 from tinybert.tasks import AnyAnswer
 
 Rows = str | Path | Sequence[Mapping[str, object]] | Mapping[str, Sequence[Mapping[str, object]]]

@@ -18,10 +18,10 @@ from tinybert.inference.exports import source_files
 from tinybert.inference.prediction_file import PredictionFile
 from tinybert.inference.predictor import CHUNK_ROWS, Predictor
 from tinybert.inference.rows import TextRow, columns_of, find_name, names_of
-from tinybert.runs import Json
 from tinybert.sources.hub import nearest_here
 from tinybert.sources.readers import READERS, open_file
 from tinybert.sources.text_files import Fault, RawRow, Unit, decoded_lines, json_rows, lines_and_faults
+from tinybert.storage import Json
 from tinybert.tasks import Task
 
 INPUTS = tuple(READERS)

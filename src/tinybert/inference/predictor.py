@@ -41,7 +41,8 @@ from tinybert.inference.rows import TextRow, columns_of
 from tinybert.models import has_task_head, load_config, load_tokenizer, num_positions
 from tinybert.models.label_order import label_mismatch, label_order, output_names
 from tinybert.models.memory import give_back_memory
-from tinybert.runs import open_run, partial_path
+from tinybert.runs import open_run
+from tinybert.storage import partial_path
 from tinybert.tasks import AnyAnswer, Outputs, Task, task_of_config
 
 AUTO = "auto"

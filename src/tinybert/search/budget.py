@@ -36,12 +36,13 @@ from tinybert.inference.predictor import Predictor
 from tinybert.models import load_config, load_tokenizer, random_start, student_config
 from tinybert.models.load import count_parameters
 from tinybert.models.shapes import BUILTIN as SHAPES
-from tinybert.runs import LOCK, Json, Run, digest_input, hold, read_json, write_json, write_text
+from tinybert.runs import Run, digest_input
 from tinybert.stages.export import check_share, export
 from tinybert.stages.pipeline import make_plan, quiet_libraries, run_recipe
 from tinybert.stages.plan.distillation import DistillPlan
 from tinybert.stages.steps.finish import labelled_evaluation_split
 from tinybert.stages.steps.prepare import label_arguments
+from tinybert.storage import LOCK, Json, hold, read_json, write_json, write_text
 
 ENGINES = ("onnx-int8", "openvino-int8", "torch")
 """What may answer for a student, where it is installed."""

@@ -1,5 +1,5 @@
 """Names → tables and files: bundled, on the hub, in folders, in the formats that people have."""
 
-from tinybert.sources.bundled import cache_folder, fetch, is_bundled
+from tinybert.sources.bundled import fetch, is_bundled
 
-__all__ = ["cache_folder", "fetch", "is_bundled"]
+__all__ = ["fetch", "is_bundled"]

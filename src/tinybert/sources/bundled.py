@@ -19,7 +19,6 @@ import html
 import importlib.util
 import io
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -35,6 +34,7 @@ from typing import Any
 
 from tinybert.errors import DataError
 from tinybert.lookup import nearest
+from tinybert.storage import cache_folder
 
 PREFIX = "bundled:"
 PIP_TIMEOUT_S = 900
@@ -85,11 +85,6 @@ def is_bundled(name: object) -> bool:
         (True, False)
     """
     return isinstance(name, str) and name.startswith(PREFIX)
-
-
-def cache_folder() -> Path:
-    """Return ``$TINYBERT_CACHE``, or ``~/.cache/tinybert``; it need not exist yet."""
-    return Path(os.environ.get("TINYBERT_CACHE") or "~/.cache/tinybert").expanduser()
 
 
 def fetch(name: str) -> Path:

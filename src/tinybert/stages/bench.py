@@ -12,8 +12,9 @@ from tinybert.evaluation.report.bench import write_bench
 from tinybert.inference.bench import Measured, Subject, measure_all, subjects_of
 from tinybert.inference.choice import num_threads, processor_name
 from tinybert.models import load_config
-from tinybert.runs import Json, environment
+from tinybert.runs import environment
 from tinybert.stages.export import proof_rows
+from tinybert.storage import Json
 from tinybert.tasks import task_of_config
 
 

@@ -16,7 +16,7 @@ from tinybert.console import say
 from tinybert.evaluation import retention
 from tinybert.models.dropout import set_dropout
 from tinybert.objectives import DistillObjective, Teaching, is_intermediate
-from tinybert.runs import Json, Run, RunInProgress
+from tinybert.runs import Run, RunInProgress
 from tinybert.stages.doctor.checks import (
     checks_before,
     checks_of_teacher,
@@ -35,6 +35,7 @@ from tinybert.stages.steps.fit import MODEL, fit, in_steps, save_checkpoint, set
 from tinybert.stages.steps.prepare import load_for_labels
 from tinybert.stages.steps.start import Started, StartPlan, knows_task, load_start, save_start, start_student
 from tinybert.stages.steps.teacher_outputs import choose_teacher
+from tinybert.storage import Json
 from tinybert.training import check_trackers
 
 Trained = tuple[Path, Json]

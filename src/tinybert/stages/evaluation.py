@@ -10,7 +10,8 @@ from tinybert.data.labelled import SPLIT_ORDER
 from tinybert.errors import RecipeError
 from tinybert.inference import Predictor
 from tinybert.lookup import nearest
-from tinybert.runs import Json, Run, digest_input, is_run
+from tinybert.runs import Run, digest_input, is_run
+from tinybert.storage import Json
 
 
 def evaluate_split(

@@ -9,7 +9,7 @@ from tinybert.config import Recipe, dump_recipe, with_settings
 from tinybert.errors import RecipeError
 from tinybert.models import load_tokenizer
 from tinybert.objectives import HardObjective
-from tinybert.runs import Json, Run, RunInProgress
+from tinybert.runs import Run, RunInProgress
 from tinybert.stages.plan.training import (
     Training,
     find_hard_loss,
@@ -20,6 +20,7 @@ from tinybert.stages.plan.training import (
 from tinybert.stages.steps.finish import finish_rows, score_models
 from tinybert.stages.steps.fit import MODEL, fit, precision_of, settings_of
 from tinybert.stages.steps.prepare import Encoded, encode_rows, load_for_labels, load_rows
+from tinybert.storage import Json
 from tinybert.tasks import Task
 from tinybert.training import check_trackers
 

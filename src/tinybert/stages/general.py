@@ -38,13 +38,14 @@ from tinybert.objectives import (
     GeneralObjective,
     Teaching,
 )
-from tinybert.runs import Json, Run, RunInProgress
+from tinybert.runs import Run, RunInProgress
 from tinybert.stages.plan.general import GeneralPlan
 from tinybert.stages.plan.losses import relation_heads
 from tinybert.stages.pretrain import refuse_without_mask
 from tinybert.stages.steps.fit import MODEL, add_to_config, fit, precision_of, settings_of
 from tinybert.stages.steps.raw_text import Blocks, finish_text, load_blocks, masking_of, pace_of
 from tinybert.stages.steps.start import PROJECTION_FILE, calibration
+from tinybert.storage import Json
 from tinybert.teachers import ModelTeacher
 from tinybert.training import check_trackers
 

@@ -21,10 +21,11 @@ from tinybert.models.masked_lm import (
 )
 from tinybert.models.shapes import BUILTIN as SHAPES
 from tinybert.objectives import MaskedLMObjective
-from tinybert.runs import Json, Run, RunInProgress
+from tinybert.runs import Run, RunInProgress
 from tinybert.stages.plan.training import Training, longest_input, plan_training
 from tinybert.stages.steps.fit import MODEL, fit, precision_of, settings_of
 from tinybert.stages.steps.raw_text import Blocks, finish_text, load_blocks, masking_of, pace_of
+from tinybert.storage import Json
 from tinybert.training import check_trackers
 
 MAX_LENGTH = 128

@@ -222,7 +222,7 @@ def test_a_full_disk_leaves_no_half_export(
 
 
 def test_two_exports_at_once_are_kept_apart(tiny_teacher: Path, easy_rows: Path, tmp_path: Path) -> None:
-    from tinybert.runs import lock
+    from tinybert.storage import lock
 
     folder = Path(shutil.copytree(tiny_teacher, tmp_path / "teacher"))
     busy = folder / "exports" / ".onnx-fp32.partial"

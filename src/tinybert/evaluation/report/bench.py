@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from tinybert.evaluation.report.layout import html_table
 from tinybert.inference.bench import Measured
-from tinybert.runs import Json, write_json, write_text
+from tinybert.storage import Json, write_json, write_text
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

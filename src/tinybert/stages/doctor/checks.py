@@ -36,9 +36,9 @@ from tinybert.models.inputs import model_inputs
 from tinybert.models.label_order import label_mismatch, label_order
 from tinybert.models.tokenizers import same_tokenizer
 from tinybert.objectives import HARD, HardObjective, Teaching, is_intermediate
-from tinybert.sources import cache_folder
 from tinybert.stages.plan.distillation import DistillPlan
 from tinybert.stages.steps.prepare import label_arguments
+from tinybert.storage import cache_folder
 from tinybert.tasks.qa import MAX_ANSWER_PIECES
 from tinybert.teachers import TeacherShape, estimate_mb
 

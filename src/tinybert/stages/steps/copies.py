@@ -26,10 +26,10 @@ from tinybert.inference import Predictor
 from tinybert.language import TEXTS_LOOKED_AT, Language, detect_language, word_spans
 from tinybert.models import load_config, load_encoder, load_tokenizer
 from tinybert.models.masked_lm import load_masked_lm
-from tinybert.runs import write_text
 from tinybert.sources.arrow import write_batches
 from tinybert.sources.columns import SOURCE_ROW
 from tinybert.stages.plan.augmentation import augment_problems
+from tinybert.storage import write_text
 
 Copies = list[list[dict[str, Any]]]
 MIXED_SHARE = 0.1

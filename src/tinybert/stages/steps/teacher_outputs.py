@@ -11,9 +11,9 @@ from tinybert.console import progress, say
 from tinybert.data import WINDOWED
 from tinybert.errors import RecipeError
 from tinybert.objectives import Teaching
-from tinybert.sources import cache_folder
 from tinybert.stages.steps.distillation import Distillation
 from tinybert.stages.steps.prepare import load_for_labels
+from tinybert.storage import cache_folder
 from tinybert.teachers import (
     ModelTeacher,
     PooledTeacher,
