@@ -44,7 +44,7 @@ def exported_teacher(tiny_teacher: Path, easy_rows: Path, tmp_path_factory: pyte
 
     folder = Path(shutil.copytree(tiny_teacher, tmp_path_factory.mktemp("exported") / "teacher"))
     for precision in ("fp32", "int8"):
-        export(folder, to="onnx", precision=precision, data=easy_rows)
+        export(folder, format="onnx", precision=precision, data=easy_rows)
     return folder
 
 

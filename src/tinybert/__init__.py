@@ -10,7 +10,19 @@ from typing import TYPE_CHECKING
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from tinybert.api import distill, evaluate, finetune, predict, pretrain
+    from tinybert.api import (
+        augment,
+        bench,
+        distill,
+        doctor,
+        evaluate,
+        export,
+        finetune,
+        predict,
+        pretrain,
+        tokenizer,
+        trim,
+    )
     from tinybert.config import Recipe
     from tinybert.data import TextDataset
     from tinybert.errors import TinyBertError
@@ -18,7 +30,6 @@ if TYPE_CHECKING:
     from tinybert.runs import Run, open_run
     from tinybert.sources import fetch
     from tinybert.stages.classic import train_model
-    from tinybert.stages.export import export
     from tinybert.stages.pipeline import run_recipe
 
 _HOMES = {
@@ -27,16 +38,21 @@ _HOMES = {
     "Run": "tinybert.runs",
     "TextDataset": "tinybert.data",
     "TinyBertError": "tinybert.errors",
+    "augment": "tinybert.api",
+    "bench": "tinybert.api",
     "distill": "tinybert.api",
+    "doctor": "tinybert.api",
     "evaluate": "tinybert.api",
-    "export": "tinybert.stages.export",
+    "export": "tinybert.api",
     "fetch": "tinybert.sources",
     "finetune": "tinybert.api",
     "open_run": "tinybert.runs",
     "predict": "tinybert.api",
     "pretrain": "tinybert.api",
     "run_recipe": "tinybert.stages.pipeline",
+    "tokenizer": "tinybert.api",
     "train_model": "tinybert.stages.classic",
+    "trim": "tinybert.api",
 }
 
 __all__ = [
@@ -45,7 +61,10 @@ __all__ = [
     "Run",
     "TextDataset",
     "TinyBertError",
+    "augment",
+    "bench",
     "distill",
+    "doctor",
     "evaluate",
     "export",
     "fetch",
@@ -54,7 +73,9 @@ __all__ = [
     "predict",
     "pretrain",
     "run_recipe",
+    "tokenizer",
     "train_model",
+    "trim",
 ]
 
 

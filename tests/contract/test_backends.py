@@ -31,7 +31,7 @@ def made(checkpoint: Path, easy_rows: Path, name: str) -> Export:
     backend, precision = parse_backend(name)
     pytest.importorskip(NEEDS[backend])
     there = [each for each in exports_of(checkpoint) if each.name == name]
-    return there[0] if there else export(checkpoint, to=backend, precision=precision, data=easy_rows)
+    return there[0] if there else export(checkpoint, format=backend, precision=precision, data=easy_rows)
 
 
 @pytest.mark.parametrize("name", EXPORTED)
@@ -93,7 +93,7 @@ def test_places_in_a_text_are_answered_too(tmp_path: Path, task: str, name: str)
         rows = tokens.make_question_rows(60, seed=3)
         asked = [(row["question"], row["context"]) for row in rows]
     data = easy.write_rows(tmp_path / "rows.jsonl", rows)
-    proved = export(folder, to=backend, precision=precision, data=data)
+    proved = export(folder, format=backend, precision=precision, data=data)
     assert proved.metadata["parity"]["metric"] in ("f1", "exact_match")
     own, other = Predictor(folder, backend="torch"), Predictor(folder, backend=name)
     same = [said(one) == said(two) for one, two in zip(own(asked), other(asked), strict=True)]
@@ -119,4 +119,4 @@ def test_a_missing_runtime_names_its_extra(
 ) -> None:
     monkeypatch.setattr(backends, "missing_packages", lambda backend, to_write: ["one"])
     with pytest.raises(MissingExtraError, match=rf"pip install 'tinybert\[{backend}\]'"):
-        export(tiny_teacher, to=backend, precision="int8")
+        export(tiny_teacher, format=backend, precision="int8")

@@ -460,7 +460,10 @@ def test_public_names_are_pinned() -> None:
         "Run",
         "TextDataset",
         "TinyBertError",
+        "augment",
+        "bench",
         "distill",
+        "doctor",
         "evaluate",
         "export",
         "fetch",
@@ -469,7 +472,9 @@ def test_public_names_are_pinned() -> None:
         "predict",
         "pretrain",
         "run_recipe",
+        "tokenizer",
         "train_model",
+        "trim",
     ]
     for name in tinybert.__all__:
         assert getattr(tinybert, name) is not None

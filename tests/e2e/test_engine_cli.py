@@ -76,7 +76,8 @@ def test_export_predict_check_and_bench(
         for name in ("onnx-fp32", "onnx-int8", "torch-bf16", "start-up s", "rows/s ×8", "8 × 16")
     )
     assert (tmp_path / "bench" / "bench.png").is_file()
-    assert "expected whole numbers" in refused(capsys, "bench", run, "--batch", "many")
+    said = refused(capsys, "bench", run, "--batch", "many")
+    assert "bench.batch_sizes.0 = 'many': must be a whole number" in said
 
 
 def test_a_long_text_and_bad_rows_are_told(

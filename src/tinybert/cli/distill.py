@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tinybert.cli.options import Reading, Showing, Text, carry_out, carry_out_within, make_recipe
+from tinybert.cli.options import DataOptions, OutputOptions, Text, make_recipe, run
 
 
 def distill(
@@ -18,8 +18,8 @@ def distill(
     max_latency_ms: float | None = None,
     max_size_mb: float | None = None,
     min_retention: float | None = None,
-    reading: Reading = Reading(),
-    showing: Showing = Showing(),
+    rows: DataOptions = DataOptions(),
+    output: OutputOptions = OutputOptions(),
 ) -> None:
     """Distil a teacher into a small student, with plain fine-tuning of the same shape beside it.
 
@@ -34,23 +34,27 @@ def distill(
         max_latency_ms: Find the smallest student that answers one text in so many milliseconds here.
         max_size_mb: Find the smallest student whose file is no larger.
         min_retention: What that student must keep of its teacher's score; 0.97 when not given.
-        reading: How the rows are read.
-        showing: What is printed.
+        rows: How the rows are read.
+        output: What is printed.
     """
     recipe = make_recipe(
         "distill",
         data,
-        reading,
+        rows,
         overrides,
         teacher={"path": teacher},
         student={"shape": student},
         baseline=baseline,
     )
     if (max_latency_ms, max_size_mb, min_retention) == (None, None, None):
-        carry_out(recipe, out, showing)
+        run(recipe, out, output)
         return
-    from tinybert.search.budget import Promise
+    from tinybert.cli.results import show
+    from tinybert.search.budget import Promise, distill_within
 
     promise = Promise(max_latency_ms, max_size_mb, 0.97 if min_retention is None else min_retention)
     is_named = student is not None or any(each.startswith("student.shape=") for each in overrides)
-    carry_out_within(recipe, out, showing, promise, shapes=[recipe.student.shape] if is_named else [])
+    shapes = [recipe.student.shape] if is_named else []
+    found = distill_within(recipe, out, promise, shapes=shapes, dry_run=output.dry_run)
+    if not output.dry_run:
+        show(found, recipe, as_json=output.json)

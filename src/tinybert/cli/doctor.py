@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from tinybert.cli.options import Flag, Reading, make_recipe
+from tinybert.cli.options import DataOptions, Flag, make_recipe
 
 SIGNS = {"ok": "✓", "warn": "!", "stop": "✗"}
 
@@ -14,10 +14,10 @@ def doctor(
     *overrides: str,
     teacher: str,
     student: str | None = None,
-    reading: Reading = Reading(),
+    rows: DataOptions = DataOptions(),
     json: Flag = False,
 ) -> None:
-    """Check a distillation before it is trained; exits with 2 when something must be mended first.
+    """Check a distillation before it is trained; exits with 2 when something must be fixed first.
 
     Args:
         data: File, folder, hub name or bundled:movie-reviews.
@@ -25,7 +25,7 @@ def doctor(
         teacher: Run, checkpoint, bundled:minilm, hub name, or a file of soft labels.
         student: A named shape or a checkpoint.
         json: Print JSON.
-        reading: How the rows are read.
+        rows: How the rows are read.
     """
     import json as json_module
     import tempfile
@@ -37,7 +37,7 @@ def doctor(
 
     quiet_libraries()
     recipe = make_recipe(
-        "distill", data, reading, overrides, teacher={"path": teacher}, student={"shape": student}
+        "distill", data, rows, overrides, teacher={"path": teacher}, student={"shape": student}
     )
     with tempfile.TemporaryDirectory() as folder:
         findings = examine(recipe, data, Path(folder))

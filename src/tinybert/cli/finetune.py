@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tinybert.cli.options import Reading, Showing, carry_out, make_recipe
+from tinybert.cli.options import DataOptions, OutputOptions, make_recipe, run
 
 
 def finetune(
@@ -12,8 +12,8 @@ def finetune(
     *overrides: str,
     model: str,
     out: Path | None = None,
-    reading: Reading = Reading(),
-    showing: Showing = Showing(),
+    rows: DataOptions = DataOptions(),
+    output: OutputOptions = OutputOptions(),
 ) -> None:
     """Fine-tune a model on labelled text: a teacher, or any model.
 
@@ -22,7 +22,7 @@ def finetune(
         overrides: Settings as key.path=value.
         model: Checkpoint, run, hub name or bundled:minilm.
         out: The run directory.
-        reading: How the rows are read.
-        showing: What is printed.
+        rows: How the rows are read.
+        output: What is printed.
     """
-    carry_out(make_recipe("finetune", data, reading, overrides, model=model), out, showing)
+    run(make_recipe("finetune", data, rows, overrides, model=model), out, output)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tinybert.cli.options import Column, Showing, Text, carry_out, make_text_recipe
+from tinybert.cli.options import Column, DataOptions, OutputOptions, Text, make_recipe, run
 
 
 def pretrain(
@@ -15,7 +15,7 @@ def pretrain(
     tokenizer: str | None = None,
     column: Column = None,
     out: Path | None = None,
-    showing: Showing = Showing(),
+    output: OutputOptions = OutputOptions(),
 ) -> None:
     """Pre-train a masked language model on raw text: a new BERT, or on from a checkpoint.
 
@@ -26,9 +26,8 @@ def pretrain(
         tokenizer: Vocabulary of a new BERT: a folder or checkpoint; `tinybert tokenizer` makes one.
         column: Column of the text; detected when not given.
         out: The run directory.
-        showing: What is printed.
+        output: What is printed.
     """
-    recipe = make_text_recipe(
-        "pretrain", text, column, overrides, model=model, pretrain={"tokenizer": tokenizer}
-    )
-    carry_out(recipe, out, showing)
+    section = {"tokenizer": tokenizer}
+    recipe = make_recipe("pretrain", text, DataOptions(text=column), overrides, model=model, pretrain=section)
+    run(recipe, out, output)

@@ -13,7 +13,9 @@ from typing import Literal, cast
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 GENERAL = "general"
-StageName = Literal["pretrain", "general", "finetune", "distill", "augment"]
+StageName = Literal[
+    "tokenizer", "trim", "pretrain", "general", "augment", "finetune", "distill", "export", "bench"
+]
 StartName = Literal["auto", "random", "slice", "project", "checkpoint"]
 
 
@@ -204,6 +206,55 @@ class PretrainSection(Section):
     )
 
 
+class TokenizerSection(Section):
+    """A WordPiece vocabulary, learned from raw text."""
+
+    vocab_size: int | None = Field(
+        default=None, ge=6, le=10_000_000, description="pieces, the five special tokens included; must be set"
+    )
+    cased: bool = Field(default=False, description="keep capitals and accents")
+    min_frequency: int = Field(
+        default=2, ge=1, description="characters and pieces seen less often are left out"
+    )
+
+
+class TrimSection(Section):
+    """A model's vocabulary, without the pieces that a text never uses."""
+
+    vocab_size: int | None = Field(
+        default=None, ge=6, le=10_000_000, description="keep at most so many pieces, the most frequent"
+    )
+    min_count: int = Field(default=1, ge=1, description="drop pieces used less often; characters stay")
+
+
+class ExportSection(Section):
+    """A model for another runtime, proved on rows."""
+
+    format: str = Field(default="onnx", description="onnx, openvino or litert")
+    precision: Literal["fp32", "bf16", "int8"] = Field(
+        default="int8", description="of its matrices; bf16: openvino only"
+    )
+    min_kept: float | None = Field(
+        default=None,
+        gt=0,
+        le=2,
+        description="share of the checkpoint's metric that must be kept, such as 0.98",
+    )
+    check: bool = Field(
+        default=False, description="export nothing; measure the exports that are there once more"
+    )
+
+
+class BenchSection(Section):
+    """Models and all their exports side by side."""
+
+    runs: list[str] = Field(default_factory=list, description="runs or checkpoints")
+    against: list[str] = Field(
+        default_factory=list, description="other models beside them: the teacher, any checkpoint"
+    )
+    batch_sizes: list[int] = Field(default_factory=lambda: [1, 32], description="rows a batch")
+
+
 class AugmentSection(Section):
     """Copies of training rows with some words changed."""
 
@@ -260,16 +311,21 @@ class Recipe(Section):
     )
     model: str | None = Field(
         default=None,
-        description="finetune, pretrain: run, checkpoint, hub name or bundled:minilm; pretrain: or a shape",
+        description="finetune, pretrain, trim, export: run, checkpoint, hub name or bundled:minilm; "
+        "pretrain: or a shape",
     )
     data: DataSection = DataSection()
     corpus: CorpusSection = CorpusSection()
+    tokenizer: TokenizerSection = TokenizerSection()
+    trim: TrimSection = TrimSection()
     pretrain: PretrainSection = PretrainSection()
     teacher: TeacherSection = TeacherSection()
     student: StudentSection = StudentSection()
     distill: DistillSection = DistillSection()
     train: TrainSection = TrainSection()
     augment: AugmentSection = AugmentSection()
+    export: ExportSection = ExportSection()
+    bench: BenchSection = BenchSection()
     baseline: bool = Field(default=True, description="also train the fine-tune-only baseline")
 
     @model_validator(mode="before")

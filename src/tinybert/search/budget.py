@@ -37,9 +37,10 @@ from tinybert.models import load_config, load_tokenizer, random_start, student_c
 from tinybert.models.load import count_parameters
 from tinybert.models.shapes import BUILTIN as SHAPES
 from tinybert.runs import Run, digest_input
-from tinybert.stages.export import check_share, export
+from tinybert.stages.export import export
 from tinybert.stages.pipeline import make_plan, quiet_libraries, run_recipe
 from tinybert.stages.plan.distillation import DistillPlan
+from tinybert.stages.stage import unnamed
 from tinybert.stages.steps.finish import labelled_evaluation_split
 from tinybert.stages.steps.prepare import label_arguments
 from tinybert.storage import LOCK, Json, hold, read_json, write_json, write_text
@@ -75,7 +76,9 @@ class Promise:
         for name, value in (("--max-latency-ms", self.max_latency_ms), ("--max-size-mb", self.max_size_mb)):
             if value is not None and not 0 < value < math.inf:
                 raise RecipeError(name, f"{value}: expected a number above 0")
-        check_share(self.min_retention, "--min-retention")
+        if not 0 < self.min_retention <= 2:
+            given = self.min_retention
+            raise RecipeError("--min-retention", f"{given}: expected a share of the score, such as 0.97")
 
     def verdict(self, candidate: Candidate) -> str:
         """Say what is wrong with a candidate, or how far it has come."""
@@ -116,7 +119,7 @@ class Candidate:
 
 def distill_within(
     recipe: Recipe,
-    out: Path,
+    out: Path | None,
     promise: Promise,
     *,
     shapes: Sequence[str] = (),
@@ -142,6 +145,8 @@ def distill_within(
     """
     quiet_libraries()
     promise.check()
+    if out is None:
+        raise unnamed()
     rows = source if source is not None else recipe.data.path
     names = _shapes(recipe, shapes)
     place = out.with_name(f"{out.name}.budget")
@@ -297,12 +302,14 @@ class _Search:
         """Return a candidate trained (unless its shape is already), exported, scored and measured again."""
         self._note(begun=True)
         recipe = self._with(candidate.shape, taught=True)
-        run = run_recipe(recipe, self.folder(candidate.shape), source=self.rows)
+        run = cast(Run, run_recipe(recipe, self.folder(candidate.shape), source=self.rows))
         backend, precision = parse_backend(candidate.engine)
         if backend != "torch":
             try:
                 data_path = None if isinstance(self.rows, str | Path) else self.rows
-                export(run.path, to=backend, precision=precision, data=data_path, settings=self.recipe.data)
+                export(
+                    run.path, format=backend, precision=precision, data=data_path, settings=self.recipe.data
+                )
             except ModelError as error:
                 return replace(candidate, verdict=f"not exported: {error.problems[0]}")
         predictor = Predictor(run.path, backend=candidate.engine, labels=data.labels)

@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from tinybert.stages import augment, distill, finetune, general, pretrain
+from tinybert.stages import (
+    augment,
+    bench,
+    distill,
+    export,
+    finetune,
+    general,
+    pretrain,
+    tokenizer,
+    trim,
+)
 from tinybert.stages.plan.distillation import plan_distill
 from tinybert.stages.plan.general import plan_general
 from tinybert.stages.stage import Stage
@@ -12,6 +22,15 @@ OPTIMISER = (
     *("train.weight_decay", "train.warmup_ratio", "train.schedule", "train.max_grad_norm"),
     *("train.precision", "train.seed", "train.trackers"),
 )
+COLUMNS = ("data.path", "data.text", "data.text_pair", "data.label")
+DOCUMENTS = (
+    *("data.path", "data.text", "corpus.documents", "corpus.language", "corpus.min_chars"),
+    *("corpus.near_duplicates", "corpus.held_out"),
+)
+COPIES = (
+    *("augment.copies", "augment.method", "augment.model", "augment.probability", "augment.num_candidates"),
+    *("augment.word_vectors", "augment.wordnet", "augment.language", "augment.max_shift"),
+)
 ROWS = ("task", "hard_loss", "data", *OPTIMISER, "train.early_stopping_patience")
 TEXT = (
     *("data.path", "data.text", "data.max_length", "corpus"),
@@ -19,6 +38,20 @@ TEXT = (
 )
 
 STAGES: dict[str, Stage] = {
+    "tokenizer": Stage(
+        "tokenizer",
+        reads=(*DOCUMENTS, "tokenizer"),
+        plan=tokenizer.plan_tokenizer,
+        run=tokenizer.train_tokenizer,
+        makes_run=False,
+    ),
+    "trim": Stage(
+        "trim",
+        reads=("model", *DOCUMENTS, "trim"),
+        plan=trim.plan_trim,
+        run=trim.trim_vocabulary,
+        makes_run=False,
+    ),
     "pretrain": Stage(
         "pretrain", reads=("model", *TEXT, "pretrain"), plan=pretrain.plan_pretrain, run=pretrain.pretrain
     ),
@@ -34,7 +67,7 @@ STAGES: dict[str, Stage] = {
     "finetune": Stage("finetune", reads=("model", *ROWS), plan=finetune.plan_finetune, run=finetune.finetune),
     "distill": Stage(
         "distill",
-        reads=(*ROWS, "teacher", "student", "distill", "augment", "baseline"),
+        reads=(*ROWS, "teacher", "student", "distill", *COPIES, "augment.ablation", "baseline"),
         plan=plan_distill,
         run=distill.distill,
         switches={
@@ -46,14 +79,31 @@ STAGES: dict[str, Stage] = {
     "augment": Stage(
         "augment",
         reads=(
-            *("task", "data.path", "data.text", "data.text_pair", "data.label", "data.max_train_rows"),
-            *("data.on_bad_row", "data.on_orphan_tag", "teacher.path", "train.seed", "train.precision"),
-            *("augment.copies", "augment.method", "augment.model", "augment.probability"),
-            *("augment.num_candidates", "augment.word_vectors", "augment.wordnet", "augment.language"),
-            *("augment.max_shift", "augment.processes"),
+            *("task", *COLUMNS, "data.max_train_rows", "data.on_bad_row", "data.on_orphan_tag"),
+            *("teacher.path", "train.seed", "train.precision"),
+            *(*COPIES, "augment.processes"),
         ),
         plan=augment.plan_augment,
         run=augment.augment,
+        makes_run=False,
+    ),
+    "export": Stage(
+        "export",
+        reads=("model", *COLUMNS, "export"),
+        plan=export.plan_export,
+        run=export.run_export,
+        makes_run=False,
+        needs_data=False,
+        place=lambda plan: plan.place,
+    ),
+    "bench": Stage(
+        "bench",
+        reads=(*COLUMNS, "bench"),
+        plan=bench.plan_bench,
+        run=bench.bench,
+        makes_run=False,
+        needs_data=False,
+        place=lambda plan: plan.place,
     ),
 }
 """Name → stage."""

@@ -23,6 +23,7 @@ from tinybert.sources.columns import SOURCE_ROW
 from tinybert.stages.plan.augmentation import check_augment, models_of_augment
 from tinybert.stages.plan.teacher import plan_teacher
 from tinybert.stages.plan.training import find_task
+from tinybert.stages.stage import Made
 from tinybert.stages.steps.copies import language_of, near_copies, rows_with_copies, scores_on_disk
 from tinybert.stages.steps.finish import write_bad_rows
 from tinybert.stages.steps.prepare import load_rows
@@ -42,19 +43,12 @@ class AugmentPlan:
     Attributes:
         recipe: With the number of copies decided.
         task: The task.
-        data: The rows.
         teacher: Who labels the copies; None where nobody does.
     """
 
     recipe: Recipe
     task: Task
-    data: str
     teacher: str | None
-
-    @property
-    def is_one_file(self) -> bool:
-        """Whether a single file is augmented, which is not cut into splits."""
-        return Path(self.data).expanduser().is_file()
 
     def inputs(self) -> dict[str, str]:
         """Return what is read besides the rows: name → path."""
@@ -82,15 +76,10 @@ def plan_augment(recipe: Recipe) -> AugmentPlan:
     if section.copies == 0 and "copies" in section.model_fields_set:
         raise RecipeError("recipe", "augment.copies = 0: makes nothing; give 1 to 1,000, or leave it out")
     resolved = with_settings(recipe, {"augment.copies": section.copies or PAPERS_COPIES})
-    plan = AugmentPlan(resolved, task, str(recipe.data.path), recipe.teacher.path)
-    if recipe.data.max_train_rows is not None and plan.is_one_file:
-        raise RecipeError(
-            "recipe", "data.max_train_rows: a single file is augmented whole; leave it out, or give a folder"
-        )
-    return plan
+    return AugmentPlan(resolved, task, recipe.teacher.path)
 
 
-def augment(plan: AugmentPlan, out: Path) -> Json:
+def augment(plan: AugmentPlan, out: Path, source: object) -> Made:
     """Write rows and their changed copies into a JSON-lines file, and return what was made.
 
     The same call again after a kill resumes behind the last finished block. What is returned is also kept
@@ -99,15 +88,22 @@ def augment(plan: AugmentPlan, out: Path) -> Json:
     Args:
         plan: Made by :func:`plan_augment`.
         out: The file.
+        source: The rows: anything :func:`tinybert.data.load` reads.
 
     Raises:
         TinyBertError: What is wrong, all at once.
     """
     if out.suffix != ".jsonl":
         raise RecipeError("--out", f"{out}: give a name that ends in .jsonl")
-    refuse_inside(out, plan.data)
-    with _AugmentedFile(out, _origin(plan), report=REPORT, file=WHOLE, keep=_has_blocks) as output:
-        return output.metadata or _made(plan, output)
+    one_file = isinstance(source, str | Path) and Path(source).expanduser().is_file()
+    if plan.recipe.data.max_train_rows is not None and one_file:
+        raise RecipeError(
+            "recipe", "data.max_train_rows: a single file is augmented whole; leave it out, or give a folder"
+        )
+    refuse_inside(out, source)
+    origin = _origin(plan, source)
+    with _AugmentedFile(out, origin, report=REPORT, file=WHOLE, keep=_has_blocks) as output:
+        return Made(out, output.metadata or _made(plan, output, source, one_file=one_file))
 
 
 class _AugmentedFile(Output):
@@ -134,18 +130,17 @@ def _has_blocks(path: Path, error: BaseException | None) -> bool:
     return any((path / BLOCKS).glob("block-*.json"))
 
 
-def _origin(plan: AugmentPlan) -> Json:
+def _origin(plan: AugmentPlan, source: object) -> Json:
     """Return what a file is made from: settings, and digests of what is read."""
-    inputs = {name: digest_input(path) for name, path in {"data": plan.data, **plan.inputs()}.items()}
+    inputs = {name: digest_input(read) for name, read in {"data": source, **plan.inputs()}.items()}
     return {"recipe": _compared(plan.recipe), "inputs": inputs}
 
 
-def _made(plan: AugmentPlan, output: Output) -> Json:
-    out, work = output.target, output.path
-    recipe, one_file = plan.recipe, plan.is_one_file
+def _made(plan: AugmentPlan, output: Output, source: object, *, one_file: bool) -> Json:
+    out, work, recipe = output.target, output.path, plan.recipe
     bad_rows = out.with_suffix(".bad_rows.jsonl")
     data = load_rows(
-        plan.data,
+        source,
         recipe,
         plan.task,
         work_dir=work / "rows",

@@ -3,64 +3,102 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from tinybert.config import DataSection
+from tinybert.config import Recipe, dump_recipe
 from tinybert.console import say
 from tinybert.errors import ModelError, RecipeError
 from tinybert.evaluation.report.bench import write_bench
-from tinybert.inference.bench import Measured, Subject, measure_all, subjects_of
+from tinybert.inference.bench import Subject, measure_all, subjects_of
 from tinybert.inference.choice import num_threads, processor_name
 from tinybert.models import load_config
 from tinybert.runs import environment
 from tinybert.stages.export import proof_rows
+from tinybert.stages.stage import Made
 from tinybert.storage import Json
-from tinybert.tasks import task_of_config
+from tinybert.tasks import Task, task_of_config
 
 
-def bench(
-    runs: Sequence[str | Path],
-    *,
-    against: Sequence[str | Path] = (),
-    data: object = None,
-    settings: DataSection | None = None,
-    batch_sizes: Sequence[int] = (1, 32),
-    out: Path | None = None,
-) -> tuple[list[Measured], str]:
+@dataclass(frozen=True)
+class BenchPlan:
+    """Everything a comparison needs to know before it loads weights.
+
+    Attributes:
+        recipe: The recipe.
+        paths: Of the models, the runs first.
+        task: The one that all of them have.
+    """
+
+    recipe: Recipe
+    paths: tuple[str, ...]
+    task: Task
+
+    @property
+    def place(self) -> Path:
+        """Where the picture and the page go when nobody says."""
+        return Path(self.paths[0]) / "bench"
+
+    def inputs(self) -> dict[str, str]:
+        """Return what is read besides the rows: name → path."""
+        return {path: path for path in self.paths}
+
+    def describe(self) -> str:
+        """Return what is compared, and the recipe as it would be run."""
+        subjects = [f"# {subject.name}: {subject.backend}\n" for subject in subjects_of_all(self.paths)]
+        return "".join(subjects) + dump_recipe(self.recipe)
+
+
+def plan_bench(recipe: Recipe) -> BenchPlan:
+    """Decide everything a comparison needs.
+
+    Raises:
+        RecipeError: There is nothing to compare.
+        ModelError: The models have different tasks, or one is not there.
+    """
+    section = recipe.bench
+    if not section.runs:
+        raise RecipeError("recipe", "bench.runs is missing; give at least one run or checkpoint")
+    if any(size < 1 for size in section.batch_sizes):
+        raise RecipeError("recipe", f"bench.batch_sizes = {section.batch_sizes}: a batch has 1 row or more")
+    paths = (*section.runs, *section.against)
+    tasks = {path: task_of_config(load_config(path)) for path in paths}
+    if len({task.name for task in tasks.values()}) > 1:
+        listed = ", ".join(f"{path}: {task.name}" for path, task in tasks.items())
+        raise ModelError("bench", f"the models have different tasks, and no common score ({listed})")
+    return BenchPlan(recipe, paths, tasks[paths[0]])
+
+
+def bench(plan: BenchPlan, out: Path, source: object) -> Made:
     """Measure runs with all their exports, and write the picture and the page.
 
     Args:
-        runs: Runs or checkpoints.
-        against: Others to stand beside them: a teacher, any checkpoint.
-        data: Rows; those that the first run was validated on when None.
-        settings: Columns of ``data``.
-        batch_sizes: Rows a batch.
-        out: Where the picture goes; ``bench`` in the first run when None.
+        plan: Made by :func:`plan_bench`.
+        out: The folder of the picture, the page and the figures.
+        source: Rows; those that the first run was validated on when None.
 
     Returns:
-        The figures, and what the score is.
+        The folder, with what ``bench.json`` holds.
 
     Raises:
         TinyBertError: A model, or the rows, cannot be used.
     """
-    if not runs or any(size < 1 for size in batch_sizes):
-        raise RecipeError("bench", "give at least one run, and batch sizes from 1 on, such as --batch 1,32")
-    paths = [str(path) for path in (*runs, *against)]
-    tasks = {path: task_of_config(load_config(path)) for path in paths}
-    if len({task.name for task in tasks.values()}) > 1:
-        listed = ", ".join(f"{path}: {task.name}" for path, task in tasks.items())
-        raise ModelError("bench", f"the models answer different tasks, which have no common score ({listed})")
-    subjects = [subject for path in dict.fromkeys(paths) for subject in _subjects(path, paths)]
-    proof = proof_rows(Path(paths[0]), data, settings)
-    found = measure_all(subjects, proof.rows, batch_sizes=batch_sizes, say=say)
-    metric = f"{next(iter(tasks.values())).main_metric} ({proof.name}, {len(proof.rows):,} rows)"
+    proof = proof_rows(Path(plan.paths[0]), source, plan.recipe.data)
+    found = measure_all(
+        subjects_of_all(plan.paths), proof.rows, batch_sizes=plan.recipe.bench.batch_sizes, say=say
+    )
+    metric = f"{plan.task.main_metric} ({proof.name}, {len(proof.rows):,} rows)"
     metadata: Json = {"threads": num_threads(), "processor": processor_name(), **environment()}
-    write_bench(out or Path(paths[0]) / "bench", found, metric=metric, metadata=metadata)
-    return found, next(iter(tasks.values())).main_metric
+    write_bench(out, found, metric=metric, metadata=metadata)
+    return Made(out, {"metric": metric, **metadata, "models": [asdict(each) for each in found]})
+
+
+def subjects_of_all(paths: Sequence[str]) -> list[Subject]:
+    """Return all models' points; where two folders have one name, the folder above says which is meant."""
+    return [subject for path in dict.fromkeys(paths) for subject in _subjects(path, paths)]
 
 
 def _subjects(path: str, paths: Sequence[str]) -> list[Subject]:
-    """Return a checkpoint's points; where two folders have one name, the folder above says which is meant."""
     name = Path(path).name
     twice = sum(Path(other).name == name for other in dict.fromkeys(paths)) > 1
     return subjects_of(path, name=f"{Path(path).parent.name}/{name}" if twice else name)

@@ -17,11 +17,8 @@ from tinybert.evaluation import retention
 from tinybert.models.dropout import set_dropout
 from tinybert.objectives import DistillObjective, Teaching, is_intermediate
 from tinybert.runs import Run, RunInProgress
-from tinybert.stages.doctor.checks import (
-    checks_before,
-    checks_of_teacher,
-    report_findings,
-)
+from tinybert.stages.doctor.checks import checks_before, checks_of_teacher
+from tinybert.stages.doctor.finding import report_findings
 from tinybert.stages.finetune import fine_tune
 from tinybert.stages.plan.distillation import DistillPlan
 from tinybert.stages.plan.losses import relation_heads

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from tinybert.config import DataSection
+from tinybert.config import DataSection, Recipe, dump_recipe
 from tinybert.console import say
 from tinybert.data import load
 from tinybert.errors import ModelError, RecipeError
@@ -25,14 +26,90 @@ from tinybert.inference.predictor import Predictor
 from tinybert.models import load_config
 from tinybert.runs import Run, is_run
 from tinybert.sources.bundled import is_bundled
+from tinybert.stages.stage import Made
 
 PROOF_ROWS = 2000
+
+
+@dataclass(frozen=True)
+class ExportPlan:
+    """Everything an export needs to know before it loads weights.
+
+    Attributes:
+        recipe: The recipe.
+        folder: The checkpoint's.
+    """
+
+    recipe: Recipe
+    folder: Path
+
+    @property
+    def place(self) -> Path:
+        """Where the export goes, or where all are that are checked."""
+        section = self.recipe.export
+        exports = self.folder / EXPORTS
+        return exports if section.check else exports / full_name(section.format, section.precision)
+
+    def inputs(self) -> dict[str, str]:
+        """Return what is read besides the rows: name → path."""
+        return {"model": str(self.folder)}
+
+    def describe(self) -> str:
+        """Return where the export goes, and the recipe as it would be run."""
+        return f"# export: {self.place}\n{dump_recipe(self.recipe)}"
+
+
+def plan_export(recipe: Recipe) -> ExportPlan:
+    """Decide everything an export needs.
+
+    Raises:
+        TinyBertError: There is no such model or format, or the model's family cannot be exported.
+    """
+    if recipe.model is None:
+        raise RecipeError("recipe", "model is missing; give it a run or a checkpoint folder")
+    folder, section = checkpoint_folder(recipe.model), recipe.export
+    if not section.check:
+        check_format(section.format, section.precision)
+        check_family(load_config(folder))
+    return ExportPlan(recipe, folder)
+
+
+def run_export(plan: ExportPlan, out: Path, source: object) -> Made:
+    """Export a run or a checkpoint, or measure its exports once more.
+
+    Args:
+        plan: Made by :func:`plan_export`.
+        out: The plan's place; an export is always in the folder of its checkpoint.
+        source: Rows to prove it on; those that the run was trained and validated on when None.
+
+    Returns:
+        The folder, with each export's parity by its name.
+
+    Raises:
+        TinyBertError: What cannot be exported, or predicts otherwise than the checkpoint.
+    """
+    if out != plan.place:
+        raise RecipeError("--out", f"{out}: an export goes to {plan.place}; leave --out out")
+    section, columns = plan.recipe.export, plan.recipe.data
+    if section.check:
+        found = check_exports(plan.folder, data=source, settings=columns, min_kept=section.min_kept)
+    else:
+        made = export(
+            plan.folder,
+            format=section.format,
+            precision=section.precision,
+            data=source,
+            settings=columns,
+            min_kept=section.min_kept,
+        )
+        found = {made.name: parity_of(made)}
+    return Made(out, {name: asdict(parity) for name, parity in found.items()})
 
 
 def export(
     run: str | Path,
     *,
-    to: str = "onnx",
+    format: str = "onnx",
     precision: Precision = "int8",
     data: object = None,
     settings: DataSection | None = None,
@@ -42,27 +119,26 @@ def export(
 
     Args:
         run: Run or checkpoint on disk.
-        to: ``onnx``, ``openvino`` or ``litert``.
+        format: ``onnx``, ``openvino`` or ``litert``.
         precision: ``fp32``, ``bf16`` or ``int8``.
         data: Rows to prove it on; those that the run was trained and validated on when None.
         settings: Columns of ``data``.
         min_kept: Share of the checkpoint's metric that must be kept, instead of the written tolerance.
 
     Raises:
-        TinyBertError: What cannot be exported, or answers otherwise than the checkpoint.
+        TinyBertError: What cannot be exported, or predicts otherwise than the checkpoint.
     """
     path = checkpoint_folder(run)
-    check_format(to, precision)
-    check_share(min_kept, "--min-kept")
+    check_format(format, precision)
     check_family(load_config(path))
-    name = full_name(to, precision)
+    name = full_name(format, precision)
     allowed = tolerance_of(precision, min_kept)
     there = known_export(path / EXPORTS / name) if data is None else None
     if there is not None and not there.changes() and not parity_of(there).failures(allowed):
         say(f"{there.folder} is there already, made from these weights: nothing to do")
         return there
     proof = proof_rows(path, data, settings)
-    return export_checkpoint(path, to=to, precision=precision, proof=proof, min_kept=min_kept)
+    return export_checkpoint(path, to=format, precision=precision, proof=proof, min_kept=min_kept)
 
 
 def known_export(folder: Path) -> Export | None:
@@ -72,16 +148,6 @@ def known_export(folder: Path) -> Export | None:
     except ModelError:
         return None
     return found if found is not None and isinstance(found.metadata.get("parity"), dict) else None
-
-
-def check_share(value: float | None, name: str) -> None:
-    """Refuse what is no share of a score.
-
-    Raises:
-        RecipeError: It is not above 0 and at most 2.
-    """
-    if value is not None and not 0 < value <= 2:
-        raise RecipeError(name, f"{value}: expected a share of the score, such as 0.97")
 
 
 def check_exports(
@@ -97,7 +163,6 @@ def check_exports(
         ModelError: There are none, or some fail; all are named.
     """
     path = checkpoint_folder(run)
-    check_share(min_kept, "--min-kept")
     exports = exports_of(path)
     if not exports:
         raise ModelError(str(path), f"has no exports to check; make one: tinybert export {path}")

@@ -1,4 +1,4 @@
-"""From a recipe to a finished run, whatever its stage; what is already done is not done again."""
+"""From a recipe to what it makes, whatever its stage; what is already done is not done again."""
 
 from __future__ import annotations
 
@@ -16,32 +16,40 @@ from tinybert.errors import RecipeError, TinyBertError
 from tinybert.runs import Run, RunInProgress, digest_input, refuse_inside
 from tinybert.sources.locate import refuse_missing
 from tinybert.stages import STAGES
-from tinybert.stages.stage import Plan
+from tinybert.stages.stage import Made, Plan
 
 
-def run_recipe(recipe: Recipe, out: str | Path, *, source: object = None) -> Run:
-    """Run a recipe's stage and return its run directory.
+def run_recipe(recipe: Recipe, out: str | Path | None = None, *, source: object = None) -> Run | Made:
+    """Run a recipe's stage and return what it made: a run directory, a folder or a file.
 
-    The same call again returns the finished run, or resumes it after a kill.
+    The same call again returns what is finished, or resumes it after a kill.
 
     Args:
         recipe: What to do; every "auto" in it is decided here.
-        out: The run directory.
-        source: Rows given as Python objects; otherwise ``recipe.data.path`` is read.
+        out: Where it goes; an export and a comparison have a place of their own.
+        source: Rows or texts given as Python objects; otherwise ``recipe.data.path`` is read.
 
     Raises:
         TinyBertError: What is wrong, all at once, before anything is trained.
     """
     quiet_libraries()
-    rows, place, stage = _source(recipe, source), Path(out), STAGES[recipe.stage]
+    stage = STAGES[recipe.stage]
+    data = recipe.data.path if source is None else source
+    if data is None and stage.needs_data:
+        raise RecipeError(
+            "recipe", "data.path is missing; give the data a file, a folder, a hub name or bundled:NAME"
+        )
     plan = make_plan(recipe)
+    target = stage.place(plan) if out is None else Path(out)
+    if not stage.makes_run:
+        return stage.run(plan, target, data)
     if stage.reads_raw_text:
-        refuse_inside(place, rows)
-    inputs = {"data": digest_input(rows, is_text=stage.reads_raw_text)} | {
+        refuse_inside(target, data)
+    inputs = {"data": digest_input(data, is_text=stage.reads_raw_text)} | {
         name: digest_input(path) for name, path in plan.inputs().items()
     }
-    with RunInProgress(place, plan.recipe, inputs, is_comparable=not is_pipe(rows)) as run:
-        return run.finished or stage.run(plan, run, rows)
+    with RunInProgress(target, plan.recipe, inputs, is_comparable=not is_pipe(data)) as run:
+        return run.finished or stage.run(plan, run, data)
 
 
 def make_plan(recipe: Recipe) -> Plan:
@@ -67,6 +75,7 @@ def make_plan(recipe: Recipe) -> Plan:
 
 def describe_plan(recipe: Recipe) -> str:
     """Return what a recipe would do, for ``--dry-run``; nothing is written."""
+    quiet_libraries()
     if recipe.data.path is not None:
         refuse_missing(recipe.data.path)
     return make_plan(recipe).describe()
@@ -75,16 +84,6 @@ def describe_plan(recipe: Recipe) -> str:
 def _problems_of(error: TinyBertError) -> list[str]:
     own = error.subject == "recipe"
     return [problem if own else f"{error.subject}: {problem}" for problem in error.problems]
-
-
-def _source(recipe: Recipe, source: object) -> object:
-    if source is not None:
-        return source
-    if recipe.data.path is None:
-        raise RecipeError(
-            "recipe", "data.path is missing; give the data a file, a folder, a hub name or bundled:NAME"
-        )
-    return recipe.data.path
 
 
 def quiet_libraries() -> None:

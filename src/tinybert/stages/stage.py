@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
 from tinybert.config import Recipe, changed_settings, settings
-from tinybert.console import say
+from tinybert.console import warn
+from tinybert.errors import RecipeError
+from tinybert.storage import Json
 
 Switches = Mapping[str, tuple[str, object]]
 """Settings by their prefix → the setting that switches them off, and the value that does."""
@@ -33,6 +36,30 @@ class Plan(Protocol):
 
 
 @dataclass(frozen=True)
+class Made:
+    """What a stage has made that is no run directory.
+
+    Attributes:
+        path: The file or the folder.
+        metrics: What was measured, as its report keeps it.
+    """
+
+    path: Path
+    metrics: Json
+
+
+def unnamed() -> RecipeError:
+    """Return the error of an output whose place nobody has named."""
+    return RecipeError(
+        "command line", "--out is missing; give the run a folder, for example --out runs/first"
+    )
+
+
+def _unnamed(_: Plan) -> Path:
+    raise unnamed()
+
+
+@dataclass(frozen=True)
 class Stage:
     """One kind of work.
 
@@ -40,8 +67,12 @@ class Stage:
         name: As recipes give it.
         reads: The settings it reads, by dotted names or their beginnings: ``data`` or ``data.path``.
         plan: From a recipe that holds these settings to a plan; every problem is raised here.
-        run: From a plan, a run that was begun and the data to the finished run.
+        run: From a plan, its output and the data to what is made. The output is a run that was begun, or,
+            where no run directory is made, the place.
         switches: Settings that are read only while a part of the stage is on.
+        makes_run: Whether the output is a run directory.
+        needs_data: Whether it reads data that must be named.
+        place: Where the output goes when nobody says.
     """
 
     name: str
@@ -49,6 +80,9 @@ class Stage:
     plan: Callable[[Recipe], Plan]
     run: Callable[..., Any]
     switches: Switches = field(default_factory=dict[str, tuple[str, object]])
+    makes_run: bool = True
+    needs_data: bool = True
+    place: Callable[[Any], Path] = _unnamed
 
     @property
     def reads_raw_text(self) -> bool:
@@ -71,7 +105,7 @@ class Stage:
         for name in changed_settings(recipe):
             if name in is_off and not self._is_unread(name):
                 switch = next(switch for part, switch in off.items() if is_below(name, [part]))
-                say(f"warning: {name}: not used with {switch}={given[switch]}")
+                warn(f"{name}: not used with {switch}={given[switch]}")
         return [name for name in given if not self._is_unread(name) and name not in is_off]
 
     def _is_unread(self, name: str) -> bool:

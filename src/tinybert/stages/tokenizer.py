@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
-from tinybert.config import CorpusSection
+from tinybert.config import Recipe, dump_recipe
 from tinybert.console import say
 from tinybert.corpus.wordpiece import train_wordpiece, write_tokenizer
+from tinybert.errors import RecipeError
+from tinybert.stages.stage import Made
 from tinybert.stages.steps.vocabulary import (
     coverage_of,
     examples_of,
     folder_output,
     made_from,
     read_text,
-    refuse_sizes,
     texts_of,
 )
 from tinybert.storage import Json
@@ -21,50 +23,74 @@ from tinybert.storage import Json
 REPORT = "tokenizer_report.json"
 
 
-def train_tokenizer(
-    source: str,
-    out: Path,
-    *,
-    vocab_size: int,
-    lowercase: bool,
-    min_frequency: int,
-    corpus: CorpusSection,
-    column: str | None = None,
-) -> Json:
+@dataclass(frozen=True)
+class TokenizerPlan:
+    """Everything that a tokenizer is made by.
+
+    Attributes:
+        recipe: The recipe.
+        vocab_size: Pieces, special tokens included.
+    """
+
+    recipe: Recipe
+    vocab_size: int
+
+    def inputs(self) -> dict[str, str]:
+        """Return what is read besides the text: nothing."""
+        return {}
+
+    def describe(self) -> str:
+        """Return the recipe as it would be run."""
+        return dump_recipe(self.recipe)
+
+
+def plan_tokenizer(recipe: Recipe) -> TokenizerPlan:
+    """Decide everything that a tokenizer is made by.
+
+    Raises:
+        RecipeError: Nobody said how many pieces it has.
+    """
+    vocab_size = recipe.tokenizer.vocab_size
+    if vocab_size is None:
+        raise RecipeError(
+            "recipe", "tokenizer.vocab_size is missing; give --vocab-size a number, such as 8000"
+        )
+    return TokenizerPlan(recipe, vocab_size)
+
+
+def train_tokenizer(plan: TokenizerPlan, out: Path, source: object) -> Made:
     """Train a WordPiece tokenizer, and measure it on documents that it was not trained on.
 
     Args:
-        source: Anything :func:`tinybert.corpus.corpus.load_corpus` reads.
+        plan: Made by :func:`plan_tokenizer`.
         out: The folder to make. One that was made from the same is returned as it is.
-        vocab_size: Pieces, special tokens included.
-        lowercase: Fold case and strip accents.
-        min_frequency: Characters and pieces seen less often are left out.
-        corpus: How the text becomes documents.
-        column: Column of the text.
+        source: Anything :func:`tinybert.corpus.corpus.load_corpus` reads.
 
     Returns:
-        The content of ``tokenizer_report.json``.
+        The folder, with the content of its ``tokenizer_report.json``.
 
     Raises:
-        RecipeError: A number that no text can meet.
         DataError: The text cannot be read, or is not one for so many pieces.
         RunError: The folder holds something else.
     """
-    refuse_sizes(vocab_size=vocab_size, at_least=min_frequency, name="--min-frequency")
+    section, column = plan.recipe.tokenizer, plan.recipe.data.text
     settings = {
-        "vocab_size": vocab_size,
-        "lowercase": lowercase,
-        "min_frequency": min_frequency,
+        "vocab_size": plan.vocab_size,
+        "lowercase": not section.cased,
+        "min_frequency": section.min_frequency,
         "text": column,
     }
-    origin = made_from(settings, corpus, text=source)
+    origin = made_from(settings, plan.recipe.corpus, text=source)
     with folder_output(out, REPORT, origin, source=source) as output:
         if output.metadata is not None:
-            return output.metadata
-        text = read_text(source, settings=corpus, column=column, work=output.work)
+            return Made(out, output.metadata)
+        text = read_text(source, settings=plan.recipe.corpus, column=column, work=output.work)
         words = texts_of(text.train, "counting words")
         tokenizer = train_wordpiece(
-            words, vocab_size=vocab_size, lowercase=lowercase, min_frequency=min_frequency
+            words,
+            vocab_size=plan.vocab_size,
+            lowercase=not section.cased,
+            min_frequency=section.min_frequency,
         )
         say(f"{len(tokenizer):,} pieces learned")
         write_tokenizer(tokenizer, output.path)
@@ -77,4 +103,4 @@ def train_tokenizer(
             "held_out": coverage_of(tokenizer, text.validation),
             "examples": examples_of(tokenizer, text.validation),
         }
-        return output.commit(report)
+        return Made(out, output.commit(report))

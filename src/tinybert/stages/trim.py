@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from datasets import Dataset
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from tinybert.config import CorpusSection
+from tinybert.config import Recipe, dump_recipe, with_settings
 from tinybert.console import say
-from tinybert.models.load import checkpoint_path
+from tinybert.errors import RecipeError
+from tinybert.models.load import checkpoint_path, load_config
 from tinybert.models.trim import (
     choose_pieces,
     count_pieces,
@@ -19,13 +21,13 @@ from tinybert.models.trim import (
     trim_tokenizer,
     write_trimmed,
 )
+from tinybert.stages.stage import Made
 from tinybert.stages.steps.vocabulary import (
     coverage_of,
     examples_of,
     folder_output,
     made_from,
     read_text,
-    refuse_sizes,
     texts_of,
 )
 from tinybert.storage import Json
@@ -35,51 +37,82 @@ CORPUS_DEFAULTS: Mapping[str, object] = {"min_chars": 1, "near_duplicates": None
 """Every text counts here: a short one, and one much like another."""
 
 
-def trim_vocabulary(
-    model: str,
-    source: str,
-    out: Path,
-    *,
-    vocab_size: int | None,
-    min_count: int,
-    corpus: CorpusSection,
-    column: str | None = None,
-) -> Json:
+@dataclass(frozen=True)
+class TrimPlan:
+    """Everything that a vocabulary is trimmed by.
+
+    Attributes:
+        recipe: With the documents that count decided.
+        model: Run, checkpoint, hub name or bundled:minilm, with any head.
+    """
+
+    recipe: Recipe
+    model: str
+
+    def inputs(self) -> dict[str, str]:
+        """Return what is read besides the text: name → path."""
+        return {"model": self.model}
+
+    def describe(self) -> str:
+        """Return the recipe as it would be run."""
+        return dump_recipe(self.recipe)
+
+
+def plan_trim(recipe: Recipe) -> TrimPlan:
+    """Decide everything that a vocabulary is trimmed by.
+
+    Raises:
+        RecipeError: The model is missing.
+        ModelError: There is no such model.
+    """
+    if recipe.model is None:
+        raise RecipeError(
+            "recipe", "model is missing; give it a checkpoint, a run, bundled:minilm or a hub name"
+        )
+    load_config(recipe.model)
+    given = recipe.corpus.model_fields_set
+    changes = {f"corpus.{name}": value for name, value in CORPUS_DEFAULTS.items() if name not in given}
+    return TrimPlan(with_settings(recipe, changes), recipe.model)
+
+
+def trim_vocabulary(plan: TrimPlan, out: Path, source: object) -> Made:
     """Keep the pieces of a model's vocabulary that a text uses.
 
     What the trimmed model does with other text is measured honestly: on held-out documents, with the pieces
     of the rest. The model that is written keeps the pieces of the held-out documents too.
 
     Args:
-        model: Run, checkpoint, hub name or bundled:minilm; any head.
-        source: Anything :func:`tinybert.corpus.corpus.load_corpus` reads.
+        plan: Made by :func:`plan_trim`.
         out: The folder to make. One that was made from the same is returned as it is.
-        vocab_size: At most so many pieces: the most frequent.
-        min_count: Pieces used less often are dropped; characters stay.
-        corpus: How the text becomes documents.
-        column: Column of the text.
+        source: Anything :func:`tinybert.corpus.corpus.load_corpus` reads.
 
     Returns:
-        The content of ``trim_report.json``.
+        The folder, with the content of its ``trim_report.json``.
 
     Raises:
         ModelError: The model cannot be read, or its tokenizer is no WordPiece.
         DataError: The text cannot be read.
         RunError: The folder holds something else.
     """
-    refuse_sizes(vocab_size=vocab_size, at_least=min_count, name="--min-count")
-    path = str(checkpoint_path(model))
-    settings = {"vocab_size": vocab_size, "min_count": min_count, "text": column}
+    section, corpus, column = plan.recipe.trim, plan.recipe.corpus, plan.recipe.data.text
+    path = str(checkpoint_path(plan.model))
+    settings = {"vocab_size": section.vocab_size, "min_count": section.min_count, "text": column}
     origin = made_from(settings, corpus, model=path, text=source)
     with folder_output(out, REPORT, origin, source=source) as output:
         if output.metadata is not None:
-            return output.metadata
+            return Made(out, output.metadata)
         whole, tokenizer = load_for_trimming(path)
         text = read_text(source, settings=corpus, column=column, work=output.work)
         rest = count_pieces(tokenizer, texts_of(text.train, "counting pieces"))
         every = rest + count_pieces(tokenizer, texts_of(text.validation))
         kept_of_rest, kept = (
-            choose_pieces(tokenizer, whole.config, counts, min_count=min_count, vocab_size=vocab_size)
+            choose_pieces(
+                tokenizer,
+                whole.config,
+                counts,
+                min_count=section.min_count,
+                vocab_size=section.vocab_size,
+            )
             for counts in (rest, every)
         )
         small, small_tokenizer = trim_model(whole, kept), trim_tokenizer(tokenizer, kept)
@@ -88,19 +121,19 @@ def trim_vocabulary(
         measured = trim_tokenizer(tokenizer, kept_of_rest)
         report: Json = {
             **origin,
-            "model": model,
+            "model": plan.model,
             "source": text.source,
             "language": text.language,
             "documents": text.counts,
-            "before": _facts(whole, tokenizer, tokenizer, text.validation),
-            "after": _facts(small, small_tokenizer, measured, text.validation),
+            "before": _size_and_coverage(whole, tokenizer, tokenizer, text.validation),
+            "after": _size_and_coverage(small, small_tokenizer, measured, text.validation),
             "documents_cut_as_before": _cut_alike(tokenizer, measured, text.validation),
             "examples": examples_of(measured, text.validation),
         }
-        return output.commit(report)
+        return Made(out, output.commit(report))
 
 
-def _facts(
+def _size_and_coverage(
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
     measured: PreTrainedTokenizerBase,

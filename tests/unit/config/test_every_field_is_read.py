@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
+from typing import NoReturn, get_args
 
 import pytest
 from tests import easy
 
-from tinybert.config import Recipe, build_recipe, dump_recipe
-from tinybert.config.recipe import Section
-from tinybert.errors import TinyBertError
-from tinybert.stages.augment import augment
-from tinybert.stages.pipeline import make_plan, run_recipe
+from tinybert.config import Recipe, build_recipe, dump_recipe, settings
+from tinybert.config.recipe import Section, StageName
+from tinybert.config.settings import SECTIONS
+from tinybert.errors import ModelError, TinyBertError
+from tinybert.stages import STAGES
+from tinybert.stages.pipeline import run_recipe
+from tinybert.stages.stage import is_below
 
 Read = set[str]
 
@@ -48,42 +52,72 @@ def test_writing_a_recipe_down_reads_no_field(read: Read) -> None:
     assert read == {"Recipe.train", "TrainSection.seed"}
 
 
-def test_every_field_is_read_by_a_stage(
-    read: Read, tmp_path: Path, tiny_encoder: Path, tiny_teacher: Path
-) -> None:
-    rows = easy.write_splits(tmp_path / "rows", easy.make_splits(train=32))
-    common = {"data": {"path": str(rows)}}
+def key_of(name: str) -> str:
+    """Return the class and the field of a setting: ``TrainSection.seed`` of ``train.seed``."""
+    section, dot, field = name.partition(".")
+    return f"{type(getattr(Recipe(), section)).__name__}.{field}" if dot else f"Recipe.{name}"
+
+
+def test_every_setting_is_read_by_some_stage() -> None:
+    assert set(get_args(StageName)) == set(STAGES)
+    every = [name for stage in STAGES.values() for name in stage.reads]
+    assert [name for name in settings(Recipe()) if not is_below(name, [*every, "stage"])] == []
+    known = [*settings(Recipe()), *SECTIONS]
+    assert [name for name in every if name not in known] == []
+
+
+def recipes_of(folder: Path, encoder: Path, teacher: Path) -> Iterator[Recipe]:
+    """Yield recipes of every stage, which between them use every setting that their stage reads."""
+    rows = {"data": {"path": str(easy.write_splits(folder / "rows", easy.make_splits(train=32)))}}
+    text = {"data": {"path": str(easy.write_documents(folder / "text.txt", 60))}}
     fast = [*easy.FAST, "train.num_epochs=1"]
-    run_recipe(
-        build_recipe({**common, "stage": "finetune", "model": str(tiny_encoder)}, fast), tmp_path / "finetune"
-    )
-    in_two_phases = [
+    steps = ["train.batch_size=16", "train.precision=fp32", "train.num_steps=2", "data.max_length=32"]
+    taught = {**rows, "teacher": {"path": str(teacher)}}
+    two = [
         "distill.phases=two",
         "distill.intermediate_num_epochs=1",
         "teacher.num_epochs=1",
         "distill.losses={relation_kl: 1, kl_divergence: 1, hard: 1}",
         "baseline=false",
     ]
-    run_recipe(
-        build_recipe(
-            {**common, "teacher": {"path": str(tiny_encoder)}}, [*easy.TINY_STUDENT, *fast, *in_two_phases]
-        ),
-        tmp_path / "distill",
-    )
     copies = ["augment.copies=1", "augment.method=neighbours", "augment.max_shift=0.9"]
-    build = build_recipe(
-        {**common, "teacher": {"path": str(tiny_teacher)}}, [*easy.TINY_STUDENT, *fast, *copies]
+    yield build_recipe(
+        {**text, "stage": "tokenizer", "tokenizer": {"vocab_size": 40}}, ["corpus.min_chars=1"]
     )
-    run_recipe(build, tmp_path / "from a classifier")
-    text = {"data": {"path": str(easy.write_documents(tmp_path / "text.txt", 60))}}
-    steps = ["train.batch_size=16", "train.precision=fp32", "train.num_steps=2", "data.max_length=32"]
-    pretrain = {"stage": "pretrain", "model": str(tiny_encoder)}
-    run_recipe(build_recipe({**text, **pretrain}, [*steps, "train.eval_steps=1"]), tmp_path / "pretrain")
-    general = {"task": "general", "teacher": {"path": str(tiny_encoder)}}
-    run_recipe(build_recipe({**text, **general}, [*steps, *easy.NARROW_STUDENT]), tmp_path / "general")
-    only = {"stage": "augment", **common}
-    synonyms = build_recipe(only, ["augment.method=synonyms", f"augment.wordnet={tmp_path}"])
-    with pytest.raises(TinyBertError):  # no WordNet there
-        make_plan(synonyms)
-    augment(make_plan(build_recipe(only, ["augment.method=swap"])), tmp_path / "copies.jsonl")
-    assert set(all_fields()) - read == set()
+    yield build_recipe({**text, "stage": "trim", "model": str(teacher)})
+    yield build_recipe({**text, "stage": "pretrain", "model": str(encoder)}, [*steps, "train.eval_steps=1"])
+    general = {"stage": "general", "teacher": {"path": str(encoder)}}
+    yield build_recipe({**text, **general}, [*steps, *easy.NARROW_STUDENT])
+    masked = "distill.losses={hidden_state_mse: 1, masked_lm: 1}"
+    yield build_recipe({**text, **general}, [*steps, *easy.NARROW_STUDENT, masked])
+    yield build_recipe({**rows, "stage": "finetune", "model": str(encoder)}, fast)
+    yield build_recipe({**rows, "teacher": {"path": str(encoder)}}, [*easy.TINY_STUDENT, *fast, *two])
+    yield build_recipe(taught, [*easy.TINY_STUDENT, *fast, *copies])
+    yield build_recipe({**taught, "stage": "augment"}, [*copies, "augment.processes=1"])
+    filler = f"augment.model={folder / '2.jsonl'}"  # the third recipe's run
+    yield build_recipe({**rows, "stage": "augment"}, ["augment.copies=1", filler])
+    wordnet = ["augment.method=synonyms", f"augment.wordnet={folder}"]
+    yield build_recipe({**rows, "stage": "augment"}, wordnet)  # no WordNet there
+    yield build_recipe({**rows, "stage": "export", "model": str(teacher)})
+    yield build_recipe({**rows, "stage": "bench", "bench": {"runs": [str(teacher)]}})
+
+
+def test_every_stage_reads_what_it_says_that_it_reads(
+    read: Read, tmp_path: Path, tiny_encoder: Path, tiny_teacher: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(*_: object, **__: object) -> NoReturn:
+        raise ModelError("here", "all is read")
+
+    monkeypatch.setattr("tinybert.stages.export.export_checkpoint", stop)
+    monkeypatch.setattr("tinybert.stages.bench.measure_all", stop)
+    seen: dict[str, Read] = {}
+    for number, recipe in enumerate(recipes_of(tmp_path, tiny_encoder, tiny_teacher)):
+        stage = recipe.stage
+        out = None if stage in ("export", "bench") else tmp_path / f"{number}.jsonl"
+        read.clear()
+        with suppress(TinyBertError):
+            run_recipe(recipe, out)
+        seen.setdefault(stage, set()).update(read)
+    for name, stage in STAGES.items():
+        said = [each for each in settings(Recipe()) if is_below(each, stage.reads)]
+        assert [each for each in said if key_of(each) not in seen[name]] == [], name

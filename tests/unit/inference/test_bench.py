@@ -8,12 +8,12 @@ import pytest
 from datasets import Dataset
 from tests import tokens
 
+import tinybert
 from tinybert.errors import ModelError, RecipeError
 from tinybert.evaluation.report.bench import bench_table, draw_bench, length_table
 from tinybert.inference import Predictor, bench
 from tinybert.inference.bench import Measured, Subject, footprint, given_rows, latencies_s, model_bytes
 from tinybert.inference.rows import TextRow
-from tinybert.stages.bench import bench as bench_stage
 
 
 @pytest.fixture(autouse=True)
@@ -33,8 +33,9 @@ def exported(exported_teacher: Path, tmp_path_factory: pytest.TempPathFactory) -
 def test_every_backend_of_every_model_is_a_row_a_point_and_a_line_of_the_page(
     exported: Path, easy_rows: Path, tmp_path: Path
 ) -> None:
-    found, metric = bench_stage([exported], data=easy_rows, batch_sizes=(1, 4), out=tmp_path / "bench")
-    assert metric == "accuracy"
+    made = tinybert.bench(exported, data=easy_rows, batch=(1, 4), out=tmp_path / "bench")
+    assert str(made.metrics["metric"]).startswith("accuracy (")
+    found = [Measured(**each) for each in made.metrics["models"]]
     names = [(each.name, each.backend) for each in found]
     assert names == [("teacher", "torch"), ("teacher", "torch-bf16"), ("teacher", "onnx-int8")]
     for each in found:
@@ -104,12 +105,12 @@ def test_a_process_that_fails_is_told(tiny_teacher: Path) -> None:
 
 def test_models_of_different_tasks_are_not_compared(tiny_teacher: Path, tmp_path: Path) -> None:
     other = tokens.save_entity_teacher(tmp_path / "ner")
-    with pytest.raises(ModelError, match="the models answer different tasks"):
-        bench_stage([tiny_teacher], against=[other], data=[{"text": "good"}])
-    with pytest.raises(RecipeError, match="batch sizes from 1 on"):
-        bench_stage([tiny_teacher], batch_sizes=(0,))
+    with pytest.raises(ModelError, match="the models have different tasks"):
+        tinybert.bench(tiny_teacher, against=[other], data=[{"text": "good"}])
+    with pytest.raises(RecipeError, match="a batch has 1 row or more"):
+        tinybert.bench(tiny_teacher, batch=(0,))
     with pytest.raises(RecipeError, match="at least one run"):
-        bench_stage([])
+        tinybert.bench()
 
 
 def test_a_model_without_a_score_has_a_dash_and_a_place_in_the_picture() -> None:

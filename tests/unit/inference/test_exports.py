@@ -63,7 +63,7 @@ def test_int8_is_smaller_and_its_matrices_are_whole_numbers(exported: Path) -> N
 
 def test_an_export_that_fits_is_left_alone(exported: Path, capsys: pytest.CaptureFixture[str]) -> None:
     before = (exported / INT8 / "export.json").stat().st_mtime_ns
-    export(exported, to="onnx", precision="int8")
+    export(exported, format="onnx", precision="int8")
     assert "is there already, made from these weights: nothing to do" in capsys.readouterr().err
     assert (exported / INT8 / "export.json").stat().st_mtime_ns == before
 
@@ -153,7 +153,7 @@ def test_the_parity_of_a_damaged_export_fails_and_says_what_to_do(copied: Path, 
 
 def test_a_changed_checkpoint_is_exported_anew(copied: Path, easy_rows: Path) -> None:
     damage_config(copied)
-    export(copied, to="onnx", precision="int8", data=easy_rows)
+    export(copied, format="onnx", precision="int8", data=easy_rows)
     assert Predictor(copied, backend="onnx-int8", max_length=9)(TEXTS)
     assert [path.name for path in sorted((copied / "exports").iterdir())] == ["onnx-fp32", "onnx-int8"]
 
@@ -183,7 +183,7 @@ def test_mixed_precision_is_tried_before_giving_up(
 ) -> None:
     folder = Path(shutil.copytree(tiny_teacher, tmp_path / "teacher"))
     monkeypatch.setattr(export_module, "measure", failing(num_failures))
-    made = export(folder, to="onnx", precision="int8", data=easy_rows)
+    made = export(folder, format="onnx", precision="int8", data=easy_rows)
     assert made.metadata["in_full"] == in_full
     graph = onnx.load(made.folder / "onnx" / "model_quantized.onnx").graph
     constants = {each.name for each in graph.initializer}
@@ -200,7 +200,7 @@ def test_nothing_past_the_tolerance_stays(
     folder = Path(shutil.copytree(tiny_teacher, tmp_path / "teacher"))
     monkeypatch.setattr(export_module, "measure", failing(99))
     with pytest.raises(ModelError) as caught:
-        export(folder, to=backend, precision="int8", data=easy_rows)
+        export(folder, format=backend, precision="int8", data=easy_rows)
     said = str(caught.value)
     assert said.count("equal predictions 50.00% (at least: 95.00%)") == 3
     assert "try --precision bf16 (openvino) or fp32" in said
@@ -217,7 +217,7 @@ def test_a_full_disk_leaves_no_half_export(
 
     monkeypatch.setitem(BUILTIN, "onnx", replace(BUILTIN["onnx"], write=full))
     with pytest.raises(ModelError, match="cannot be written: No space left on device"):
-        export(folder, to="onnx", precision="fp32", data=easy_rows)
+        export(folder, format="onnx", precision="fp32", data=easy_rows)
     assert list((folder / "exports").iterdir()) == []
 
 
@@ -230,7 +230,7 @@ def test_two_exports_at_once_are_kept_apart(tiny_teacher: Path, easy_rows: Path,
     held = lock(busy, subject="test")
     try:
         with pytest.raises(RunError, match="another process is making this just now"):
-            export(folder, to="onnx", precision="fp32", data=easy_rows)
+            export(folder, format="onnx", precision="fp32", data=easy_rows)
         assert busy.is_dir()
     finally:
         held.close()
@@ -240,24 +240,24 @@ def test_what_cannot_be_exported_is_said_before_any_work(
     tiny_teacher: Path, tiny_encoder: Path, tmp_path: Path
 ) -> None:
     with pytest.raises(RecipeError, match=r"format 'tensorrt': unknown \(allowed: onnx, openvino, litert\)"):
-        export(tiny_teacher, to="tensorrt")
+        export(tiny_teacher, format="tensorrt")
     with pytest.raises(RecipeError, match=r"onnx in bf16: not possible \(allowed: fp32, int8\)"):
-        export(tiny_teacher, to="onnx", precision="bf16")
+        export(tiny_teacher, format="onnx", precision="bf16")
     with pytest.raises(RecipeError, match="no rows of its own are known; give labelled ones: --data"):
-        export(tiny_teacher, to="onnx")
+        export(tiny_teacher, format="onnx")
     with pytest.raises(ModelError, match="has no task head"):
-        export(tiny_encoder, to="onnx", data=[{"text": "good"}])
+        export(tiny_encoder, format="onnx", data=[{"text": "good"}])
     config = AlbertConfig(hidden_size=32, num_attention_heads=2, embedding_size=8, vocab_size=80)
     AlbertForSequenceClassification(config).save_pretrained(tmp_path / "albert")
     easy.make_tokenizer().save_pretrained(tmp_path / "albert")
     with pytest.raises(ModelError, match=r"model_type albert: cannot be exported .*--backend torch"):
-        export(tmp_path / "albert", to="onnx", data=[{"text": "good"}])
+        export(tmp_path / "albert", format="onnx", data=[{"text": "good"}])
 
 
 def test_without_labels_only_agreement_is_measured(tiny_teacher: Path, tmp_path: Path) -> None:
     folder = Path(shutil.copytree(tiny_teacher, tmp_path / "teacher"))
     rows = easy.write_rows(tmp_path / "raw.jsonl", [{"text": text} for text in TEXTS])
-    parity = export(folder, to="onnx", precision="fp32", data=rows).metadata["parity"]
+    parity = export(folder, format="onnx", precision="fp32", data=rows).metadata["parity"]
     assert parity["metric"] is None
     assert parity["equal"] == 1
 

@@ -11,8 +11,8 @@ from tinybert.config import build_recipe
 from tinybert.errors import DoctorError
 from tinybert.models.tokenizers import same_tokenizer
 from tinybert.stages.doctor import checks as doctor
-from tinybert.stages.doctor.checks import Finding, report_findings
 from tinybert.stages.doctor.examination import examine
+from tinybert.stages.doctor.finding import Finding, report_findings
 from tinybert.stages.pipeline import make_plan
 from tinybert.stages.steps.distillation import prepare_rows
 

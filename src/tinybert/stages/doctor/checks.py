@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import psutil
@@ -14,7 +11,6 @@ import torch
 from datasets import Dataset
 from transformers import PreTrainedTokenizerBase
 
-from tinybert.console import warn
 from tinybert.data import (
     WINDOWED,
     Collator,
@@ -27,7 +23,6 @@ from tinybert.data import (
     sorted_by_length,
     tokenise,
 )
-from tinybert.errors import DoctorError
 from tinybert.inference import Predictor
 from tinybert.metrics.timing import median_seconds
 from tinybert.models import load_config, random_start, student_config
@@ -36,13 +31,12 @@ from tinybert.models.inputs import model_inputs
 from tinybert.models.label_order import label_mismatch, label_order
 from tinybert.models.tokenizers import same_tokenizer
 from tinybert.objectives import HARD, HardObjective, Teaching, is_intermediate
+from tinybert.stages.doctor.finding import Finding
 from tinybert.stages.plan.distillation import DistillPlan
 from tinybert.stages.steps.prepare import label_arguments
 from tinybert.storage import cache_folder
 from tinybert.tasks.qa import MAX_ANSWER_PIECES
 from tinybert.teachers import TeacherShape, estimate_mb
-
-Level = Literal["ok", "warn", "stop"]
 
 MAX_ROWS_SCORED = 500
 TIMED_STEPS = 3
@@ -51,29 +45,6 @@ RARE_LABEL_ROWS = 5
 MAX_ANSWERS_COUNTED = 2000
 IMBALANCE = 10.0
 MARGIN_OVER_MAJORITY = 0.02
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One check's outcome."""
-
-    level: Level
-    check: str
-    message: str
-
-
-def report_findings(findings: Sequence[Finding]) -> None:
-    """Print what deserves attention, and stop where going on would waste the training.
-
-    Raises:
-        DoctorError: All findings of level ``stop``.
-    """
-    for finding in findings:
-        if finding.level == "warn":
-            warn(f"{finding.check}: {finding.message}")
-    stops = [f"{finding.check}: {finding.message}" for finding in findings if finding.level == "stop"]
-    if stops:
-        raise DoctorError("doctor", stops)
 
 
 def checks_before(plan: DistillPlan, data: TextData, tokenizer: PreTrainedTokenizerBase) -> list[Finding]:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from tinybert.config import Recipe
 from tinybert.errors import RecipeError
-from tinybert.stages.doctor.checks import Finding, check_time, checks_before, checks_of_teacher
+from tinybert.stages.doctor.checks import check_time, checks_before, checks_of_teacher
+from tinybert.stages.doctor.finding import Finding
 from tinybert.stages.pipeline import make_plan
 from tinybert.stages.plan.distillation import DistillPlan
 from tinybert.stages.steps.distillation import prepare_rows

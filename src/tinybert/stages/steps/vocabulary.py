@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
@@ -10,64 +10,25 @@ from pathlib import Path
 from datasets import Dataset
 from transformers import PreTrainedTokenizerBase
 
-from tinybert.config import CorpusSection, build_recipe
+from tinybert.config import CorpusSection
 from tinybert.console import progress, say, warn
 from tinybert.corpus.batches import stored_texts
 from tinybert.corpus.corpus import Corpus, load_corpus
 from tinybert.corpus.documents import is_pipe
-from tinybert.corpus.wordpiece import SPECIALS, Coverage, measure_coverage
-from tinybert.errors import RecipeError
+from tinybert.corpus.wordpiece import Coverage, measure_coverage
 from tinybert.runs import digest_input, refuse_inside
 from tinybert.storage import Json, Output
 
-OF_BLOCKS = "corpus.cross_documents"
-MAX_PIECES = 10_000_000
 NUM_EXAMPLES, EXAMPLE_CHARS = 3, 100
-NO_DEFAULTS: Mapping[str, object] = {}
 
 
-def corpus_settings(overrides: Sequence[str], defaults: Mapping[str, object] = NO_DEFAULTS) -> CorpusSection:
-    """Read ``corpus.key=value``; no other setting of a recipe is read here.
-
-    Raises:
-        RecipeError: Another setting is given, or a value is wrong.
-    """
-    unread = [item for item in overrides if not item.startswith("corpus.") or item.startswith(OF_BLOCKS)]
-    if unread:
-        said = f"not read here; only corpus.key=value is, and of these not {OF_BLOCKS}"
-        raise RecipeError("command line", [f"{item}: {said}" for item in unread])
-    return build_recipe({"corpus": dict(defaults)}, overrides, subject="command line").corpus
-
-
-def refuse_sizes(*, vocab_size: int | None, at_least: int, name: str) -> None:
-    """Refuse numbers that no text can meet, before any is read.
-
-    Args:
-        vocab_size: Pieces; None where the text decides.
-        at_least: How often a piece must occur.
-        name: Of the option that says so.
-
-    Raises:
-        RecipeError: With what is allowed.
-    """
-    problems: list[str] = []
-    if vocab_size is not None and not len(SPECIALS) < vocab_size <= MAX_PIECES:
-        problems.append(
-            f"--vocab-size = {vocab_size:,}: {len(SPECIALS) + 1} to {MAX_PIECES:,}; BERT has 30,522"
-        )
-    if at_least < 1:
-        problems.append(f"{name} = {at_least}: 1 or more")
-    if problems:
-        raise RecipeError("command line", problems)
-
-
-def made_from(settings: Mapping[str, object], corpus: CorpusSection, **inputs: str) -> Json:
+def made_from(settings: Mapping[str, object], corpus: CorpusSection, **inputs: object) -> Json:
     """Return what a folder is made from, as its report keeps it: settings, and digests of what is read."""
     digests = {name: digest_input(path, is_text=name == "text") for name, path in inputs.items()}
     return {"settings": {**settings, "corpus": corpus.model_dump()}, "inputs": digests}
 
 
-def folder_output(out: Path, report: str, origin: Json, *, source: str) -> Output:
+def folder_output(out: Path, report: str, origin: Json, *, source: object) -> Output:
     """Return the folder that is made from a text; what a kill left is made again, but for the text it read.
 
     Raises:
@@ -79,7 +40,7 @@ def folder_output(out: Path, report: str, origin: Json, *, source: str) -> Outpu
     )
 
 
-def read_text(source: str, *, settings: CorpusSection, column: str | None, work: Path) -> Corpus:
+def read_text(source: object, *, settings: CorpusSection, column: str | None, work: Path) -> Corpus:
     """Read raw text and say what it is.
 
     Raises:
