@@ -8,6 +8,7 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TextIO, cast
@@ -60,8 +61,13 @@ def write_json(path: Path, content: Mapping[str, object]) -> None:
     write_text(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
 
 
-def lock(folder: Path, *, subject: str) -> TextIO | None:
+def lock(folder: Path, *, subject: str, waits: bool = False) -> TextIO | None:
     """Keep a second process out of a folder until the file that is returned is closed.
+
+    Args:
+        folder: The folder.
+        subject: What is made there, for the message.
+        waits: Wait for the other process, instead of refusing.
 
     Returns:
         None where the system has no file locks.
@@ -69,10 +75,10 @@ def lock(folder: Path, *, subject: str) -> TextIO | None:
     Raises:
         RunError: Another process works there.
     """
-    return hold(folder / LOCK, subject=subject)
+    return hold(folder / LOCK, subject=subject, waits=waits)
 
 
-def hold(path: Path, *, subject: str) -> TextIO | None:
+def hold(path: Path, *, subject: str, waits: bool = False) -> TextIO | None:
     """Keep a second process from a file, as :func:`lock` does from a folder; its content stays.
 
     Raises:
@@ -82,16 +88,21 @@ def hold(path: Path, *, subject: str) -> TextIO | None:
         return None
     import fcntl
 
-    try:
-        file = path.open("a")
-    except FileNotFoundError as error:
-        raise RunError(subject, "another process has just put this away; give the command again") from error
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        file.close()
-        raise RunError(subject, "another process is making this just now") from error
-    return file
+    how = fcntl.LOCK_EX if waits else fcntl.LOCK_EX | fcntl.LOCK_NB
+    while True:
+        with suppress(FileNotFoundError):
+            file = path.open("a")
+            try:
+                fcntl.flock(file, how)
+            except OSError as error:
+                file.close()
+                raise RunError(subject, "another process is making this just now") from error
+            if path.exists() and os.path.samestat(path.stat(), os.fstat(file.fileno())):
+                return file
+            file.close()
+        if not waits:
+            raise RunError(subject, "another process has just put this away; give the command again")
+        path.parent.mkdir(parents=True, exist_ok=True)
 
 
 def clear(folder: Path, *, but: Iterable[str] = ()) -> None:
@@ -138,12 +149,14 @@ class Output:
         target: The final place.
         made_from: JSON: settings and, under ``inputs``, name → digest. Compared with that of what is there.
         report: The JSON file that keeps the metadata: its name in the folder, or beside a file the ending in
-            place of the file's own. It holds what the output is made from, itself or under ``made_from``.
+            place of the file's own; empty for none. What the output is made from stands in it, or in its
+            ``made_from``.
         file: For a file: its name in ``path`` while it is written.
         keep: Says of what an earlier process left in ``path``, or what an error leaves now, whether it took
             time. If not it is deleted, but for ``work`` where the same may be resumed.
         is_comparable: False where inputs cannot be compared (a pipe): what exists is then refused.
         replaces: What has the final name is replaced, never returned or refused.
+        waits: Wait while another process makes it.
         option: Of the command, that gives the final place.
 
     Attributes:
@@ -173,12 +186,13 @@ class Output:
         keep: Callable[[Path, BaseException | None], bool] = lambda path, error: True,
         is_comparable: bool = True,
         replaces: bool = False,
+        waits: bool = False,
         option: str = "--out",
     ) -> None:
         self.target, self.made_from = target, made_from
         self.report, self.file = report, file
         self.keep, self.is_comparable, self.replaces = keep, is_comparable, replaces
-        self.option = option
+        self.waits, self.option = waits, option
         self.path = partial_path(target)
         self.metadata: Json | None = None
         self._held: TextIO | None = None
@@ -200,6 +214,32 @@ class Output:
         """Note in ``path`` what is made there."""
         write_json(self.path / MADE_FROM, self.made_from)
 
+    def is_made(self) -> bool:
+        """Return whether the same is finished already, and read its report.
+
+        Raises:
+            RunError: Something else has the final name.
+        """
+        if self.replaces or not self.target.exists() or (self.file is None and _is_empty(self.target)):
+            return False
+        try:
+            known = self.known(is_finished=True)
+        except RunError:  # damaged
+            known = None
+        other = [] if known is None else differences(known, self.made_from)
+        if known is not None and not other and self.is_comparable:
+            self.metadata = read_json(self._report_in(self.target))
+            if self.file is not None:
+                self.discard()  # what a kill has left
+            say(f"{self.target} is finished already, with these settings, from these inputs: nothing to do")
+            return True
+        why = f", made with {_listed(other)}" if other else ""
+        if known is not None and not self.is_comparable:
+            why = ", maybe from other text: what a pipe brings is not compared"
+        raise RunError(
+            str(self.target), f"already exists{why}; choose another {self.option}, or delete it first"
+        )
+
     def begin(self) -> None:
         """Find it made, or half made, or begin it.
 
@@ -208,11 +248,12 @@ class Output:
         """
         if not self.target.name:
             raise RunError(str(self.target), f"not a new name; give {self.option} a name, such as first")
-        if self._is_made():
+        if self.is_made():
             return
         try:
             self._held = self._take()
-            if self._is_made():  # by another process, since the last look
+            if self.is_made():  # by another process, since the last look
+                self.discard()
                 self._release()
             else:
                 self._resume()
@@ -225,7 +266,8 @@ class Output:
 
     def commit(self, metadata: Mapping[str, object]) -> Json:
         """Write the report, clear away what the result does not need, and give it its name."""
-        write_json(self._report_in(self.path), metadata)
+        if self.report:
+            write_json(self._report_in(self.path), metadata)
         self.metadata = dict(metadata)
         self._name()
         return self.metadata
@@ -250,30 +292,9 @@ class Output:
             advice = f"{kept}fix this and give the same command again{' to resume' if is_left else ''}"
             raise RunError(str(self.target), f"cannot be written: {problem}; {advice}") from error
 
-    def _is_made(self) -> bool:
-        if self.replaces or not self.target.exists() or (self.file is None and _is_empty(self.target)):
-            return False
-        try:
-            known = self.known(is_finished=True)
-        except RunError:  # damaged
-            known = None
-        other = [] if known is None else differences(known, self.made_from)
-        if known is not None and not other and self.is_comparable:
-            self.metadata = read_json(self._report_in(self.target))
-            if self.file is not None or self._held is not None:
-                self.discard()  # what a kill has left, or this look
-            say(f"{self.target} is finished already, with these settings, from these inputs: nothing to do")
-            return True
-        why = f", made with {_listed(other)}" if other else ""
-        if known is not None and not self.is_comparable:
-            why = ", maybe from other text: what a pipe brings is not compared"
-        raise RunError(
-            str(self.target), f"already exists{why}; choose another {self.option}, or delete it first"
-        )
-
     def _take(self) -> TextIO | None:
         self.path.mkdir(parents=True, exist_ok=True)
-        return lock(self.path, subject=str(self.target))
+        return lock(self.path, subject=str(self.target), waits=self.waits)
 
     def _refuse_other(self) -> Json | None:
         """Refuse what is half made from something else; return what it is made from."""

