@@ -12,16 +12,16 @@ import re
 import shutil
 import statistics
 import tempfile
-from collections.abc import Generator, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import cast
 
 import numpy as np
+import yaml
 from datasets import Dataset
 
-from tinybert.config import GENERAL, Recipe, dump_recipe
+from tinybert.config import GENERAL, Recipe, build_recipe, dump_recipe, settings
 from tinybert.console import say
 from tinybert.data import TextData, load
 from tinybert.errors import BudgetError, ModelError, RecipeError
@@ -36,14 +36,14 @@ from tinybert.inference.predictor import Predictor
 from tinybert.models import load_config, load_tokenizer, random_start, student_config
 from tinybert.models.load import count_parameters
 from tinybert.models.shapes import BUILTIN as SHAPES
-from tinybert.runs import Run, digest_input
+from tinybert.runs import METRICS, Run, digest_input
 from tinybert.stages.export import export
 from tinybert.stages.pipeline import make_plan, quiet_libraries, run_recipe
 from tinybert.stages.plan.distillation import DistillPlan
 from tinybert.stages.stage import unnamed
 from tinybert.stages.steps.finish import labelled_evaluation_split
 from tinybert.stages.steps.prepare import label_arguments
-from tinybert.storage import LOCK, Json, hold, read_json, write_json, write_text
+from tinybert.storage import Json, Output, read_json, write_json, write_text
 
 ENGINES = ("onnx-int8", "openvino-int8", "torch")
 """What may answer for a student, where it is installed."""
@@ -129,7 +129,7 @@ def distill_within(
     """Find, train and export the smallest student that keeps a promise.
 
     All that was trained stands in ``OUT.budget``, with the whole table; the student becomes ``OUT``. The same
-    call goes on after a kill.
+    call resumes after a kill.
 
     Args:
         recipe: Of the distillation; its student's shape is replaced.
@@ -142,6 +142,7 @@ def distill_within(
     Raises:
         BudgetError: No student keeps the promise; the nearest is named.
         RecipeError: The recipe has no teacher that could be scored.
+        RunError: A search for something else is there.
     """
     quiet_libraries()
     promise.check()
@@ -149,11 +150,10 @@ def distill_within(
         raise unnamed()
     rows = source if source is not None else recipe.data.path
     names = _shapes(recipe, shapes)
-    place = out.with_name(f"{out.name}.budget")
-    with _opened(_Search(place, recipe, promise, rows), names) as search:
-        if out.exists():
-            return search.known_winner(out)
-        data = _read(recipe, rows, place)
+    with _Search(out, recipe, promise, rows, names) as search:
+        if search.metadata is not None:
+            return Run(out)
+        data = _read(recipe, rows, search.path)
         table = [replace(each, verdict=promise.verdict(each)) for each in search.measured(data, names)]
         fitting = [each for each in table if each.verdict == NOT_TRAINED]
         say("\n" + plain_table(budget_table(table)))
@@ -178,7 +178,7 @@ def distill_within(
             str(out),
             f"no student keeps {promise.min_retention:.1%} of its teacher within the limits; the nearest is "
             f"{best.shape} on {best.engine}: {best.retention or 0:.1%}, {best.latency_ms:.2f} ms, "
-            f"{best.size_mb:.1f} MB ({search.folder(best.shape)}); the whole table: {place / REPORT}",
+            f"{best.size_mb:.1f} MB ({search.folder(best.shape)}); the whole table: {search.path / REPORT}",
         )
 
 
@@ -260,11 +260,55 @@ def _read(recipe: Recipe, rows: object, place: Path) -> TextData:
     )
 
 
-class _Search:
-    """The folder of a search: what is known stays known."""
+class _Search(Output):
+    """The student that becomes ``OUT``, and ``OUT.budget``, where what is measured and trained stays."""
 
-    def __init__(self, place: Path, recipe: Recipe, promise: Promise, rows: object) -> None:
-        self.place, self.recipe, self.promise, self.rows = place, recipe, promise, rows
+    def __init__(
+        self, out: Path, recipe: Recipe, promise: Promise, rows: object, names: Sequence[str]
+    ) -> None:
+        made_from = {
+            "recipe": settings(recipe),
+            "shapes": list(names),
+            "data": digest_input(rows),
+            "budget": asdict(promise),
+        }
+        super().__init__(out, made_from, report=METRICS)
+        self.path = out.with_name(f"{out.name}.budget")
+        self.recipe, self.promise, self.rows = recipe, promise, rows
+
+    @property
+    def work(self) -> Path:
+        """The same folder: nothing is cleared away."""
+        return self.path
+
+    @property
+    def state(self) -> Json:
+        """What is known so far."""
+        file = self.path / STATE
+        return read_json(file) if file.is_file() else {}
+
+    def known(self, *, is_finished: bool) -> Json | None:
+        """Return what the search in the folder is for; None where nothing is trained, and nothing to lose."""
+        state = self.state
+        if "made_from" not in state or not (is_finished or state.get("begun")):
+            return None
+        made_from = cast(Json, state["made_from"])
+        try:
+            recipe = settings(build_recipe(yaml.safe_load(str(made_from["recipe"]))))
+        except RecipeError:
+            recipe = None
+        budget = state.get("kept") if is_finished else self.made_from["budget"]
+        return {**made_from, "recipe": recipe, "budget": budget}
+
+    def mark(self) -> None:
+        """Note what the search is for; what was measured for another is forgotten."""
+        made_from = {name: self.made_from[name] for name in ("shapes", "data")}
+        made_from = {"recipe": dump_recipe(self.recipe), **made_from}
+        is_same = self.state.get("begun") or self.state.get("made_from") == made_from
+        write_json(self.path / STATE, {**(self.state if is_same else {}), "made_from": made_from})
+
+    def discard(self) -> None:
+        """Leave all where it is: another budget may be kept by what is trained already."""
 
     def measured(self, data: TextData, names: Sequence[str]) -> list[Candidate]:
         """Return every shape on every engine, by size, with its latency on this machine."""
@@ -272,11 +316,10 @@ class _Search:
             name for name in ENGINES if not missing_packages(BACKENDS[parse_backend(name)[0]], to_write=True)
         ]
         machine = f"{processor_name()}, {num_threads()} threads, {', '.join(engines)}"
-        state = read_json(self.place / STATE)
-        known = state.get("measured")
+        state, known = self.state, self.state.get("measured")
         if known and state.get("machine") == machine:
             return [Candidate(**each) for each in cast("list[dict[str, object]]", known)]  # pyright: ignore[reportArgumentType]
-        with tempfile.TemporaryDirectory(dir=self.place) as folder:
+        with tempfile.TemporaryDirectory(dir=self.path) as folder:
             found = [each for name in names for each in self._made(name, engines, data, Path(folder))]
         found.sort(key=lambda each: (each.size_mb, each.latency_ms))
         self._note(measured=[asdict(each) for each in found], machine=machine)
@@ -331,7 +374,7 @@ class _Search:
 
     def folder(self, shape: str) -> Path:
         """Return where a shape is trained."""
-        return self.place / _file_name(shape)
+        return self.path / _file_name(shape)
 
     def _with(self, shape: str, *, taught: bool = False) -> Recipe:
         """Return the recipe for one shape; its teacher, once fine-tuned, serves all of them."""
@@ -339,7 +382,7 @@ class _Search:
         recipe = self.recipe.model_copy(update={"student": student})
         if not taught or _planned(recipe).teacher.kind != "encoder":
             return recipe
-        fine_tuned = run_recipe(_teacher_recipe(self.recipe), self.place / TEACHER, source=self.rows)
+        fine_tuned = run_recipe(_teacher_recipe(self.recipe), self.path / TEACHER, source=self.rows)
         teacher = recipe.teacher.model_copy(update={"path": str(fine_tuned.path)})
         return recipe.model_copy(update={"teacher": teacher})
 
@@ -349,25 +392,12 @@ class _Search:
         limits = asdict(self.promise)
         asked = ", ".join(f"{name} = {value}" for name, value in limits.items() if value is not None)
         text = f"# Students within a budget\n\n{asked}\n\n{markdown_table(budget_table(table))}\n"
-        write_text(self.place / REPORT, text)
+        write_text(self.path / REPORT, text)
         return table
-
-    def known_winner(self, out: Path) -> Run:
-        """Return the run that this very search has ended with.
-
-        Raises:
-            RecipeError: What stands there is something else.
-        """
-        if read_json(self.place / STATE).get("kept") != asdict(self.promise):
-            raise RecipeError(
-                str(out), "already exists, by another command; choose another --out, or delete it first"
-            )
-        say(f"{out} is found already, by this recipe and this promise: nothing to do")
-        return Run(out)
 
     def finished(self, winner: Candidate, table: list[Candidate], data: TextData) -> Run:
         """Make the winner the run that was asked for, with the export that won and no other."""
-        out = self.place.with_name(self.place.name.removesuffix(".budget"))
+        out = self.target
         run = Run(self.folder(winner.shape))
         split, rows = labelled_evaluation_split(data)
         predictor = Predictor(run.path, backend=winner.engine, labels=data.labels)
@@ -380,7 +410,7 @@ class _Search:
         shutil.copytree(run.path, copy, ignore=shutil.ignore_patterns(EXPORTS))
         if winner.engine != "torch":
             shutil.copytree(run.path / EXPORTS / winner.engine, copy / EXPORTS / winner.engine)
-        shutil.copyfile(self.place / REPORT, copy / REPORT)
+        shutil.copyfile(self.path / REPORT, copy / REPORT)
         self._note(kept=asdict(self.promise))
         copy.replace(out)
         say("\n" + plain_table(budget_table(table)))
@@ -392,44 +422,8 @@ class _Search:
         """Forget what was measured."""
         self._note(measured=None)
 
-    def _note(self, **facts: object) -> None:
-        write_json(self.place / STATE, read_json(self.place / STATE) | facts)
-
-
-@contextmanager
-def _opened(search: _Search, names: Sequence[str]) -> Generator[_Search]:
-    """Begin a search in its folder, or go on there.
-
-    Raises:
-        RecipeError: The folder holds a search for something else, or cannot be written.
-    """
-    place, state = search.place, search.place / STATE
-    made_from = {
-        "recipe": dump_recipe(search.recipe),
-        "shapes": list(names),
-        "data": digest_input(search.rows),
-    }
-    try:
-        place.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise RecipeError(str(place), f"cannot write here: {error.strerror or error}") from error
-    held = hold(place / LOCK, subject=str(place))
-    try:
-        if not state.is_file() or not read_json(state).get("begun"):  # nothing is trained: nothing to lose
-            measured = read_json(state) if state.is_file() else {}
-            kept = measured if measured.get("made_from") == made_from else {}
-            write_json(state, {**kept, "made_from": made_from})
-        known = cast("Json", read_json(state)["made_from"])
-        if differing := [key for key, value in made_from.items() if known.get(key) != value]:
-            raise RecipeError(
-                str(place),
-                f"holds a search with other {' and other '.join(differing)}; give its command again to "
-                "go on, delete that folder, or choose another --out",
-            )
-        yield search
-    finally:
-        if held is not None:
-            held.close()
+    def _note(self, **metadata: object) -> None:
+        write_json(self.path / STATE, self.state | metadata)
 
 
 def save_random(plan: DistillPlan, data: TextData, folder: Path) -> None:

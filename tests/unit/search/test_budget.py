@@ -8,7 +8,7 @@ import pytest
 from tests import easy
 
 from tinybert.config import Recipe, build_recipe
-from tinybert.errors import BudgetError, RecipeError
+from tinybert.errors import BudgetError, RecipeError, RunError
 from tinybert.inference import Predictor
 from tinybert.inference.parity import TOLERANCES, Tolerance
 from tinybert.models import shapes
@@ -100,7 +100,7 @@ def test_the_smallest_that_keeps_the_promise_is_returned_with_the_whole_table(
     trained.clear()
     assert distill_within(recipe, out, Promise(max_latency_ms=1e6, min_retention=0.9)).path == out
     assert trained == []
-    with pytest.raises(RecipeError, match="already exists, by another command"):
+    with pytest.raises(RunError, match="already exists, made with other budget; choose another"):
         distill_within(recipe, out, Promise(max_latency_ms=1e6, min_retention=0.8))
 
 
@@ -149,7 +149,9 @@ def test_another_recipe_in_the_same_place_is_refused(
     with pytest.raises(BudgetError):  # other shapes: but nothing was trained yet
         distill_within(recipe, tmp_path / "run", Promise(min_retention=2), shapes=[SMALL])
     other = recipe.model_copy(update={"train": recipe.train.model_copy(update={"seed": 7})})
-    with pytest.raises(RecipeError, match="holds a search with other recipe; give its command again"):
+    with pytest.raises(
+        RunError, match="an unfinished one with other settings is in .*budget; give its command"
+    ):
         distill_within(other, tmp_path / "run", Promise(max_latency_ms=1e-6), shapes=[SMALL])
 
 
