@@ -7,8 +7,8 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Generator, Iterable, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TextIO, cast
@@ -49,11 +49,21 @@ def read_json(path: Path) -> Json:
         raise RunError(str(path), f"damaged ({error}); delete it, or choose another --out") from error
 
 
+@contextmanager
+def whole(path: Path) -> Generator[Path]:
+    """Give a file another name until it is written: what has its own is whole."""
+    partial = path.with_name(path.name + ".partial")
+    try:
+        yield partial
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
 def write_text(path: Path, text: str) -> None:
     """Write a file whole or not at all."""
-    temporary = path.with_name(path.name + ".partial")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(path)
+    with whole(path) as partial:
+        partial.write_text(text, encoding="utf-8")
 
 
 def write_json(path: Path, content: Mapping[str, object]) -> None:
@@ -78,8 +88,14 @@ def lock(folder: Path, *, subject: str, waits: bool = False) -> TextIO | None:
     return hold(folder / LOCK, subject=subject, waits=waits)
 
 
-def hold(path: Path, *, subject: str, waits: bool = False) -> TextIO | None:
+def hold(path: Path, *, subject: str, waits: bool = False, shared: bool = False) -> TextIO | None:
     """Keep a second process from a file, as :func:`lock` does from a folder; its content stays.
+
+    Args:
+        path: The file.
+        subject: What is made there, for the message.
+        waits: Wait for the other process, instead of refusing.
+        shared: Let others in that share it too.
 
     Raises:
         RunError: Another process has it.
@@ -88,7 +104,7 @@ def hold(path: Path, *, subject: str, waits: bool = False) -> TextIO | None:
         return None
     import fcntl
 
-    how = fcntl.LOCK_EX if waits else fcntl.LOCK_EX | fcntl.LOCK_NB
+    how = (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | (0 if waits else fcntl.LOCK_NB)
     while True:
         with suppress(FileNotFoundError):
             file = path.open("a")

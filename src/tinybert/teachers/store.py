@@ -12,7 +12,6 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-import sys
 import weakref
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -27,11 +26,12 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from tinybert.errors import RunError
+from tinybert.storage import LOCK, hold, lock, whole
 from tinybert.teachers.teacher import Teacher, TeacherOutput, Wanted
 
 SHARD_ROWS = 1024
 BATCH_ROWS = 32
-LOCK = "lock"
 STORED_DTYPE = torch.float16
 
 Shard = dict[str, Tensor]
@@ -109,7 +109,9 @@ class TeacherStore:
             on_rows: Called with the number of rows just answered, for a progress bar.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
-        _hold(self)
+        held = hold(self.folder / LOCK, subject=str(self.folder), waits=True, shared=True)
+        if held is not None:  # no other process deletes it for as long as this object lives
+            weakref.finalize(self, held.close)
         os.utime(self.folder)  # used just now: make_room takes it last
         for number, start in enumerate(range(0, self.num_rows, SHARD_ROWS)):
             count = min(SHARD_ROWS, self.num_rows - start)
@@ -205,27 +207,13 @@ def make_room(stores: Path, needed_mb: float, budget_mb: float, *, keep: Path) -
     return sum(used.values()) + needed_mb <= budget_mb
 
 
-def _hold(store: TeacherStore) -> None:
-    """Keep others from deleting a store for as long as this object lives (where there are file locks)."""
-    if sys.platform == "win32":
-        return
-    import fcntl
-
-    file = os.open(store.folder / LOCK, os.O_CREAT | os.O_RDWR)
-    weakref.finalize(store, os.close, file)
-    fcntl.flock(file, fcntl.LOCK_SH)
-
-
 def _is_held(folder: Path) -> bool:
-    if sys.platform == "win32" or not (folder / LOCK).exists():
-        return False
-    import fcntl
-
-    with (folder / LOCK).open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            return True
+    try:
+        held = lock(folder, subject=str(folder))
+    except RunError:
+        return True
+    if held is not None:
+        held.close()
     return False
 
 
@@ -289,9 +277,8 @@ def _stored(tensor: Tensor) -> Tensor:
 
 
 def _write(path: Path, shard: Shard) -> None:
-    temporary = path.with_suffix(".partial")
-    save_file({name: tensor.contiguous() for name, tensor in shard.items()}, temporary)
-    temporary.replace(path)
+    with whole(path) as partial:
+        save_file({name: tensor.contiguous() for name, tensor in shard.items()}, partial)
 
 
 def _pad_tokens(rows: list[Tensor], length: int) -> Tensor:

@@ -150,7 +150,7 @@ def test_another_recipe_in_the_same_place_is_refused(
         distill_within(recipe, tmp_path / "run", Promise(min_retention=2), shapes=[SMALL])
     other = recipe.model_copy(update={"train": recipe.train.model_copy(update={"seed": 7})})
     with pytest.raises(
-        RunError, match="an unfinished one with other settings is in .*budget; give its command"
+        RunError, match=r"an unfinished one with other settings is in .*budget; give its command"
     ):
         distill_within(other, tmp_path / "run", Promise(max_latency_ms=1e-6), shapes=[SMALL])
 

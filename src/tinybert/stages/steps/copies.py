@@ -29,7 +29,7 @@ from tinybert.models.masked_lm import load_masked_lm
 from tinybert.sources.arrow import write_batches
 from tinybert.sources.columns import SOURCE_ROW
 from tinybert.stages.plan.augmentation import augment_problems
-from tinybert.storage import write_text
+from tinybert.storage import whole, write_text
 
 Copies = list[list[dict[str, Any]]]
 MIXED_SHARE = 0.1
@@ -297,9 +297,9 @@ def scores_on_disk(teacher: Predictor, rows: Dataset, folder: Path, *, name: str
         for start, file in files.items():
             if not file.exists():
                 part = asked.select(range(start, min(start + ASKED_AT_ONCE, len(rows))))
-                unfinished = file.with_suffix(".partial.npy")
-                np.save(unfinished, np.asarray(teacher.outputs(part), dtype=np.float32), allow_pickle=False)
-                unfinished.replace(file)
+                scores = np.asarray(teacher.outputs(part), dtype=np.float32)
+                with whole(file) as partial, partial.open("wb") as stream:
+                    np.save(stream, scores, allow_pickle=False)
                 advance(len(part))
             blocks.append(np.load(file, allow_pickle=False))
     return np.concatenate(blocks)
