@@ -299,8 +299,9 @@ class Output:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        is_left = error is None or self._held is None or self.keep(self.path, error)
-        if not is_left:
+        is_half = error is not None and self.metadata is None
+        is_left = is_half and self.keep(self.path, error)
+        if is_half and not is_left:
             self.discard()
         self._release()  # by hand: a kept traceback (a notebook's) would keep the lock too
         if error is not None and (problem := disk_problem(error)):

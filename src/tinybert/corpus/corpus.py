@@ -51,7 +51,7 @@ class Corpus:
         language: As set, or as detected.
         source: As the user named it.
         key: Which text it is, and how it was read.
-        counts: Documents ``read``; left out as ``empty``, ``short``, ``damaged``, ``duplicates`` or
+        counts: Documents ``read``; skipped as ``empty``, ``short``, ``damaged``, ``duplicates`` or
             ``near_duplicates``; ``kept``, and of these ``held_out``. ``characters`` of those kept.
         warnings: What is odd but does not stop.
     """
@@ -136,7 +136,7 @@ def _write(folder: Path, gathered: Gathered, name: str, settings: CorpusSection,
     """Write what is kept, and the notes."""
     import pyarrow.compute as pc
 
-    kept = ~gathered.left_out()
+    kept = ~gathered.skipped()
     held_out = _held_out(gathered, kept, settings.held_out)
     counts = gathered.counts | {"kept": int(kept.sum()), "held_out": int(held_out.sum()), "characters": 0}
     if not held_out.any() or counts["kept"] == counts["held_out"]:
@@ -178,10 +178,10 @@ def _held_out(gathered: Gathered, kept: Flags, share: float) -> Flags:
 
 def _too_few(counts: dict[str, int], num_given: int, settings: CorpusSection) -> str:
     reasons = ("empty", "short", "damaged", "duplicates", "near_duplicates")
-    left_out = ", ".join(f"{counts[each]:,} {each.replace('_', ' ')}" for each in reasons if counts[each])
+    skipped = ", ".join(f"{counts[each]:,} {each.replace('_', ' ')}" for each in reasons if counts[each])
     needed = "one at least in train and one in validation" if num_given else "two different ones at least"
     return (
-        f"{counts['kept']:,} of {counts['read']:,} documents are left ({left_out or 'none left out'}); "
+        f"{counts['kept']:,} of {counts['read']:,} documents are left ({skipped or 'none skipped'}); "
         f"{needed} are needed, to train on and to measure on: bring more text, set corpus.min_chars below "
         f"{settings.min_chars}, or corpus.documents to what ends a document"
     )
@@ -191,12 +191,12 @@ def _remarks(counts: dict[str, int]) -> list[str]:
     remarks: list[str] = []
     if counts["damaged"]:
         remarks.append(
-            f"{counts['damaged']:,} documents are left out: signs of a wrong encoding, such as {REPLACEMENT} "
+            f"{counts['damaged']:,} documents are skipped: signs of a wrong encoding, such as {REPLACEMENT} "
             "or â€™; convert them from their source again"
         )
     if counts["short"] > counts["kept"]:
         remarks.append(
-            f"{counts['short']:,} documents are shorter than corpus.min_chars and left out, more than the "
+            f"{counts['short']:,} documents are shorter than corpus.min_chars and skipped, more than the "
             f"{counts['kept']:,} that are kept; is corpus.documents what ends a document?"
         )
     return remarks

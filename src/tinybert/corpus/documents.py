@@ -48,7 +48,7 @@ ALONE = {
     "binary and not read": "holds binary data, not text; convert it to UTF-8 text first",
     "empty": "the file is empty; text in UTF-8 is needed",
 }
-"""Why a file is passed over in a folder, and what is said where it is all there is."""
+"""Why a file is skipped in a folder, and what the error is where it is the only one."""
 MAX_NAMES = 5
 
 
@@ -65,7 +65,7 @@ class Found:
 
     @contextmanager
     def noting(self, name: str) -> Generator[None]:
-        """Note what goes wrong with a file, and go on after it."""
+        """Note what goes wrong with a file, and continue after it."""
         try:
             yield
         except DataError as error:
@@ -118,7 +118,7 @@ def find_places(source: object, *, home: Path, found: Found) -> list[Place]:
 
 
 def _order(place: Place) -> bool:
-    """Held-out documents come first: of two that are alike the later is left out."""
+    """Held-out documents come first: of two that are alike the later is skipped."""
     return place.part != "validation"
 
 
@@ -208,7 +208,7 @@ def _file_mark(path: Path) -> str:
             stream.seek(max(0, stat.st_size - HEAD_BYTES))
             ends += stream.read(HEAD_BYTES)
     except OSError:
-        return ""  # reading it will say why
+        return ""  # reading it will raise why
     return f"{stat.st_size} {stat.st_mtime_ns} {hashlib.blake2b(ends).hexdigest()}"
 
 
@@ -223,7 +223,7 @@ def _why_closed(path: Path) -> str:
 
 
 def split_of(path: Path) -> str:
-    """Return the split that a file's name says: ``train.txt.gz``, ``dev-00000-of-00002.parquet``; or none.
+    """Return the split in a file's name: ``train.txt.gz``, ``dev-00000-of-00002.parquet``; or none.
 
     Example:
         >>> split_of(Path("dev-00000-of-00002.parquet")), split_of(Path("novel.txt"))
@@ -297,7 +297,7 @@ def _warn_of(what: str, names: Sequence[str], found: Found) -> None:
 def usable(places: Sequence[Place], column: str | None, found: Found) -> list[Place]:
     """Look into every file before any is read; return those that can be, and note the others.
 
-    In a folder, empty and binary files are passed over; alone they are a mistake.
+    In a folder, empty and binary files are skipped; alone they are a mistake.
     """
     alone = len(places) == 1
     kept: list[Place] = []
@@ -398,7 +398,7 @@ def documents_in(
 def look_further(
     places: Sequence[Place], layout: Layout, column: str | None, scratch: Path, found: Found
 ) -> None:
-    """Read on only to find more that is wrong, so that all of it is said at once; not without end."""
+    """Read on only to find more that is wrong, so that all of it is reported at once; not without end."""
     for place in places:
         documents = documents_in(place, layout=layout, column=column, scratch=scratch, found=found)
         for _ in islice(documents, LOOKED_AT):

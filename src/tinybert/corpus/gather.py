@@ -50,7 +50,7 @@ class Gathered:
         hashes: One number a document, equal for texts that differ in case and spaces only.
         digest: Of all documents, as they stand in the file.
         num_given: Documents that the user held out.
-        counts: Documents read, and those left out for each reason.
+        counts: Documents read, and those skipped for each reason.
         signatures: For near duplicates; None where these may stay.
     """
 
@@ -62,7 +62,7 @@ class Gathered:
     counts: dict[str, int]
     signatures: Signatures | None
 
-    def left_out(self) -> Flags:
+    def skipped(self) -> Flags:
         """Return which documents equal, or nearly equal, an earlier one; count them."""
         flags = exact_duplicates(self.hashes)
         self.counts["duplicates"] = int(flags.sum())
@@ -97,7 +97,7 @@ def gather(
 
     Args:
         places: Held-out ones first.
-        settings: How documents are read and which are left out.
+        settings: How documents are read and which are skipped.
         column: Of the text in tables; detected when not given.
         scratch: Where the files go.
         found: Notes.
@@ -166,7 +166,7 @@ class _Reading:
                     break
                 self.counts["read"] += 1
                 document = clean(text)
-                if why := self._why_left_out(text, document):
+                if why := self._why_skipped(text, document):
                     self.counts[why] += 1
                 else:
                     self.num_given += place.part == "validation"
@@ -177,7 +177,7 @@ class _Reading:
         self.num_bytes += num_bytes
         advance(count, f"{self.num_bytes / 1e6:,.0f} MB, {self.where}")
 
-    def _why_left_out(self, text: str, document: str) -> str:
+    def _why_skipped(self, text: str, document: str) -> str:
         if not document:
             return "empty"
         if len(document) < self.settings.min_chars:

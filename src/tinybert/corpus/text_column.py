@@ -27,7 +27,7 @@ def texts_of(table: Table, wanted: str | None, problems: list[str]) -> Iterator[
         problems: One line for each bad row, at most 20.
 
     Raises:
-        DataError: There is no such column, none can be told, or it holds numbers.
+        DataError: There is no such column, none can be found, or it holds numbers.
     """
     rows = iter(table.rows)
     head = list(islice(rows, ROWS_LOOKED_AT))
@@ -73,7 +73,7 @@ def _choose(
     """Return the column of the text.
 
     Raises:
-        DataError: It is not there, cannot be told, or holds numbers.
+        DataError: It is not there, cannot be found, or holds numbers.
     """
     if not table.columns:
         raise DataError(table.file, _why_no_columns(table, head))

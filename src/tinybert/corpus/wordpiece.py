@@ -59,7 +59,7 @@ def train_wordpiece(
         texts: The corpus.
         vocab_size: Pieces, with the five special tokens at 0 … 4.
         lowercase: Fold case and strip accents.
-        min_frequency: Characters and pieces seen less often are left out.
+        min_frequency: Characters and pieces seen less often are skipped.
 
     Raises:
         DataError: The corpus gives fewer pieces, or has more characters than that.
@@ -94,7 +94,7 @@ def make_tokenizer(pieces: Sequence[str], *, lowercase: bool) -> PreTrainedToken
 
 
 def count_words(texts: Iterable[str], *, lowercase: bool) -> Counter[str]:
-    """Return how often each word occurs, normalised as BERT does; words that it cannot read are left out.
+    """Return how often each word occurs, normalised as BERT does; words that it cannot read are skipped.
 
     Example:
         >>> sorted(count_words(["Café, café"], lowercase=True).items())
@@ -122,7 +122,7 @@ def _add_words(
 
 
 def _alphabet(counts: Counter[str], min_frequency: int) -> tuple[list[str], list[str]]:
-    """Return the characters that are frequent enough, and the ## forms of those that go on in a word."""
+    """Return the characters that are frequent enough, and the ## pieces of those that continue a word."""
     characters: Counter[str] = Counter()
     continuing: set[str] = set()
     for word, count in counts.items():

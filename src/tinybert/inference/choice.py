@@ -1,4 +1,4 @@
-"""Which of several exports answers fastest on this machine: measured once, then remembered."""
+"""Which of several exports predicts fastest on this machine: measured once, then remembered."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ def num_threads() -> int:
 
 
 def fastest(exports: Sequence[Export], *, vocab_size: int) -> str:
-    """Return the name of the export that answers fastest here, alone and in batches.
+    """Return the name of the export that predicts fastest here, alone and in batches.
 
-    What counts is the product of two medians: one row at a time, and 32 rows. The answer is kept in the
+    What counts is the product of two medians: one row at a time, and 32 rows. The result is kept in the
     cache, by the exports' own hashes, the processor, the number of threads and the runtimes' versions.
 
     Args:

@@ -1,4 +1,4 @@
-"""From a checkpoint to a file for another runtime, with the proof that it answers the same."""
+"""From a checkpoint to a file for another runtime, with the proof that it predicts the same."""
 
 from __future__ import annotations
 
@@ -195,7 +195,7 @@ def _fix(precision: Precision) -> str:
             "try --precision bf16 (openvino) or fp32, another --format, or allow more: --min-kept 0.98; "
             "with few rows a single one weighs much: give more with --data"
         )
-    return "the checkpoint's answers are not reproduced; predict with --backend torch, and report this"
+    return "the checkpoint's predictions are not reproduced; predict with --backend torch, and report this"
 
 
 def _again(export: Export) -> str:

@@ -1,7 +1,7 @@
 """Exports on disk: ``RUN/exports/onnx-int8``, each a folder that can be copied away and used on its own.
 
 ``export.json`` in it keeps what it was made from: SHA-256 of the checkpoint's files and of its own. A
-checkpoint that was trained on, or a file that was damaged, is noticed before the first answer.
+checkpoint that was trained on, or a file that was damaged, is noticed before the first prediction.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ SETTINGS = (
     *("tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "merges.txt"),
     *TOKENIZER_FILES,
 )
-"""Files besides the weights that a checkpoint's answers depend on, where they are there."""
+"""Files besides the weights that a checkpoint's predictions depend on, where they are there."""
 
 BLOCK_BYTES = 1 << 20
 
@@ -58,7 +58,7 @@ class Export:
 
     @property
     def checkpoint(self) -> Path | None:
-        """The checkpoint it stands in, or None when it was copied away."""
+        """The checkpoint it is in, or None when it was copied away."""
         place = self.folder.resolve().parent
         return place.parent if place.name == EXPORTS and (place.parent / CONFIG).is_file() else None
 
@@ -105,7 +105,7 @@ def read_export(folder: Path) -> Export:
     """Return the export in a folder.
 
     Raises:
-        ModelError: Its ``export.json`` does not say what an export's says, or names files outside its folder.
+        ModelError: Its ``export.json`` is not that of an export, or names files outside its folder.
     """
     try:
         metadata = read_json(folder / METADATA)
@@ -147,7 +147,7 @@ def hashes(folder: Path, names: Iterable[str]) -> dict[str, str]:
 
 
 def source_files(folder: Path) -> list[str]:
-    """Return the files of a checkpoint that its answers depend on."""
+    """Return the files of a checkpoint that its predictions depend on."""
     weights = sorted(file.name for file in folder.glob("*.safetensors"))
     return [*(name for name in SETTINGS if (folder / name).is_file()), *weights]
 

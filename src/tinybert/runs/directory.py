@@ -72,7 +72,7 @@ def open_run(path: str | Path) -> Run:
     """Return a finished run.
 
     Raises:
-        RunError: There is none; says so when an unfinished one stands there.
+        RunError: There is none; reported when an unfinished one is there.
     """
     if is_run(path):
         return Run(Path(path))
@@ -123,11 +123,11 @@ class RunInProgress(Output):
         return None if self.metadata is None else Run(self.target)
 
     def step(self, name: str, make: Callable[[Path], Json]) -> tuple[Path, Json]:
-        """Do a step once: return its folder and what it said, from disk when it is already done.
+        """Do a step once: return its folder and its metadata, from disk when it is already done.
 
         Args:
             name: The step's folder in ``work/``.
-            make: Fills the folder (which may be half full after a kill) and returns plain facts.
+            make: Fills the folder (which may be half full after a kill) and returns its metadata.
         """
         folder = self.work / name
         mark = folder / "done.json"

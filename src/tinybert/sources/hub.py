@@ -39,7 +39,7 @@ def hub_problem(name: str, kind: Kind) -> str | None:
     except RepositoryNotFoundError:
         return f"no such file or folder here{nearest_here(name)}; nor a {kind} of this name on the hub"
     except HfHubHTTPError:
-        return None  # the hub is there and knows more: loading will say what it wants
+        return None  # the hub is there and knows more: loading will report what it wants
     except Exception as error:  # each transport has its own: no network, no such host, offline mode
         first_line = (str(error).strip() or type(error).__name__).splitlines()[0]
         return (

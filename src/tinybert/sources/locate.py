@@ -37,9 +37,9 @@ def name_source(source: Source) -> str:
 
 
 def locate(source: Source, need: Sequence[str], warnings: list[str]) -> Tables:
-    """Open the tables of a source, by split; one table that is not split yet stands under an empty string.
+    """Open the tables of a source, by split; one table that is not split yet has an empty string as its name.
 
-    What is left out on purpose is noted in ``warnings``. Where ``need`` lacks ``train`` and everything in it
+    What is skipped on purpose is noted in ``warnings``. Where ``need`` lacks ``train`` and everything in it
     is there, nothing else is opened.
 
     Raises:

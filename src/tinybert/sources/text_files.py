@@ -58,7 +58,7 @@ def decoded_lines(path: Path, name: str) -> Iterator[str]:
 
 
 def lines_and_faults(path: Path, name: str) -> Iterator[tuple[int, str] | Fault]:
-    """Yield numbered lines as :func:`decoded_lines` does; one that is not UTF-8 is a fault, the rest goes on.
+    """Yield numbered lines as :func:`decoded_lines` does; one that is not UTF-8 is a fault.
 
     Raises:
         DataError: The file is UTF-16.
@@ -162,7 +162,7 @@ def _ragged(found: int, expected: int, delimiter: str) -> str:
 def read_tsv(path: Path, name: str) -> tuple[list[str], Iterator[RawRow | Fault]]:
     r"""Open a TSV file: one row a line, and a quote is an ordinary character.
 
-    A field that a spreadsheet or pandas quoted is recognised: it stands in quotes and every quote inside is
+    A field that a spreadsheet or pandas quoted is recognised: it is in quotes and every quote inside is
     doubled (``"a ""fine"" film"``). Where the header is quoted, every field is unquoted.
 
     Raises:
@@ -204,7 +204,7 @@ def _check_header(header: list[str], name: str) -> None:
         raise DataError(name, "the file is empty; expected a header line such as text,label")
     twice = sorted({column for column in header if column and header.count(column) > 1})
     if twice:
-        raise DataError(name, f"line 1: column {twice[0]!r} stands there twice; give each its own name")
+        raise DataError(name, f"line 1: column {twice[0]!r} is there twice; give each its own name")
 
 
 def read_json_lines(path: Path, name: str) -> Iterator[RawRow | Fault]:
@@ -213,7 +213,7 @@ def read_json_lines(path: Path, name: str) -> Iterator[RawRow | Fault]:
 
 
 def json_rows(lines: Iterable[tuple[int, str] | Fault]) -> Iterator[RawRow | Fault]:
-    """Yield the objects of numbered lines; faults go on as they are."""
+    """Yield the objects of numbered lines; faults pass as they are."""
     for each in lines:
         if isinstance(each, Fault):
             yield each

@@ -1,8 +1,8 @@
-"""The teacher store: a teacher's answers to every training row, computed once.
+"""The teacher store: a teacher's outputs for every training row, computed once.
 
-One folder a question. Its name is a hash of what was asked: the teacher's weights, the tokens of every
+One folder a question. Its name is a hash of the request: the teacher's weights, the tokens of every
 row, and the layers wanted. In it, shards of 1,024 rows as safetensors, written under a temporary name and
-renamed, so that a killed run leaves whole shards and the next run goes on after them. Rows have their own
+renamed, so that a killed run leaves whole shards and the next run continues after them. Rows have their own
 lengths; nothing is padded on disk. Shards are memory-mapped: epochs, sweeps and ensembles read them, and
 the teacher leaves memory.
 """
@@ -58,12 +58,12 @@ def estimate_mb(lengths: np.ndarray, shape: TeacherShape, wanted: Wanted) -> flo
     tokens, pairs = float(lengths.sum()), float((lengths.astype(np.float64) ** 2).sum())
     per_token = (len(wanted.hidden) + 3 * len(wanted.vectors)) * shape.hidden_size
     per_pair = len(wanted.scores) * shape.num_attention_heads
-    num_answers = tokens if shape.every_token else len(lengths)
-    return (4 * shape.num_labels * num_answers + 2 * (tokens * per_token + pairs * per_pair)) / 1e6
+    num_outputs = tokens if shape.every_token else len(lengths)
+    return (4 * shape.num_labels * num_outputs + 2 * (tokens * per_token + pairs * per_pair)) / 1e6
 
 
 def store_key(weights_digest: str, rows: Dataset, wanted: Wanted, *, prefix: str = "") -> str:
-    """Return the name of the folder that holds the answers to exactly this question."""
+    """Return the name of the folder that holds the outputs for exactly this request."""
     digest = hashlib.sha256(f"2|{weights_digest}|{wanted}".encode())
     columns = [
         name for name in (prefix + "input_ids", prefix + "token_type_ids") if name in rows.column_names
@@ -76,12 +76,12 @@ def store_key(weights_digest: str, rows: Dataset, wanted: Wanted, *, prefix: str
 
 
 class TeacherStore:
-    """A folder of answers that reads like a teacher.
+    """A folder of outputs that is read like a teacher.
 
     Args:
         folder: The folder, named by :func:`store_key`.
         num_rows: Rows of the training split.
-        wanted: What was asked.
+        wanted: What is stored.
     """
 
     def __init__(self, folder: Path, *, num_rows: int, wanted: Wanted) -> None:
@@ -99,14 +99,14 @@ class TeacherStore:
         prefix: str = "",
         on_rows: Callable[[int], object] = lambda count: None,
     ) -> None:
-        """Ask the teacher about every row that no whole shard answers yet.
+        """Run the teacher on every row that no whole shard holds yet.
 
         Args:
-            teacher: Who answers.
+            teacher: The teacher.
             rows: Encoded rows in their own order.
             collator: Rows to a padded batch.
             prefix: Of the columns the teacher reads.
-            on_rows: Called with the number of rows just answered, for a progress bar.
+            on_rows: Called with the number of rows just done, for a progress bar.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         held = hold(self.folder / LOCK, subject=str(self.folder), waits=True, shared=True)
@@ -117,17 +117,17 @@ class TeacherStore:
             count = min(SHARD_ROWS, self.num_rows - start)
             if not self._is_whole(number):
                 shard_rows = rows.select(range(start, start + count))
-                _write(self._path(number), _answer_shard(teacher, shard_rows, collator, prefix))
+                _write(self._path(number), _shard_of(teacher, shard_rows, collator, prefix))
             on_rows(count)
 
     def answer(self, batch: dict[str, Tensor]) -> TeacherOutput:
-        """Return the stored answers to the batch's rows, padded to its longest."""
+        """Return the stored outputs for the batch's rows, padded to its longest."""
         device = batch["row"].device
         entries = [self._entry(row) for row in batch["row"].tolist()]
         length = max(entry.length for entry in entries)
         logits = [entry.logits for entry in entries]
-        answers = _pad_tokens(logits, length) if logits[0].dim() == 2 else torch.stack(logits)
-        output = TeacherOutput(answers.to(device))
+        stacked = _pad_tokens(logits, length) if logits[0].dim() == 2 else torch.stack(logits)
+        output = TeacherOutput(stacked.to(device))
         if self.wanted.hidden:
             padded = _pad_tokens([entry.hidden for entry in entries if entry.hidden is not None], length)
             output.hidden = {index: padded[:, :, i].to(device) for i, index in enumerate(self.wanted.hidden)}
@@ -217,7 +217,7 @@ def _is_held(folder: Path) -> bool:
     return False
 
 
-def _answer_shard(
+def _shard_of(
     teacher: Teacher,
     rows: Dataset,
     collator: Callable[[list[dict[str, object]]], dict[str, Tensor]],
@@ -253,7 +253,7 @@ def _answer_shard(
 
 
 def _split(output: TeacherOutput, lengths: np.ndarray) -> Iterator[_Entry]:
-    """Cut a padded answer into rows of their own length, on the CPU, in the stored dtype."""
+    """Cut a padded output into rows of their own length, on the CPU, in the stored dtype."""
     logits = output.logits.float().cpu()
     hidden = _stored(torch.stack(list(output.hidden.values()), dim=2)) if output.hidden else None
     scores = _stored(torch.stack(list(output.scores.values()), dim=1)) if output.scores else None

@@ -190,7 +190,7 @@ def test_measured_numbers_taken_for_classes() -> None:
         ("text,label", {"label": "labl"}, ["data.label=labl", "did you mean 'label'", "text, label"]),
         ("text,label", {"text_pair": "other"}, ["data.text_pair=other", "no such column"]),
         ("sentence,content,label", {}, ["'sentence' and 'content'", "data.text=sentence"]),
-        ("text,label,label", {}, ["'label' stands there twice"]),
+        ("text,label,label", {}, ["'label' is there twice"]),
         ("text,label", {"text": "label", "label": "label"}, ["'label' cannot be two things"]),
     ],
 )
