@@ -6,7 +6,7 @@ TinyBertError
 ├── ModelError         a checkpoint or a shape cannot be used
 ├── DoctorError        the checks before training found a reason to stop
 ├── RunError           a run directory is missing, unfinished or of another recipe
-├── BudgetError        no student keeps what was promised; exit 1, nothing is wrong with the command
+├── BudgetError        no student is within the budget; exit 1, nothing is wrong with the command
 └── MissingExtraError  an optional package is not installed
 
 A message says where, what was given, what is allowed, and the fix, for all problems at once.
@@ -74,7 +74,7 @@ class RunError(TinyBertError):
 
 
 class BudgetError(TinyBertError):
-    """No student keeps what was promised. Nothing is wrong with the command, so it exits with 1."""
+    """No student is within the budget. Nothing is wrong with the command, so it exits with 1."""
 
     exit_code = 1
 

@@ -141,7 +141,7 @@ def test_a_budget_that_nobody_keeps_exits_with_1(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("tinybert.search.budget.ENGINES", ("torch",))
+    monkeypatch.setattr("tinybert.search.measuring.ENGINES", ("torch",))
     words = [
         "distill",
         easy_rows,

@@ -50,11 +50,11 @@ def distill(
         run(recipe, out, output)
         return
     from tinybert.cli.results import show
-    from tinybert.search.budget import Promise, distill_within
+    from tinybert.search import Budget, distill_within
 
-    promise = Promise(max_latency_ms, max_size_mb, 0.97 if min_retention is None else min_retention)
+    budget = Budget(max_latency_ms, max_size_mb, 0.97 if min_retention is None else min_retention)
     is_named = student is not None or any(each.startswith("student.shape=") for each in overrides)
     shapes = [recipe.student.shape] if is_named else []
-    found = distill_within(recipe, out, promise, shapes=shapes, dry_run=output.dry_run)
+    found = distill_within(recipe, out, budget, shapes=shapes, dry_run=output.dry_run)
     if not output.dry_run:
         show(found, recipe, as_json=output.json)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import cast
 
+from pydantic import BaseModel
+
 from tinybert.config.recipe import Recipe
 
 Settings = dict[str, object]
@@ -63,7 +65,7 @@ def with_settings(recipe: Recipe, changes: Mapping[str, object]) -> Recipe:
         section, dot, field = name.partition(".")
         if dot:
             before = update.get(section) or getattr(recipe, section)
-            update[section] = before.model_copy(update={field: value})
+            update[section] = cast(BaseModel, before).model_copy(update={field: value})
         else:
             update[name] = value
     return recipe.model_copy(update=update)

@@ -17,8 +17,7 @@ from tinybert.evaluation import retention
 from tinybert.models.dropout import set_dropout
 from tinybert.objectives import DistillObjective, Teaching, is_intermediate
 from tinybert.runs import Run, RunInProgress
-from tinybert.stages.doctor.checks import checks_before, checks_of_teacher
-from tinybert.stages.doctor.finding import report_findings
+from tinybert.stages.doctor import CHECKS, Context, check_teacher, report_findings
 from tinybert.stages.finetune import fine_tune
 from tinybert.stages.plan.distillation import DistillPlan
 from tinybert.stages.plan.losses import relation_heads
@@ -50,12 +49,14 @@ def distill(plan: DistillPlan, run: RunInProgress, source: object) -> Run:
     recipe = plan.recipe
     check_trackers(recipe.train.trackers)
     work = prepare(plan, run, source)
-    findings = checks_before(plan, work.data, work.encoded.tokenizer)
-    report_findings([finding for finding in findings if finding.check != "leakage"])  # said with the rows
+    context = Context(plan, work.data, work.encoded)
+    checks = [check for name, check in CHECKS.items() if name != "leakage"]  # that is said with the rows
+    report_findings([finding for check in checks for finding in check(context)])
     plan, teacher_facts = settle_teacher(work)
     work = replace(work, plan=plan)
     if plan.teacher.kind != "file":
-        report_findings(checks_of_teacher(plan, work.data, trained_here=teacher_facts is not None))
+        is_new = teacher_facts is not None
+        report_findings(check_teacher(replace(context, plan=plan, is_teacher_new=is_new)))
     begin = make_start(work)
     taught = augmented(work) if recipe.augment.copies else work
     student = teach(taught, begin)

@@ -14,8 +14,8 @@ from tinybert.inference.parity import TOLERANCES, Tolerance
 from tinybert.models import shapes
 from tinybert.models.shapes import Shape
 from tinybert.runs import Run
-from tinybert.search import budget
-from tinybert.search.budget import Candidate, Promise, distill_within
+from tinybert.search import Budget, Candidate, distill_within, measuring, smallest
+from tinybert.search.budget import NOT_TRAINED, WITHIN
 
 SMALL, LARGE = "1l-16d", "2l-32d"
 ENGINES = ("onnx-int8", "torch")
@@ -29,26 +29,26 @@ def _two_shapes(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delitem(shapes.BUILTIN, name)
     for name, shape in tiny.items():
         monkeypatch.setitem(shapes.BUILTIN, name, shape)
-    monkeypatch.setattr(budget, "ENGINES", ENGINES)
+    monkeypatch.setattr(measuring, "ENGINES", ENGINES)
 
 
 @pytest.fixture
 def _one_engine(monkeypatch: pytest.MonkeyPatch) -> None:
     """The checkpoint's own: for what is the same with any engine."""
-    monkeypatch.setattr(budget, "ENGINES", ("torch",))
+    monkeypatch.setattr(measuring, "ENGINES", ("torch",))
 
 
 @pytest.fixture
 def trained(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Note what is trained."""
     names: list[str] = []
-    run_recipe = budget.run_recipe
+    run_recipe = smallest.run_recipe
 
     def noted(recipe: Recipe, out: Path, *, source: object = None) -> Run:
         names.append(Path(out).name)
         return run_recipe(recipe, out, source=source)
 
-    monkeypatch.setattr(budget, "run_recipe", noted)
+    monkeypatch.setattr(smallest, "run_recipe", noted)
     return names
 
 
@@ -65,7 +65,7 @@ def test_nothing_is_trained_that_is_known_to_be_too_slow(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     with pytest.raises(BudgetError, match="no student fits, so none was trained; the nearest is") as caught:
-        distill_within(recipe_of(easy_rows, tiny_teacher), tmp_path / "run", Promise(max_latency_ms=1e-6))
+        distill_within(recipe_of(easy_rows, tiny_teacher), tmp_path / "run", Budget(max_latency_ms=1e-6))
     assert caught.value.exit_code == 1
     assert trained == []
     assert not (tmp_path / "run").exists()
@@ -74,19 +74,19 @@ def test_nothing_is_trained_that_is_known_to_be_too_slow(
     assert all(name in table for name in (SMALL, LARGE, *ENGINES))
 
 
-def test_the_smallest_that_keeps_the_promise_is_returned_with_the_whole_table(
+def test_the_smallest_within_the_budget_is_returned_with_the_whole_table(
     easy_rows: Path, tiny_teacher: Path, tmp_path: Path, trained: list[str]
 ) -> None:
     recipe, out = recipe_of(easy_rows, tiny_teacher), tmp_path / "run"
-    run = distill_within(recipe, out, Promise(max_latency_ms=1e6, min_retention=0.9))
+    run = distill_within(recipe, out, Budget(max_latency_ms=1e6, min_retention=0.9))
     table = [
         Candidate(**each)
         for each in json.loads((tmp_path / "run.budget" / "budget.json").read_text())["candidates"]
     ]
     assert [each.size_mb for each in table] == sorted(each.size_mb for each in table)
-    kept = [each for each in table if each.verdict == budget.KEPT]
+    kept = [each for each in table if each.verdict == WITHIN]
     assert len(kept) == 1
-    assert all(each.verdict == budget.NOT_TRAINED for each in table[table.index(kept[0]) + 1 :])
+    assert all(each.verdict == NOT_TRAINED for each in table[table.index(kept[0]) + 1 :])
     assert all("keeps too little" in each.verdict for each in table[: table.index(kept[0])])
     assert kept[0].retention >= 0.9
     assert set(trained) == {each.shape for each in table if each.score is not None}
@@ -94,14 +94,14 @@ def test_the_smallest_that_keeps_the_promise_is_returned_with_the_whole_table(
     answers = Predictor(run.path, backend=kept[0].engine)([row["text"] for row in easy.make_rows(10, seed=4)])
     assert len(answers) == 10
     report = (out / "budget.md").read_text()
-    assert "keeps the promise" in report
+    assert "within the budget" in report
     assert f"| {kept[0].shape} | {kept[0].engine} |" in report
 
     trained.clear()
-    assert distill_within(recipe, out, Promise(max_latency_ms=1e6, min_retention=0.9)).path == out
+    assert distill_within(recipe, out, Budget(max_latency_ms=1e6, min_retention=0.9)).path == out
     assert trained == []
     with pytest.raises(RunError, match="already exists, made with other budget; choose another"):
-        distill_within(recipe, out, Promise(max_latency_ms=1e6, min_retention=0.8))
+        distill_within(recipe, out, Budget(max_latency_ms=1e6, min_retention=0.8))
 
 
 def test_where_none_keeps_it_the_nearest_is_named_and_what_was_trained_stays(
@@ -109,21 +109,21 @@ def test_where_none_keeps_it_the_nearest_is_named_and_what_was_trained_stays(
 ) -> None:
     recipe, out = recipe_of(easy_rows, tiny_teacher), tmp_path / "run"
     with pytest.raises(BudgetError, match=r"no student keeps 200\.0% of its teacher .* the nearest is"):
-        distill_within(recipe, out, Promise(min_retention=2), shapes=[SMALL])
+        distill_within(recipe, out, Budget(min_retention=2), shapes=[SMALL])
     assert set(trained) == {SMALL}
     assert not out.exists()
-    # a smaller promise is kept by what is trained already
-    run = distill_within(recipe, out, Promise(min_retention=0.01), shapes=[SMALL])
+    # a smaller budget is kept by what is trained already
+    run = distill_within(recipe, out, Budget(min_retention=0.01), shapes=[SMALL])
     assert run.path == out
     assert Predictor(out).backend in ENGINES
 
 
 def test_size_is_a_limit_too() -> None:
     small, large = (Candidate("a", "torch", 1, size, 1.0) for size in (1.0, 9.0))
-    promise = Promise(max_size_mb=5, max_latency_ms=0.5)
-    assert promise.verdict(small) == "too slow"
-    assert promise.verdict(large) == "too slow and too large"
-    assert Promise(max_size_mb=5).verdict(small) == budget.NOT_TRAINED
+    budget = Budget(max_size_mb=5, max_latency_ms=0.5)
+    assert budget.verdict(small) == "too slow"
+    assert budget.verdict(large) == "too slow and too large"
+    assert Budget(max_size_mb=5).verdict(small) == NOT_TRAINED
 
 
 @pytest.mark.usefixtures("_one_engine")
@@ -134,7 +134,7 @@ def test_a_teacher_without_a_head_is_fine_tuned_once(
     teacher = recipe.teacher.model_copy(update={"num_epochs": 8, "learning_rate": 2e-3})
     recipe = recipe.model_copy(update={"teacher": teacher})
     with pytest.raises(BudgetError):
-        distill_within(recipe, tmp_path / "run", Promise(min_retention=2))
+        distill_within(recipe, tmp_path / "run", Budget(min_retention=2))
     runs = list(dict.fromkeys(trained))
     assert runs == ["teacher", SMALL, LARGE]
     assert Run(tmp_path / "run.budget" / SMALL).recipe.teacher.path.endswith("run.budget/teacher")
@@ -145,47 +145,47 @@ def test_another_recipe_in_the_same_place_is_refused(
     easy_rows: Path, tiny_teacher: Path, tmp_path: Path
 ) -> None:
     recipe = recipe_of(easy_rows, tiny_teacher)
-    distill_within(recipe, tmp_path / "run", Promise(), dry_run=True)
+    distill_within(recipe, tmp_path / "run", Budget(), dry_run=True)
     with pytest.raises(BudgetError):  # other shapes: but nothing was trained yet
-        distill_within(recipe, tmp_path / "run", Promise(min_retention=2), shapes=[SMALL])
+        distill_within(recipe, tmp_path / "run", Budget(min_retention=2), shapes=[SMALL])
     other = recipe.model_copy(update={"train": recipe.train.model_copy(update={"seed": 7})})
     with pytest.raises(
         RunError, match=r"an unfinished one with other settings is in .*budget; give its command"
     ):
-        distill_within(other, tmp_path / "run", Promise(max_latency_ms=1e-6), shapes=[SMALL])
+        distill_within(other, tmp_path / "run", Budget(max_latency_ms=1e-6), shapes=[SMALL])
 
 
 @pytest.mark.parametrize(
-    ("promise", "what"),
+    ("budget", "what"),
     [
-        (Promise(max_latency_ms=0), "--max-latency-ms: 0: expected a number above 0"),
-        (Promise(max_size_mb=-3), "--max-size-mb: -3: expected a number above 0"),
-        (Promise(max_latency_ms=float("nan")), "--max-latency-ms: nan: expected a number above 0"),
-        (Promise(min_retention=97), "--min-retention: 97: expected a share of the score, such as 0.97"),
+        (Budget(max_latency_ms=0), "--max-latency-ms: 0: expected a number above 0"),
+        (Budget(max_size_mb=-3), "--max-size-mb: -3: expected a number above 0"),
+        (Budget(max_latency_ms=float("nan")), "--max-latency-ms: nan: expected a number above 0"),
+        (Budget(min_retention=97), "--min-retention: 97: expected a share of the score, such as 0.97"),
     ],
 )
-def test_a_promise_that_is_none_is_refused_at_once(
-    easy_rows: Path, tiny_teacher: Path, tmp_path: Path, promise: Promise, what: str
+def test_a_budget_that_is_none_is_refused_at_once(
+    easy_rows: Path, tiny_teacher: Path, tmp_path: Path, budget: Budget, what: str
 ) -> None:
     with pytest.raises(RecipeError, match=what):
-        distill_within(recipe_of(easy_rows, tiny_teacher), tmp_path / "run", promise)
+        distill_within(recipe_of(easy_rows, tiny_teacher), tmp_path / "run", budget)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_the_run_answers_with_the_engine_that_won(
     easy_rows: Path, tiny_teacher: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    verdict = Promise.verdict
+    verdict = Budget.verdict
 
-    def no_int8(self: Promise, candidate: Candidate) -> str:
+    def no_int8(self: Budget, candidate: Candidate) -> str:
         poor = candidate.retention is not None and candidate.engine == "onnx-int8"
         return "keeps too little" if poor else verdict(self, candidate)
 
-    monkeypatch.setattr(Promise, "verdict", no_int8)
-    monkeypatch.setattr(budget, "ENGINES", ("onnx-fp32", "onnx-int8"))
+    monkeypatch.setattr(Budget, "verdict", no_int8)
+    monkeypatch.setattr(measuring, "ENGINES", ("onnx-fp32", "onnx-int8"))
     monkeypatch.setitem(TOLERANCES, "int8", Tolerance(None, 1, 0, 0))
     recipe = recipe_of(easy_rows, tiny_teacher)
-    run = distill_within(recipe, tmp_path / "run", Promise(min_retention=0.01), shapes=[LARGE])
+    run = distill_within(recipe, tmp_path / "run", Budget(min_retention=0.01), shapes=[LARGE])
     tried = tmp_path / "run.budget" / LARGE / "exports"
     assert sorted(path.name for path in tried.iterdir()) == ["onnx-fp32", "onnx-int8"]
     assert [path.name for path in (run.path / "exports").iterdir()] == ["onnx-fp32"]
@@ -198,7 +198,7 @@ def test_a_checkpoint_is_a_shape_too_and_stays_as_it_is(
     student = Path(shutil.copytree(tiny_teacher, tmp_path / "student"))
     before = sorted(path.name for path in student.iterdir())
     recipe = recipe_of(easy_rows, tiny_teacher)
-    run = distill_within(recipe, tmp_path / "run", Promise(min_retention=0.01), shapes=[str(student)])
+    run = distill_within(recipe, tmp_path / "run", Budget(min_retention=0.01), shapes=[str(student)])
     assert run.path == tmp_path / "run"
     assert sorted(path.name for path in student.iterdir()) == before
 
@@ -206,9 +206,9 @@ def test_a_checkpoint_is_a_shape_too_and_stays_as_it_is(
 def test_what_has_no_score_to_keep_is_refused(easy_rows: Path, tiny_teacher: Path, tmp_path: Path) -> None:
     general = build_recipe({"task": "general", "teacher": {"path": str(tiny_teacher)}}, [])
     with pytest.raises(RecipeError, match="a budget needs a task"):
-        distill_within(general, tmp_path / "run", Promise())
+        distill_within(general, tmp_path / "run", Budget())
     labels = easy.write_rows(
         tmp_path / "soft.jsonl", [{"text": "good", "scores": {"negative": 0.1, "positive": 0.9}}]
     )
     with pytest.raises(RecipeError, match="a budget needs a model as the teacher"):
-        distill_within(recipe_of(easy_rows, labels), tmp_path / "run", Promise())
+        distill_within(recipe_of(easy_rows, labels), tmp_path / "run", Budget())

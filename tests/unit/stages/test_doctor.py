@@ -10,7 +10,8 @@ from tests import easy, tokens
 from tinybert.config import build_recipe
 from tinybert.errors import DoctorError
 from tinybert.models.tokenizers import same_tokenizer
-from tinybert.stages.doctor import checks as doctor
+from tinybert.stages.doctor import Context, check_teacher, disk
+from tinybert.stages.doctor import time as duration
 from tinybert.stages.doctor.examination import examine
 from tinybert.stages.doctor.finding import Finding, report_findings
 from tinybert.stages.pipeline import make_plan
@@ -79,8 +80,8 @@ def test_a_teacher_trained_here_that_learned_little_is_a_warning(tmp_path: Path,
     raw = easy.save_teacher(tmp_path / "raw", num_steps=0)
     recipe = build_recipe({"teacher": {"path": str(raw)}}, easy.TINY_STUDENT)
     made = make_plan(recipe)
-    data, _, _ = prepare_rows(made, easy.make_splits(), tmp_path / "work")
-    (finding,) = doctor.checks_of_teacher(made, data, trained_here=True)
+    data, encoded, _ = prepare_rows(made, easy.make_splits(), tmp_path / "work")
+    (finding,) = check_teacher(Context(made, data, encoded, is_teacher_new=True))
     assert finding.level == "warn"
 
 
@@ -185,8 +186,8 @@ def test_too_little_memory_stops(tmp_path: Path, tiny_teacher: Path, monkeypatch
 
 
 def test_too_little_disk_stops(tmp_path: Path, tiny_teacher: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    usage = doctor.shutil.disk_usage(tmp_path)._replace(free=1000)
-    monkeypatch.setattr(doctor.shutil, "disk_usage", lambda folder: usage)
+    usage = disk.shutil.disk_usage(tmp_path)._replace(free=1000)
+    monkeypatch.setattr(disk.shutil, "disk_usage", lambda folder: usage)
     finding = findings(tmp_path, tiny_teacher)["disk"]
     assert finding.level == "stop"
     assert "teacher.store=off" in finding.message
@@ -207,7 +208,7 @@ def test_all_reasons_to_stop_are_said_at_once(capsys: pytest.CaptureFixture[str]
 def test_the_time_counts_both_models_and_the_baseline(
     tmp_path: Path, tiny_teacher: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(doctor, "median_seconds", lambda call, repeats: 20.0)
+    monkeypatch.setattr(duration, "median_seconds", lambda call, repeats: 20.0)
     # 96 rows are 3 batches; 3 epochs, twice with the baseline; the teacher answers once
     assert "about 7 min" in findings(tmp_path, tiny_teacher, "train.num_epochs=3")["time"].message
     assert (

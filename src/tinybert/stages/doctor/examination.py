@@ -6,8 +6,7 @@ from pathlib import Path
 
 from tinybert.config import Recipe
 from tinybert.errors import RecipeError
-from tinybert.stages.doctor.checks import check_time, checks_before, checks_of_teacher
-from tinybert.stages.doctor.finding import Finding
+from tinybert.stages.doctor import CHECKS, CHECKS_OF_MODELS, Context, Finding
 from tinybert.stages.pipeline import make_plan
 from tinybert.stages.plan.distillation import DistillPlan
 from tinybert.stages.steps.distillation import prepare_rows
@@ -28,8 +27,8 @@ def examine(recipe: Recipe, source: object, folder: Path) -> list[Finding]:
     if not isinstance(plan, DistillPlan):
         raise RecipeError("recipe", f"stage = '{recipe.stage}': the doctor checks distillations of a task")
     data, encoded, _ = prepare_rows(plan, source, folder)
-    findings = checks_before(plan, data, encoded.tokenizer)
+    context = Context(plan, data, encoded)
+    findings = [finding for check in CHECKS.values() for finding in check(context)]
     if any(finding.level == "stop" for finding in findings):
         return findings
-    findings += checks_of_teacher(plan, data)
-    return [*findings, check_time(plan, data, encoded.train, encoded.collator)]
+    return findings + [finding for check in CHECKS_OF_MODELS.values() for finding in check(context)]

@@ -6,16 +6,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from datasets import Dataset
+from transformers import PreTrainedModel
 
 from tinybert.config import Recipe
-from tinybert.data import TextData
+from tinybert.data import LabelScheme, TextData
 from tinybert.errors import RecipeError
-from tinybert.models import load_tokenizer
+from tinybert.models import load_config, load_tokenizer, random_start, student_config
 from tinybert.models.tokenizers import same_tokenizer
 from tinybert.runs import RunInProgress
 from tinybert.stages.plan.distillation import DistillPlan
 from tinybert.stages.steps.fit import precision_of
-from tinybert.stages.steps.prepare import Encoded, encode_rows, labelled_only, load_rows
+from tinybert.stages.steps.prepare import Encoded, encode_rows, label_arguments, labelled_only, load_rows
 from tinybert.teachers import read_soft_labels
 
 
@@ -75,6 +76,17 @@ def encode_for(plan: DistillPlan, data: TextData, folder: Path) -> tuple[Encoded
         teacher_tokenizer=teacher_tokenizer,
     )
     return encoded, "teacher_" if teacher_tokenizer is not None else ""
+
+
+def untrained_student(plan: DistillPlan, labels: LabelScheme) -> PreTrainedModel:
+    """Return a student of the plan's shape with random weights, to measure what it costs."""
+    config = student_config(
+        load_config(plan.source),
+        plan.shape,
+        same_family=plan.start == "slice",
+        **label_arguments(plan.task, labels),  # pyright: ignore[reportArgumentType]
+    )
+    return random_start(config, seed=0)
 
 
 def need_labels(work: Distillation) -> Dataset:

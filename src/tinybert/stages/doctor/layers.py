@@ -1,0 +1,23 @@
+"""Which teacher layers the student starts from and learns."""
+
+from __future__ import annotations
+
+from tinybert.stages.doctor.context import Context
+from tinybert.stages.doctor.finding import Finding
+
+
+def check_layers(context: Context) -> list[Finding]:
+    """Say which teacher layers the student starts and learns from, and how the heads compare."""
+    plan = context.plan
+    info = plan.teacher.info
+    if not plan.layer_map:
+        return [Finding("ok", "layers", f"start: {plan.start}; no layers are matched")]
+    text = (
+        f"start: {plan.start}; student layers 1–{len(plan.layer_map)} ← teacher layers {list(plan.layer_map)}"
+    )
+    if info is not None and info.num_attention_heads != plan.shape.num_attention_heads:
+        text += (
+            f"; {plan.shape.num_attention_heads} heads against {info.num_attention_heads}: attention scores "
+            "cannot be compared (relation_kl can)"
+        )
+    return [Finding("ok", "layers", text)]
