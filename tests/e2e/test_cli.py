@@ -482,13 +482,13 @@ def test_public_names_are_pinned() -> None:
         tinybert.distil  # noqa: B018  # pyright: ignore
 
 
-@pytest.mark.parametrize("before", ["", "import tinybert.inference.files, tinybert.evaluation.report"])
-def test_functions_keep_their_names_beside_rooms_of_the_same_name(before: str) -> None:
+@pytest.mark.parametrize("before", ["", "import tinybert.stages.export, tinybert.stages.trim"])
+def test_functions_keep_their_names_beside_stages_of_the_same_name(before: str) -> None:
     done = run_code(
         f"{before}\n"
         "from tinybert import finetune, distill, evaluate, predict, Recipe\n"
         "import tinybert\n"
-        "for one in (finetune, distill, evaluate, predict, tinybert.inference, tinybert.evaluation):\n"
+        "for one in (finetune, distill, evaluate, predict, tinybert.export, tinybert.trim):\n"
         "    assert type(one).__name__ == 'function', one\n"
         "from tinybert.inference import Predictor\n"
         "from tinybert.evaluation import retention\n"
@@ -497,12 +497,12 @@ def test_functions_keep_their_names_beside_rooms_of_the_same_name(before: str) -
     assert done.returncode == 0, done.stderr
 
 
-def test_the_python_face_does_what_the_commands_do(
+def test_the_functions_do_what_the_commands_do(
     distilled: Path, easy_rows: Path, tmp_path: Path, tiny_teacher: Path
 ) -> None:
-    answers = tinybert.inference(distilled, ["bab good del", "awful fin"])
+    answers = tinybert.predict(distilled, ["bab good del", "awful fin"])
     assert [answer.label for answer in answers] == ["positive", "negative"]
-    assert tinybert.evaluation(tinybert.open_run(distilled), easy_rows)["accuracy"] >= 0.9
+    assert tinybert.evaluate(tinybert.open_run(distilled), easy_rows)["accuracy"] >= 0.9
     run = tinybert.distill(
         easy.make_splits(),
         *TINY,
