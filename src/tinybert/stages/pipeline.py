@@ -16,7 +16,7 @@ from tinybert.errors import RecipeError, TinyBertError
 from tinybert.runs import Run, RunInProgress, digest_input, refuse_inside
 from tinybert.sources.locate import refuse_missing
 from tinybert.stages import STAGES
-from tinybert.stages.stage import Made, Plan
+from tinybert.stages.stage import Made, Plan, problems_of
 
 
 def run_recipe(recipe: Recipe, out: str | Path | None = None, *, source: object = None) -> Run | Made:
@@ -66,7 +66,7 @@ def make_plan(recipe: Recipe) -> Plan:
     except TinyBertError as error:
         if not unused:
             raise
-        raise RecipeError("recipe", [*unused, *_problems_of(error)]) from error
+        raise RecipeError("recipe", [*unused, *problems_of(error)]) from error
     if unused:
         raise RecipeError("recipe", unused)
     decided = settings(plan.recipe)
@@ -79,11 +79,6 @@ def describe_plan(recipe: Recipe) -> str:
     if recipe.data.path is not None:
         refuse_missing(recipe.data.path)
     return make_plan(recipe).describe()
-
-
-def _problems_of(error: TinyBertError) -> list[str]:
-    own = error.subject == "recipe"
-    return [problem if own else f"{error.subject}: {problem}" for problem in error.problems]
 
 
 def quiet_libraries() -> None:

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, TypeVar, cast
 
 from tinybert.config import Recipe, changed_settings, settings
 from tinybert.console import warn
-from tinybert.errors import RecipeError
+from tinybert.errors import RecipeError, TinyBertError
 from tinybert.storage import Json
 
+A = TypeVar("A")
+B = TypeVar("B")
 Switches = Mapping[str, tuple[str, object]]
 """Settings by their prefix → the setting that switches them off, and the value that does."""
 
@@ -133,3 +135,29 @@ def unused_settings(recipe: Recipe, is_unused: Callable[[str], bool], *, by: str
     return [
         f"{name}: {by} does not use it; leave it out" for name in changed_settings(recipe) if is_unused(name)
     ]
+
+
+def problems_of(error: TinyBertError) -> list[str]:
+    """Return an error's problems as those of a recipe."""
+    own = error.subject == "recipe"
+    return [problem if own else f"{error.subject}: {problem}" for problem in error.problems]
+
+
+def all_of(one: Callable[[], A], other: Callable[[], B], *checks: Callable[[], object]) -> tuple[A, B]:
+    """Return what two steps of a plan return, once these and some checks are all without a problem.
+
+    Raises:
+        TinyBertError: The problems of all of them.
+    """
+    results: list[object] = []
+    errors: list[TinyBertError] = []
+    for step in (one, other, *checks):
+        try:
+            results.append(step())
+        except TinyBertError as error:
+            errors.append(error)
+    if len(errors) == 1:
+        raise errors[0]
+    if errors:
+        raise RecipeError("recipe", [problem for error in errors for problem in problems_of(error)])
+    return cast(A, results[0]), cast(B, results[1])

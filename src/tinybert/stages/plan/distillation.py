@@ -30,6 +30,7 @@ from tinybert.stages.plan.training import (
     longest_row,
     plan_training,
 )
+from tinybert.stages.stage import all_of
 from tinybert.tasks import Task
 
 DEFAULT_TRAINING: dict[Start, tuple[int, float]] = {
@@ -110,24 +111,22 @@ def plan_distill(recipe: Recipe) -> DistillPlan:
         )
     task = find_task(recipe)
     teacher = plan_teacher(recipe, task)
-    if recipe.augment.copies:
-        check_augment(recipe, task, teacher)
-    start, source = plan_start(recipe, teacher.path if teacher.kind != "file" else str(teacher.pretrained))
-    max_length = longest_row(recipe, task, [source] if teacher.kind == "file" else [source, teacher.path])
+    is_file = teacher.kind == "file"
+    start, source = plan_start(recipe, str(teacher.pretrained) if is_file else teacher.path)
     shape = plan_shape(recipe, start)
     taught = taught_by_layers(source, teacher) if start == "checkpoint" else None
-    losses = plan_losses(
-        recipe,
-        task,
-        shape,
-        teacher.info,
-        teacher_is_file=teacher.kind == "file",
-        follows_teacher=start in ("slice", "project") or taught is not None,
+    follows = start in ("slice", "project") or taught is not None
+    max_length, losses = all_of(
+        lambda: longest_row(recipe, task, [source] if is_file else [source, teacher.path]),
+        lambda: plan_losses(
+            recipe, task, shape, teacher.info, teacher_is_file=is_file, follows_teacher=follows
+        ),
+        lambda: check_start(start, shape, source),
+        lambda: check_augment(recipe, task, teacher) if recipe.augment.copies else None,
     )
     matched = start in ("slice", "project") or any(is_intermediate(name) for name in losses)
     name = choose_layer_map(recipe, task, start, shape=shape, source=source, taught=taught)
     layer_map = plan_layer_map(name, shape, source, teacher) if matched else ()
-    check_start(start, shape, source)
     dropout = recipe.distill.dropout
     if dropout is None:
         dropout = 0.0 if taught else DEFAULT_DROPOUT

@@ -13,7 +13,7 @@ from tinybert.objectives import INTERMEDIATE, MASKED_LM, find_loss, is_intermedi
 from tinybert.stages.plan.losses import layer_problems, relation_problems
 from tinybert.stages.plan.student import Start, check_start, describe_student, plan_shape, plan_start
 from tinybert.stages.plan.training import Training, longest_input, plan_training
-from tinybert.stages.stage import is_below, unused_settings
+from tinybert.stages.stage import all_of, is_below, unused_settings
 
 MAX_LENGTH = 128
 DEFAULT_TRAINING: dict[Start, tuple[int, float]] = {
@@ -79,15 +79,16 @@ def plan_general(recipe: Recipe) -> GeneralPlan:
     info = describe(load_config(teacher))
     start, source = plan_start(recipe, teacher)
     shape = plan_shape(recipe, start)
-    losses = _losses(recipe, shape, info)
+    max_length, losses = all_of(
+        lambda: longest_input(recipe, [teacher, source], default=MAX_LENGTH),
+        lambda: _losses(recipe, shape, info),
+        lambda: check_start(start, shape, source),
+        lambda: _check_same_vocabulary(source, teacher) if start == "checkpoint" else None,
+    )
     if MASKED_LM in losses:
         refuse_without_known_head(source, load_config(source))
-    check_start(start, shape, source)
-    if start == "checkpoint":
-        _check_same_vocabulary(source, teacher)
     name = "uniform" if recipe.student.layer_map == "auto" else recipe.student.layer_map
     layer_map = resolve_layer_map(name, shape.num_hidden_layers, info.num_hidden_layers)
-    max_length = longest_input(recipe, [teacher, source], default=MAX_LENGTH)
     training = plan_training(recipe, max_length=max_length, defaults=DEFAULT_TRAINING[start])
     dropout = recipe.distill.dropout or 0.0
     resolved = with_settings(
