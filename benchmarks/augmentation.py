@@ -37,6 +37,7 @@ from tinybert.config.recipe import AugmentSection
 from tinybert.models import load_config, load_tokenizer
 from tinybert.models.masked_lm import load_masked_lm
 from tinybert.sources import fetch
+from tinybert.tasks.classification import CLASSIFICATION
 from tinybert.training import choose_precision
 
 SECTION = AugmentSection(method="tinybert", copies=20, probability=0.4, num_candidates=15)
@@ -131,7 +132,7 @@ def seconds_a_row(work: Callable[[Rows], object], rows: Rows) -> tuple[float, fl
 
 def seconds_with_processes(make: Callable[[], Augmenter], rows: Rows, count: int) -> float:
     """Return the seconds a row once all processes are at work and before the first runs dry."""
-    made = copies_in_blocks(make, rows, label_kind="single", seed=0, num_processes=count)
+    made = copies_in_blocks(make, rows, format=CLASSIFICATION.format, seed=0, num_processes=count)
     times = [time.perf_counter() for _ in made]
     first, last = count - 1, len(times) - 1 - count
     return (times[last] - times[first]) / ((last - first) * BLOCK)
@@ -187,8 +188,8 @@ def measure(options: argparse.Namespace, model: Path) -> dict[str, Any]:
         part = rows[start : start + BLOCK]
         taken = (
             seconds_a_row(plain, part[: options.plain_rows]),
-            seconds_a_row(lambda rows: one.copies_of(rows, label_kind="single", seed=0), part),
-            seconds_a_row(lambda rows: several.copies_of(rows, label_kind="single", seed=0), part),
+            seconds_a_row(lambda rows: one.copies_of(rows, format=CLASSIFICATION.format, seed=0), part),
+            seconds_a_row(lambda rows: several.copies_of(rows, format=CLASSIFICATION.format, seed=0), part),
         )
         for name, (by_clock, by_processor) in zip(names, taken, strict=True):
             if turn:  # the first turn warms up

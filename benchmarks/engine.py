@@ -43,7 +43,6 @@ from tinybert.inference.bench import random_rows, score_of
 from tinybert.inference.exports import exports_of
 from tinybert.inference.files import predict_file
 from tinybert.inference.predictor import batches_of, padded
-from tinybert.inference.rows import columns_of
 from tinybert.runs import Run
 
 NUM_ROWS, NUM_ALONE, ROUNDS = 512, 128, 5
@@ -201,7 +200,7 @@ def shares(engine: tinybert.Predictor, texts: Sequence[str]) -> None:
     parts: dict[str, list[float]] = {"tokenise": [], "order": [], "all": []}
     for _ in range(ROUNDS):
         start = time.perf_counter()
-        features = engine.encode(columns_of(texts, engine.task))
+        features = engine.encode(engine.task.format.columns_of(texts))
         tokenised = time.perf_counter()
         list(batches_of(np.array([len(ids) for ids in features["input_ids"]]), batch_size=BATCH))
         ordered = time.perf_counter()
@@ -280,7 +279,7 @@ def kept(runs: Sequence[Path], data: Path) -> None:
         rows = load(
             folder,
             settings=recipe.data,
-            label_kind=reference.task.label_kind,
+            format=reference.task.format,
             need=("test",),
             known_labels=reference.labels,
         ).splits["test"]

@@ -28,6 +28,7 @@ from tinybert.corpus.blocks import encode_blocks
 from tinybert.data import encode_split, load
 from tinybert.models import load_tokenizer
 from tinybert.sources import fetch, is_bundled
+from tinybert.tasks.classification import CLASSIFICATION
 
 WORDS = (
     *(
@@ -84,7 +85,7 @@ def measure(num_rows: int, tokenizer: str, folder: Path) -> dict[str, float | in
     result: dict[str, float | int | None] = {"rows": num_rows, "file_mb": file.stat().st_size / 2**20}
     result["before_peak_mb"] = peak_mb()
     start = time.perf_counter()
-    data = load(file, settings=DataSection(), label_kind="single", work_dir=folder)
+    data = load(file, settings=DataSection(), format=CLASSIFICATION.format, work_dir=folder)
     result["read_s"] = time.perf_counter() - start
     result["read_peak_mb"] = peak_mb()
     start = time.perf_counter()

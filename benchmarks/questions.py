@@ -18,6 +18,7 @@ from tinybert import Predictor
 from tinybert.config import DataSection
 from tinybert.data import load
 from tinybert.inference import predictor as module
+from tinybert.tasks.qa import QA
 
 CHUNK = 512
 
@@ -31,7 +32,7 @@ def main() -> None:
     parser.add_argument("data")
     parser.add_argument("--rows", type=int)
     options = parser.parse_args()
-    rows = load(options.data, settings=DataSection(), label_kind="span", need=("test",)).splits["test"]
+    rows = load(options.data, settings=DataSection(), format=QA.format, need=("test",)).splits["test"]
     rows = rows if options.rows is None else rows.select(range(min(options.rows, len(rows))))
     module.CHUNK_ROWS = CHUNK
     predictor, process = Predictor(options.model), psutil.Process()

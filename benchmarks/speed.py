@@ -31,6 +31,7 @@ from tinybert.models.dropout import set_dropout
 from tinybert.objectives import DistillObjective, Teaching
 from tinybert.sources import fetch
 from tinybert.stages.plan.distillation import DEFAULT_DROPOUT
+from tinybert.tasks.classification import CLASSIFICATION
 from tinybert.teachers import ModelTeacher, TeacherStore
 from tinybert.training import choose_precision
 
@@ -54,7 +55,12 @@ def bert(hidden: int, layers: int, intermediate: int, attention: str) -> BertFor
 def encoded(source: str, folder: Path):
     """Return encoded training rows and their collator."""
     tokenizer = load_tokenizer(fetch("bundled:minilm"))
-    data = load(source, settings=DataSection(on_bad_row="skip"), label_kind="single", work_dir=folder)
+    data = load(
+        source,
+        settings=DataSection(on_bad_row="skip"),
+        format=CLASSIFICATION.format,
+        work_dir=folder,
+    )
     rows = encode_split(data.splits["train"], tokenizer, max_length=128, cache_dir=folder)
     return rows, Collator(tokenizer)
 

@@ -22,7 +22,8 @@ from tinybert import Predictor
 from tinybert.config import DataSection
 from tinybert.data import load
 from tinybert.stages.pipeline import quiet_libraries
-from tinybert.tasks.tags import entities_of
+from tinybert.tasks.ner import NER
+from tinybert.tasks.ner.tags import entities_of
 
 Spans = set[tuple[int, int, int, str]]
 ROUNDS = 5
@@ -38,7 +39,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=1000)
     options = parser.parse_args()
     quiet_libraries()
-    data = load(options.data, settings=DataSection(), label_kind="tags", need=("test",))
+    data = load(options.data, settings=DataSection(), format=NER.format, need=("test",))
     rows = data.splits["test"].select(range(min(options.rows, len(data.splits["test"]))))
     texts = list(rows["text"])
     ours, tokenizer = Predictor(options.model), AutoTokenizer.from_pretrained(options.model)

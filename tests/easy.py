@@ -208,7 +208,7 @@ def evaluator_of(rows: Sequence[Row]) -> RowsEvaluator:
         TASKS["classification"],
         encode_rows(rows),
         make_dataset(rows),
-        labels=LabelScheme("single", LABELS),
+        labels=LabelScheme(LABELS),
         collator=Collator(make_tokenizer()),
         hard_loss="cross_entropy",
     )

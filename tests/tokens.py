@@ -23,8 +23,9 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
-from tinybert.data import Form, LabelScheme, encode_columns, pad
-from tinybert.data.entities import join_words
+from tinybert.data import LabelScheme, pad
+from tinybert.tasks import BUILTIN
+from tinybert.tasks.ner.words import join_words
 
 TITLES = ["mister", "lady"]
 NAMES = ["ada", "bert", "carl"]
@@ -169,7 +170,7 @@ def make_dataset(columns: Mapping[str, list[object]]) -> Dataset:
     return Dataset.from_dict(dict(columns))
 
 
-SCHEMES = {"tags": LabelScheme("tags", TAGS), "span": LabelScheme("span", QUESTION_LABELS)}
+SCHEMES = {"ner": LabelScheme(TAGS), "qa": LabelScheme(QUESTION_LABELS, by_position=True)}
 
 # models
 
@@ -191,9 +192,9 @@ def make_config(labels: Sequence[str], *, words: Sequence[str] = WORDS, **change
     )
 
 
-def fit(model: PreTrainedModel, columns: Mapping[str, list[object]], kind: str, *, num_steps: int) -> None:
+def fit(model: PreTrainedModel, columns: Mapping[str, list[object]], task: str, *, num_steps: int) -> None:
     """Train on the windows of some rows."""
-    features = encode_columns(make_tokenizer(), columns, Form(kind), max_length=64)
+    features = BUILTIN[task].format.encode(make_tokenizer(), columns, max_length=64)
     names = [name for name in ("input_ids", "token_type_ids") if name in features]
     optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3)
     schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.1, total_iters=num_steps)
@@ -203,7 +204,7 @@ def fit(model: PreTrainedModel, columns: Mapping[str, list[object]], kind: str, 
         chosen = [(32 * step + i) % count for i in range(32)]
         batch = pad([{name: features[name][i] for name in names} for i in chosen], pad_token_id=0)
         labels = [features["labels"][i] for i in chosen]
-        if kind == "tags":
+        if task == "ner":
             longest = batch["input_ids"].shape[1]
             gold = torch.tensor([row + [-100] * (longest - len(row)) for row in labels])
             loss = model(**batch, labels=gold).loss
@@ -222,7 +223,7 @@ def entity_model(num_steps: int = 80) -> BertForTokenClassification:
     """A model that knows the entity task; not to be changed."""
     torch.manual_seed(0)
     model = BertForTokenClassification(make_config(TAGS, **STEADY))
-    fit(model, entity_columns(make_entity_rows(640, seed=1)), "tags", num_steps=num_steps)
+    fit(model, entity_columns(make_entity_rows(640, seed=1)), "ner", num_steps=num_steps)
     return model
 
 
@@ -232,7 +233,7 @@ def question_model(num_steps: int = 140, *, unanswerable: bool = False) -> BertF
     torch.manual_seed(0)
     model = BertForQuestionAnswering(make_config(QUESTION_LABELS, **STEADY))
     rows = make_question_rows(640, seed=1, unanswerable=unanswerable)
-    fit(model, question_columns(rows), "span", num_steps=num_steps)
+    fit(model, question_columns(rows), "qa", num_steps=num_steps)
     return model
 
 
@@ -262,8 +263,8 @@ def random_model(
     return model
 
 
-def batch_of(columns: Mapping[str, list[object]], kind: str) -> dict[str, torch.Tensor]:
-    features = encode_columns(make_tokenizer(), columns, Form(kind), max_length=64)
+def batch_of(columns: Mapping[str, list[object]], task: str) -> dict[str, torch.Tensor]:
+    features = BUILTIN[task].format.encode(make_tokenizer(), columns, max_length=64)
     names = [name for name in ("input_ids", "token_type_ids", "words", "piece_starts") if name in features]
     return pad(
         [{name: features[name][i] for name in names} for i in range(len(features["input_ids"]))],

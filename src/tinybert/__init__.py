@@ -24,19 +24,19 @@ if TYPE_CHECKING:
         trim,
     )
     from tinybert.config import Recipe
-    from tinybert.data import TextDataset
     from tinybert.errors import TinyBertError
     from tinybert.inference import Predictor
     from tinybert.runs import Run, open_run
     from tinybert.sources import fetch
     from tinybert.stages.classic import train_model
     from tinybert.stages.pipeline import run_recipe
+    from tinybert.tasks import TextDataset
 
 _HOMES = {
     "Predictor": "tinybert.inference",
     "Recipe": "tinybert.config",
     "Run": "tinybert.runs",
-    "TextDataset": "tinybert.data",
+    "TextDataset": "tinybert.tasks",
     "TinyBertError": "tinybert.errors",
     "augment": "tinybert.api",
     "bench": "tinybert.api",

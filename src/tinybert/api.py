@@ -17,7 +17,7 @@ from tinybert.stages.evaluation import evaluate_split
 from tinybert.stages.pipeline import run_recipe
 from tinybert.stages.stage import Made
 from tinybert.storage import Json
-from tinybert.tasks import AnyAnswer
+from tinybert.tasks import Prediction
 
 Rows = str | Path | Sequence[Mapping[str, object]] | Mapping[str, Sequence[Mapping[str, object]]]
 Texts = Rows | Sequence[str]
@@ -222,7 +222,7 @@ def export(
     return cast(Made, _run({"stage": "export", "model": _path(run), "export": section}, data, overrides))
 
 
-def predict(run: str | Path | Run, texts: Iterable[TextRow], *, backend: str = "auto") -> list[AnyAnswer]:
+def predict(run: str | Path | Run, texts: Iterable[TextRow], *, backend: str = "auto") -> list[Prediction]:
     """Return one prediction a text, in the order given.
 
     Args:

@@ -89,19 +89,21 @@ def _of_logits(given, lengths, padding, garbage, dtype, rows, generator):
 
 
 def _of_labels(name, lengths, padding, garbage, dtype, rows, generator):
-    kinds = [task.label_kind for task in TASKS.values() if BUILTIN[name] in task.hard_losses.values()]
-    assert kinds, f"{name}: no task names this hard loss, so nobody can use it"
-    num_rows, width = len(lengths) + padding, 1 if kinds[0] == "value" else NUM_CLASSES
+    tasks = [task.name for task in TASKS.values() if BUILTIN[name] in task.hard_losses.values()]
+    assert tasks, f"{name}: no task names this hard loss, so nobody can use it"
+    num_rows, width = len(lengths) + padding, 1 if tasks[0] == "regression" else NUM_CLASSES
     real_N = torch.cat([lengths > 0, torch.zeros(padding, dtype=torch.bool)])
     content = torch.randn(len(lengths), width, generator=generator, dtype=torch.float64)
     logits = torch.cat([content, torch.zeros(padding, width, dtype=torch.float64)])
     logits = torch.where(real_N[:, None], logits, garbage).to(dtype)
     order = torch.arange(num_rows)
     labels = {
-        "single": torch.where(real_N, order % NUM_CLASSES, -100),
-        "multi": torch.where(real_N[:, None], (order[:, None] + torch.arange(width)) % 2, torch.nan).float(),
-        "value": torch.where(real_N, order.float() / 4, torch.nan),
-    }[kinds[0]]
+        "classification": torch.where(real_N, order % NUM_CLASSES, -100),
+        "multilabel": torch.where(
+            real_N[:, None], (order[:, None] + torch.arange(width)) % 2, torch.nan
+        ).float(),
+        "regression": torch.where(real_N, order.float() / 4, torch.nan),
+    }[tasks[0]]
     return Case(logits[rows], labels[rows], {}, real_N[rows].long().tolist())
 
 

@@ -8,71 +8,70 @@ import torch
 import transformers
 
 from tinybert.data import LabelScheme
-from tinybert.data.labels import SPAN_NAMES
 from tinybert.errors import DataError, ModelError
 from tinybert.losses import BUILTIN as LOSSES
-from tinybert.models.head import AUTO
-from tinybert.tasks import BUILTIN, Answer, Entities, FoundAnswer
+from tinybert.models.head import HEADS
+from tinybert.tasks import BUILTIN, Entities, FoundAnswer, TextPrediction
 
 EVERY = pytest.mark.parametrize("name", BUILTIN)
 NAMES = {
-    "single": ("bad", "fair", "good"),
-    "multi": ("bad", "fair", "good"),
-    "value": (),
-    "tags": ("O", "B-LOC", "I-LOC"),
-    "span": SPAN_NAMES,
+    "classification": ("bad", "fair", "good"),
+    "multilabel": ("bad", "fair", "good"),
+    "regression": (),
+    "ner": ("O", "B-LOC", "I-LOC"),
+    "qa": ("start", "end"),
 }
 GOLD = {
-    "single": [0, 1, 2],
-    "multi": [[1.0, 0.0, 0.0], [0.0, 1.0, 1.0], [0.0, 0.0, 0.0]],
-    "value": [0.5, -1.0, 2.0],
-    "tags": [[1, 2, 0], [0, 1, 1], [0, 0, 0]],
-    "span": [[[0, 3]], [[2, 3]], [[4, 5]]],
+    "classification": [0, 1, 2],
+    "multilabel": [[1.0, 0.0, 0.0], [0.0, 1.0, 1.0], [0.0, 0.0, 0.0]],
+    "regression": [0.5, -1.0, 2.0],
+    "ner": [[1, 2, 0], [0, 1, 1], [0, 0, 0]],
+    "qa": [[[0, 3]], [[2, 3]], [[4, 5]]],
 }
 DECODED = {
-    "single": ["bad", "fair", "good"],
-    "multi": [["bad"], ["fair", "good"], []],
-    "value": [None, None, None],
-    "tags": [[(0, 3)], [(2, 3), (4, 5)], []],
-    "span": [(0, 3), (2, 3), (4, 5)],
+    "classification": ["bad", "fair", "good"],
+    "multilabel": [["bad"], ["fair", "good"], []],
+    "regression": [None, None, None],
+    "ner": [[(0, 3)], [(2, 3), (4, 5)], []],
+    "qa": [(0, 3), (2, 3), (4, 5)],
 }
 # three texts of three words of one letter; a window is a special token, the words, a special token
-PLACES = {"tags": 0, "span": 2}  # a question of one letter and a separator stand before the context
+PLACES = {"ner": 0, "qa": 2}  # a question of one letter and a separator stand before the context
 WORDS = [-1, 0, 1, 2, -1]
 
 
 def scheme_of(task):
-    return LabelScheme(task.label_kind, NAMES[task.label_kind])
+    return LabelScheme(NAMES[task.name], by_position=task.name == "qa")
 
 
 def gold_of(task):
-    gold = GOLD[task.label_kind]
-    return gold if task.label_kind in PLACES else np.array(gold)
+    gold = GOLD[task.name]
+    return gold if task.name in PLACES else np.array(gold)
 
 
 def unlabelled(task):
-    if task.label_kind in PLACES:
+    if task.name in PLACES:
         return [None] * 3
-    return np.full_like(gold_of(task), -100 if task.label_kind == "single" else np.nan)
+    return np.full_like(gold_of(task), -100 if task.name == "classification" else np.nan)
 
 
 def right_scores(task, size=9.0):
     """Scores of a model that is right and sure of it: (3, C), or (3, L, C)."""
-    gold = GOLD[task.label_kind]
-    if task.label_kind == "value":
+    gold = GOLD[task.name]
+    if task.name == "regression":
         return np.array(gold)[:, None]
-    if task.label_kind == "tags":
+    if task.name == "ner":
         return size * (2 * np.eye(3)[[[0, *tags, 0] for tags in gold]] - 1)
-    if task.label_kind == "span":
+    if task.name == "qa":
         scores = np.zeros((3, 5, 2))
         for row, [(start, end)] in enumerate(gold):
             scores[row, 1 + start // 2, 0] = scores[row, 1 + (end - 1) // 2, 1] = size
         return scores
-    return size * (2 * (np.eye(3)[gold] if task.label_kind == "single" else np.array(gold)) - 1)
+    return size * (2 * (np.eye(3)[gold] if task.name == "classification" else np.array(gold)) - 1)
 
 
 def rows_of(task, count=3):
-    if task.label_kind == "tags":
+    if task.name == "ner":
         return {
             "text": ["a b c"] * count,
             "word_starts": [[0, 2, 4]] * count,
@@ -82,7 +81,7 @@ def rows_of(task, count=3):
 
 
 def features_of(task, count=3):
-    shift = PLACES.get(task.label_kind, 0)
+    shift = PLACES.get(task.name, 0)
     places = [0 + shift, 2 + shift, 4 + shift]
     return {
         "example": list(range(count)),
@@ -94,7 +93,7 @@ def features_of(task, count=3):
 
 def outputs_of(task, scores):
     count = len(scores)
-    return task.gather(
+    return task.aggregate(
         list(scores), features_of(task, count), rows_of(task, count), labels=scheme_of(task), settings={}
     )
 
@@ -102,9 +101,9 @@ def outputs_of(task, scores):
 def batch_of(task):
     mask = torch.ones(3, 5, dtype=torch.int64)
     labels = gold_of(task)
-    if task.label_kind == "tags":
+    if task.name == "ner":
         labels = [[-100, *tags, -100] for tags in labels]
-    if task.label_kind == "span":
+    if task.name == "qa":
         labels = [[1 + start // 2, 1 + (end - 1) // 2] for [(start, end)] in labels]
     return {
         "labels": torch.tensor(np.array(labels)),
@@ -124,13 +123,13 @@ def test_it_is_frozen_and_known_by_its_name(name):
 @EVERY
 def test_transformers_knows_what_it_names(name):
     task = BUILTIN[name]
-    assert task.head in AUTO
+    assert task.head in HEADS
     if task.problem_type is not None:
         assert transformers.BertConfig(problem_type=task.problem_type).problem_type == task.problem_type
 
 
 def test_no_two_tasks_claim_one_head_and_problem_type():
-    claims = [(task.head, task.problem_type) for task in BUILTIN.values()]
+    claims = [(task.head.class_ending, task.problem_type) for task in BUILTIN.values()]
     assert len(set(claims)) == len(claims)
 
 
@@ -140,8 +139,8 @@ def test_its_losses_on_answers_are_in_the_table(name):
     assert task.soft_losses
     assert set(task.soft_losses) <= set(LOSSES)
     student = torch.tensor(right_scores(task))
-    rows, mask = task.rows(student, batch_of(task))
-    teacher, _ = task.rows(student.flip(0), batch_of(task))
+    rows, mask = task.loss_rows(student, batch_of(task))
+    teacher, _ = task.loss_rows(student.flip(0), batch_of(task))
     for soft in task.soft_losses:
         same = LOSSES[soft](rows, rows, mask=mask)
         assert LOSSES[soft](rows, teacher, mask=mask) > same
@@ -176,9 +175,9 @@ def test_decode_gives_one_answer_a_row(name, dtype):
     task = BUILTIN[name]
     scheme = scheme_of(task)
     answers = task.decode(outputs_of(task, right_scores(task).astype(dtype)), scheme)
-    assert [said(answer) for answer in answers] == DECODED[task.label_kind]
+    assert [said(answer) for answer in answers] == DECODED[task.name]
     for answer in answers:
-        if isinstance(answer, Answer):
+        if isinstance(answer, TextPrediction):
             assert tuple(answer.scores) == scheme.names
             assert type(answer.score) is float
             assert all(type(score) is float and 0 <= score <= 1 for score in answer.scores.values())
@@ -222,7 +221,7 @@ def test_the_main_metric_falls_with_a_wrong_answer(name):
 def test_metrics_leave_unlabelled_rows_out(name):
     task = BUILTIN[name]
     gold, scores = gold_of(task), right_scores(task)
-    windowed = task.label_kind in PLACES
+    windowed = task.name in PLACES
     joined = [*gold, *unlabelled(task)] if windowed else np.concatenate([gold, unlabelled(task)])
     found = task.metrics(outputs_of(task, np.concatenate([scores, -scores])), joined)
     assert found == pytest.approx(task.metrics(outputs_of(task, scores), gold))
@@ -240,7 +239,7 @@ def test_metrics_of_an_unlabelled_split_are_refused(name):
 def test_scores_that_are_no_numbers_are_never_an_answer(name, bad):
     task = BUILTIN[name]
     scores = right_scores(task)
-    scores[1, 1 if task.label_kind in PLACES else 0] = bad
+    scores[1, 1 if task.name in PLACES else 0] = bad
 
     def decode():
         return task.decode(outputs_of(task, scores), scheme_of(task))
@@ -254,8 +253,8 @@ def test_scores_that_are_no_numbers_are_never_an_answer(name, bad):
 
 
 @EVERY
-def test_what_is_settled_changes_no_right_answer(name):
+def test_what_is_calibrated_changes_no_right_answer(name):
     task = BUILTIN[name]
-    outputs, chosen = task.settle(outputs_of(task, right_scores(task)), gold_of(task))
+    outputs, chosen = task.calibrate(outputs_of(task, right_scores(task)), gold_of(task))
     assert chosen == {}  # every question has an answer, and no other task has a threshold
     assert task.metrics(outputs, gold_of(task))[task.main_metric] == pytest.approx(1.0)

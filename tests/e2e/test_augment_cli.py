@@ -16,6 +16,7 @@ from tinybert.data import load
 from tinybert.stages import augment as augment_stage
 from tinybert.stages.steps import copies as copying
 from tinybert.storage import lock
+from tinybert.tasks.classification import CLASSIFICATION
 
 NEIGHBOURS = ["augment.method=neighbours", "augment.language=other"]
 
@@ -59,7 +60,7 @@ def test_copies_stand_behind_their_row_and_a_teacher_labels_them(
     out.replace(tmp_path / "more" / "train.jsonl")
     for split in ("validation", "test"):
         (tmp_path / "more" / f"{split}.jsonl").write_bytes((easy_rows / f"{split}.jsonl").read_bytes())
-    assert load(tmp_path / "more", settings=DataSection(), label_kind="single").splits["train"]
+    assert load(tmp_path / "more", settings=DataSection(), format=CLASSIFICATION.format).splits["train"]
 
 
 def test_without_a_teacher_copies_have_no_label(tmp_path: Path, easy_rows: Path, tiny_encoder: Path) -> None:

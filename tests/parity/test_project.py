@@ -7,7 +7,7 @@ from tests.unit.models.tiny import batch, classifier
 from tinybert.errors import ModelError
 from tinybert.models import Shape, project_start, random_start, slice_start, student_config
 from tinybert.models.families import encoder
-from tinybert.models.head import set_head
+from tinybert.models.head import SEQUENCE, set_head
 from tinybert.models.project import adapt_student
 
 SAME = Shape(3, 32, 4, 48)
@@ -165,7 +165,7 @@ def test_a_student_that_knows_the_layers_follows_its_teacher_into_a_task():
 def test_where_nothing_changed_a_student_is_left_as_it_is(family):
     teacher = classifier(family)
     student = copy.deepcopy(teacher)
-    set_head(student.config, "sequence")
+    set_head(student.config, SEQUENCE)
     adapt_student(teacher, teacher, student, batches=CALIBRATION, layer_map=(1, 2, 3), maps=None)
     assert error(student, teacher) < 1e-6
 

@@ -4,28 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 import numpy as np
 
 from tinybert.augmentation.example import Example
 from tinybert.augmentation.tools import Method
+from tinybert.data.row_format import RowFormat, TextPart
 from tinybert.errors import RecipeError
 from tinybert.language import Language, Span
 
 Row = Mapping[str, Any]
-LabelKind = Literal["single", "multi", "value", "tags", "span"]
 BLOCK = 256
 """Rows that are prepared together. Blocks begin at multiples of it, so a row always has the same company."""
 
 
 @dataclass(frozen=True)
 class _Sides:
-    """A row's texts as examples; ``answers`` are places in the second."""
+    """A row's texts, and each as an example."""
 
     row: Row
+    parts: tuple[TextPart, ...]
     examples: tuple[Example, ...]
-    answers: tuple[Span, ...] = ()
 
 
 class Augmenter:
@@ -43,7 +43,7 @@ class Augmenter:
         self.language: Language = language
 
     def copies_of(
-        self, rows: Sequence[Row], *, label_kind: LabelKind, seed: int, first_row: int = 0
+        self, rows: Sequence[Row], *, format: RowFormat, seed: int, first_row: int = 0
     ) -> list[list[dict[str, Any]]]:
         """Return for each row its changed copies, N at most: copies equal to the row or to each other go.
 
@@ -52,13 +52,12 @@ class Augmenter:
         now and then choose another K-th candidate.
 
         Of two texts a copy changes one: the first, then the second, in turn; so a question and what it is
-        asked of never change both. What answers a question stays, with its place found anew; so do the words
-        of named entities.
+        asked of never change both. What its format keeps, such as the answer to a question or the words of
+        named entities, is never changed, and its new place is found.
 
         Args:
-            rows: With ``text``, and perhaps ``text_pair``, ``word_starts`` and ``word_ends``, ``label``: as
-                :func:`tinybert.data.load` has them.
-            label_kind: ``tags`` and ``span`` have labels that belong to places.
+            rows: As :func:`tinybert.data.load` has them.
+            format: Of the rows.
             seed: Of all drawing.
             first_row: Number of the first of these rows within all rows.
 
@@ -71,9 +70,9 @@ class Augmenter:
         copies: list[list[dict[str, Any]]] = []
         for start, end in blocks(first_row, len(rows)):
             part = rows[start - first_row : end - first_row]
-            prepared = self._prepared([_sides_of(row, label_kind, self.language) for row in part])
+            prepared = self._prepared([self._sides(row, format) for row in part])
             for number, sides in enumerate(prepared, start=start):
-                copies.append(self._copies(sides, label_kind, np.random.default_rng([seed, number])))
+                copies.append(self._copies(sides, format, np.random.default_rng([seed, number])))
         return copies
 
     def _prepared(self, block: list[_Sides]) -> list[_Sides]:
@@ -86,11 +85,15 @@ class Augmenter:
         unique = list(dict.fromkeys(flat))
         ready = dict(zip(unique, prepare(unique), strict=True))
         return [
-            _Sides(sides.row, tuple(ready[example] for example in sides.examples), sides.answers)
+            _Sides(sides.row, sides.parts, tuple(ready[example] for example in sides.examples))
             for sides in block
         ]
 
-    def _copies(self, sides: _Sides, label_kind: LabelKind, rng: np.random.Generator) -> list[dict[str, Any]]:
+    def _sides(self, row: Row, format: RowFormat) -> _Sides:
+        parts = tuple(format.parts(row))
+        return _Sides(row, parts, tuple(_example_of(part, self.language) for part in parts))
+
+    def _copies(self, sides: _Sides, format: RowFormat, rng: np.random.Generator) -> list[dict[str, Any]]:
         changed = [self._changed(sides, side, rng) for side in range(len(sides.examples))]
         seen = {tuple(example.text for example in sides.examples)}
         copies: list[dict[str, Any]] = []
@@ -101,7 +104,8 @@ class Augmenter:
             texts = tuple(example.text for example in examples)
             if texts not in seen:
                 seen.add(texts)
-                copies.append(_row_of(sides, examples, label_kind))
+                made = map(_part_of, sides.parts, sides.examples, examples)
+                copies.append(format.copy(sides.row, list(made)))
         return copies
 
     def _changed(self, sides: _Sides, side: int, rng: np.random.Generator) -> list[Example]:
@@ -137,45 +141,26 @@ def _held(example: Example) -> tuple[list[str], list[int] | None]:
     return [example.words[index] for index in kept], tags
 
 
-def _sides_of(row: Row, label_kind: LabelKind, language: Language) -> _Sides:
-    if label_kind == "tags":
-        spans = list(zip(row["word_starts"], row["word_ends"], strict=True))
-        return _Sides(row, (Example.of_spans(row["text"], spans, tags=row.get("label")),))
-    first = Example.of(row["text"], language)
-    pair = row.get("text_pair")
-    if pair is None:
-        return _Sides(row, (first,))
-    label = (row.get("label") or ()) if label_kind == "span" else ()
-    answers = tuple((int(start), int(end)) for start, end in label)
-    return _Sides(row, (first, Example.of(pair, language, kept=answers)), answers)
+def _example_of(part: TextPart, language: Language) -> Example:
+    if part.words is None:
+        return Example.of(part.text, language, kept=part.kept)
+    return Example.of_spans(part.text, part.words, tags=part.tags)
 
 
-def _row_of(sides: _Sides, examples: Sequence[Example], label_kind: LabelKind) -> dict[str, Any]:
-    copy = dict(sides.row)
-    copy["text"] = examples[0].text
-    if len(examples) > 1:
-        copy["text_pair"] = examples[1].text
-    if label_kind == "tags":
-        copy["word_starts"] = [start for start, _ in examples[0].spans]
-        copy["word_ends"] = [end for _, end in examples[0].spans]
-        if examples[0].tags is not None:
-            copy["label"] = list(examples[0].tags)
-    elif label_kind == "span":
-        if copy.get("label") is not None:
-            copy["label"] = _moved(sides.answers, sides.examples[-1], examples[-1])
-    elif "label" in copy:
-        copy["label"] = None
-    return copy
+def _part_of(before: TextPart, old: Example, new: Example) -> TextPart:
+    """Return a text after the change, with its words, tags and kept stretches where they are now."""
+    words = None if before.words is None else tuple(new.spans)
+    return TextPart(new.text, words, new.tags, _moved(before.kept, old, new))
 
 
-def _moved(answers: Sequence[Span], before: Example, after: Example) -> list[list[int]]:
-    """Find answers anew: each lies in a locked word, and these keep their order."""
+def _moved(kept: Sequence[Span], before: Example, after: Example) -> tuple[Span, ...]:
+    """Find kept stretches again: each lies in a locked word, and these keep their order."""
     old, new = (
         [span for span, locked in zip(each.spans, each.locked, strict=True) if locked]
         for each in (before, after)
     )
-    moved: list[list[int]] = []
-    for start, end in answers:
+    moved: list[Span] = []
+    for start, end in kept:
         shift = next((n[0] - o[0] for o, n in zip(old, new, strict=True) if o[0] <= start and end <= o[1]), 0)
-        moved.append([start + shift, end + shift])
-    return moved
+        moved.append((start + shift, end + shift))
+    return tuple(moved)

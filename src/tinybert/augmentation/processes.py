@@ -13,10 +13,11 @@ from concurrent.futures.process import BrokenProcessPool
 from itertools import islice
 from typing import Any
 
-from tinybert.augmentation.augmenter import BLOCK, Augmenter, LabelKind, Row
+from tinybert.augmentation.augmenter import BLOCK, Augmenter, Row
+from tinybert.data.row_format import RowFormat
 from tinybert.errors import RecipeError
 
-Block = tuple[int, Sequence[Row], LabelKind, int]
+Block = tuple[int, Sequence[Row], RowFormat, int]
 _make: list[Callable[[], Augmenter]] = []
 _own: list[Augmenter] = []
 """A worker's augmenter, made once, and what makes it."""
@@ -26,7 +27,7 @@ def copies_in_blocks(
     make: Callable[[], Augmenter],
     rows: Sequence[Row],
     *,
-    label_kind: LabelKind,
+    format: RowFormat,
     seed: int,
     num_processes: int = 1,
     first_row: int = 0,
@@ -37,7 +38,7 @@ def copies_in_blocks(
         make: Makes an augmenter; for several processes a function of a module, or ``partial`` of one, which
             also sets the number of threads.
         rows: All rows: a list, or anything with a length whose slices are lists of rows.
-        label_kind: As for ``copies_of``.
+        format: As for ``copies_of``.
         seed: As for ``copies_of``.
         num_processes: 1 works in this process.
         first_row: Number of the first of these rows within all rows, a multiple of 256.
@@ -46,8 +47,7 @@ def copies_in_blocks(
         RecipeError: A process was stopped from outside.
     """
     parts: Iterator[Block] = (
-        (first_row + start, rows[start : start + BLOCK], label_kind, seed)
-        for start in range(0, len(rows), BLOCK)
+        (first_row + start, rows[start : start + BLOCK], format, seed) for start in range(0, len(rows), BLOCK)
     )
     if num_processes == 1:
         augmenter = make()
@@ -89,5 +89,5 @@ def _work(part: Block) -> list[list[dict[str, Any]]]:
 
 
 def _copies(augmenter: Augmenter, part: Block) -> list[list[dict[str, Any]]]:
-    start, rows, label_kind, seed = part
-    return augmenter.copies_of(rows, label_kind=label_kind, seed=seed, first_row=start)
+    start, rows, format, seed = part
+    return augmenter.copies_of(rows, format=format, seed=seed, first_row=start)

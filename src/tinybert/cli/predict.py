@@ -19,23 +19,24 @@ def predict(
     input: Path | None = None,
     output: Path | None = None,
     backend: str = "auto",
+    task: str | None = None,
     json: Flag = False,
 ) -> None:
-    """Answer texts, or questions over a text, with a run or a checkpoint.
+    """Predict texts, or answer questions over a text, with a run or a checkpoint.
 
     Args:
         run: Run, checkpoint or hub name.
-        texts: Texts to answer, or questions.
+        texts: Texts to predict, or questions.
         text_pair: The second text, for a model of pairs, or the text that questions are asked of.
         context_file: A text file of any length that questions are asked of.
         input: A file: .txt (one text a line), .jsonl, .csv, .tsv, .parquet, .json or .conll with the columns
             text (or tokens; or question and context).
-        output: Where answers of --input go: .jsonl, .csv or .tsv; standard output when not given.
+        output: Where predictions of --input go: .jsonl, .csv or .tsv; standard output when not given.
         backend: auto (the export that is fastest here, or torch), torch, torch-bf16, onnx-int8, openvino-int8
             or another that was exported.
+        task: package.module:attr, for a run of a task of your own; its code is run.
         json: Print JSON lines; always when output is not a terminal.
     """
-    from tinybert.cli.show import show_answer
     from tinybert.console import say, warn
     from tinybert.errors import RecipeError
     from tinybert.inference import Predictor
@@ -45,7 +46,9 @@ def predict(
 
     quiet_libraries()
     if output is not None and input is None:
-        raise RecipeError("predict", "--output goes with --input FILE; texts are answered on standard output")
+        raise RecipeError(
+            "predict", "--output goes with --input FILE; texts are predicted on standard output"
+        )
     if context_file is not None:
         if text_pair is not None:
             raise RecipeError("predict", "give either --context or --context-file")
@@ -55,25 +58,25 @@ def predict(
             "predict", "--context goes with questions on the command line; a file has a column of contexts"
         )
     words = rows_of_words(texts, text_pair=text_pair, has_file=input is not None)
-    predictor = Predictor(run, backend=backend)
-    if text_pair is not None and predictor.task.label_kind == "tags":
+    predictor = Predictor(run, backend=backend, task=task)
+    if text_pair is not None and predictor.task.format.text_pair is None:
         raise RecipeError(
             "predict",
-            "a model of named entities reads one text at a time; leave --text-pair and --context out",
+            f"a model of {predictor.task.name} reads one text at a time; leave --text-pair and --context out",
         )
     if input is not None:
         counts = predict_file(predictor, input, output)
-        say(f"{counts.num_rows - counts.num_bad:,} rows answered with {predictor.backend}")
+        say(f"{counts.num_rows - counts.num_bad:,} rows predicted with {predictor.backend}")
         if counts.num_bad:
             where = f", they are in {counts.bad_rows}" if counts.bad_rows else ""
-            warn(f"{counts.num_bad:,} of {counts.num_rows:,} rows have no answer{where}")
-        if counts.num_cut:
-            warn(f"{counts.num_cut:,} texts were cut to {predictor.max_length} tokens")
+            warn(f"{counts.num_bad:,} of {counts.num_rows:,} rows have no prediction{where}")
+        if counts.num_truncated:
+            warn(f"{counts.num_truncated:,} texts were truncated to {predictor.max_length} tokens")
         return
-    for text, answer in zip(texts, predictor(words), strict=True):
+    for text, prediction in zip(texts, predictor(words), strict=True):
         if json or not sys.stdout.isatty():
-            print(as_json({predictor.asked: text}, answer))
+            print(as_json({predictor.task.format.text.description: text}, prediction))
         else:
-            print(show_answer(text, answer))
-    if predictor.num_cut:
-        warn(f"{predictor.num_cut:,} texts were cut to {predictor.max_length} tokens")
+            print(prediction.shown(text))
+    if predictor.num_truncated:
+        warn(f"{predictor.num_truncated:,} texts were truncated to {predictor.max_length} tokens")

@@ -51,13 +51,19 @@ class DataSection(Section):
     on_orphan_tag: Literal["repair", "refuse"] = Field(
         default="repair", description="ner: an I- tag without its B- begins an entity, or is a bad row"
     )
-    max_leakage: float | None = Field(
-        default=None,
+    max_leakage: float = Field(
+        default=0.2,
         ge=0,
         le=1,
-        description="share of test rows that may also stand in train before we stop: 0.01, and 0.05 for ner, "
-        "where short lines recur",
+        description="share of test rows that may also stand in train; above it training stops, below it "
+        "scores are given with and without them",
     )
+
+    @field_validator("max_leakage", mode="before")
+    @classmethod
+    def _default_of_before(cls, value: object) -> object:
+        """Read the null that recipes of earlier versions hold."""
+        return 0.2 if value is None else value
 
 
 class TeacherSection(Section):

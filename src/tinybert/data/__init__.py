@@ -1,7 +1,7 @@
 """Rows in, batches out: read, check and split text, turn it into tensors.
 
-The names that need torch (``Collator``, ``LengthGroupedSampler``, ``lengths_of``, ``sorted_by_length``,
-``TextDataset``) are imported on first use.
+The names that need torch (``Collator``, ``LengthGroupedSampler``, ``lengths_of``, ``sorted_by_length``) are
+imported on first use.
 """
 
 from __future__ import annotations
@@ -10,42 +10,34 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from tinybert.data.encode import (
-    WINDOWED,
-    Form,
     Truncation,
     count_truncated,
     encode,
-    encode_columns,
     encode_split,
-    gold_labels,
     pad,
     tokenise,
 )
 from tinybert.data.findings import BadRow
 from tinybert.data.labelled import TextData, load
-from tinybert.data.labels import LabelKind, LabelScheme
+from tinybert.data.labels import LabelScheme
+from tinybert.data.row_format import RowFormat, TextRow
 
 if TYPE_CHECKING:
     from tinybert.data.collate import Collator
     from tinybert.data.sampler import LengthGroupedSampler, lengths_of, sorted_by_length
-    from tinybert.data.torch_dataset import TextDataset
 
 __all__ = [
-    "WINDOWED",
     "BadRow",
     "Collator",
-    "Form",
-    "LabelKind",
     "LabelScheme",
     "LengthGroupedSampler",
+    "RowFormat",
     "TextData",
-    "TextDataset",
+    "TextRow",
     "Truncation",
     "count_truncated",
     "encode",
-    "encode_columns",
     "encode_split",
-    "gold_labels",
     "lengths_of",
     "load",
     "pad",
@@ -56,7 +48,6 @@ __all__ = [
 _NEEDS_TORCH = {
     "Collator": "tinybert.data.collate",
     "LengthGroupedSampler": "tinybert.data.sampler",
-    "TextDataset": "tinybert.data.torch_dataset",
     "lengths_of": "tinybert.data.sampler",
     "sorted_by_length": "tinybert.data.sampler",
 }

@@ -9,12 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinybert.data.findings import Findings, name_rows
-from tinybert.data.labels import LabelKind, LabelScheme, split_labels
+from tinybert.data.labels import LabelScheme
 from tinybert.data.reading import Part
+from tinybert.data.row_format import RowFormat
 from tinybert.errors import DataError
-
-NO_ANSWER = "[]"
-"""How a question without an answer is kept between the two passes of reading."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +26,7 @@ class Split:
         codes: int64 (N,), for every row of the part its index in ``raw_labels``, -1 unlabelled; for numbers
             float64 (N,), NaN unlabelled.
         raw_labels: The different labels as written, sorted; empty for numbers.
+        leaked: bool (n,), rows that stand in train too; None where none does.
     """
 
     name: str
@@ -35,6 +34,7 @@ class Split:
     rows: NDArray[np.int64]
     codes: NDArray[np.int64] | NDArray[np.float64]
     raw_labels: Sequence[str]
+    leaked: NDArray[np.bool_] | None = None
 
     @property
     def hashes(self) -> NDArray[np.uint64]:
@@ -48,7 +48,8 @@ class Split:
 
     def without(self, drop: NDArray[np.bool_]) -> Split:
         """Return the split without some of its rows."""
-        return replace(self, rows=self.rows[~drop])
+        leaked = None if self.leaked is None else self.leaked[~drop]
+        return replace(self, rows=self.rows[~drop], leaked=leaked)
 
     def set_aside(self, drop: NDArray[np.bool_], why: Sequence[str], field: str, findings: Findings) -> Split:
         """Note rows as bad, and return the split without them."""
@@ -57,13 +58,13 @@ class Split:
         return self.without(drop)
 
 
-def code_labels(part: Part, kind: LabelKind) -> tuple[NDArray[np.int64] | NDArray[np.float64], list[str]]:
+def code_labels(part: Part, format: RowFormat) -> tuple[NDArray[np.int64] | NDArray[np.float64], list[str]]:
     """Return the labels of a part as numbers, and for names what each number stands for."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
     column = part.rows.column("label")
-    if kind == "value":
+    if format.has_numbers:
         return column.to_numpy().astype(np.float64), []
     raw_labels = sorted(text for text in column.unique().to_pylist() if text is not None)
     if not raw_labels:
@@ -72,46 +73,19 @@ def code_labels(part: Part, kind: LabelKind) -> tuple[NDArray[np.int64] | NDArra
     return codes.fill_null(-1).to_numpy().astype(np.int64), raw_labels
 
 
-def names_in(raw_labels: Sequence[str], kind: LabelKind, separator: str) -> list[frozenset[str]]:
-    """Return the label names in each label as written."""
-    if kind == "span":
-        return [frozenset() for _ in raw_labels]
-    if kind == "single":
-        return [frozenset([raw]) for raw in raw_labels]
-    return [frozenset(_names_or_none(raw, separator)) for raw in raw_labels]
+def labelled_rows(split: Split) -> NDArray[np.bool_]:
+    """Return which rows of the split's part have a label."""
+    return split.codes >= 0 if split.codes.dtype.kind == "i" else ~np.isnan(split.codes)
 
 
-def _names_or_none(raw: str, separator: str) -> list[str]:
-    try:
-        return split_labels(raw, separator)
-    except ValueError:  # reported with its row by refuse_unknown_labels
-        return []
-
-
-def numbers_as_classes(splits: Sequence[Split], scheme: LabelScheme) -> str | None:
-    """Say that a column of measured numbers was taken for classes: fractions, nearly each row its own."""
-    num_labelled = sum(int((split.codes[split.rows] >= 0).sum()) for split in splits)
-    if scheme.kind != "single" or 2 * scheme.num_labels <= num_labelled:
-        return None
-    try:
-        values = [float(name) for name in scheme.names]
-    except ValueError:
-        return None
-    if all(value.is_integer() for value in values):
-        return None
-    return (
-        f"the labels are numbers, {scheme.num_labels:,} different ones in {num_labelled:,} rows "
-        f"({', '.join(scheme.names[:3])}, …); for numbers set the task to regression (--task regression), "
-        "or name another column as the label"
-    )
-
-
-def refuse_unknown_labels(split: Split, scheme: LabelScheme, findings: Findings, *, owner: str) -> Split:
+def refuse_unknown_labels(
+    split: Split, scheme: LabelScheme, findings: Findings, *, format: RowFormat, owner: str
+) -> Split:
     """Set rows aside whose label the scheme does not know."""
     reasons: dict[int, str] = {}
     for code, raw in enumerate(split.raw_labels):
         try:
-            scheme.convert(raw)
+            format.convert(raw, scheme)
         except DataError as error:
             reasons[code] = error.problems[0].replace("unknown label", f"unknown to {owner}: label", 1)
     drop = np.isin(split.codes[split.rows], list(reasons)) if reasons else np.zeros(len(split.rows), bool)
@@ -138,6 +112,9 @@ def check_leakage(train: Split, other: Split, findings: Findings, *, max_leakage
         other: Validation or test rows.
         findings: Where bad rows, problems and warnings go.
         max_leakage: Share of rows above which it is a problem, or None where it is only ever a warning.
+
+    Returns:
+        The split with its ``leaked`` rows marked, or, where bad rows are skipped, without them.
     """
     leaked, where = find_leakage(train, other)
     if not leaked.any():
@@ -155,7 +132,7 @@ def check_leakage(train: Split, other: Split, findings: Findings, *, max_leakage
             f"{message}; that is more than data.max_leakage={max_leakage:g}: remove them from one, "
             "or set data.on_bad_row=skip to leave them out of the test"
         )
-    return other
+    return replace(other, leaked=leaked)
 
 
 def _describe_leakage(other: Split, leaked: NDArray[np.bool_], where: Sequence[str]) -> str:
@@ -193,26 +170,13 @@ def warn_of_duplicates(train: Split, findings: Findings) -> None:
         )
 
 
-def check_variety(train: Split, kind: LabelKind, findings: Findings) -> None:
-    """Refuse training rows that all have the same class; doubt those that mostly have one of their own.
-
-    Questions without a single answer among them are refused too.
-    """
-    if kind == "span" and train.labels_present() == [NO_ANSWER]:
-        findings.problems.append(
-            "train: no question has an answer in its text (is data.label the right column?)"
-        )
-    if kind != "single" or not len(train.rows):
+def check_variety(train: Split, format: RowFormat, findings: Findings) -> None:
+    """Refuse training rows that teach nothing, and doubt odd ones, as their format says."""
+    if not len(train.rows) or not train.raw_labels:
         return
     present = train.labels_present()
     num_labelled = int((train.codes[train.rows] >= 0).sum())
-    if len(present) == 1:
-        findings.problems.append(
-            f"train: all {num_labelled:,} labelled rows have the label {present[0]!r}; at least two labels "
-            "are needed (is data.label the right column, and data.max_train_rows large enough?)"
-        )
-    elif num_labelled >= 20 and len(present) > num_labelled / 2:
-        findings.warnings.append(
-            f"train: {len(present):,} different labels in {num_labelled:,} rows; is data.label the right "
-            "column? for numbers set task=regression"
-        )
+    if problem := format.variety_problem(present, num_labelled):
+        findings.problems.append(f"train: {problem}")
+    elif warning := format.variety_warning(present, num_labelled):
+        findings.warnings.append(f"train: {warning}")

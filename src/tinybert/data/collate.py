@@ -9,14 +9,12 @@ import torch
 from torch import Tensor
 
 from tinybert.data.encode import IGNORED_CLASS, pad
-from tinybert.data.windows import PLACES
 from tinybert.errors import DataError
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 TEACHER = "teacher_"
-TOKEN_COLUMNS = ("input_ids", "token_type_ids", "continues", "words", *PLACES)
 
 
 class Collator:
@@ -41,8 +39,9 @@ class Collator:
         Returns:
             ``input_ids``, ``attention_mask`` and perhaps ``token_type_ids``, int64 (B, L); ``labels`` int64
             (B,) or float32 (B,) or (B, C), for tags int64 (B, L), for answers int64 (B, 2); ``row`` int64
-            (B,); where the rows have them, ``continues`` bool (B, L), ``words``, ``piece_starts`` and
-            ``piece_ends`` (B, L), -1 at padding; and ``teacher_*`` likewise (B, L_teacher).
+            (B,); where the rows have them, ``continues`` bool (B, L), ``piece_starts``, ``piece_ends``
+            and the columns of the row format (B, L), -1 at padding; and ``teacher_*`` likewise, (B,
+            L_teacher).
 
         Raises:
             DataError: The rows carry a teacher's tokens and no teacher's tokenizer was given.
@@ -61,12 +60,18 @@ class Collator:
     def _pad(
         self, rows: Sequence[Mapping[str, Any]], tokenizer: PreTrainedTokenizerBase, prefix: str
     ) -> dict[str, Tensor]:
-        bare = [{key: row[prefix + key] for key in TOKEN_COLUMNS if prefix + key in row} for row in rows]
+        names = [name for name, value in rows[0].items() if isinstance(value, list) and _is_of(name, prefix)]
+        bare = [{name.removeprefix(prefix): row[name] for name in names} for row in rows]
         padding = tokenizer.pad_token_id
         if not isinstance(padding, int):
             raise DataError("tokenizer", "has no padding token; set tokenizer.pad_token")
         padded = pad(bare, pad_token_id=padding)
         return {prefix + key: tensor for key, tensor in padded.items()}
+
+
+def _is_of(name: str, prefix: str) -> bool:
+    """Return whether a column of one value a token is of this side: the student's, or the teacher's."""
+    return name != "labels" and name.startswith(TEACHER) == bool(prefix)
 
 
 def _label_tensor(labels: list[Any]) -> Tensor:

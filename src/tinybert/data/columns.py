@@ -1,4 +1,4 @@
-"""Which column is the text, the second text and the label."""
+"""Which column of a table is the text, the second text and the label."""
 
 from __future__ import annotations
 
@@ -6,40 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tinybert.config import DataSection
-from tinybert.data.labels import LabelKind
+from tinybert.data.row_format import Column, ColumnNames, RowFormat
 from tinybert.lookup import nearest
-from tinybert.sources.columns import TEXT_NAMES
-
-# the first name wins outright; two of the others together are ambiguous
-PAIR_NAMES = ("text_pair", "sentence2", "sentence_b", "text2", "text_b", "hypothesis", "question2")
-LABEL_NAMES = (
-    *("label", "labels", "intent", "category", "class", "target", "score", "sentiment", "rating", "stars"),
-    *("emotion", "topic", "similarity", "tags"),
-)
-
-TOKEN_NAMES = ("tokens", "words", *TEXT_NAMES)
-TAG_NAMES = ("tags", "ner_tags", "spans", "entities", "label", "labels", "ner")
-QUESTION_NAMES = ("question", "query")
-CONTEXT_NAMES = ("context", "passage", "paragraph", "document", "text", "text_pair")
-ANSWER_NAMES = ("answers", "answer", "label")
-
-# kind of label → names of the text, the second text and the label
-_KNOWN: dict[LabelKind, tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]] = {
-    "single": (TEXT_NAMES, PAIR_NAMES, LABEL_NAMES),
-    "multi": (TEXT_NAMES, PAIR_NAMES, LABEL_NAMES),
-    "value": (TEXT_NAMES, PAIR_NAMES, LABEL_NAMES),
-    "tags": (TOKEN_NAMES, (), TAG_NAMES),
-    "span": (QUESTION_NAMES, CONTEXT_NAMES, ANSWER_NAMES),
-}
-
-
-@dataclass(frozen=True)
-class Columns:
-    """The columns that are read; ``text_pair`` and ``label`` may be None."""
-
-    text: str
-    text_pair: str | None
-    label: str | None
 
 
 @dataclass(frozen=True)
@@ -51,32 +19,38 @@ class _Wish:
 
 
 def find_columns(
-    present: Sequence[str], settings: DataSection, *, label_required: bool, kind: LabelKind = "single"
-) -> tuple[Columns | None, list[str]]:
+    present: Sequence[str], settings: DataSection, *, format: RowFormat, label_required: bool
+) -> tuple[ColumnNames | None, list[str]]:
     """Choose the columns; return them (None when the text or a needed label is not found) and the problems.
 
-    What the settings name must be there. Else known names are looked for, in any case. A second text is
-    looked for only when the settings do not name the first: naming ``data.text`` alone means single texts.
+    What the settings name must be there. Else usual names are looked for, in any case. An optional second
+    text is looked for only when the settings do not name the first: naming ``data.text`` alone means single
+    texts.
 
-    Example:
-        >>> find_columns(["idx", "Sentence", "label"], DataSection(), label_required=True)[0]
-        Columns(text='Sentence', text_pair=None, label='label')
+    Args:
+        present: The table's columns.
+        settings: May name some.
+        format: Says how columns are usually called.
+        label_required: Every row must have a label.
     """
     problems: list[str] = []
-    texts, pairs, labels = _KNOWN[kind]
-    is_question = kind == "span"
-    text_wish = _Wish("data.text", settings.text, texts, "question" if is_question else "text")
+    text_wish = _Wish("data.text", settings.text, format.text.names, format.text.description)
     text = _find(text_wish, present, problems, required=True)
-    pair_names = () if settings.text and not is_question else pairs
-    pair_wish = _Wish(
-        "data.text_pair", settings.text_pair, pair_names, "context" if is_question else "second text"
-    )
-    pair = _find(pair_wish, present, problems, required=is_question)
-    label_wish = _Wish("data.label", settings.label, labels, "answer" if is_question else "label")
+    pair = _find_pair(present, settings, format, problems)
+    label_wish = _Wish("data.label", settings.label, format.label.names, format.label.description)
     label = _find(label_wish, present, problems, required=label_required)
     chosen = [name for name in (text, pair, label) if name is not None]
     problems += [f"column {name!r} cannot be two things" for name in set(chosen) if chosen.count(name) > 1]
-    return (None if problems or text is None else Columns(text, pair, label)), problems
+    return (None if problems or text is None else ColumnNames(text, pair, label)), problems
+
+
+def _find_pair(
+    present: Sequence[str], settings: DataSection, format: RowFormat, problems: list[str]
+) -> str | None:
+    column = format.text_pair or Column((), "second text")
+    names = column.names if column.required or not settings.text else ()
+    wish = _Wish("data.text_pair", settings.text_pair, names, column.description)
+    return _find(wish, present, problems, required=column.required)
 
 
 def _find(wish: _Wish, present: Sequence[str], problems: list[str], *, required: bool) -> str | None:

@@ -21,17 +21,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from tinybert.data.labels import LabelKind
-from tinybert.data.windows import (
-    PLACES,
-    Columns,
-    answer_pieces,
-    encode_same_windows,
-    encode_whole,
-    encode_windows,
-    tags_of_pieces,
-    words_of_pieces,
-)
+from tinybert.data.row_format import RowFormat
+from tinybert.data.windows import NOWHERE, OFFSETS, encode_same_windows, encode_whole
 from tinybert.errors import DataError
 from tinybert.sources.arrow import temporary_folder, write_rows
 
@@ -44,26 +35,6 @@ if TYPE_CHECKING:
 ROWS_AT_ONCE = 2000
 MAX_ROWS_SAMPLED = 10_000
 IGNORED_CLASS = -100
-WINDOWED: tuple[LabelKind, ...] = ("tags", "span")
-"""Kinds of label that belong to places in the text: a long row is read in windows, nothing is cut."""
-
-
-@dataclass(frozen=True)
-class Form:
-    """What an encoded row is.
-
-    Attributes:
-        kind: Of the label: it says whether a row is a whole text or a window.
-        every_piece: For tags, teach every piece of a word, not only the first.
-        places: Keep the place of every piece in the text; windows always have them.
-    """
-
-    kind: LabelKind = "single"
-    every_piece: bool = False
-    places: bool = False
-
-
-WHOLE = Form()
 
 
 @dataclass(frozen=True)
@@ -81,12 +52,6 @@ class Truncation:
     tokens_cut: int
     longest: int
     sampled: int
-
-
-def gold_labels(rows: Dataset, kind: LabelKind) -> np.ndarray | list[object]:
-    """Return a split's labels: an array where a text has one, a list where labels belong to places in it."""
-    labels = list(rows["label"])
-    return labels if kind in WINDOWED else np.asarray(labels)
 
 
 def tokenise(texts: Sequence[str], tokenizer: PreTrainedTokenizerBase) -> list[list[str]]:
@@ -141,13 +106,12 @@ def pad(
     """Step 3: make the rows of one batch as long as its longest.
 
     Args:
-        rows: Each with ``input_ids`` (L_row,) and perhaps ``token_type_ids`` (L_row,).
+        rows: Each with ``input_ids`` (L_row,) and perhaps other columns of one value a token.
         pad_token_id: What fills the empty positions of ``input_ids``.
 
     Returns:
-        int64 tensors (B, L): ``input_ids``, ``attention_mask`` (1 where a token is real), and
-        ``token_type_ids``, ``continues`` (bool), ``words``, ``piece_starts`` and ``piece_ends`` when the rows
-        have them.
+        int64 tensors (B, L): ``attention_mask`` (1 where a token is real), and each column, -1 at padding;
+        0 in ``token_type_ids``, false in ``continues`` (bool).
 
     Example:
         >>> pad([{"input_ids": [5, 6]}, {"input_ids": [7]}], pad_token_id=0)["attention_mask"].tolist()
@@ -157,11 +121,11 @@ def pad(
 
     longest = max(len(row["input_ids"]) for row in rows)
     fills = {"input_ids": pad_token_id, "token_type_ids": 0, "continues": False}
-    fills |= {"words": -1, **dict.fromkeys(PLACES, -1)}
     batch = {
-        key: torch.tensor([[*row[key], *[fill] * (longest - len(row[key]))] for row in rows])
-        for key, fill in fills.items()
-        if key in rows[0]
+        key: torch.tensor(
+            [[*row[key], *[fills.get(key, NOWHERE)] * (longest - len(row[key]))] for row in rows]
+        )
+        for key in rows[0]
     }
     lengths = torch.tensor([len(row["input_ids"]) for row in rows])
     batch["attention_mask"] = (torch.arange(longest) < lengths[:, None]).long()
@@ -173,7 +137,8 @@ def encode_split(
     tokenizer: PreTrainedTokenizerBase,
     *,
     max_length: int,
-    form: Form = WHOLE,
+    format: RowFormat | None = None,
+    offsets: bool = False,
     prefix: str = "",
     like: Dataset | None = None,
     cache_dir: str | Path | None = None,
@@ -184,31 +149,30 @@ def encode_split(
         dataset: As :func:`tinybert.data.load` has it.
         tokenizer: A fast tokenizer.
         max_length: Longest row in tokens.
-        form: What an encoded row is: a whole text, or a window of one.
+        format: What a row is; a whole text or pair when None.
+        offsets: Keep the offsets of every piece in the text; windows always have them.
         prefix: ``"teacher_"`` for the columns of a teacher with another tokenizer; then only the token
-            columns and their places are written, to be laid beside the student's.
+            columns and their offsets are written, to be laid beside the student's.
         like: The student's windows, which the teacher is to read.
         cache_dir: Keep the result here, named by its content, and find it again; else in a temporary folder
             that disappears when Python exits.
 
     Returns:
-        ``input_ids``, ``token_type_ids`` when the tokenizer gives them, with places ``piece_starts`` and
+        ``input_ids``, ``token_type_ids`` when the tokenizer gives them, with offsets ``piece_starts`` and
         ``piece_ends`` (see :mod:`tinybert.data.windows`), and without a prefix ``length`` (tokens), ``row``
-        (index of the encoded row), for windows ``example`` (index within the split), for tags ``words``, and
-        ``labels``. An unlabelled row has -100 (a class, a tag, a place), NaN (a number) or a row of NaN
-        (several classes); a multi-label split without any label has no ``labels``.
+        (index of the encoded row), for windows ``example`` (index within the split) and the format's own
+        columns, and ``labels``. An unlabelled row has -100 (whole numbers), NaN (a number) or a row of NaN
+        (a list of numbers); a split of lists without any label has no ``labels``.
     """
     from datasets import Dataset
 
     folder = temporary_folder() if cache_dir is None else Path(cache_dir)
-    key = _key(dataset, tokenizer, max_length=max_length, form=form, prefix=prefix, like=like)
+    reading = _Reading(tokenizer, max_length, format, offsets=offsets, prefix=prefix, like=like)
+    key = _key(dataset, reading)
     file = folder / f"encoded-{key}.arrow"
     if not file.is_file():
-        schema = _schema(dataset, tokenizer, form, prefix)
-        batches = _encoded_batches(
-            dataset, tokenizer, max_length=max_length, form=form, schema=schema, prefix=prefix, like=like
-        )
-        write_rows(file, schema, batches)
+        schema = _schema(dataset, reading)
+        write_rows(file, schema, _encoded_batches(dataset, reading, schema))
     return Dataset.from_file(str(file))
 
 
@@ -228,30 +192,63 @@ def count_truncated(dataset: Dataset, tokenizer: PreTrainedTokenizerBase, *, max
     return Truncation(rows, cut, longest, sampled)
 
 
-def _encoded_batches(
-    dataset: Dataset,
+@dataclass(frozen=True)
+class _Reading:
+    """How a split is encoded; see :func:`encode_split`."""
+
+    tokenizer: PreTrainedTokenizerBase
+    max_length: int
+    format: RowFormat | None
+    offsets: bool
+    prefix: str
+    like: Dataset | None
+
+    @property
+    def windowed(self) -> bool:
+        return self.format is not None and self.format.windowed
+
+    def encode(self, batch: dict[str, Any], start: int) -> dict[str, list[Any]]:
+        """Encode some rows, the first of which is row ``start`` of the split."""
+        if self.like is not None:
+            windows = _windows_of(self.like, start)
+            return encode_same_windows(self.tokenizer, batch, windows, max_length=self.max_length)
+        encoder = encode_text if self.format is None else self.format.encode
+        return encoder(self.tokenizer, batch, max_length=self.max_length, offsets=self.offsets)
+
+
+def encode_text(
     tokenizer: PreTrainedTokenizerBase,
+    batch: Mapping[str, Sequence[Any]],
     *,
     max_length: int,
-    form: Form,
-    schema: pa.Schema,
-    prefix: str,
-    like: Dataset | None,
+    offsets: bool = False,
+) -> dict[str, list[Any]]:
+    """Encode the columns ``text`` and maybe ``text_pair``, one row each; what is too long is truncated."""
+    encoder = encode_whole if offsets else encode
+    return cast(
+        "dict[str, list[Any]]",
+        encoder(tokenizer, batch["text"], batch.get("text_pair"), max_length=max_length),
+    )
+
+
+def _windows_of(like: Dataset, start: int) -> dict[str, Any]:
+    """Return the windows of the rows from ``start`` on, their examples counted from there."""
+    first, last = np.searchsorted(np.asarray(like["example"]), [start, start + ROWS_AT_ONCE]).tolist()
+    windows = like[first:last]
+    windows["example"] = [example - start for example in windows["example"]]
+    return windows
+
+
+def _encoded_batches(
+    dataset: Dataset, reading: _Reading, schema: pa.Schema
 ) -> Iterator[dict[str, Sequence[Any]]]:
-    num_labels = _num_labels(dataset) if form.kind not in WINDOWED else None
-    examples = None if like is None else np.asarray(like["example"])
+    num_labels = None if reading.windowed else _num_labels(dataset)
     num_rows = 0
     for start in range(0, len(dataset), ROWS_AT_ONCE):
         batch = dataset[start : start + ROWS_AT_ONCE]
-        if like is not None and examples is not None:
-            first, last = np.searchsorted(examples, [start, start + ROWS_AT_ONCE]).tolist()
-            windows = like[first:last]
-            windows["example"] = [example - start for example in windows["example"]]
-            found = encode_same_windows(tokenizer, batch, windows, max_length=max_length)
-        else:
-            found = encode_columns(tokenizer, batch, form, max_length=max_length)
-        columns: dict[str, Sequence[Any]] = {prefix + key: value for key, value in found.items()}
-        if not prefix:
+        found = reading.encode(batch, start)
+        columns: dict[str, Sequence[Any]] = {reading.prefix + key: value for key, value in found.items()}
+        if not reading.prefix:
             columns["length"] = [len(ids) for ids in found["input_ids"]]
             columns["row"] = range(num_rows, num_rows + len(columns["length"]))
             num_rows += len(columns["length"])
@@ -263,53 +260,23 @@ def _encoded_batches(
         yield {name: columns[name] for name in schema.names}
 
 
-def encode_columns(
-    tokenizer: PreTrainedTokenizerBase, batch: Mapping[str, Sequence[Any]], form: Form, *, max_length: int
-) -> Columns:
-    """Encode some rows: step 2 for a whole text, or for the windows of a long one.
-
-    Args:
-        tokenizer: A fast tokenizer.
-        batch: ``text``, ``text_pair``, ``word_starts``, ``word_ends``, ``label``: those there are.
-        form: What an encoded row is.
-        max_length: Longest row in tokens.
-
-    Returns:
-        The token columns, and for windows ``example``, ``words`` (tags) and ``labels`` (where there are any).
-    """
-    texts, pairs = batch["text"], batch.get("text_pair")
-    if form.kind not in WINDOWED:
-        encoder = encode_whole if form.places else encode
-        return cast(Columns, encoder(tokenizer, texts, pairs, max_length=max_length))
-    found = encode_windows(tokenizer, texts, pairs, max_length=max_length)
-    labels = batch.get("label")
-    if form.kind == "tags":
-        firsts = words_of_pieces(found, batch)
-        found["words"] = words_of_pieces(found, batch, every_piece=True) if form.every_piece else firsts
-        if labels is not None:
-            tags = [labels[row] or [] for row in found["example"]]
-            found["labels"] = tags_of_pieces(found["words"], tags, firsts)
-    elif labels is not None:
-        found["labels"] = answer_pieces(found, batch, labels)
-    return found
-
-
-def _schema(dataset: Dataset, tokenizer: PreTrainedTokenizerBase, form: Form, prefix: str) -> pa.Schema:
+def _schema(dataset: Dataset, reading: _Reading) -> pa.Schema:
     import pyarrow as pa
 
-    tokens = list(encode(tokenizer, ["a"], max_length=8))
-    tokens += list(PLACES) if form.places or form.kind in WINDOWED else []
-    fields = [pa.field(prefix + name, pa.list_(pa.int32())) for name in tokens]
+    prefix, pieces = reading.prefix, pa.list_(pa.int32())
+    tokens = list(encode(reading.tokenizer, ["a"], max_length=8))
+    tokens += list(OFFSETS) if reading.offsets or reading.windowed else []
+    fields = [pa.field(prefix + name, pieces) for name in tokens]
     if prefix:
         return pa.schema(fields)
     fields += [pa.field("length", pa.int32()), pa.field("row", pa.int64())]
-    if form.kind in WINDOWED:
+    if reading.windowed:
         fields.append(pa.field("example", pa.int64()))
-    if form.kind == "tags":
-        fields.append(pa.field("words", pa.list_(pa.int32())))
+    if reading.format is not None:
+        fields += [pa.field(name, pieces) for name in reading.format.window_columns]
     if "label" in dataset.column_names:
         kind = dataset.features.arrow_schema.field("label").type
-        if form.kind in WINDOWED:
+        if reading.windowed:
             fields.append(pa.field("labels", pa.list_(pa.int64())))
         elif not pa.types.is_list(kind) or _num_labels(dataset) is not None:
             fields.append(pa.field("labels", kind))
@@ -338,24 +305,17 @@ def _num_labels(dataset: Dataset) -> int | None:
     return None
 
 
-def _key(
-    dataset: Dataset,
-    tokenizer: PreTrainedTokenizerBase,
-    *,
-    max_length: int,
-    form: Form,
-    prefix: str,
-    like: Dataset | None,
-) -> str:
+def _key(dataset: Dataset, reading: _Reading) -> str:
     """Name an encoded split by what went into it."""
+    tokenizer = reading.tokenizer
     backend = getattr(tokenizer, "backend_tokenizer", None)
     if backend is None:
         raise DataError("tokenizer", "only fast tokenizers are supported; load it with AutoTokenizer")
-    encode(tokenizer, ["a"], max_length=max_length)  # sets truncation and padding: part of what is hashed
-    digest = hashlib.blake2b(f"{max_length} {form} {prefix} {backend.to_str()}".encode(), digest_size=12)
-    places = None if like is None else like.select_columns(["example", *PLACES])
-    for rows in (dataset, places):
-        for start in range(0, 0 if rows is None else len(rows), ROWS_AT_ONCE):
-            assert rows is not None
+    encode(tokenizer, ["a"], max_length=reading.max_length)  # sets truncation and padding: part of the hash
+    how = f"{reading.max_length} {reading.format} {reading.offsets} {reading.prefix} {backend.to_str()}"
+    digest = hashlib.blake2b(how.encode(), digest_size=12)
+    windows = None if reading.like is None else reading.like.select_columns(["example", *OFFSETS])
+    for rows in (each for each in (dataset, windows) if each is not None):
+        for start in range(0, len(rows), ROWS_AT_ONCE):
             digest.update(repr(rows[start : start + ROWS_AT_ONCE]).encode("utf-8", "surrogatepass"))
     return digest.hexdigest()

@@ -1,10 +1,15 @@
-"""A field of a row, and the objects in it: what is wrong is said by its name."""
+"""A field of a row, and what it may hold: a text, a class, objects; what is wrong is reported by its name."""
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import cast
+
+from tinybert.data.labels import kind_of, plain
+
+PART_SEPARATOR = "\0"  # stands in no text: such rows are refused
 
 
 class FieldError(ValueError):
@@ -50,3 +55,57 @@ def objects_in(holder: Mapping[str, object], field: str) -> list[Mapping[str, ob
         if not isinstance(each, Mapping):
             raise FieldError(field, f"{each!r:.60} stands in the list; an object is expected")
     return cast("list[Mapping[str, object]]", listed)
+
+
+def text_in(raw: Mapping[str, object], column: str) -> str:
+    """Return a field's text.
+
+    Raises:
+        FieldError: It is missing, empty, no text, or one that UTF-8 cannot write.
+    """
+    value = raw.get(column)
+    if value is None:
+        raise FieldError(column, "missing; a text is needed")
+    if not isinstance(value, str):
+        raise FieldError(
+            column, f"a {kind_of(plain(value))} where a text is expected; write the text itself, in quotes"
+        )
+    if not value or value.isspace():
+        raise FieldError(column, "empty; a text with at least one visible character is needed")
+    if PART_SEPARATOR in value:
+        raise FieldError(column, "a NUL byte in the text; remove it (is the file binary, or UTF-16?)")
+    refuse_surrogates([value], column)
+    return value
+
+
+def refuse_surrogates(texts: Sequence[str], column: str) -> None:
+    """Refuse half of a surrogate pair.
+
+    Raises:
+        FieldError: One of the texts holds one.
+    """
+    try:
+        "".join(texts).encode()
+    except UnicodeEncodeError as error:
+        raise FieldError(column, "half of a surrogate pair (a broken emoji?); remove it") from error
+
+
+def hash_texts(texts: Sequence[str]) -> bytes:
+    """Return 8 bytes that stand for a text or a pair of texts."""
+    return hashlib.blake2b(PART_SEPARATOR.join(texts).encode(), digest_size=8).digest()
+
+
+def class_named(raw: object, class_names: Sequence[str]) -> object:
+    """Return the name that a class number stands for, None for -1; a list's one by one; others unchanged."""
+    if isinstance(raw, list):
+        return [class_named(part, class_names) for part in cast("list[object]", raw)]
+    if isinstance(raw, int):
+        return class_names[raw] if 0 <= raw < len(class_names) else None
+    return raw
+
+
+def is_missing(raw: object) -> bool:
+    """Return whether a label is not given: nothing, white space, or NaN."""
+    return (
+        raw is None or (isinstance(raw, str) and not raw.strip()) or (isinstance(raw, float) and raw != raw)
+    )

@@ -16,11 +16,10 @@ from tinybert.config import DataSection
 from tinybert.data import checks
 from tinybert.data.checks import Split
 from tinybert.data.columns import find_columns
-from tinybert.data.entities import exported_rows
 from tinybert.data.findings import BadRow, Findings
-from tinybert.data.labels import Label, LabelKind, LabelScheme, find_separator
-from tinybert.data.questions import nested_rows
+from tinybert.data.labels import Label, LabelScheme, find_separator
 from tinybert.data.reading import Chosen, RowReader
+from tinybert.data.row_format import RowFormat
 from tinybert.data.splitting import keep_rare_labels_in_train, split_by_hash
 from tinybert.sources.arrow import temporary_folder, write_batches
 from tinybert.sources.columns import SOURCE_ROW
@@ -32,8 +31,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from datasets import Dataset
 
-LAYOUTS = {"tags": exported_rows, "span": nested_rows}
-"""What turns other programs' exports into rows, by kind of label."""
 WHOLE = ""  # the split of a table that is not split yet
 MAX_FAULTS_SHOWN = 20
 SPLIT_ORDER = ("train", "validation", "test")
@@ -45,29 +42,31 @@ class TextData:
 
     Attributes:
         splits: ``train``, ``validation``, ``test`` (those there are), each a memory-mapped data set with
-            ``text``, ``text_pair`` for pairs, and ``label``: int (one class), list of 0.0 and 1.0 (several),
-            or float (a number); None where unlabelled. For named entities also ``word_starts`` and
-            ``word_ends`` in characters, and a label is one tag number a word. For questions ``text`` is the
-            question, ``text_pair`` the text it is asked of, and a label is a list of (start, end) in it.
+            the columns that the format stores (``text``, ``text_pair`` for pairs, …) and ``label``, None
+            where unlabelled.
         labels: The labels in the order of the model's outputs.
+        format: What a row is.
         bad_rows: Rows that were set aside (``data.on_bad_row=skip``).
         warnings: What is odd but does not stop.
         is_pair: Whether each row has two texts.
         source: What was loaded, as the user named it.
+        leaked: Held-out split → bool (N,), its rows that stand in train too; only splits that have some.
     """
 
     splits: dict[str, Dataset]
     labels: LabelScheme
+    format: RowFormat
     bad_rows: list[BadRow]
     warnings: list[str]
     is_pair: bool
     source: str
+    leaked: dict[str, NDArray[np.bool_]]
 
 
 @dataclass(frozen=True)
 class _Request:
     settings: DataSection
-    kind: LabelKind
+    format: RowFormat
     need: Sequence[str]
     allow_unlabelled: bool
     known: LabelScheme | None
@@ -77,7 +76,7 @@ def load(
     source: Source,
     *,
     settings: DataSection,
-    label_kind: LabelKind,
+    format: RowFormat,
     need: Sequence[str] = ("train",),
     allow_unlabelled: bool = False,
     known_labels: LabelScheme | None = None,
@@ -98,8 +97,7 @@ def load(
     Args:
         source: A path, a name, a list of rows, or a mapping of split to rows.
         settings: Columns, limits and what to do with bad rows. ``settings.path`` is not read.
-        label_kind: ``single`` (one class), ``multi`` (several), ``value`` (a number), ``tags`` (named
-            entities), ``span`` (questions with answers).
+        format: What a row is: that of a task.
         need: Splits that must be there. Without ``train`` nothing else is opened.
         allow_unlabelled: Training rows may lack a label.
         known_labels: Those of a model that is to be used on this data; else they come from train.
@@ -110,13 +108,12 @@ def load(
             a row. All problems are listed with file, row, column, what is allowed and the fix.
     """
     subject = name_source(source)
-    request = _Request(settings, label_kind, need, allow_unlabelled, known_labels)
+    format = format.configured(settings)
+    request = _Request(settings, format, need, allow_unlabelled, known_labels)
     findings = Findings(skip=settings.on_bad_row == "skip")
     tables = _usable(locate(source, need, findings.warnings), request, findings)
-    if label_kind in LAYOUTS:
-        tables = {
-            split: [relaid(table, LAYOUTS[label_kind]) for table in parts] for split, parts in tables.items()
-        }
+    if format.converters:
+        tables = {split: [relaid(table, format.unpack) for table in parts] for split, parts in tables.items()}
     chosen, is_pair = _choose_columns(tables, request, findings)
     findings.stop_if_any(subject)
     home = temporary_folder() if work_dir is None else work_dir
@@ -130,8 +127,11 @@ def load(
         findings.stop_if_any(subject)
         folder = home if work_dir else Path(tempfile.mkdtemp(dir=home))
         splits = sorted(splits, key=lambda split: SPLIT_ORDER.index(split.name))
-        datasets = {split.name: _write(split, scheme, folder / f"{split.name}.arrow") for split in splits}
-    return TextData(datasets, scheme, findings.bad_rows, findings.warnings, is_pair, subject)
+        datasets = {
+            split.name: _write(split, scheme, format, folder / f"{split.name}.arrow") for split in splits
+        }
+    leaked = {split.name: split.leaked for split in splits if split.leaked is not None}
+    return TextData(datasets, scheme, format, findings.bad_rows, findings.warnings, is_pair, subject, leaked)
 
 
 def _usable(tables: Tables, request: _Request, findings: Findings) -> Tables:
@@ -167,17 +167,14 @@ def _choose_columns(
     for split, parts in tables.items():
         may_lack = request.allow_unlabelled and split in (WHOLE, "train")
         for table in parts:
-            if request.kind != "tags" and {"tokens", "tags"} <= set(table.columns) - {"text", "question"}:
-                findings.problems.append(
-                    f"{table.file}: holds tokens and tags, which --task ner reads; texts with one label "
-                    "stand in .csv, .tsv, .jsonl, .json or .parquet"
-                )
+            if problem := request.format.table_problem(table.columns):
+                findings.problems.append(f"{table.file}: {problem}")
                 continue
             if not table.columns:
                 findings.problems += _why_no_columns(table)
                 continue
             columns, problems = find_columns(
-                table.columns, request.settings, label_required=not may_lack, kind=request.kind
+                table.columns, request.settings, format=request.format, label_required=not may_lack
             )
             findings.problems += [f"{table.file}: {problem}" for problem in problems]
             if columns is not None:
@@ -209,11 +206,9 @@ def _read(
     splits: list[Split] = []
     for name, tables in chosen.items():
         may_lack = request.allow_unlabelled and name in (WHOLE, "train")
-        reader = RowReader(
-            request.kind, may_lack, findings, refuse_orphans=request.settings.on_orphan_tag == "refuse"
-        )
+        reader = RowReader(request.format, may_lack, findings)
         part = reader.read(tables, scratch / f"{name or 'whole'}.arrow", is_pair=is_pair)
-        codes, raw_labels = checks.code_labels(part, request.kind)
+        codes, raw_labels = checks.code_labels(part, request.format)
         splits.append(Split(name, part, np.arange(len(codes)), codes, raw_labels))
     return _carve(splits, request, findings)
 
@@ -234,13 +229,14 @@ def _carve(splits: list[Split], request: _Request, findings: Findings) -> list[S
 
 def _cut(whole: Split, names: Sequence[str], request: _Request, findings: Findings) -> list[Split]:
     """Hold labelled rows out by their hash; unlabelled ones can only be trained on."""
-    is_labelled = ~np.isnan(whole.codes) if request.kind == "value" else whole.codes >= 0
+    is_labelled = checks.labelled_rows(whole)
     labelled, unlabelled = np.flatnonzero(is_labelled), np.flatnonzero(~is_labelled)
     if not len(labelled):
         return [replace(whole, name="train")]
     parts = {name: labelled[rows] for name, rows in split_by_hash(whole.part.hashes[labelled], names).items()}
     if whole.raw_labels and len(parts["train"]):
-        names_of_code = checks.names_in(whole.raw_labels, request.kind, find_separator(whole.raw_labels))
+        written = LabelScheme(separator=find_separator(whole.raw_labels))
+        names_of_code = [request.format.names_in(raw, written) for raw in whole.raw_labels]
         codes = whole.codes.astype(np.int64)
         parts, moved = keep_rare_labels_in_train(parts, whole.part.hashes, codes, names_of_code)
         findings.warnings += [
@@ -261,9 +257,9 @@ def _label_scheme(splits: list[Split], request: _Request) -> LabelScheme:
     if not any(split.labels_present() for split in sources):
         sources = splits
     present = [label for split in sources for label in split.labels_present()]
-    names = checks.names_in(present, request.kind, find_separator(raw))
-    unique = {name for each in names for name in each}
-    return replace(LabelScheme.of(unique, request.kind), separator=find_separator(raw))
+    separator = find_separator(raw)
+    unique = {name for each in present for name in request.format.names_in(each, LabelScheme((), separator))}
+    return replace(request.format.scheme(unique), separator=separator)
 
 
 def _check(splits: list[Split], scheme: LabelScheme, request: _Request, findings: Findings) -> list[Split]:
@@ -271,22 +267,19 @@ def _check(splits: list[Split], scheme: LabelScheme, request: _Request, findings
     if not any(len(split.rows) for split in splits) and not findings.bad_rows:
         findings.problems.append("no rows: there is nothing below the header, or nothing at all")
         return splits
-    if scheme.kind == "tags" and len(scheme.names) == 1:
-        if findings.skip or not findings.bad_rows:  # else rows that are yet to be mended may hold some
-            findings.problems.append("no row has an entity: every tag is O, or no row is labelled")
-        return splits
-    if scheme.kind != "value" and not scheme.names:
-        findings.problems.append("no row has a label, and no teacher says which labels there are")
-        return splits
-    if problem := checks.numbers_as_classes(splits, scheme):
-        findings.problems.append(problem)
+    num_labelled = sum(int(checks.labelled_rows(split)[split.rows].sum()) for split in splits)
+    if problem := request.format.scheme_problem(scheme, num_labelled):
+        if findings.skip or not findings.bad_rows:  # else rows that are yet to be fixed may hold some
+            findings.problems.append(problem)
         return splits
     splits = [_spread_rows(split, request.settings) for split in splits]
-    splits = [checks.refuse_unknown_labels(split, scheme, findings, owner=owner) for split in splits]
+    splits = [
+        checks.refuse_unknown_labels(split, scheme, findings, format=request.format, owner=owner)
+        for split in splits
+    ]
     train = next((split for split in splits if split.name == "train"), None)
     if train is not None:
-        allowed = request.settings.max_leakage
-        limits = {"validation": None, "test": default_leakage(request.kind) if allowed is None else allowed}
+        limits = {"validation": None, "test": request.settings.max_leakage}
         splits = [
             checks.check_leakage(train, split, findings, max_leakage=limits[split.name])
             if split.name in limits and len(split.rows)
@@ -296,16 +289,11 @@ def _check(splits: list[Split], scheme: LabelScheme, request: _Request, findings
         checks.warn_of_duplicates(train, findings)
     if findings.skip or not findings.bad_rows:  # else rows that are yet to be mended may fill what is empty
         if train is not None and "train" in request.need:
-            checks.check_variety(train, request.kind, findings)
+            checks.check_variety(train, request.format, findings)
         filled = {split.name for split in splits if len(split.rows)}
         wanted = dict.fromkeys([*(split.name for split in splits), *request.need])
         findings.problems += [_empty(name) for name in wanted if name not in filled]
     return splits
-
-
-def default_leakage(kind: LabelKind) -> float:
-    """Return ``data.max_leakage`` where it is not set: short lines of news recur, whole questions do not."""
-    return 0.05 if kind == "tags" else 0.01
 
 
 def _empty(name: str) -> str:
@@ -321,29 +309,22 @@ def _spread_rows(split: Split, settings: DataSection) -> Split:
     return replace(split, rows=split.rows[np.sort(drawn)])
 
 
-def _write(split: Split, scheme: LabelScheme, file: Path) -> Dataset:
+def _write(split: Split, scheme: LabelScheme, format: RowFormat, file: Path) -> Dataset:
     """Write a split with its labels as numbers, and map it into memory."""
     import pyarrow as pa
     from datasets import Dataset
 
-    kinds = {
-        "single": pa.int64(),
-        "multi": pa.list_(pa.float32()),
-        "value": pa.float64(),
-        "tags": pa.list_(pa.int64()),
-        "span": pa.list_(pa.list_(pa.int64())),
-    }
     texts = split.part.rows.schema
-    last = len(texts.names) - 1
-    schema = texts.set(last, pa.field("label", kinds[scheme.kind]))
-    write_batches(file, schema, _labelled_batches(split, scheme, schema))
+    schema = texts.set(len(texts.names) - 1, pa.field("label", format.label_type))
+    write_batches(file, schema, _labelled_batches(split, _converted(split, scheme, format), schema))
     return Dataset.from_file(str(file))
 
 
-def _labelled_batches(split: Split, scheme: LabelScheme, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+def _labelled_batches(
+    split: Split, table: Sequence[Label | None] | None, schema: pa.Schema
+) -> Iterator[pa.RecordBatch]:
     import pyarrow as pa
 
-    table = None if scheme.kind == "value" else _converted(split, scheme)
     start = 0
     for batch in split.part.take(split.rows):
         rows = split.rows[start : start + batch.num_rows]
@@ -352,10 +333,12 @@ def _labelled_batches(split: Split, scheme: LabelScheme, schema: pa.Schema) -> I
         start += batch.num_rows
 
 
-def _converted(split: Split, scheme: LabelScheme) -> list[Label | None]:
-    """Convert only the labels that are still in the split; the others may be unknown."""
+def _converted(split: Split, scheme: LabelScheme, format: RowFormat) -> list[Label | None] | None:
+    """Convert only the labels that are still in the split; return None where they are numbers already."""
+    if format.has_numbers:
+        return None
     known = set(split.labels_present())
-    return [scheme.convert(raw) if raw in known else None for raw in split.raw_labels]
+    return [format.convert(raw, scheme) if raw in known else None for raw in split.raw_labels]
 
 
 def _label_array(

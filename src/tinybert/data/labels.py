@@ -4,117 +4,62 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Literal, cast
+from typing import Any, cast
 
 from tinybert.errors import DataError
 from tinybert.lookup import nearest
 
-LabelKind = Literal["single", "multi", "value", "tags", "span"]
 SEPARATORS = ("|", ";", ",")
 MAX_NAMES_SHOWN = 20
-SPAN_NAMES = ("start", "end")
-"""The two outputs of a model that answers questions, for every token."""
 
-
-Label = int | float | list[float] | list[int] | list[list[int]]
+Label = int | float | list[Any]
+"""What a model is trained on: a whole number, a number, or a list of them."""
 
 
 @dataclass(frozen=True)
 class LabelScheme:
-    """The labels of a task, in the order of the model's outputs.
+    """The labels of some rows, in the order of the model's outputs.
 
     Attributes:
-        kind: ``single`` (one of the names), ``multi`` (any of the names), ``value`` (a number), ``tags`` (one
-            BIO tag a word), ``span`` (where an answer begins and ends).
-        names: Sorted (whole numbers by size); empty for ``value``. Tags stand as O, B-X, I-X, B-Y, I-Y, …: an
-            odd number begins an entity and the next goes on with it. Saved through the model's ``id2label``.
-        separator: What parts several labels written in one cell, such as ``angry|sad``.
+        names: Sorted (whole numbers by size); empty where the label is a number. Saved through the model's
+            ``id2label``.
+        separator: What stands between several labels written in one cell, such as ``angry|sad``.
+        by_position: Outputs are known by their position, whatever a checkpoint calls them.
     """
 
-    kind: LabelKind
     names: tuple[str, ...] = ()
     separator: str = field(default="|", compare=False)
-
-    @classmethod
-    def of(cls, raw_labels: Iterable[object], kind: LabelKind) -> LabelScheme:
-        """Collect the names that stand in these raw labels; ``None`` is an unlabelled row.
-
-        Example:
-            >>> LabelScheme.of(["10", "9", None, 9], "single").names
-            ('9', '10')
-
-        Raises:
-            DataError: A label is nested, or a number with a fraction where a class is expected.
-        """
-        if kind in ("value", "span"):
-            return cls(kind, SPAN_NAMES if kind == "span" else ())
-        raw = list(raw_labels)
-        if kind == "tags":
-            return cls(kind, tag_names(str(tag) for tag in raw if tag is not None))
-        separator = find_separator(raw) if kind == "multi" else "|"
-        return cls(kind, sort_names(_names_in(raw, kind, separator)), separator)
-
-    @classmethod
-    def from_config(cls, id2label: Mapping[int, str], kind: LabelKind) -> LabelScheme:
-        """Rebuild the scheme of a saved model from its config's ``id2label``."""
-        names = () if kind == "value" else tuple(id2label[index] for index in sorted(id2label))
-        return cls(kind, names)
+    by_position: bool = False
 
     @property
     def num_labels(self) -> int:
-        """Number of model outputs: one for ``value``."""
-        return 1 if self.kind == "value" else len(self.names)
+        """Number of model outputs: one where the label is a number."""
+        return len(self.names) or 1
 
     @property
     def id2label(self) -> dict[int, str]:
-        """Output index → name, as the model's config keeps it; empty for ``value``."""
+        """Output index → name, as the model's config keeps it."""
         return dict(enumerate(self.names))
 
     @cached_property
     def label2id(self) -> dict[str, int]:
-        """Name → output index; empty for ``value``."""
+        """Name → output index."""
         return {name: index for index, name in enumerate(self.names)}
 
-    def convert(self, raw: object) -> Label:
-        """Turn one label as written into what the model is trained on.
-
-        Example:
-            >>> scheme = LabelScheme.of(["negative", "positive"], "single")
-            >>> scheme.convert("positive")
-            1
-            >>> LabelScheme.of(["angry|sad", "glad"], "multi").convert("sad|glad")
-            [0.0, 1.0, 1.0]
-            >>> LabelScheme("value").convert("2.5")
-            2.5
+    def index(self, name: str | None) -> int:
+        """Return the output of a label.
 
         Raises:
-            DataError: The label is missing, unknown, nested or not a finite number.
+            DataError: There is no label, or an unknown one.
         """
-        try:
-            return self._convert(raw)
-        except ValueError as error:
-            raise DataError("label", str(error)) from error
-
-    def _convert(self, raw: object) -> Label:
-        if self.kind == "value":
-            return parse_value(raw)
-        if self.kind == "span":
-            return cast("list[list[int]]", json.loads(str(raw)))
-        if self.kind == "tags":
-            return [self._index(name) for name in split_labels(raw, self.separator)]
-        if self.kind == "single":
-            return self._index(label_name(raw))
-        chosen = {self._index(name) for name in split_labels(raw, self.separator)}
-        return [float(index in chosen) for index in range(len(self.names))]
-
-    def _index(self, name: str | None) -> int:
         if name is None:
-            raise ValueError("no label")
+            raise DataError("label", "no label")
         if name not in self.label2id:
-            raise ValueError(f"unknown label {name!r}{nearest(name, self.names)} (allowed: {self.allowed()})")
+            hint = nearest(name, self.names)
+            raise DataError("label", f"unknown label {name!r}{hint} (allowed: {self.allowed()})")
         return self.label2id[name]
 
     def allowed(self) -> str:
@@ -211,30 +156,6 @@ def sort_names(names: Iterable[str]) -> tuple[str, ...]:
     if all(name.removeprefix("-").isascii() and name.removeprefix("-").isdigit() for name in unique):
         return tuple(sorted(unique, key=lambda name: (int(name), name)))
     return tuple(sorted(unique))
-
-
-def tag_names(tags: Iterable[str]) -> tuple[str, ...]:
-    """Return the tags that a model of these tags needs: O, and for each type B- and I-.
-
-    Example:
-        >>> tag_names(["B-PER", "O", "B-LOC"])
-        ('O', 'B-LOC', 'I-LOC', 'B-PER', 'I-PER')
-    """
-    kinds = sorted({tag[2:] for tag in tags if tag != "O"})
-    return ("O", *(f"{letter}-{kind}" for kind in kinds for letter in "BI"))
-
-
-def _names_in(raw_labels: Sequence[object], kind: LabelKind, separator: str) -> set[str]:
-    names: set[str] = set()
-    try:
-        for raw in raw_labels:
-            if kind == "single":
-                names.update(name for name in [label_name(raw)] if name is not None)
-            elif raw is not None:
-                names.update(split_labels(raw, separator))
-    except ValueError as error:
-        raise DataError("label", str(error)) from error
-    return names
 
 
 def kind_of(raw: object) -> str:

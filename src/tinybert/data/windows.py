@@ -1,4 +1,4 @@
-"""Texts of any length → windows that a model can read, with the place of every piece in the text.
+"""Texts of any length → windows that a model can read, with the offsets of every piece in the text.
 
 A *piece* is what a tokenizer cuts; a *window* is a stretch of pieces between special tokens. Neighbouring
 windows overlap, so that each word stands somewhere with words around it.
@@ -13,9 +13,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
-import numpy as np
-from numpy.typing import NDArray
-
 from tinybert.errors import DataError
 
 if TYPE_CHECKING:
@@ -28,7 +25,7 @@ NOWHERE = -1
 IGNORED = -100
 MIN_WINDOW = 16
 OVERLAP = 3  # neighbouring windows share a third of their length
-PLACES = ("piece_starts", "piece_ends")
+OFFSETS = ("piece_starts", "piece_ends")
 
 
 def encode_windows(
@@ -117,98 +114,6 @@ def encode_same_windows(
     return found
 
 
-def words_of_pieces(
-    windows: Mapping[str, Sequence[Any]], rows: Mapping[str, Sequence[Any]], *, every_piece: bool = False
-) -> list[list[int]]:
-    """Say for every piece whose word it begins; -1 for special tokens and for pieces that go on with a word.
-
-    Args:
-        windows: As from :func:`encode_windows`.
-        rows: ``word_starts`` and ``word_ends`` of each example.
-        every_piece: Name the word of each piece, also of those that go on with it.
-    """
-    words: list[list[int]] = []
-    before = -1
-    word_starts = word_ends = np.zeros(0, dtype=np.int64)
-    for index, example in enumerate(windows["example"]):
-        starts = np.asarray(windows["piece_starts"][index])
-        ends = np.asarray(windows["piece_ends"][index])
-        if example != before:
-            word_starts, word_ends = (
-                np.asarray(rows[name][example], dtype=np.int64) for name in ("word_starts", "word_ends")
-            )
-        found = _covering(starts, ends, word_starts, word_ends)
-        if not every_piece:
-            found = _first_pieces(found, starts, word_starts, goes_on=example == before)
-        words.append(found.tolist())
-        before = example
-    return words
-
-
-def tags_of_pieces(
-    words: Sequence[Sequence[int]], tags: Sequence[Sequence[int]], firsts: Sequence[Sequence[int]]
-) -> list[list[int]]:
-    """Give each piece the tag of its word; a piece that goes on with a word, that of going on.
-
-    Args:
-        words: For each window the word of each piece, -1 for none.
-        firsts: The same, but -1 also for pieces that go on with a word.
-        tags: For each window the tag numbers of its row's words, in the order of
-            :class:`tinybert.data.LabelScheme`; empty where the row is not labelled.
-
-    Returns:
-        Tag numbers, -100 where there is none.
-    """
-    labels: list[list[int]] = []
-    for of_pieces, of_words, begins in zip(words, tags, firsts, strict=True):
-        row = [IGNORED] * len(of_pieces)
-        for place, word in enumerate(of_pieces if of_words else ()):
-            if word >= 0:
-                tag = of_words[word]
-                row[place] = tag + 1 if begins[place] < 0 and tag % 2 else tag
-        labels.append(row)
-    return labels
-
-
-def answer_pieces(
-    windows: Mapping[str, Sequence[Any]],
-    rows: Mapping[str, Sequence[Any]],
-    answers: Sequence[Sequence[Sequence[int]] | None],
-) -> list[list[int]]:
-    """Return the first and the last piece of each window's answer.
-
-    The first answer that lies in the window as a whole counts. Where none does, or there is none, both are 0,
-    the place of the first special token; where the row is not labelled, both are -100.
-
-    Source: BERT, arXiv:1810.04805, section 4.3.
-    """
-    labels: list[list[int]] = []
-    for index, example in enumerate(windows["example"]):
-        given = answers[example]
-        if given is None:
-            labels.append([IGNORED, IGNORED])
-            continue
-        starts = np.asarray(windows["piece_starts"][index])
-        ends = np.asarray(windows["piece_ends"][index])
-        shift = len(rows["text"][example]) + 1
-        labels.append(
-            _first_inside(starts, ends, [(start + shift, end + shift) for start, end in given], shift)
-        )
-    return labels
-
-
-def _first_inside(
-    starts: NDArray[np.int64], ends: NDArray[np.int64], answers: Sequence[tuple[int, int]], shift: int
-) -> list[int]:
-    context = np.flatnonzero(starts >= shift)
-    for start, end in answers:
-        if len(context) and starts[context[0]] <= start and end <= ends[context[-1]]:
-            touching = context[(starts[context] < end) & (ends[context] > start)]
-            if len(touching):
-                return [int(touching[0]), int(touching[-1])]
-    return [0, 0]
-
-
 def _encoded(
     tokenizer: PreTrainedTokenizerBase,
     texts: Sequence[str],
@@ -278,32 +183,3 @@ def _range(starts: Sequence[int], ends: Sequence[int], shift: int) -> tuple[int,
     """Return the first and the last character of a window, counted in its text or context."""
     inside = [(start, end) for start, end in zip(starts, ends, strict=True) if start >= shift]
     return (min(s for s, _ in inside) - shift, max(e for _, e in inside) - shift) if inside else (0, 0)
-
-
-def _covering(
-    starts: NDArray[np.int64],
-    ends: NDArray[np.int64],
-    word_starts: NDArray[np.int64],
-    word_ends: NDArray[np.int64],
-) -> NDArray[np.int64]:
-    """Return the first word that each piece lies over, -1 for none."""
-    found = np.searchsorted(word_ends, starts, side="right")
-    inside = (starts >= 0) & (found < len(word_starts))
-    inside[inside] = word_starts[found[inside]] < ends[inside]
-    return np.where(inside, found, NOWHERE)
-
-
-def _first_pieces(
-    words: NDArray[np.int64], starts: NDArray[np.int64], word_starts: NDArray[np.int64], *, goes_on: bool
-) -> NDArray[np.int64]:
-    """Keep the first piece of each word; a window that goes on may begin in the middle of one."""
-    inside = np.flatnonzero(words >= 0)
-    kept = words.copy()
-    if not len(inside):
-        return kept
-    own = words[inside]
-    again = np.concatenate([[False], own[1:] == own[:-1]])
-    if goes_on and starts[inside[0]] > word_starts[own[0]]:
-        again |= own == own[0]
-    kept[inside[again]] = NOWHERE
-    return kept

@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import cast
-
 import numpy as np
 import torch
 from datasets import Dataset
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from tinybert.data import WINDOWED, Collator, LabelScheme, lengths_of
-from tinybert.data.windows import PLACES
+from tinybert.data import Collator, LabelScheme, lengths_of
+from tinybert.data.windows import OFFSETS
 from tinybert.models.inputs import run_model
 from tinybert.tasks import Task
 
 BATCH_SIZE = 64
-FEATURES = ("example", "words", *PLACES)
 
 
 class RowsEvaluator:
     """Scores a model on a labelled split: the task's metrics, and ``loss``, the mean of its hard loss.
 
-    Batches hold rows of like length. Windows are put together before they are scored, so that a long text
+    Batches hold rows of like length. Windows are joined before they are scored, so that a long text
     counts as one.
 
     Args:
@@ -55,14 +51,15 @@ class RowsEvaluator:
         self.order = np.argsort(self.lengths, kind="stable")
         self.batches = DataLoader(encoded.select(self.order), batch_size=BATCH_SIZE, collate_fn=collator)  # pyright: ignore[reportArgumentType]
         self.rows = rows[:]
-        self.features = {name: encoded[name][:] for name in FEATURES if name in encoded.column_names}
-        self.gold = self.rows["label"] if labels.kind in WINDOWED else _targets(encoded)
+        features = ("example", *OFFSETS, *task.format.window_columns)
+        self.features = {name: encoded[name][:] for name in features if name in encoded.column_names}
+        self.gold = self.rows["label"] if task.format.windowed else _targets(encoded)
 
     def __call__(self, model: nn.Module) -> dict[str, float]:
         """Return the scores of a model."""
         scores, loss = self._run(model)
-        outputs = self.task.gather(scores, self.features, self.rows, labels=self.labels, settings={})
-        outputs, _ = self.task.settle(outputs, cast("Sequence[object]", self.gold))
+        outputs = self.task.aggregate(scores, self.features, self.rows, labels=self.labels, settings={})
+        outputs, _ = self.task.calibrate(outputs, self.gold)
         return {"loss": loss, **self.task.metrics(outputs, self.gold)}
 
     def _run(self, model: nn.Module) -> tuple[list[np.ndarray], float]:

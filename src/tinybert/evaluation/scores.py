@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from datasets import Dataset
 
-from tinybert.data import LabelScheme, gold_labels
+from tinybert.data import LabelScheme
 from tinybert.inference import Predictor
 from tinybert.metrics.timing import take_turns
 from tinybert.models.load import count_parameters
@@ -75,7 +75,7 @@ def score_outputs(
     Returns:
         Both; the second is empty where no row leaked, or every one.
     """
-    gold = gold_labels(rows, task.label_kind)
+    gold = task.format.gold(rows)
     scores = task.metrics(outputs, gold)
     if leaked is None or leaked.all() or not leaked.any():
         return scores, {}

@@ -1,6 +1,6 @@
-"""Prediction with a checkpoint."""
+"""Prediction with a checkpoint or one of its exports."""
 
+from tinybert.data import TextRow
 from tinybert.inference.predictor import Predictor
-from tinybert.inference.rows import TextRow
 
 __all__ = ["Predictor", "TextRow"]

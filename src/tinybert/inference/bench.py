@@ -20,12 +20,11 @@ from typing import cast
 import numpy as np
 from datasets import Dataset
 
-from tinybert.data import gold_labels
+from tinybert.data import TextRow
 from tinybert.errors import ModelError
 from tinybert.inference.choice import installed, num_threads
 from tinybert.inference.exports import CONFIG, METADATA, SETTINGS, exports_of
 from tinybert.inference.predictor import Predictor
-from tinybert.inference.rows import TextRow
 from tinybert.metrics.timing import seconds_of, take_turns
 
 LATENCY_ROWS, BLOCK_ROWS, WARM_ROWS = 200, 20, 4
@@ -114,7 +113,7 @@ def measure_all(
     predictors = [Predictor(subject.path, backend=subject.backend, labels=labels) for subject in subjects]
     lengths = [length for length in LENGTHS if length <= min(each.max_length for each in predictors)]
     found = [Measured(subject.name, subject.backend) for subject in subjects]
-    given = given_rows(rows)
+    given = predictors[0].task.format.rows_of(rows)
     say(f"latency: {LATENCY_ROWS} rows, one a call")
     for measured, seconds in zip(found, latencies_s(predictors, given), strict=True):
         measured.p50_ms, measured.p95_ms, measured.p99_ms = (
@@ -140,16 +139,6 @@ def measure_all(
         measured.memory_of_libraries_mb = round(facts["memory_of_libraries_mb"], 1)
         measured.start_up_s = round(facts["start_up_s"], 2)
     return found
-
-
-def given_rows(rows: Dataset) -> list[TextRow]:
-    """Return rows as a user would give them."""
-    if "word_starts" in rows.column_names:
-        names = ["text", "word_starts", "word_ends"]
-        return [{name: row[name] for name in names} for row in rows.select_columns(names).to_list()]
-    if "text_pair" in rows.column_names:
-        return list(zip(rows["text"], rows["text_pair"], strict=True))
-    return list(rows["text"])
 
 
 def latencies_s(predictors: Sequence[Predictor], rows: Sequence[TextRow]) -> list[list[float]]:
@@ -212,7 +201,7 @@ def _speeds(
 def score_of(predictor: Predictor, rows: Dataset) -> float:
     """Return a predictor's main metric on labelled rows."""
     task = predictor.task
-    scores = task.metrics(predictor.outputs(rows), gold_labels(rows, task.label_kind))
+    scores = task.metrics(predictor.outputs(rows), task.format.gold(rows))
     return scores[task.main_metric]
 
 

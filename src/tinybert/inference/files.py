@@ -1,4 +1,4 @@
-"""A file of texts in, a file of answers out, a window at a time."""
+"""A file of texts in, a file of predictions out, a window at a time."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from tinybert.console import progress, say
-from tinybert.data.encode import WINDOWED
-from tinybert.data.entities import is_tag
-from tinybert.data.labelled import LAYOUTS
+from tinybert.data import RowFormat, TextRow
+from tinybert.data.fields import FieldError
+from tinybert.data.findings import BadRow
+from tinybert.data.row_format import find_name
 from tinybert.errors import DataError, RecipeError
 from tinybert.inference.answers import JSON_LINES, OUTPUTS, Lines, Record, encodable
 from tinybert.inference.exports import source_files
 from tinybert.inference.prediction_file import PredictionFile
 from tinybert.inference.predictor import CHUNK_ROWS, Predictor
-from tinybert.inference.rows import TextRow, columns_of, find_name, names_of
 from tinybert.sources.hub import nearest_here
 from tinybert.sources.readers import READERS, open_file
 from tinybert.sources.text_files import Fault, RawRow, Unit, decoded_lines, json_rows, lines_and_faults
 from tinybert.storage import Json
-from tinybert.tasks import Task
 
 INPUTS = tuple(READERS)
 LINE_FILES = (".txt", ".csv", ".tsv", *JSON_LINES)
 MAX_BAD_NAMED = 20
 BLOCK_BYTES = 1 << 20
+LINES_PEEKED = 50
 
 
 def rows_of_words(texts: Sequence[str], *, text_pair: str | None, has_file: bool) -> list[TextRow]:
@@ -58,14 +58,14 @@ def read_context(file: Path) -> str:
 
 
 def predict_file(predictor: Predictor, source: Path, target: Path | None) -> Counts:
-    """Answer a file row by row, in its order.
+    """Predict a file row by row, in its order.
 
-    The target gets its name when it is whole. A row that cannot be read or answered is told with its number
-    and set aside in ``TARGET.bad_rows.jsonl``; the rest goes on. After a kill, a full disk or Ctrl-C the same
-    call goes on where it was.
+    The target gets its name when it is whole. A row that cannot be read or predicted is reported with its
+    number and set aside in ``TARGET.bad_rows.jsonl``; the rest continues. After a kill, a full disk or Ctrl-C
+    the same call resumes.
 
     Args:
-        predictor: Who answers.
+        predictor: Predicts.
         source: Text (one a line), or any file of rows that training reads; columns ``text`` and maybe
             ``text_pair``; for entities ``text`` or ``tokens``; for questions ``question`` and ``context``.
         target: JSON lines, CSV or TSV; standard output when None.
@@ -80,17 +80,16 @@ def predict_file(predictor: Predictor, source: Path, target: Path | None) -> Cou
             f"cannot write {target.suffix or 'a file without an ending'}; allowed: {', '.join(OUTPUTS)}",
         )
     unit, rows = read_texts(source)
-    if predictor.task.label_kind == "tags" and source.suffix.lower() == ".txt":
-        _refuse_columns(source)
-    if predictor.task.label_kind in LAYOUTS:
-        rows = LAYOUTS[predictor.task.label_kind](rows)
-    reading = Reading(rows, unit, source, predictor.task)
-    cut_before = predictor.num_cut
+    format = predictor.task.format
+    if source.suffix.lower() == ".txt":
+        _refuse_other_text(source, format)
+    reading = RowWindows(format.unpack(rows), unit, source, predictor)
+    truncated_before = predictor.num_truncated
     if target is None:
         lines = Lines("")
         for window in reading.windows():
             sys.stdout.write(lines.text_of(window.records, predictor(window.records), window.numbers))
-        return Counts(reading.num_read, reading.num_bad, predictor.num_cut - cut_before)
+        return Counts(reading.num_read, reading.num_bad, predictor.num_truncated - truncated_before)
     file = PredictionFile(target, _made_from(predictor, source))
     if any(each.exists() and each.samefile(source) for each in file.files):
         raise DataError(
@@ -103,9 +102,9 @@ def predict_file(predictor: Predictor, source: Path, target: Path | None) -> Cou
             for window in reading.windows(lines):
                 text = lines.text_of(window.records, predictor(window.records), window.numbers)
                 file.table = lines.table
-                file.add(text, num_read=window.num_read, bad=[each.as_json() for each in window.bad])
+                file.add(text, num_read=window.num_read, bad=[asdict(each) for each in window.bad])
                 advance(window.num_read)
-    return Counts(file.num_read, file.num_bad, predictor.num_cut - cut_before, file.bad_rows)
+    return Counts(file.num_read, file.num_bad, predictor.num_truncated - truncated_before, file.bad_rows)
 
 
 @dataclass(frozen=True)
@@ -114,36 +113,15 @@ class Counts:
 
     Attributes:
         num_rows: Rows read.
-        num_bad: Of these, rows without an answer.
-        num_cut: Texts that were too long and not read to their end, in this process.
-        bad_rows: Where the rows without an answer are.
+        num_bad: Of these, rows without a prediction.
+        num_truncated: Texts that were truncated, in this process.
+        bad_rows: Where the rows without a prediction are.
     """
 
     num_rows: int
     num_bad: int
-    num_cut: int
+    num_truncated: int
     bad_rows: Path | None = None
-
-
-@dataclass(frozen=True)
-class BadRow:
-    """A row that has no answer.
-
-    Attributes:
-        row: Its number in the input, from 1.
-        where: The line, or the row, as messages name it.
-        problem: Why it has none.
-        content: What stood there.
-    """
-
-    row: int
-    where: str
-    problem: str
-    content: Mapping[str, object]
-
-    def as_json(self) -> Record:
-        """Return it as it is set aside."""
-        return {**asdict(self), "problem": self.problem.lstrip(":, ")}
 
 
 @dataclass(frozen=True)
@@ -160,30 +138,34 @@ class Window:
         return len(self.records) + len(self.bad)
 
 
-class Reading:
-    """The rows of a file, many at a time, those that have no answer apart.
+class RowWindows:
+    """The rows of a file, many at a time, those that cannot be used apart.
 
     Args:
         rows: The rows.
         unit: What the numbers of a file count.
         source: The file, for messages.
-        task: Says what a row must have.
+        predictor: Says what a row must have.
 
     Attributes:
         num_read: Rows so far.
-        num_bad: Of these, rows without an answer; the first few are named on standard error.
+        num_bad: Of these, rows that cannot be used; the first few are named on standard error.
     """
 
-    def __init__(self, rows: Iterator[RawRow | Fault], unit: Unit, source: Path, task: Task) -> None:
-        self.rows, self.unit, self.source, self.task = rows, unit, source, task
+    def __init__(
+        self, rows: Iterator[RawRow | Fault], unit: Unit, source: Path, predictor: Predictor
+    ) -> None:
+        self.rows, self.source, self.predictor = rows, source, predictor
+        self.unit: Unit = unit
+        self.format = predictor.task.format
         self.num_read = self.num_bad = 0
-        self.has_pairs: bool | None = None
+        self.is_pair: bool | None = None
 
     def skip(self, count: int, *, num_bad: int) -> None:
-        """Pass over rows that an earlier process has answered."""
+        """Skip rows that an earlier process has predicted."""
         for row in itertools.islice(self.rows, count):
-            if self.has_pairs is None and not isinstance(row, Fault) and not _problem(row[1], self.task):
-                self.has_pairs = _has_pair(row[1], self.task)
+            if self.is_pair is None and not isinstance(row, Fault) and self._problem(row[1]) is None:
+                self.is_pair = _has_pair(row[1], self.format)
         self.num_read, self.num_bad = count, num_bad
 
     def windows(self, lines: Lines | None = None) -> Iterator[Window]:
@@ -201,7 +183,7 @@ class Reading:
                 self._sort_in(row, window, lines)
             fatal = any(isinstance(row, Fault) and row.is_fatal for row in read)
             if fatal or (not window.records and self.num_read == window.num_read):
-                raise DataError(str(self.source), [f"{bad.where}{bad.problem}" for bad in window.bad])
+                raise DataError(str(self.source), [_without_file(bad) for bad in window.bad])
             self._name(window.bad)
             yield window
         if self.num_read == 0:
@@ -210,44 +192,73 @@ class Reading:
     def _sort_in(self, row: RawRow | Fault, window: Window, lines: Lines | None) -> None:
         self.num_read += 1
         if isinstance(row, Fault):
-            number, content, why = row.number, row.raw, f": {row.why}"
+            number, content, why = row.number, row.raw, FieldError("", row.why)
         else:
             number, content = row
-            why = _problem(content, self.task) or self._other_form(content)
-            why = why or (lines.has_no_place(dict(content)) if lines else None)
+            why = self._problem(content) or self._pair_problem(content)
+            why = why or (lines.missing_column(dict(content)) if lines else None)
         if why is None:
             window.records.append(dict(content))
             window.numbers.append(self.num_read)
         else:
-            where = f"{self.unit} {number:,}"
-            window.bad.append(BadRow(self.num_read, where, why, content))
+            name = str(self.source)
+            window.bad.append(BadRow(name, number, why.field, str(why), content, self.unit))
 
-    def _other_form(self, record: Mapping[str, object]) -> str | None:
-        """Say that a row is a pair where the first was none, or none where it was."""
-        if self.task.label_kind in WINDOWED:
+    def _problem(self, record: Mapping[str, object]) -> FieldError | None:
+        """Say why a row cannot be used."""
+        columns = [self.format.text, self.format.text_pair]
+        wanted = [
+            each for each in columns if each is self.format.text or (each is not None and each.required)
+        ]
+        missing = [
+            " or ".join(map(repr, each.names[:3]))
+            for each in wanted
+            if each is not None and find_name(record, (*each.names, "text")) is None
+        ]
+        if missing:
+            there_is = ", ".join(map(str, record))
+            return FieldError("", f"no field {' and no field '.join(missing)} (it has: {there_is})")
+        try:
+            self.format.columns_of([record])
+        except DataError as error:
+            field, _, why = error.problems[0].removeprefix("row 1, ").partition(": ")
+            return FieldError(field, why)
+        return None
+
+    def _pair_problem(self, record: Mapping[str, object]) -> FieldError | None:
+        """Say that a row is a pair where the model or the first row was none, or the other way round."""
+        pair = self.format.text_pair
+        if pair is None or pair.required:
             return None
-        is_pair = _has_pair(record, self.task)
-        if self.has_pairs is None:
-            self.has_pairs = is_pair
-        if is_pair == self.has_pairs:
+        is_pair = _has_pair(record, self.format)
+        if problem := self.predictor.pair_problem(is_pair=is_pair):
+            return FieldError("text_pair", problem)
+        if self.is_pair is None:
+            self.is_pair = is_pair
+        if is_pair == self.is_pair:
             return None
-        return (
-            ": no text_pair, which the first row has"
-            if self.has_pairs
-            else ": a text_pair, which the first row lacks"
+        which = (
+            "no text_pair, which the first row has"
+            if self.is_pair
+            else "a text_pair, which the first row lacks"
         )
+        return FieldError("text_pair", which)
 
     def _name(self, bad: Sequence[BadRow]) -> None:
         for row in bad:
             if self.num_bad < MAX_BAD_NAMED:
-                say(encodable(f"{self.source}: {row.where}{row.problem}"))
+                say(encodable(str(row)))
             elif self.num_bad == MAX_BAD_NAMED:
                 say(f"{self.source}: … more rows cannot be predicted")
             self.num_bad += 1
 
 
-def _has_pair(record: Mapping[str, object], task: Task) -> bool:
-    name = find_name(record, names_of(task).pair)
+def _without_file(bad: BadRow) -> str:
+    return str(bad).removeprefix(f"{bad.file}, ")
+
+
+def _has_pair(record: Mapping[str, object], format: RowFormat) -> bool:
+    name = find_name(record, format.text_pair.names if format.text_pair else ())
     return name is not None and record[name] is not None
 
 
@@ -303,32 +314,12 @@ def read_texts(source: Path) -> tuple[Unit, Iterator[RawRow | Fault]]:
     return tables[""].unit, tables[""].rows
 
 
-def _refuse_columns(source: Path) -> None:
-    """Refuse a file of columns that ends in .txt, which here means one text a line."""
-    lines = [line.split() for line in itertools.islice(decoded_lines(source, str(source)), 50)]
-    filled = [fields for fields in lines if fields]
-    if filled and all(len(fields) > 1 and is_tag(fields[-1]) for fields in filled):
-        raise DataError(
-            str(source),
-            "looks like a file of columns (a token and its tag a line); let its name end in .conll",
-        )
+def _refuse_other_text(source: Path, format: RowFormat) -> None:
+    """Refuse a file that ends in .txt and does not hold one text a line."""
+    if problem := format.file_problem(itertools.islice(decoded_lines(source, str(source)), LINES_PEEKED)):
+        raise DataError(str(source), problem)
 
 
 def _text_rows(lines: Iterator[tuple[int, str] | Fault]) -> Iterator[RawRow | Fault]:
     for each in lines:
         yield each if isinstance(each, Fault) else (each[0], Record(text=each[1].rstrip("\r\n")))
-
-
-def _problem(record: Mapping[str, object], task: Task) -> str | None:
-    """Say why a row has no answer, to be written behind its number."""
-    names = names_of(task)
-    wanted = [names.text, names.pair] if task.label_kind == "span" else [names.text]
-    missing = [" or ".join(map(repr, ways[:3])) for ways in wanted if find_name(record, ways) is None]
-    if missing:
-        there_is = ", ".join(map(str, record))
-        return f": no field {' and no field '.join(missing)} (it has: {there_is})"
-    try:
-        columns_of([record], task)
-    except DataError as error:
-        return f", {error.problems[0].removeprefix('row 1, ')}"
-    return None

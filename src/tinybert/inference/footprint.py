@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, cast
 import psutil
 
 if TYPE_CHECKING:
-    from tinybert.inference.rows import TextRow
+    from tinybert.data import TextRow
 
 MB = 1e6
 KB = 1024

@@ -20,7 +20,7 @@ from transformers.modeling_outputs import BaseModelOutputWithPastAndCrossAttenti
 
 from tinybert.errors import ModelError
 from tinybert.models.families import FAMILIES, Block, blocks, encoder
-from tinybert.models.head import head_kind
+from tinybert.models.head import SEQUENCE, head_of
 from tinybert.models.inputs import model_inputs
 
 FAR_BELOW = -1e4
@@ -104,13 +104,13 @@ class Graph(nn.Module):
     def __init__(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
         super().__init__()
         check_family(model.config)
-        head = head_kind(model.config)
+        head = head_of(model.config) or SEQUENCE
         stack = FAMILIES[model.config.model_type][0].partition(".")[0]
-        setattr(encoder(model), stack, PlainEncoder(model, first_only=head == "sequence"))
+        setattr(encoder(model), stack, PlainEncoder(model, first_only=head.is_pooled))
         self.model = model.eval()
         known = model_inputs(model, dict.fromkeys(tokenizer.model_input_names, torch.empty(0)))
         self.input_names = tuple(known)
-        self.output_names = ("start_logits", "end_logits") if head == "question" else ("logits",)
+        self.output_names = head.outputs
 
     def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
         """Return the scores, one tensor for each of ``output_names``; inputs (B, L) int64."""

@@ -1,11 +1,10 @@
-"""Does an export answer what its checkpoint answers? Measured on real rows, against a written tolerance."""
+"""Does an export predict what its checkpoint predicts? Measured on real rows, against a written tolerance."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, cast
 
 import numpy as np
 from datasets import Dataset
@@ -13,12 +12,7 @@ from numpy.typing import NDArray
 
 from tinybert.inference.backends import Precision
 from tinybert.inference.predictor import Predictor
-from tinybert.tasks import Answer, AnyAnswer, Entities, FoundAnswer, Outputs, Task
-from tinybert.tasks.classification import softmax
-from tinybert.tasks.ner import WordScores
-
-RANGE_SHARE = 0.01
-"""Two numbers count as equal when they differ by no more than this part of the range of all answers."""
+from tinybert.tasks import Outputs, Prediction
 
 
 @dataclass(frozen=True)
@@ -44,7 +38,7 @@ TOLERANCES: dict[Precision, Tolerance] = {
     "bf16": Tolerance(max_difference=None, mean_difference=0.02, min_equal=0.97, min_kept=0.995),
     "int8": Tolerance(max_difference=None, mean_difference=0.05, min_equal=0.95, min_kept=0.995),
 }
-"""Of probabilities; numbers of a regression are first divided by the range of the checkpoint's answers."""
+"""Of probabilities; other numbers are first divided by the range of the checkpoint's."""
 
 
 @dataclass(frozen=True)
@@ -99,22 +93,31 @@ class Parity:
 
 @dataclass(frozen=True)
 class Reference:
-    """A checkpoint's own answers to the rows that prove an export."""
+    """A checkpoint's own predictions for the rows that prove an export.
+
+    Attributes:
+        rows: The rows.
+        outputs: What the task reads from the scores.
+        predictions: One a row.
+        scores: The numbers compared.
+        value_range: Largest minus smallest of these numbers where they are no probabilities; else 1.
+    """
 
     rows: Dataset
     outputs: Outputs
-    answers: Sequence[AnyAnswer]
+    predictions: Sequence[Prediction]
     scores: NDArray[np.float64]
-    span: float
+    value_range: float
 
 
 def reference_of(predictor: Predictor, rows: Dataset) -> Reference:
-    """Return what a checkpoint answers, with torch in fp32."""
+    """Return what a checkpoint predicts, with torch in fp32."""
+    task = predictor.task
     outputs = predictor.outputs(rows)
-    answers = predictor.task.decode(outputs, predictor.labels)
-    scores = scores_of(predictor.task, outputs, answers)
-    span = float(np.ptp(scores)) or 1.0 if predictor.task.label_kind == "value" else 1.0
-    return Reference(rows, outputs, answers, scores, span)
+    predictions = task.decode(outputs, predictor.labels)
+    scores = task.compared(outputs, predictions)
+    value_range = 1.0 if task.is_bounded else float(np.ptp(scores)) or 1.0
+    return Reference(rows, outputs, predictions, scores, value_range)
 
 
 def measure(reference: Reference, predictor: Predictor) -> Parity:
@@ -123,16 +126,12 @@ def measure(reference: Reference, predictor: Predictor) -> Parity:
     Raises:
         ModelError: A score of the export is NaN or infinite.
     """
-    task = predictor.task
+    task, value_range = predictor.task, reference.value_range
     outputs = predictor.outputs(reference.rows)
-    answers = task.decode(outputs, predictor.labels)
-    differences = np.abs(scores_of(task, outputs, answers) - reference.scores) / reference.span
-    same = [
-        _said(one) == _said(other)
-        if task.label_kind != "value"
-        else abs(cast(Answer, one).score - cast(Answer, other).score) <= RANGE_SHARE * reference.span
-        for one, other in zip(answers, reference.answers, strict=True)
-    ]
+    predictions = task.decode(outputs, predictor.labels)
+    differences = np.abs(task.compared(outputs, predictions) - reference.scores) / value_range
+    pairs = zip(predictions, reference.predictions, strict=True)
+    same = [one.is_same(other, value_range=value_range) for one, other in pairs]
     parity = Parity(
         num_rows=len(reference.rows),
         max_difference=float(differences.max(initial=0.0)),
@@ -142,47 +141,22 @@ def measure(reference: Reference, predictor: Predictor) -> Parity:
     scored = _labelled(reference.rows)
     if not scored:
         return parity
-    gold = [reference.rows["label"][row] for row in scored]
+    gold = task.format.gold(reference.rows.select(scored))
     checkpoint, export = (
-        float(_metrics(task, [each[row] for row in scored], gold)) for each in (reference.outputs, outputs)
+        float(task.metrics(_chosen(each, scored), gold)[task.main_metric])
+        for each in (reference.outputs, outputs)
     )
     return replace(parity, metric=task.main_metric, checkpoint_score=checkpoint, export_score=export)
 
 
-def scores_of(task: Task, outputs: Outputs, answers: Sequence[AnyAnswer]) -> NDArray[np.float64]:
-    """Return all probabilities of some outputs, or all numbers, end to end."""
-    if task.label_kind == "tags":
-        words = [softmax(row.scores.astype(np.float64)) for row in cast("Sequence[WordScores]", outputs)]
-        return np.concatenate([each.reshape(-1) for each in words]) if words else np.zeros(0)
-    flat: list[float] = []
-    for answer in answers:
-        flat += (
-            list(answer.scores.values()) or [answer.score] if isinstance(answer, Answer) else _found(answer)
-        )
-    return np.array(flat)
-
-
-def _found(answer: AnyAnswer) -> list[float]:
-    return [cast(FoundAnswer, answer).score]
-
-
-def _said(answer: AnyAnswer) -> object:
-    """Return what of an answer must be the same."""
-    if isinstance(answer, Entities):
-        return [(entity.start, entity.end, entity.label) for entity in answer.entities]
-    return (answer.start, answer.end) if isinstance(answer, FoundAnswer) else answer.label
+def _chosen(outputs: Outputs, rows: Sequence[int]) -> Outputs:
+    return outputs[list(rows)] if isinstance(outputs, np.ndarray) else [outputs[row] for row in rows]
 
 
 def _labelled(rows: Dataset) -> list[int]:
     if "label" not in rows.column_names:
         return []
     return [index for index, label in enumerate(rows["label"]) if label is not None]
-
-
-def _metrics(task: Task, outputs: list[Any], gold: list[Any]) -> float:
-    windowed = task.label_kind in ("tags", "span")
-    found = task.metrics(outputs if windowed else np.stack(outputs), gold if windowed else np.asarray(gold))
-    return found[task.main_metric]
 
 
 def parity_table(parity: Parity, allowed: Tolerance) -> list[list[str]]:

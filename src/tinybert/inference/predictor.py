@@ -1,4 +1,4 @@
-"""From texts to answers, with a checkpoint or one of its exports.
+"""From texts to predictions, with a checkpoint or one of its exports.
 
 Rows are taken in windows: each is tokenised at once (in parallel, by the tokenizer's own threads), grouped by
 length, run batch by batch, and given back in its own order. What a task makes of the scores stands in the
@@ -8,6 +8,7 @@ task; a backend only brings scores.
 from __future__ import annotations
 
 import itertools
+import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
@@ -18,11 +19,11 @@ import numpy as np
 import torch
 from datasets import Dataset
 from numpy.typing import NDArray
+from tokenizers import Tokenizer
 from transformers import PreTrainedConfig, PreTrainedTokenizerFast
 
-from tinybert.data import Form, LabelScheme, encode_columns
-from tinybert.data.encode import WINDOWED
-from tinybert.errors import ModelError
+from tinybert.data import LabelScheme, TextRow
+from tinybert.errors import DataError, ModelError
 from tinybert.inference.backends import (
     BUILTIN,
     Engine,
@@ -37,26 +38,23 @@ from tinybert.inference.backends import (
 )
 from tinybert.inference.choice import fastest, installed, num_threads
 from tinybert.inference.exports import Export, exports_of, is_export, read_export
-from tinybert.inference.rows import TextRow, columns_of
 from tinybert.models import has_task_head, load_config, load_tokenizer, num_positions
 from tinybert.models.label_order import label_mismatch, label_order, output_names
 from tinybert.models.memory import give_back_memory
 from tinybert.runs import open_run
 from tinybert.storage import partial_path
-from tinybert.tasks import AnyAnswer, Outputs, Task, task_of_config
+from tinybert.tasks import Outputs, Prediction, Task, notes_of, task_of_config
 
 AUTO = "auto"
 CHUNK_ROWS = 1024
 TOKENS_A_ROW = 128
 """A batch holds no more tokens than ``batch_size`` rows of this length; attention maps grow faster still."""
-SETTINGS = ("null_threshold",)
-"""Keys of a config that say how scores become answers."""
 
 Columns = Mapping[str, Sequence[Any]]
 
 
 class Predictor:
-    """Answers texts with a run or any checkpoint that has a task's head.
+    """Predicts with a run or any checkpoint that has a task's head. Several threads may use one at a time.
 
     Args:
         path: A run of ours, a checkpoint folder, an export's folder, or a hub name.
@@ -65,16 +63,18 @@ class Predictor:
             ``auto``: the export that a measurement found fastest on this machine, or torch without any.
         batch_size: Rows a batch, fewer where they are long.
         max_length: Longest row or window in tokens; by default what the model was trained with.
-        labels: Answer in this label order; by default in the checkpoint's own.
+        labels: Predict in this label order; by default in the checkpoint's own.
         check: Refuse an export that is damaged or whose checkpoint has changed.
+        task: The task of a checkpoint that was trained for one of your own, or its ``package.module:attr``;
+            its code is run. By default the checkpoint says which built-in task it is of.
 
     Attributes:
         backend: The one that was chosen, by its full name.
-        num_cut: Texts so far that were longer than ``max_length``; what was too long was not read.
+        num_truncated: Texts so far that were longer than ``max_length`` and were truncated.
 
     Raises:
-        ModelError: The checkpoint has no task head, or answers other labels; there is no such export, or it
-            is not of this checkpoint any more.
+        ModelError: The checkpoint has no task head, predicts other labels, or is of a task that is not named;
+            there is no such export, or it is not of this checkpoint any more.
         MissingExtraError: The backend's runtime is not installed.
         RecipeError: There is no such backend.
     """
@@ -88,6 +88,7 @@ class Predictor:
         max_length: int | None = None,
         labels: LabelScheme | None = None,
         check: bool = True,
+        task: str | Task | None = None,
     ) -> None:
         if not Path(path).exists() and partial_path(Path(path)).exists():
             open_run(path)  # says that the run is not finished, instead of asking the hub for it
@@ -107,7 +108,7 @@ class Predictor:
         self.place = str(path) if export is None else str(export.folder)
         self.tokenizer = load_tokenizer(path)
         self.batch_size = batch_size
-        self.task: Task = task_of_config(self.config)
+        self.task = task_of_config(self.config, named=task)
         self.max_length = self._longest() if max_length is None else max_length
         positions = num_positions(self.config)
         if self.max_length < 1 or (positions is not None and self.max_length > positions):
@@ -115,40 +116,48 @@ class Predictor:
                 str(path), f"max_length = {self.max_length}: allowed are 1 to {positions or 'any number'}"
             )
         self.settings = {
-            name: float(getattr(self.config, name)) for name in SETTINGS if hasattr(self.config, name)
+            name: float(getattr(self.config, name))
+            for name in self.task.settings
+            if hasattr(self.config, name)
         }
         self.order: list[int] | None = None
         if labels is not None:
-            self.order = label_order(self.config.id2label, labels.names)
+            self.order = label_order(self.config.id2label, labels)
             if self.order is None:
-                raise ModelError(str(path), label_mismatch(self.config.id2label, labels.names))
+                raise ModelError(str(path), label_mismatch(self.config.id2label, labels))
             if self.order == sorted(self.order):
                 self.order = None
-        self.labels = labels or self._own_labels(str(path))
-        self.num_cut = 0
+        self.labels = labels or self.task.format.scheme_of_outputs(
+            output_names(self.config.id2label), subject=str(path)
+        )
+        self.num_truncated = 0
+        self.is_pair = notes_of(self.config).get("text_pair") if self._may_be_pair() else None
+        self.lock = threading.RLock()
+        self.pieces = self._own_pieces()
         self.alone  # noqa: B018 (a checkpoint that cannot be read is told now, not at the first text)
 
     def _longest(self) -> int:
         limits = (self.tokenizer.model_max_length, num_positions(self.config))
         longest = min(limit for limit in limits if limit is not None)
-        if self.task.head == "question" and not isinstance(
-            self.tokenizer.init_kwargs.get("model_max_length"), int
-        ):
-            longest = min(longest, self.task.max_length)
-        return longest
+        is_set = isinstance(self.tokenizer.init_kwargs.get("model_max_length"), int)
+        return longest if is_set else min(longest, self.task.longest_unset or longest)
 
-    def _own_labels(self, subject: str) -> LabelScheme:
-        kind = self.task.label_kind
-        if kind in ("value", "span"):
-            return LabelScheme.of([], kind)
-        names = tuple(output_names(self.config.id2label))
-        if kind == "tags" and not all(name == "O" or name.startswith(("B-", "I-")) for name in names):
-            raise ModelError(
-                subject,
-                f"answers the labels {', '.join(names[:8])}; for entities they are O, B-TYPE and I-TYPE: "
-                "write such names into id2label of its config.json, or distil it with --task ner",
-            )
-        return LabelScheme(kind, names)
+    def _may_be_pair(self) -> bool:
+        """Return whether a row of this task is one text or two, as the data had it."""
+        pair = self.task.format.text_pair
+        return pair is not None and not pair.required
+
+    def _own_pieces(self) -> Tokenizer | None:
+        """Return a tokenizer of this predictor alone that truncates: its settings are never changed again.
+
+        None where texts are read in windows, or the tokenizer is not a fast one.
+        """
+        if self.task.format.windowed or not isinstance(self.tokenizer, PreTrainedTokenizerFast):
+            return None
+        pieces = Tokenizer.from_str(self.tokenizer.backend_tokenizer.to_str())
+        side = self.tokenizer.truncation_side
+        pieces.enable_truncation(self.max_length, strategy="longest_first", direction=side)
+        return pieces
 
     @cached_property
     def alone(self) -> Engine:
@@ -166,23 +175,40 @@ class Predictor:
             return None
         return self._load(Loading(num_workers=workers, num_threads=1)), ThreadPoolExecutor(workers)
 
+    def _together(self) -> tuple[Engine, ThreadPoolExecutor] | None:
+        with self.lock:  # made once, whoever comes first
+            return self.together
+
     def _load(self, loading: Loading) -> Engine:
         return load_engine(self.runtime, Path(self.place), self.precision, loading)
 
-    @property
-    def asked(self) -> str:
-        """What the texts that are answered are called: text or question."""
-        return "question" if self.task.label_kind == "span" else "text"
-
-    def __call__(self, rows: Iterable[TextRow]) -> list[AnyAnswer]:
-        """Return one answer a row, in the order given."""
+    def __call__(self, rows: Iterable[TextRow]) -> list[Prediction]:
+        """Return one prediction a row, in the order given."""
         return list(self.stream(rows))
 
-    def stream(self, rows: Iterable[TextRow]) -> Iterator[AnyAnswer]:
-        """Yield one answer a row, in the order given, holding one window of rows in memory."""
+    def stream(self, rows: Iterable[TextRow]) -> Iterator[Prediction]:
+        """Yield one prediction a row, in the order given, holding one window of rows in memory.
+
+        Raises:
+            DataError: Rows are malformed, or are pairs where the model was trained on single texts, or single
+                texts where it was trained on pairs.
+        """
         iterator = iter(rows)
         while chunk := list(itertools.islice(iterator, CHUNK_ROWS)):
-            yield from self.task.decode(self.chunk_outputs(columns_of(chunk, self.task)), self.labels)
+            columns = self.task.format.columns_of(chunk)
+            if problem := self.pair_problem(is_pair="text_pair" in columns):
+                raise DataError("texts to predict", problem)
+            yield from self.task.decode(self.chunk_outputs(columns), self.labels)
+
+    def pair_problem(self, *, is_pair: bool) -> str | None:
+        """Say that rows are not what the model was trained on: pairs, or single texts."""
+        if self.is_pair is None or self.is_pair == is_pair:
+            return None
+        if self.is_pair:
+            return (
+                "the model was trained on pairs of texts; give the second too: text_pair, or --text-pair TEXT"
+            )
+        return "the model was trained on single texts; leave the second out"
 
     def outputs(self, rows: Dataset) -> Outputs:
         """Return what the task reads from the scores of a split, a window of rows at a time."""
@@ -196,31 +222,28 @@ class Predictor:
 
     def logits(self, rows: Sequence[TextRow]) -> np.ndarray:
         """Return the scores (N, C) of whole texts, in their order."""
-        return cast(np.ndarray, self.chunk_outputs(columns_of(rows, self.task)))
+        return cast(np.ndarray, self.chunk_outputs(self.task.format.columns_of(rows)))
 
     def chunk_outputs(self, rows: Columns) -> Outputs:
         """Return what the task reads from the scores of some rows, in their order."""
         features = self.encode(rows)
         scores = self.run(features)
-        return self.task.gather(scores, features, rows, labels=self.labels, settings=self.settings)
+        return self.task.aggregate(scores, features, rows, labels=self.labels, settings=self.settings)
 
     def encode(self, rows: Columns) -> Columns:
         """Return the token columns of some rows: whole texts, or the windows of long ones."""
-        if self.task.label_kind in WINDOWED or not isinstance(self.tokenizer, PreTrainedTokenizerFast):
-            return encode_columns(
-                self.tokenizer, rows, Form(self.task.label_kind), max_length=self.max_length
-            )
-        pieces = self.tokenizer.backend_tokenizer
-        pieces.enable_truncation(
-            self.max_length, strategy="longest_first", direction=self.tokenizer.truncation_side
-        )
+        if self.pieces is None:
+            with self.lock:  # cutting windows changes the tokenizer's settings
+                return self.task.format.encode(self.tokenizer, rows, max_length=self.max_length)
         pairs = rows.get("text_pair")
         texts = list(rows["text"]) if pairs is None else list(zip(rows["text"], pairs, strict=True))
-        found = pieces.encode_batch_fast(texts)
+        found = self.pieces.encode_batch_fast(texts)
         columns: dict[str, list[list[int]]] = {"input_ids": [each.ids for each in found]}
         if "token_type_ids" in self.tokenizer.model_input_names:
             columns["token_type_ids"] = [each.type_ids for each in found]
-        self.num_cut += sum(len(each.ids) == self.max_length and bool(each.overflowing) for each in found)
+        truncated = sum(len(each.ids) == self.max_length and bool(each.overflowing) for each in found)
+        with self.lock:
+            self.num_truncated += truncated
         return columns
 
     def run(self, features: Columns) -> list[Scores]:
@@ -237,8 +260,9 @@ class Predictor:
             for row, part in zip(group, found, strict=True):
                 scores[row] = part if part.ndim == 1 else part[: lengths[row]]
 
-        if len(groups) >= max(2, num_threads()) and self.together is not None:
-            engine, workers = self.together
+        together = self._together() if len(groups) >= max(2, num_threads()) else None
+        if together is not None:
+            engine, workers = together
             list(workers.map(lambda group: answer(group, engine), groups))
         else:
             for group in groups:

@@ -1,9 +1,10 @@
-"""What lies outside the encoder: the kind of head, the labels in the config, the layers up to the answer."""
+"""What lies outside the encoder: the head, the labels in the config, the layers up to the answer."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Literal, cast
+from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -20,38 +21,44 @@ from transformers.models.auto.auto_factory import _BaseAutoModelClass  # pyright
 from tinybert.errors import ModelError
 from tinybert.models.families import encoder
 
-HeadKind = Literal["sequence", "token", "question"]
-"""One answer a text, one a token, or the first and the last token of one."""
 
-CLASSES: dict[HeadKind, str] = {
-    "sequence": "ForSequenceClassification",
-    "token": "ForTokenClassification",
-    "question": "ForQuestionAnswering",
-}
-"""Head → how the names of such classes of transformers end."""
+@dataclass(frozen=True)
+class Head:
+    """What a model outputs for a text, and the class of transformers that has such a head.
+
+    Attributes:
+        class_ending: How the names of such classes end.
+        auto_class: Makes one from a config.
+        outputs: Names of its outputs.
+        is_pooled: One output a text, read from its first token.
+    """
+
+    class_ending: str
+    auto_class: type[_BaseAutoModelClass]
+    outputs: tuple[str, ...] = ("logits",)
+    is_pooled: bool = False
 
 
-AUTO: dict[HeadKind, type[_BaseAutoModelClass]] = {
-    "sequence": AutoModelForSequenceClassification,
-    "token": AutoModelForTokenClassification,
-    "question": AutoModelForQuestionAnswering,
-}
+SEQUENCE = Head("ForSequenceClassification", AutoModelForSequenceClassification, is_pooled=True)
+TOKEN = Head("ForTokenClassification", AutoModelForTokenClassification)
+QUESTION = Head("ForQuestionAnswering", AutoModelForQuestionAnswering, ("start_logits", "end_logits"))
+HEADS = (SEQUENCE, TOKEN, QUESTION)
 
 
-def head_kind(config: PreTrainedConfig) -> HeadKind | None:
+def head_of(config: PreTrainedConfig) -> Head | None:
     """Return the head that a config names, or None for a bare encoder or a head that is no task's here."""
     names = config.architectures or [""]
-    return next((kind for kind, ending in CLASSES.items() if names[0].endswith(ending)), None)
+    return next((head for head in HEADS if names[0].endswith(head.class_ending)), None)
 
 
-def set_head(config: PreTrainedConfig, kind: HeadKind) -> None:
+def set_head(config: PreTrainedConfig, head: Head) -> None:
     """Write into a config which head its model has."""
-    config.architectures = [CLASSES[kind]]
+    config.architectures = [head.class_ending]
 
 
 def auto_class(config: PreTrainedConfig) -> type[_BaseAutoModelClass]:
     """Return the auto class of a config's head; that of sequences where it names none."""
-    return AUTO[head_kind(config) or "sequence"]
+    return (head_of(config) or SEQUENCE).auto_class
 
 
 def set_labels(

@@ -11,7 +11,7 @@ from transformers import BertConfig, PreTrainedConfig, PreTrainedModel
 
 from tinybert.errors import ModelError
 from tinybert.models.families import describe, encoder, layers
-from tinybert.models.head import HeadKind, auto_class, copy_head, set_head, set_labels
+from tinybert.models.head import SEQUENCE, Head, auto_class, copy_head, set_head, set_labels
 from tinybert.models.shapes import Shape, shape_problems
 
 T = TypeVar("T", str, float)
@@ -24,7 +24,7 @@ def student_config(
     num_labels: int,
     id2label: Mapping[int, str] | None = None,
     problem_type: str | None = None,
-    head: HeadKind = "sequence",
+    head: Head = SEQUENCE,
     same_family: bool = False,
 ) -> PreTrainedConfig:
     """Make the config of a student that reads the teacher's tokens.

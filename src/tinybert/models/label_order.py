@@ -8,7 +8,7 @@ from typing import cast
 import torch
 from transformers import PreTrainedModel
 
-from tinybert.data.labels import SPAN_NAMES
+from tinybert.data.labels import LabelScheme
 from tinybert.models.head import answer_layer
 
 MAX_NAMES_SHOWN = 8
@@ -17,24 +17,26 @@ Id2Label = Mapping[int, str] | Mapping[str, str] | None
 """As a config holds it: transformers types it loosely."""
 
 
-def label_order(id2label: Id2Label, names: Sequence[str]) -> list[int] | None:
-    """Return, for each of the data's labels, the model's output that answers it; None when they do not match.
+def label_order(id2label: Id2Label, labels: LabelScheme) -> list[int] | None:
+    """Return, for each of the data's labels, the model's output for it; None when they do not match.
 
     Names are compared as they are, then without case. ``LABEL_0, LABEL_1, …``, the names transformers gives
     when nobody named the labels, match whole-number labels 0, 1, … only: for names they would be a guess.
     No names means regression: one output matches.
 
     Example:
-        >>> label_order({0: "POSITIVE", 1: "NEGATIVE"}, ["negative", "positive"])
+        >>> labels = LabelScheme(("negative", "positive"))
+        >>> label_order({0: "POSITIVE", 1: "NEGATIVE"}, labels)
         [1, 0]
-        >>> label_order({0: "LABEL_0", 1: "LABEL_1"}, ["negative", "positive"]) is None
+        >>> label_order({0: "LABEL_0", 1: "LABEL_1"}, labels) is None
         True
     """
+    names = labels.names
     if not names:
         return [0] if len(id2label or ()) == 1 else None
     given = output_names(id2label)
-    if tuple(names) == SPAN_NAMES:  # every model of questions answers these two, whatever it calls them
-        return [0, 1] if len(given) == 2 else None
+    if labels.by_position:
+        return list(range(len(names))) if len(given) == len(names) else None
     if sorted(given) == sorted(names):
         return [given.index(name) for name in names]
     theirs = [name.casefold() for name in given]
@@ -47,12 +49,12 @@ def label_order(id2label: Id2Label, names: Sequence[str]) -> list[int] | None:
     return None
 
 
-def label_mismatch(id2label: Id2Label, names: Sequence[str]) -> str:
+def label_mismatch(id2label: Id2Label, labels: LabelScheme) -> str:
     """Say how a model's labels differ from the data's, and the fix."""
     theirs = output_names(id2label)
-    ours = _shown(names) if names else "numbers"
+    ours = _shown(labels.names) if labels.names else "numbers"
     return (
-        f"answers the labels {_shown(theirs)}, the data has {ours}; fine-tune it on this data, or, "
+        f"predicts the labels {_shown(theirs)}, the data has {ours}; fine-tune it on this data, or, "
         "if only the names differ, write the right ones into id2label of its config.json"
     )
 

@@ -23,7 +23,7 @@ from transformers.models.auto.auto_factory import _BaseAutoModelClass  # pyright
 from transformers.utils import logging as transformers_logging
 
 from tinybert.errors import ModelError
-from tinybert.models.head import HeadKind, auto_class, copy_head, head_kind, set_head, set_labels
+from tinybert.models.head import SEQUENCE, Head, auto_class, copy_head, head_of, set_head, set_labels
 from tinybert.sources import fetch, is_bundled
 from tinybert.sources.hub import hub_problem, nearest_here
 
@@ -54,10 +54,10 @@ def load_config(path: str | Path) -> PreTrainedConfig:
         return AutoConfig.from_pretrained(folder or str(path), trust_remote_code=False)
 
 
-def has_task_head(source: str | Path | PreTrainedConfig, head: HeadKind | None = None) -> bool:
+def has_task_head(source: str | Path | PreTrainedConfig, head: Head | None = None) -> bool:
     """Say whether a checkpoint was saved with a task's head, or with this one."""
     config = source if isinstance(source, PreTrainedConfig) else load_config(source)
-    kind = head_kind(config)
+    kind = head_of(config)
     return kind is not None and (head is None or kind == head)
 
 
@@ -67,7 +67,7 @@ def load_classifier(
     num_labels: int | None = None,
     id2label: Mapping[int, str] | None = None,
     problem_type: str | None = None,
-    head: HeadKind | None = None,
+    head: Head | None = None,
     dtype: torch.dtype = torch.float32,
     new_head: bool = False,
     seed: int = 0,
@@ -90,7 +90,7 @@ def load_classifier(
             head has another number of classes.
     """
     config = load_config(path)
-    before, had_head = head_kind(config), has_task_head(config, head)
+    before, had_head = head_of(config), has_task_head(config, head)
     given = config.num_labels if had_head else num_labels
     if num_labels is not None and given != num_labels and not new_head:
         raise ModelError(
@@ -99,7 +99,7 @@ def load_classifier(
             "fine-tune it on this data first, or give the checkpoint it was fine-tuned from",
         )
     set_labels(config, num_labels=num_labels, id2label=id2label, problem_type=problem_type)
-    set_head(config, head or head_kind(config) or "sequence")
+    set_head(config, head or head_of(config) or SEQUENCE)
     wants_head = had_head and not new_head
     model = load_model(auto_class(config), path, config, dtype=dtype, seed=seed, wants_head=wants_head)
     if before is not None and not wants_head:  # its own head must not pass for the new one

@@ -41,7 +41,7 @@ from tinybert.errors import ModelError
 from tinybert.models.capture import Capture
 from tinybert.models.families import EncoderInfo, blocks, describe, embeddings, encoder
 from tinybert.models.flat import run_block
-from tinybert.models.head import answer_layer, head_activation, head_kind, pooler_layer
+from tinybert.models.head import answer_layer, head_activation, head_of, pooler_layer
 from tinybert.models.initialise import first_position, random_start
 from tinybert.models.inputs import logits_of, model_inputs
 from tinybert.models.layer_fit import LayerFit, LayerMove
@@ -122,7 +122,7 @@ def project_start(
             theirs = run_block(blocks(teacher)[layer - 1], seen.hidden[layer - 1], seen.masks)
             fit = LayerFit(blocks(teacher)[layer - 1], blocks(student)[index], theirs, basis_DS)
             hidden_NS = fit.run(hidden_NS, seen.masks)
-        if head_kind(config) == "sequence":
+        if (head := head_of(config)) is not None and head.is_pooled:
             first_BS = hidden_NS[_first_tokens(seen.masks)]
             _start_head(teacher, student, seen, basis_DS, first_BS, keep_head=keep_head)
         elif keep_head:
@@ -192,7 +192,7 @@ def adapt_student(
         ]
         maps = torch.stack(fitted)
     last_DS = torch.eye(widths[0], device=states[-1].device) if maps is None else maps[-1]
-    if head_kind(student.config) == "sequence":
+    if (head := head_of(student.config)) is not None and head.is_pooled:
         first_BS = states[-1][_first_tokens(seen.masks)]
         _start_head(teacher, student, seen, last_DS, first_BS, keep_head=True)
     else:

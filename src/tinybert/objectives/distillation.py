@@ -15,7 +15,7 @@ from tinybert.losses import Loss
 from tinybert.models.capture import Captured
 from tinybert.models.inputs import run_model
 from tinybert.objectives.catalogue import HARD, find_loss
-from tinybert.tasks.task import as_they_are
+from tinybert.tasks.task import identity
 from tinybert.teachers import Teacher, TeacherOutput, Wanted, capture_wanted
 from tinybert.training import Batch
 
@@ -89,7 +89,7 @@ class DistillObjective:
         hard_loss: HardLoss,
         teacher_hidden_size: int,
         projection_start: Tensor | None = None,
-        rows: Rows = as_they_are,
+        rows: Rows = identity,
     ) -> None:
         self.teacher = teacher
         self.rows = rows

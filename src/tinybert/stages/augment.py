@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 from datasets import Dataset
 
 from tinybert.augmentation import needs
 from tinybert.config import Recipe, build_recipe, dump_recipe, make_recipe, settings, with_settings
-from tinybert.data import LabelScheme
+from tinybert.data import TextData
 from tinybert.errors import RecipeError
 from tinybert.inference import Predictor
 from tinybert.language import Language
@@ -28,8 +28,7 @@ from tinybert.stages.steps.copies import language_of, near_copies, rows_with_cop
 from tinybert.stages.steps.finish import write_bad_rows
 from tinybert.stages.steps.prepare import load_rows
 from tinybert.storage import Json, Output, write_text
-from tinybert.tasks import Answer, Task
-from tinybert.tasks.tags import entities_of
+from tinybert.tasks import Prediction, Task
 from tinybert.training import choose_precision
 
 PAPERS_COPIES, DECODED_AT_ONCE = 20, 1024
@@ -156,16 +155,17 @@ def _made(plan: AugmentPlan, output: Output, source: object, *, one_file: bool) 
         rows,
         recipe,
         work / BLOCKS,
-        labels=data.labels,
+        format=data.format,
         embeddings_of=plan.teacher,
         bf16=_fills_in_bf16(recipe, language, work),
         num_processes=recipe.augment.processes,
     )
-    answers: Iterator[Answer] | None = None
-    if plan.teacher is not None and not _is_local(data.labels):
-        copies, answers = _answered(rows, copies, plan.teacher, recipe, data.labels, work / BLOCKS)
+    predictions: Iterator[Prediction] | None = None
+    if plan.teacher is not None and not data.format.windowed:
+        teacher = Predictor(plan.teacher, backend="torch", labels=data.labels, task=plan.task)
+        copies, predictions = _predicted(rows, copies, teacher, recipe, work / BLOCKS)
     with (work / WHOLE).open("w", encoding="utf-8") as file:
-        for row in _written(rows, copies, data.labels, answers):
+        for row in _written(rows, copies, data, predictions):
             file.write(json.dumps(row, ensure_ascii=False) + "\n")
     metadata: Json = {
         "out": str(out),
@@ -173,8 +173,8 @@ def _made(plan: AugmentPlan, output: Output, source: object, *, one_file: bool) 
         "num_rows_refused": len(data.bad_rows),
         "num_copies": len(copies),
         "labels_of_copies": "teacher"
-        if answers is not None
-        else ("kept" if _is_local(data.labels) else None),
+        if predictions is not None
+        else ("kept" if data.format.windowed else None),
         "method": recipe.augment.method,
         "language": language,
         "made_from": output.made_from,
@@ -182,20 +182,19 @@ def _made(plan: AugmentPlan, output: Output, source: object, *, one_file: bool) 
     return output.commit(metadata)
 
 
-def _answered(
-    rows: Dataset, copies: Dataset, path: str, recipe: Recipe, labels: LabelScheme, folder: Path
-) -> tuple[Dataset, Iterator[Answer]]:
-    """Return the copies that do not change the teacher's mind, and what it answers to them."""
-    teacher = Predictor(path, backend="torch", labels=labels)
+def _predicted(
+    rows: Dataset, copies: Dataset, teacher: Predictor, recipe: Recipe, folder: Path
+) -> tuple[Dataset, Iterator[Prediction]]:
+    """Return the copies that do not shift the teacher's prediction, and what it predicts for them."""
     scores = scores_on_disk(teacher, copies, folder, name="copies")
     if recipe.augment.max_shift is not None:
         kept = near_copies(rows, copies, scores, teacher, folder, max_shift=recipe.augment.max_shift)
         copies, scores = copies.select(kept), scores[kept]
     parts = (
-        teacher.task.decode(scores[start : start + DECODED_AT_ONCE], labels)
+        teacher.task.decode(scores[start : start + DECODED_AT_ONCE], teacher.labels)
         for start in range(0, len(scores), DECODED_AT_ONCE)
     )
-    return copies, cast("Iterator[Answer]", chain.from_iterable(parts))
+    return copies, cast("Iterator[Prediction]", chain.from_iterable(parts))
 
 
 def _fills_in_bf16(recipe: Recipe, language: Language, work: Path) -> bool:
@@ -209,56 +208,16 @@ def _fills_in_bf16(recipe: Recipe, language: Language, work: Path) -> bool:
 
 
 def _written(
-    rows: Dataset, copies: Dataset, labels: LabelScheme, answers: Iterator[Answer] | None
+    rows: Dataset, copies: Dataset, data: TextData, predictions: Iterator[Prediction] | None
 ) -> Iterator[Json]:
     """Yield each row with its copies behind it, in the columns that are read again."""
-    place, as_text = 0, labels.kind == "tags" and _is_text(rows)
+    place, write = 0, data.format.writer(rows, data.labels)
     sources = np.asarray(copies[SOURCE_ROW])
     for number in range(len(rows)):
-        yield {**_plain(rows[number], labels, as_text=as_text), SOURCE_ROW: number}
+        yield {**write(rows[number]), SOURCE_ROW: number}
         while place < len(copies) and sources[place] == number:
-            row = _plain(copies[place], labels, as_text=as_text) | {SOURCE_ROW: number}
-            if answers is not None:
-                answer = next(answers)
-                row["label"] = answer.score if answer.label is None else answer.label
+            row = write(copies[place]) | {SOURCE_ROW: number}
+            if predictions is not None:
+                row["label"] = next(predictions).as_label()
             yield row
             place += 1
-
-
-def _is_local(labels: LabelScheme) -> bool:
-    return labels.kind in ("tags", "span")
-
-
-def _words_of(row: Mapping[str, Any]) -> list[str]:
-    return [row["text"][start:end] for start, end in zip(row["word_starts"], row["word_ends"], strict=True)]
-
-
-def _is_text(rows: Dataset) -> bool:
-    """Return whether rows of tags were given as texts: their words alone would lose the spaces between."""
-    return any(" ".join(_words_of(row)) != row["text"] for row in cast("Iterable[dict[str, Any]]", rows))
-
-
-def _plain(row: Mapping[str, Any], labels: LabelScheme, *, as_text: bool) -> Json:
-    """Return a row as people write it; one of tags as tokens, or as a text and its spans."""
-    label = row["label"]
-    if labels.kind == "tags":
-        tags = None if label is None else [labels.names[tag] for tag in label]
-        if not as_text:
-            return {"tokens": _words_of(row), "tags": tags}
-        starts, ends = row["word_starts"], row["word_ends"]
-        entities = [
-            {"start": starts[first], "end": ends[behind - 1], "label": kind}
-            for first, behind, kind in entities_of(tags or [])
-        ]
-        return {"text": row["text"], "spans": None if tags is None else entities}
-    if labels.kind == "span":
-        context = row["text_pair"]
-        spans: list[tuple[int, int]] = label or []
-        answers = {"text": [context[a:b] for a, b in spans], "answer_start": [a for a, _ in spans]}
-        return {"question": row["text"], "context": context, "answers": None if label is None else answers}
-    texts = {name: row[name] for name in ("text", "text_pair") if name in row}
-    if label is None or labels.kind == "value":
-        return {**texts, "label": label}
-    if labels.kind == "multi":
-        return {**texts, "label": [name for name, on in zip(labels.names, label, strict=True) if on]}
-    return {**texts, "label": labels.names[label]}

@@ -12,11 +12,10 @@ import torch
 from datasets import Dataset
 from transformers import PreTrainedModel
 
-from tinybert.data import TextDataset
 from tinybert.errors import DataError
 from tinybert.evaluation import RowsEvaluator
 from tinybert.objectives import HardObjective
-from tinybert.tasks import BUILTIN
+from tinybert.tasks import TextDataset
 from tinybert.training import Settings, choose_precision, train
 
 
@@ -54,7 +53,7 @@ def train_model(
     if scheme is None or val_dataset.labels is None:
         raise DataError("train_model", "the rows have no labels; give TextDataset labels")
     val_dataset.labels_scheme = scheme  # a label must mean the same output on both sides
-    task = next(task for task in BUILTIN.values() if task.label_kind == scheme.kind)
+    task = train_dataset.task
     hard_loss = next(iter(task.hard_losses))
     validation = _as_rows(val_dataset)
     evaluator = RowsEvaluator(

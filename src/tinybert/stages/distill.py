@@ -215,7 +215,7 @@ def teach_phase(work: Distillation, phase: Phase, begin: Path, folder: Path) -> 
         hard_loss=plan.task.hard_losses[recipe.hard_loss],
         teacher_hidden_size=info.hidden_size if info else plan.shape.hidden_size,
         projection_start=begun.projection,
-        rows=plan.task.rows,
+        rows=plan.task.loss_rows,
     )
     settings = settings_of(
         recipe,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from tinybert.config import DataSection
-from tinybert.data import gold_labels, load
+from tinybert.data import load
 from tinybert.data.labelled import SPLIT_ORDER
 from tinybert.errors import RecipeError
 from tinybert.inference import Predictor
@@ -41,12 +41,12 @@ def evaluate_split(
     data = load(
         source,  # pyright: ignore[reportArgumentType]
         settings=settings,
-        label_kind=predictor.task.label_kind,
+        format=predictor.task.format,
         need=("train", split) if _was_trained_on(run, source) else (split,),
         known_labels=predictor.labels,
     )
     rows = data.splits[split]
-    scores = predictor.task.metrics(predictor.outputs(rows), gold_labels(rows, predictor.task.label_kind))
+    scores = predictor.task.metrics(predictor.outputs(rows), predictor.task.format.gold(rows))
     return {"split": split, "num_rows": len(rows), "num_rows_refused": len(data.bad_rows), **scores}
 
 

@@ -224,7 +224,7 @@ def proof_rows(path: Path, data: object, settings: DataSection | None) -> Proof:
     found = load(
         data,  # pyright: ignore[reportArgumentType]
         settings=settings or DataSection(),
-        label_kind=known.task.label_kind,
+        format=known.task.format,
         need=need,
         allow_unlabelled=True,
         known_labels=known.labels,

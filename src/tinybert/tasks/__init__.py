@@ -1,31 +1,24 @@
-"""What a task is: which losses teach it, how scores become answers, what is measured.
+"""What a task is: its rows, its losses, and what becomes of a model's scores.
 
-To add one, write a file with a frozen ``Task`` and add a line to ``BUILTIN``.
+To add one, write a file or a folder with a frozen ``Task`` and its row format, and add a line to ``BUILTIN``.
+A task of the user's own is named by ``package.module:attr``.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
-from tinybert.errors import ModelError
-from tinybert.models.head import head_kind
+from tinybert.errors import ModelError, RecipeError
+from tinybert.lookup import find
+from tinybert.models.head import SEQUENCE, head_of
 from tinybert.tasks.classification import CLASSIFICATION
 from tinybert.tasks.multilabel import MULTILABEL
-from tinybert.tasks.ner import NER
-from tinybert.tasks.qa import QA
+from tinybert.tasks.ner import NER, Entities, Entity
+from tinybert.tasks.prediction import Prediction, TextPrediction
+from tinybert.tasks.qa import QA, FoundAnswer, Span
 from tinybert.tasks.regression import REGRESSION
-from tinybert.tasks.task import (
-    Answer,
-    AnyAnswer,
-    Entities,
-    Entity,
-    FoundAnswer,
-    HardLoss,
-    Outputs,
-    ProblemType,
-    Span,
-    Task,
-)
+from tinybert.tasks.task import HardLoss, Outputs, ProblemType, Task
+from tinybert.tasks.text_dataset import TextDataset
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig
@@ -37,41 +30,70 @@ BUILTIN: dict[str, Task] = {
     "ner": NER,
     "qa": QA,
 }
+NOTES = "tinybert"
+"""Key of a model's config that says what a run of ours was trained for: ``task``, ``text_pair``."""
 
 
-def task_of_config(config: PreTrainedConfig) -> Task:
-    """Say which task a saved classifier was trained for.
-
-    Args:
-        config: Its config. The head says whether tokens are answered. Without a ``problem_type``, one output
-            means regression and several mean classification, as in transformers.
+def find_task(name: str | Task) -> Task:
+    """Return a task by its name, or the one that ``package.module:attr`` names, whose code is run.
 
     Raises:
-        ModelError: ``problem_type`` is none that a task here has.
+        RecipeError: There is no such task.
     """
-    if head_kind(config) in ("token", "question"):
-        return NER if head_kind(config) == "token" else QA
-    problem_type = config.problem_type
-    if problem_type is None:
-        return REGRESSION if config.num_labels == 1 else CLASSIFICATION
+    found = cast(object, find(BUILTIN, name, kind="task") if isinstance(name, str) else name)
+    if not isinstance(found, Task):
+        raise RecipeError(str(name), f"a {type(found).__name__}, not a tinybert.tasks.Task")
+    return found
+
+
+def notes_of(config: PreTrainedConfig) -> dict[str, object]:
+    """Return what a run of ours keeps in its model's config; empty for any other checkpoint."""
+    notes = getattr(config, NOTES, None)
+    return cast("dict[str, object]", notes) if isinstance(notes, dict) else {}
+
+
+def task_of_config(config: PreTrainedConfig, *, named: str | Task | None = None) -> Task:
+    """Return the task that a saved model was trained for.
+
+    Args:
+        config: Its config. The head says whether tokens are labelled. Without a ``problem_type``, one output
+            means regression and several mean classification, as in transformers.
+        named: The task, where the user names it; only then code of a task of their own is run.
+
+    Raises:
+        ModelError: No task has such a model, or it is one of the user's own and is not named.
+        RecipeError: There is no task of this name.
+    """
+    if named is not None:
+        return find_task(named)
+    own = notes_of(config).get("task")
+    if own is not None:
+        raise ModelError(
+            "config.json",
+            f"was trained for the task {own}, code of its own; to run that: --task {own}",
+        )
     for task in BUILTIN.values():
-        if task.problem_type == problem_type:
+        if task.head == (head_of(config) or SEQUENCE) and task.matches(config):
             return task
     allowed = ", ".join(task.problem_type for task in BUILTIN.values() if task.problem_type)
-    raise ModelError("config.json", f"problem_type = {problem_type!r}; allowed: {allowed}")
+    raise ModelError("config.json", f"problem_type = {config.problem_type!r}; allowed: {allowed}")
 
 
 __all__ = [
     "BUILTIN",
-    "Answer",
-    "AnyAnswer",
+    "NOTES",
     "Entities",
     "Entity",
     "FoundAnswer",
     "HardLoss",
     "Outputs",
+    "Prediction",
     "ProblemType",
     "Span",
     "Task",
+    "TextDataset",
+    "TextPrediction",
+    "find_task",
+    "notes_of",
     "task_of_config",
 ]

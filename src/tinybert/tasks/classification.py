@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
+from tinybert.data.labels import LabelScheme, label_name, sort_names
+from tinybert.data.row_format import Balance
+from tinybert.errors import DataError
 from tinybert.losses import cross_entropy, mse_over_classes
 from tinybert.metrics import classification_metrics
-from tinybert.tasks.task import Answer, Task, require_finite, require_width
+from tinybert.tasks.prediction import TextPrediction
+from tinybert.tasks.soft_labels import SoftLabels, logits_of_classes, named_scores
+from tinybert.tasks.task import Task, require_finite, require_width
+from tinybert.tasks.text_rows import TextRows
 
 if TYPE_CHECKING:
-    from tinybert.data import LabelScheme
+    import pyarrow as pa
+    from transformers import PreTrainedConfig
 
 
-def decode(logits: np.ndarray, labels: LabelScheme) -> list[Answer]:
+RARE_LABEL_ROWS, IMBALANCE = 5, 10.0
+MIN_ROWS_DOUBTED = 20
+
+
+def decode(logits: np.ndarray, labels: LabelScheme) -> list[TextPrediction]:
     """Name the class of each row.
 
     Args:
@@ -25,15 +39,14 @@ def decode(logits: np.ndarray, labels: LabelScheme) -> list[Answer]:
         ModelError: C differs, or a logit is NaN or infinite.
 
     Example:
-        >>> from tinybert.data import LabelScheme
-        >>> decode(np.array([[0.0, 2.0]]), LabelScheme("single", ("negative", "positive")))[0].label
+        >>> decode(np.array([[0.0, 2.0]]), LabelScheme(("negative", "positive")))[0].label
         'positive'
     """
     require_width(logits, len(labels.names))
     names = labels.names
     rows = zip(logits.argmax(-1).tolist(), softmax(require_finite(logits)).tolist(), strict=True)
     return [
-        Answer(names[best], probabilities[best], dict(zip(names, probabilities, strict=True)))
+        TextPrediction(names[best], probabilities[best], dict(zip(names, probabilities, strict=True)))
         for best, probabilities in rows
     ]
 
@@ -55,13 +68,119 @@ def metrics(logits: np.ndarray, gold: np.ndarray) -> dict[str, float]:
     return classification_metrics(predictions, gold, num_labels=logits.shape[-1])
 
 
+def majority_share(gold: np.ndarray) -> float:
+    """Return the accuracy of always predicting the most frequent class."""
+    return float(np.bincount(gold).max() / len(gold))
+
+
+@dataclass(frozen=True)
+class ClassRows(TextRows):
+    """Texts or pairs with one class each; an unlabelled row has -100."""
+
+    @property
+    def label_type(self) -> pa.DataType:
+        """A whole number."""
+        import pyarrow as pa
+
+        return pa.int64()
+
+    def stored_label(self, raw: object) -> object:
+        """Return the name of the class."""
+        return label_name(raw)
+
+    def scheme(self, raw_labels: Iterable[object]) -> LabelScheme:
+        """Collect the classes.
+
+        Example:
+            >>> ClassRows().scheme(["10", "9", None, 9]).names
+            ('9', '10')
+
+        Raises:
+            DataError: A label is nested, or a number with a fraction.
+        """
+        try:
+            names = [label_name(raw) for raw in raw_labels]
+        except ValueError as error:
+            raise DataError("label", str(error)) from error
+        return LabelScheme(sort_names(name for name in names if name is not None))
+
+    def label_of(self, raw: object, labels: LabelScheme) -> int:
+        """Return the class's number."""
+        return labels.index(label_name(raw))
+
+    def scheme_problem(self, labels: LabelScheme, num_labelled: int) -> str | None:
+        """Say that a column of measured numbers was taken for classes: fractions, nearly each row its own."""
+        if 2 * labels.num_labels <= num_labelled or not _are_fractions(labels.names):
+            return super().scheme_problem(labels, num_labelled)
+        return (
+            f"the labels are numbers, {labels.num_labels:,} different ones in {num_labelled:,} rows "
+            f"({', '.join(labels.names[:3])}, …); for numbers set the task to regression (--task "
+            "regression), or name another column as the label"
+        )
+
+    def variety_problem(self, present: Sequence[str], num_labelled: int) -> str | None:
+        """Refuse rows that all have the same class."""
+        if len(present) != 1:
+            return None
+        return (
+            f"all {num_labelled:,} labelled rows have the label {present[0]!r}; at least two labels are "
+            "needed (is data.label the right column, and data.max_train_rows large enough?)"
+        )
+
+    def variety_warning(self, present: Sequence[str], num_labelled: int) -> str | None:
+        """Doubt rows that mostly have a class of their own."""
+        if num_labelled < MIN_ROWS_DOUBTED or len(present) <= num_labelled / 2:
+            return None
+        return (
+            f"{len(present):,} different labels in {num_labelled:,} rows; is data.label the right column? "
+            "for numbers set task=regression"
+        )
+
+    def written_label(self, label: object, labels: LabelScheme) -> object:
+        """Return the name of the class."""
+        return labels.names[cast(int, label)]
+
+    def balance(self, given: Iterable[int], labels: LabelScheme) -> Balance | None:
+        """Compare the most frequent class with the rarest."""
+        return balance_of(Counter(labels.names[label] for label in given), "train rows")
+
+
+def _are_fractions(names: Sequence[str]) -> bool:
+    try:
+        return not all(float(name).is_integer() for name in names)
+    except ValueError:
+        return False
+
+
+def balance_of(counts: Counter[str], unit: str) -> Balance | None:
+    """Compare the most frequent name with the rarest; None where nothing is counted."""
+    if not counts:
+        return None
+    (top, most), (low, least) = counts.most_common()[0], counts.most_common()[-1]
+    text = f"{top!r} has {most:,} {unit}, {low!r} has {least:,}"
+    if least < RARE_LABEL_ROWS or most / least > IMBALANCE:
+        return Balance("warn", f"{text}; judge by macro_f1 too, or label more of the rare ones")
+    return Balance("ok", text)
+
+
+def matches(config: PreTrainedConfig) -> bool:
+    """Say that a saved head of whole texts is of classes: it says so, or has several outputs."""
+    if config.problem_type is None:
+        return int(config.num_labels or 0) > 1
+    return config.problem_type == CLASSIFICATION.problem_type
+
+
 CLASSIFICATION = Task(
     name="classification",
-    label_kind="single",
+    format=ClassRows(),
+    matches=matches,
     problem_type="single_label_classification",
     main_metric="accuracy",
     hard_losses={"cross_entropy": cross_entropy, "mse": mse_over_classes},
     soft_losses=("kl_divergence", "soft_cross_entropy", "mse_logits"),
+    soft_labels=SoftLabels(named_scores, logits_of_classes),
     decode=decode,
     metrics=metrics,
+    constant_score=majority_share,
+    probabilities=softmax,
 )

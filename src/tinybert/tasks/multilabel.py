@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, cast
 
 import numpy as np
 
+from tinybert.data.labels import LabelScheme, find_separator, label_name, sort_names, split_labels
+from tinybert.errors import DataError
 from tinybert.losses import binary_cross_entropy
 from tinybert.metrics import multilabel_metrics
-from tinybert.tasks.task import Answer, Task, require_finite, require_width
+from tinybert.tasks.prediction import TextPrediction
+from tinybert.tasks.soft_labels import SoftLabels, logits_of_labels, named_scores
+from tinybert.tasks.task import Task, require_finite, require_width
+from tinybert.tasks.text_rows import TextRows
 
 if TYPE_CHECKING:
-    from tinybert.data import LabelScheme
+    import pyarrow as pa
+    from transformers import PreTrainedConfig
 
 
-def decode(logits: np.ndarray, labels: LabelScheme) -> list[Answer]:
+def decode(logits: np.ndarray, labels: LabelScheme) -> list[TextPrediction]:
     """Name the classes of each row whose probability is at least 0.5; there may be none.
 
     Args:
@@ -25,8 +34,7 @@ def decode(logits: np.ndarray, labels: LabelScheme) -> list[Answer]:
         ModelError: C differs, or a logit is NaN or infinite.
 
     Example:
-        >>> from tinybert.data import LabelScheme
-        >>> decode(np.array([[3.0, -3.0, 1.0]]), LabelScheme("multi", ("angry", "glad", "sad")))[0].label
+        >>> decode(np.array([[3.0, -3.0, 1.0]]), LabelScheme(("angry", "glad", "sad")))[0].label
         ['angry', 'sad']
     """
     require_width(logits, len(labels.names))
@@ -34,9 +42,9 @@ def decode(logits: np.ndarray, labels: LabelScheme) -> list[Answer]:
     return [_answer(dict(zip(labels.names, probabilities, strict=True))) for probabilities in rows]
 
 
-def _answer(scores: dict[str, float]) -> Answer:
+def _answer(scores: dict[str, float]) -> TextPrediction:
     chosen = [name for name, probability in scores.items() if probability >= 0.5]
-    return Answer(chosen, max(scores.values()), scores)
+    return TextPrediction(chosen, max(scores.values()), scores)
 
 
 def sigmoid(logits: np.ndarray) -> np.ndarray:
@@ -54,13 +62,82 @@ def metrics(logits: np.ndarray, gold: np.ndarray) -> dict[str, float]:
     return multilabel_metrics(require_finite(logits) >= 0, gold)
 
 
+@dataclass(frozen=True)
+class LabelSetRows(TextRows):
+    """Texts or pairs with any number of labels each; an unlabelled row is NaN."""
+
+    missing_label: ClassVar[str] = "give the row one, or write [] when none applies"
+
+    @property
+    def label_type(self) -> pa.DataType:
+        """0.0 or 1.0 for each label."""
+        import pyarrow as pa
+
+        return pa.list_(pa.float32())
+
+    def stored_label(self, raw: object) -> object:
+        """Return a list of labels as JSON, text as it is written."""
+        if isinstance(raw, str):
+            return raw
+        parts = raw.tolist() if hasattr(raw, "tolist") else raw  # type: ignore[attr-defined]
+        listed = cast("list[object]", list(parts)) if isinstance(parts, list | tuple | set) else [parts]
+        names = [label_name(part) for part in listed]
+        if any(name is None for name in names):
+            raise ValueError("an empty name in the list of labels; remove it")
+        return json.dumps(names, ensure_ascii=False)
+
+    def names_in(self, stored: str, labels: LabelScheme) -> frozenset[str]:
+        """Return the labels in one cell; a malformed one is reported with its row, later."""
+        try:
+            return frozenset(split_labels(stored, labels.separator))
+        except ValueError:
+            return frozenset()
+
+    def scheme(self, raw_labels: Iterable[object]) -> LabelScheme:
+        """Collect the labels.
+
+        Raises:
+            DataError: A label is nested.
+        """
+        raw = list(raw_labels)
+        separator = find_separator(raw)
+        try:
+            names = {name for each in raw if each is not None for name in split_labels(each, separator)}
+        except ValueError as error:
+            raise DataError("label", str(error)) from error
+        return LabelScheme(sort_names(names), separator)
+
+    def label_of(self, raw: object, labels: LabelScheme) -> list[float]:
+        """Return 0.0 or 1.0 for each label.
+
+        Example:
+            >>> rows = LabelSetRows()
+            >>> rows.convert("sad|glad", rows.scheme(["angry|sad", "glad"]))
+            [0.0, 1.0, 1.0]
+        """
+        chosen = {labels.index(name) for name in split_labels(raw, labels.separator)}
+        return [float(index in chosen) for index in range(len(labels.names))]
+
+    def written_label(self, label: object, labels: LabelScheme) -> object:
+        """Return the list of labels."""
+        flags = cast("Sequence[float]", label)
+        return [name for name, on in zip(labels.names, flags, strict=True) if on]
+
+
+def matches(config: PreTrainedConfig) -> bool:
+    """Say that a saved head of whole texts is of several labels."""
+    return config.problem_type == MULTILABEL.problem_type
+
+
 MULTILABEL = Task(
     name="multilabel",
-    label_kind="multi",
+    format=LabelSetRows(),
+    matches=matches,
     problem_type="multi_label_classification",
     main_metric="micro_f1",
     hard_losses={"binary_cross_entropy": binary_cross_entropy},
     soft_losses=("mse_logits",),
+    soft_labels=SoftLabels(named_scores, logits_of_labels),
     decode=decode,
     metrics=metrics,
 )

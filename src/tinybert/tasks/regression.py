@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
+from tinybert.data.labels import LabelScheme, parse_value
 from tinybert.losses import mse
 from tinybert.metrics import regression_metrics
-from tinybert.tasks.task import Answer, Task, require_finite, require_width
+from tinybert.tasks.prediction import TextPrediction
+from tinybert.tasks.soft_labels import SoftLabels, one_score, unchanged
+from tinybert.tasks.task import Task, require_finite, require_width
+from tinybert.tasks.text_rows import TextRows
 
 if TYPE_CHECKING:
-    from tinybert.data import LabelScheme
+    import pyarrow as pa
+    from transformers import PreTrainedConfig
 
 
-def decode(logits: np.ndarray, labels: LabelScheme) -> list[Answer]:
+def decode(logits: np.ndarray, labels: LabelScheme) -> list[TextPrediction]:
     """Give each row's number.
 
     Args:
@@ -25,12 +32,11 @@ def decode(logits: np.ndarray, labels: LabelScheme) -> list[Answer]:
         ModelError: There is more than one output, or one is NaN or infinite.
 
     Example:
-        >>> from tinybert.data import LabelScheme
-        >>> decode(np.array([[2.5]]), LabelScheme("value"))
-        [Answer(label=None, score=2.5, scores={})]
+        >>> decode(np.array([[2.5]]), LabelScheme())
+        [TextPrediction(label=None, score=2.5, scores={})]
     """
     require_width(logits, 1)
-    return [Answer(None, value, {}) for value in require_finite(logits)[:, 0].tolist()]
+    return [TextPrediction(None, value, {}) for value in require_finite(logits)[:, 0].tolist()]
 
 
 def metrics(logits: np.ndarray, gold: np.ndarray) -> dict[str, float]:
@@ -44,13 +50,63 @@ def metrics(logits: np.ndarray, gold: np.ndarray) -> dict[str, float]:
     return regression_metrics(require_finite(logits)[:, 0], gold)
 
 
+@dataclass(frozen=True)
+class NumberRows(TextRows):
+    """Texts or pairs with a number each; an unlabelled row is NaN."""
+
+    missing_label: ClassVar[str] = "give the row a number, or remove the row"
+    has_numbers: ClassVar[bool] = True
+
+    @property
+    def label_type(self) -> pa.DataType:
+        """A number."""
+        import pyarrow as pa
+
+        return pa.float64()
+
+    def stored_label(self, raw: object) -> object:
+        """Return a finite number."""
+        return parse_value(raw)
+
+    def scheme(self, raw_labels: Iterable[object]) -> LabelScheme:
+        """Return a scheme without names."""
+        return LabelScheme()
+
+    def scheme_of_outputs(self, names: Sequence[str], *, subject: str) -> LabelScheme:
+        """Return a scheme without names, whatever the output is called."""
+        return LabelScheme()
+
+    def scheme_problem(self, labels: LabelScheme, num_labelled: int) -> str | None:
+        """Return None: numbers have no names."""
+        return None
+
+    def label_of(self, raw: object, labels: LabelScheme) -> float:
+        """Return a finite number.
+
+        Example:
+            >>> NumberRows().convert("2.5", LabelScheme())
+            2.5
+        """
+        return parse_value(raw)
+
+
+def matches(config: PreTrainedConfig) -> bool:
+    """Say that a saved head of whole texts is of a number: it says so, or has one output."""
+    if config.problem_type is None:
+        return config.num_labels == 1
+    return config.problem_type == REGRESSION.problem_type
+
+
 REGRESSION = Task(
     name="regression",
-    label_kind="value",
+    format=NumberRows(),
+    matches=matches,
     problem_type="regression",
     main_metric="pearson",
     hard_losses={"mse": mse},
     soft_losses=("mse_logits",),
+    soft_labels=SoftLabels(one_score, unchanged),
     decode=decode,
     metrics=metrics,
+    is_bounded=False,
 )

@@ -9,108 +9,27 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 import numpy as np
 from torch import Tensor
 
-from tinybert.data.labels import LabelKind
+from tinybert.data.labels import LabelScheme
+from tinybert.data.row_format import RowFormat
 from tinybert.errors import ModelError
-from tinybert.models.head import HeadKind
+from tinybert.models.head import SEQUENCE, Head
+from tinybert.tasks.prediction import Prediction
+from tinybert.tasks.soft_labels import SoftLabels
 
 if TYPE_CHECKING:
-    from tinybert.data import LabelScheme
+    from transformers import PreTrainedConfig
+
 
 ProblemType = Literal["single_label_classification", "multi_label_classification", "regression"]
 HardLoss = Callable[[Tensor, Tensor], Tensor]
 Batch = Mapping[str, Tensor]
 Columns = Mapping[str, Sequence[Any]]
 Settings = Mapping[str, float]
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What a model says about one text as a whole.
-
-    Attributes:
-        label: The class; for several labels those at or above a probability of 0.5, maybe none; None where
-            the answer is a number.
-        score: The class's probability; for several labels the highest of all classes, named or not; the
-            number itself for regression.
-        scores: Each class's probability, in the label scheme's order; empty for regression.
-    """
-
-    label: str | list[str] | None
-    score: float
-    scores: dict[str, float]
-
-
-@dataclass(frozen=True, slots=True)
-class Entity:
-    """A named entity: ``text`` is ``whole[start:end]`` of the text that was asked about.
-
-    Attributes:
-        text: As it is written.
-        start: Its first character.
-        end: The character behind its last.
-        label: Its type.
-        score: The mean probability of its words' tags.
-    """
-
-    text: str
-    start: int
-    end: int
-    label: str
-    score: float
-
-
-@dataclass(frozen=True, slots=True)
-class Entities:
-    """The named entities of one text.
-
-    Attributes:
-        text: The text; words that were given one by one stand joined.
-        entities: In the text's order; none overlaps another.
-    """
-
-    text: str
-    entities: list[Entity]
-
-
-@dataclass(frozen=True, slots=True)
-class Span:
-    """A possible answer: ``text`` is ``context[start:end]``; empty, at 0, for "there is none"."""
-
-    text: str
-    start: int
-    end: int
-    score: float
-
-
-@dataclass(frozen=True, slots=True)
-class FoundAnswer:
-    """The answer to a question.
-
-    Attributes:
-        answer: As it is written in the context; None when the context holds none.
-        start: Its first character in the context.
-        end: The character behind its last.
-        score: Its probability among the n best.
-        sentence: The sentence it stands in.
-        sentence_start: That sentence's first character.
-        n_best: The likeliest answers, best first.
-    """
-
-    answer: str | None
-    start: int | None
-    end: int | None
-    score: float
-    sentence: str | None
-    sentence_start: int | None
-    n_best: list[Span]
-
-
-AnyAnswer = Answer | Entities | FoundAnswer
 Outputs = np.ndarray | Sequence[object]
-"""What a task has read from the scores of some rows, one entry a row; parts can be laid end to end."""
+"""What a task reads from the scores of some rows, one entry a row; parts can be joined end to end."""
 
 
-def as_they_are(logits: Tensor, batch: Batch) -> tuple[Tensor, Tensor | None]:
+def identity(logits: Tensor, batch: Batch) -> tuple[Tensor, Tensor | None]:
     """Return the scores of whole texts: each row counts."""
     return logits, None
 
@@ -122,12 +41,27 @@ def stacked(
     return np.stack(scores) if len(scores) else np.zeros((0, labels.num_labels), dtype=np.float32)
 
 
-def nothing_to_settle(outputs: Outputs, gold: Sequence[object]) -> tuple[Outputs, dict[str, float]]:
+def no_calibration(outputs: Outputs, gold: Sequence[object]) -> tuple[Outputs, dict[str, float]]:
     """Return the outputs: there is no threshold to choose."""
     return outputs, {}
 
 
-class Gather(Protocol):
+def never(gold: Sequence[object]) -> bool:
+    """Return False: there is no threshold to choose."""
+    return False
+
+
+def predicted_scores(outputs: Outputs, predictions: Sequence[Prediction]) -> np.ndarray:
+    """Return the numbers of all predictions, end to end."""
+    return np.array([score for prediction in predictions for score in prediction.scores_compared()])
+
+
+def no_constant(gold: Any) -> float:  # noqa: ANN401 (only the task reads it)
+    """Return 0: a constant prediction has no score here."""
+    return 0.0
+
+
+class Aggregate(Protocol):
     """How the scores of encoded rows become one entry a row."""
 
     def __call__(
@@ -139,61 +73,81 @@ class Gather(Protocol):
         labels: LabelScheme,
         settings: Settings,
     ) -> Outputs:
-        """Put them together."""
+        """Join them."""
         ...
 
 
 @dataclass(frozen=True, kw_only=True)
 class Task:
-    """How one kind of label is taught, answered and measured.
+    """What a task is: its rows, its losses, and what becomes of a model's scores.
 
-    A backend only brings scores. From there it is: ``gather`` puts the windows of a row together, ``decode``
-    makes answers of that, ``metrics`` numbers.
+    A backend only brings scores. From there it is: ``aggregate`` joins the windows of a row, ``decode`` makes
+    predictions of that, ``metrics`` numbers.
 
     Attributes:
-        name: Its name in ``BUILTIN`` and in recipes.
-        label_kind: What a row's label is: one class, a set of classes, a number, tags, answers.
+        name: Its name in ``BUILTIN`` and in recipes; a task of the user's own is named by
+            ``package.module:attr``.
+        format: What a row is, from the file to the tensor.
+        head: The auto class of the model and what its head outputs.
+        matches: ``(config) -> bool``: a saved model of this head is of this task.
         problem_type: What transformers calls it in a config; None where the head says enough.
-        head: What the model answers: a text, each token, or a first and a last token.
         max_length: Longest row or window in tokens, by default.
+        longest_unset: Longest window of a checkpoint whose tokenizer does not say; None: its positions.
         main_metric: The key of ``metrics`` that the best epoch is chosen by; more is better.
         hard_losses: Name → ``(rows, labels) -> ()``; the first is the default.
         soft_losses: Names of the losses on the teacher's rows that have a meaning here; the first is the
             default.
-        rows: ``(scores of a batch, batch) -> (rows, mask)``: the scores as losses read them, one distribution
-            a row, (B, C), (B, L, C) or (B, 2, L), and which of them a teacher teaches, None for all.
-        gather: ``(scores, encoded columns, rows, labels=, settings=) -> outputs``; scores one array an
+        soft_labels: Reads a file of teacher outputs; None where such a file says too little.
+        loss_rows: ``(scores of a batch, batch) -> (rows, mask)``: the scores as losses read them, one
+            distribution a row, (B, C), (B, L, C) or (B, 2, L), and which of them a teacher teaches, None for
+            all.
+        aggregate: ``(scores, encoded columns, rows, labels=, settings=) -> outputs``; scores one array an
             encoded row, (C,) or (L, C), settings as kept in the model's config.
-        settle: ``(outputs, gold) -> (outputs, settings)``: what is chosen on validation rows.
-        decode: ``(outputs, label scheme) -> N answers``.
-        metrics: ``(outputs, gold) -> {name: number}``; gold as ``label`` of the rows has it.
+        calibrate: ``(outputs, gold) -> (outputs, settings)``: what is chosen on validation rows.
+        needs_calibration: ``(gold) -> bool``: there is something to choose.
+        settings: Keys of a model's config that ``calibrate`` writes and ``aggregate`` reads.
+        decode: ``(outputs, label scheme) -> N predictions``.
+        metrics: ``(outputs, gold) -> {name: number}``; gold as the format's ``gold`` returns it.
+        constant_score: ``(gold) -> number``: the main metric of always predicting the same.
+        probabilities: ``(outputs) -> (N, C)`` where these are classes that exclude each other; else None.
+        compared: ``(outputs, predictions) -> numbers`` that an export must reproduce.
+        is_bounded: These numbers are probabilities; else differences are divided by their range.
     """
 
     name: str
-    label_kind: LabelKind
+    format: RowFormat
     main_metric: str
     hard_losses: Mapping[str, HardLoss]
     soft_losses: tuple[str, ...]
-    decode: Callable[[Any, LabelScheme], Sequence[AnyAnswer]]
+    decode: Callable[[Any, LabelScheme], Sequence[Prediction]]
     metrics: Callable[[Any, Any], dict[str, float]]
+    matches: Callable[[PreTrainedConfig], bool]
     problem_type: ProblemType | None = None
-    head: HeadKind = "sequence"
+    head: Head = SEQUENCE
     max_length: int = 128
-    rows: Callable[[Tensor, Batch], tuple[Tensor, Tensor | None]] = as_they_are
-    gather: Gather = stacked
-    settle: Callable[[Any, Sequence[Any]], tuple[Outputs, dict[str, float]]] = nothing_to_settle
+    longest_unset: int | None = None
+    soft_labels: SoftLabels | None = None
+    loss_rows: Callable[[Tensor, Batch], tuple[Tensor, Tensor | None]] = identity
+    aggregate: Aggregate = stacked
+    calibrate: Callable[[Any, Any], tuple[Outputs, dict[str, float]]] = no_calibration
+    needs_calibration: Callable[[Sequence[Any]], bool] = never
+    settings: tuple[str, ...] = ()
+    constant_score: Callable[[Any], float] = no_constant
+    probabilities: Callable[[Any], np.ndarray] | None = None
+    compared: Callable[[Outputs, Sequence[Prediction]], np.ndarray] = predicted_scores
+    is_bounded: bool = True
 
     def hard_loss(self, name: str) -> Callable[[Tensor, Batch], Tensor]:
         """Return ``(scores of a batch, batch) -> ()`` for one of the hard losses."""
         loss = self.hard_losses[name]
-        return lambda logits, batch: loss(self.rows(logits, batch)[0], batch["labels"])
+        return lambda logits, batch: loss(self.loss_rows(logits, batch)[0], batch["labels"])
 
 
 def require_finite(logits: np.ndarray) -> np.ndarray:
     """Return the logits in float64, so that a probability near 1 keeps its digits.
 
     Raises:
-        ModelError: Some are NaN or infinite: an argmax over them would look like an answer.
+        ModelError: Some are NaN or infinite: an argmax over them would look like a prediction.
     """
     num_bad = int((~np.isfinite(logits.reshape(len(logits), -1))).any(axis=1).sum()) if len(logits) else 0
     if num_bad:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -20,8 +20,6 @@ from tinybert.teachers.teacher import TeacherOutput
 
 SUFFIXES = (".jsonl", ".ndjson", ".json", ".parquet")
 FORM = '{"text": "…", "scores": {"label": number, …}} (or "score": number for regression)'
-
-TINY = 1e-6
 
 Key = tuple[str, str | None]
 
@@ -54,7 +52,23 @@ class FileTeacher:
         return TeacherOutput(self.logits[batch["row"].cpu()].to(batch["row"].device))
 
 
-def read_soft_labels(path: str, rows: Dataset, labels: LabelScheme) -> FileTeacher:
+class SoftLabelReader(Protocol):
+    """What a task makes of a row of the file, and of all of them; both raise."""
+
+    @property
+    def scores(self) -> Callable[[Mapping[str, object], LabelScheme], list[float]]:
+        """``(row, labels) -> C numbers``; raises ValueError."""
+        ...
+
+    @property
+    def to_logits(self) -> Callable[[np.ndarray, str], np.ndarray]:
+        """``((N, C) numbers, file) -> (N, C) logits``; raises DataError."""
+        ...
+
+
+def read_soft_labels(
+    path: str, rows: Dataset, labels: LabelScheme, *, reader: SoftLabelReader | None
+) -> FileTeacher:
     """Match a file of answers to the training rows.
 
     Scores in [0, 1] that add up to 1, as far as two decimals can, are probabilities and become logits by
@@ -66,12 +80,15 @@ def read_soft_labels(path: str, rows: Dataset, labels: LabelScheme) -> FileTeach
             (label → number) or, for regression, ``score``.
         rows: The training rows, ``text`` and ``text_pair``.
         labels: The label order.
+        reader: The task's; None where such a file says too little for it.
 
     Raises:
         DataError: A row is malformed, a text has two different answers, training rows have none (all are
             listed), or only some rows are probabilities.
     """
-    answers: dict[Key, list[float]] = {}
+    if reader is None:
+        raise DataError(path, "a file of teacher outputs says nothing about single tokens; give a model")
+    outputs: dict[Key, list[float]] = {}
     seen: set[Key] = set()
     problems: list[str] = []
     unit, table = _read(Path(path))
@@ -83,8 +100,8 @@ def read_soft_labels(path: str, rows: Dataset, labels: LabelScheme) -> FileTeach
         try:
             key = _key(record)
             seen.add(key)
-            scores = _scores(record, labels)
-            if answers.setdefault(key, scores) != scores:
+            scores = reader.scores(record, labels)
+            if outputs.setdefault(key, scores) != scores:
                 raise ValueError(f"other scores than an earlier row has for the text {key[0][:60]!r}")
         except ValueError as error:
             problems.append(f"{unit} {number:,}: {error}")
@@ -97,7 +114,8 @@ def read_soft_labels(path: str, rows: Dataset, labels: LabelScheme) -> FileTeach
     problems += [f"no scores for the training text {key[0][:60]!r}" for key in keys if key not in seen]
     if problems:
         raise DataError(path, problems)
-    return FileTeacher(_to_logits(np.asarray([answers[key] for key in keys], dtype=np.float64), labels, path))
+    table = np.asarray([outputs[key] for key in keys], dtype=np.float64)
+    return FileTeacher(reader.to_logits(table, path))
 
 
 def _read(path: Path) -> tuple[Unit, Iterator[RawRow | Fault]]:
@@ -115,42 +133,3 @@ def _key(record: Mapping[str, object]) -> Key:
     if not isinstance(text, str):
         raise ValueError(f"text is {text!r}, not a string")
     return text, pair if isinstance(pair, str) else None
-
-
-def _scores(record: Mapping[str, object], labels: LabelScheme) -> list[float]:
-    if labels.kind == "value":
-        return [_finite(record.get("score"), "score")]
-    scores = record.get("scores")
-    if not isinstance(scores, Mapping):
-        raise ValueError("no scores")
-    unknown, missing = sorted(set(scores) - set(labels.names)), sorted(set(labels.names) - set(scores))
-    if unknown or missing:
-        raise ValueError(f"scores must name exactly the labels {list(labels.names)}; got {sorted(scores)}")
-    return [_finite(scores[name], name) for name in labels.names]
-
-
-def _finite(value: object, name: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise ValueError(f"{name} = {value!r} is not a finite number")
-    return float(value)
-
-
-def _to_logits(table: np.ndarray, labels: LabelScheme, path: str) -> np.ndarray:
-    """Turn probabilities (N, C) into logits; leave logits as they are."""
-    in_unit = bool(((table >= 0) & (table <= 1)).all())
-    if labels.kind == "multi" and in_unit:
-        clipped = np.clip(table, TINY, 1 - TINY)
-        return np.log(clipped) - np.log1p(-clipped)
-    sums = table.sum(axis=1, keepdims=True)
-    # people round to two decimals, each score by up to half a hundredth
-    adds_up = np.abs(sums[:, 0] - 1) <= 0.005 * table.shape[1] + 1e-3
-    if labels.kind != "single" or not in_unit or not adds_up.any():
-        return table
-    if not adds_up.all():
-        odd = int((~adds_up).sum())
-        raise DataError(
-            path,
-            f"{odd:,} of {len(table):,} rows have scores that do not add up to 1 (the first to "
-            f"{sums[~adds_up][0, 0]:.3f}), the others do; give probabilities everywhere, or logits",
-        )
-    return np.log(np.clip(table / sums, TINY, 1))

@@ -14,6 +14,10 @@ from tests.augmenting import WordList, make_vectors
 from tinybert.augmentation import BLOCK, BUILTIN, Augmenter, Tools, copies_in_blocks
 from tinybert.augmentation.augmenter import blocks
 from tinybert.errors import RecipeError
+from tinybert.tasks import BUILTIN as TASKS
+from tinybert.tasks.classification import CLASSIFICATION
+from tinybert.tasks.ner import NER
+from tinybert.tasks.qa import QA
 
 PURE = ("swap", "drop", "insert", "neighbours", "masked_lm", "tinybert")
 WORDS = st.sampled_from(["film", "Good", "ran", "the", "of", ",", "1999", "movie", "x", "fine", "on"])
@@ -72,7 +76,7 @@ def entities(row):
 @settings(max_examples=40, deadline=None)
 @given(row=tagged_rows(), seed=st.integers(0, 9))
 def test_entities_keep_their_words_and_tags(name, row, seed):
-    [copies] = make_augmenter(name).copies_of([row], label_kind="tags", seed=seed)
+    [copies] = make_augmenter(name).copies_of([row], format=NER.format, seed=seed)
     for copy in copies:
         assert copy.keys() == row.keys()
         assert entities(copy) == entities(row)
@@ -106,7 +110,7 @@ def question_rows(draw):
 @settings(max_examples=40, deadline=None)
 @given(row=question_rows(), seed=st.integers(0, 9))
 def test_answers_are_found_anew_and_stay_the_same(name, row, seed):
-    [copies] = make_augmenter(name).copies_of([row], label_kind="span", seed=seed)
+    [copies] = make_augmenter(name).copies_of([row], format=QA.format, seed=seed)
     for copy in copies:
         before = [row["text_pair"][start:end] for start, end in row["label"]]
         assert [copy["text_pair"][start:end] for start, end in copy["label"]] == before
@@ -115,42 +119,42 @@ def test_answers_are_found_anew_and_stay_the_same(name, row, seed):
 
 def test_an_answer_moves_with_what_stands_before_it():
     row = {"text": "x?", "text_pair": "ran on Good 42 ran", "label": [[12, 14]]}
-    [copies] = make_augmenter("drop", num_copies=300).copies_of([row], label_kind="span", seed=0)
+    [copies] = make_augmenter("drop", num_copies=300).copies_of([row], format=QA.format, seed=0)
     assert {tuple(copy["label"][0]) for copy in copies} >= {(12, 14), (8, 10), (0, 2)}
     assert all(copy["text_pair"][slice(*copy["label"][0])] == "42" for copy in copies)
 
 
-@pytest.mark.parametrize("kind", ["tags", "span"])
-def test_unlabelled_rows_stay_unlabelled(kind):
+@pytest.mark.parametrize("task", ["ner", "qa"])
+def test_unlabelled_rows_stay_unlabelled(task):
     row = {"text": "film ran", "label": None}
-    row |= {"word_starts": [0, 5], "word_ends": [4, 8]} if kind == "tags" else {"text_pair": "Good"}
-    [copies] = make_augmenter().copies_of([row], label_kind=kind, seed=0)
+    row |= {"word_starts": [0, 5], "word_ends": [4, 8]} if task == "ner" else {"text_pair": "Good"}
+    [copies] = make_augmenter().copies_of([row], format=TASKS[task].format, seed=0)
     assert copies and all(copy["label"] is None and copy.keys() == row.keys() for copy in copies)
 
 
-@pytest.mark.parametrize("kind", ["single", "multi", "value"])
-def test_a_label_of_the_whole_text_is_left_to_the_teacher(kind):
+@pytest.mark.parametrize("task", ["classification", "multilabel", "regression"])
+def test_a_label_of_the_whole_text_is_left_to_the_teacher(task):
     row = {"text": "film ran", "label": 1, "id": "seven"}
-    [copies] = make_augmenter().copies_of([row], label_kind=kind, seed=0)
+    [copies] = make_augmenter().copies_of([row], format=TASKS[task].format, seed=0)
     assert copies and all(copy["label"] is None and copy["id"] == "seven" for copy in copies)
     assert row["label"] == 1
 
 
 def test_rows_without_a_label_column_get_none():
-    [copies] = make_augmenter().copies_of([{"text": "film"}], label_kind="single", seed=0)
+    [copies] = make_augmenter().copies_of([{"text": "film"}], format=CLASSIFICATION.format, seed=0)
     assert copies and all(copy.keys() == {"text"} for copy in copies)
 
 
 def test_of_two_texts_the_first_and_the_second_change_in_turn():
     row = {"text": "film " * 12, "text_pair": "ran " * 12, "label": 0}
-    [copies] = make_augmenter(num_copies=5).copies_of([row], label_kind="single", seed=0)
+    [copies] = make_augmenter(num_copies=5).copies_of([row], format=CLASSIFICATION.format, seed=0)
     assert [copy["text"] != row["text"] for copy in copies] == [True, False, True, False, True]
     assert [copy["text_pair"] != row["text_pair"] for copy in copies] == [False, True, False, True, False]
 
 
 def test_copies_differ_from_the_row_and_from_each_other():
     rows = [{"text": "film"}, {"text": "the film"}, {"text": "1999 !"}, {"text": ""}]
-    found = make_augmenter("masked_lm", num_copies=400).copies_of(rows, label_kind="single", seed=0)
+    found = make_augmenter("masked_lm", num_copies=400).copies_of(rows, format=CLASSIFICATION.format, seed=0)
     for row, copies in zip(rows, found, strict=True):
         texts = [copy["text"] for copy in copies]
         assert len({*texts, row["text"]}) == len(texts) + 1
@@ -162,27 +166,29 @@ ROWS = [{"text": f"film number{i} ran on the Good movie of {i}"} for i in range(
 
 def test_a_rows_copies_do_not_depend_on_its_company():
     augmenter = make_augmenter()
-    whole = augmenter.copies_of(ROWS, label_kind="single", seed=3)
+    whole = augmenter.copies_of(ROWS, format=CLASSIFICATION.format, seed=3)
     for start, end in [(0, 5), (250, 300), (BLOCK, len(ROWS))]:
-        part = augmenter.copies_of(ROWS[start:end], label_kind="single", seed=3, first_row=start)
+        part = augmenter.copies_of(ROWS[start:end], format=CLASSIFICATION.format, seed=3, first_row=start)
         assert part == whole[start:end]
-    assert augmenter.copies_of(ROWS[:5], label_kind="single", seed=4) != whole[:5]
-    assert augmenter.copies_of(ROWS[:5], label_kind="single", seed=3, first_row=5) != whole[:5]
+    assert augmenter.copies_of(ROWS[:5], format=CLASSIFICATION.format, seed=4) != whole[:5]
+    assert augmenter.copies_of(ROWS[:5], format=CLASSIFICATION.format, seed=3, first_row=5) != whole[:5]
 
 
 def test_equal_texts_get_copies_of_their_own():
-    one, other = make_augmenter().copies_of([ROWS[0]] * 2, label_kind="single", seed=0)
+    one, other = make_augmenter().copies_of([ROWS[0]] * 2, format=CLASSIFICATION.format, seed=0)
     assert one != other
 
 
 @pytest.mark.parametrize("num_processes", [1, 2])
 def test_several_processes_make_the_same_copies(num_processes):
     make = partial(make_augmenter, "tinybert")
-    found = list(copies_in_blocks(make, ROWS, label_kind="single", seed=3, num_processes=num_processes))
+    found = list(
+        copies_in_blocks(make, ROWS, format=CLASSIFICATION.format, seed=3, num_processes=num_processes)
+    )
     assert [len(block) for block in found] == [BLOCK, 70]
-    whole = make().copies_of(ROWS, label_kind="single", seed=3)
+    whole = make().copies_of(ROWS, format=CLASSIFICATION.format, seed=3)
     assert [copies for block in found for copies in block] == whole
-    later = copies_in_blocks(make, ROWS[BLOCK:], label_kind="single", seed=3, first_row=BLOCK)
+    later = copies_in_blocks(make, ROWS[BLOCK:], format=CLASSIFICATION.format, seed=3, first_row=BLOCK)
     assert list(later) == found[1:]
 
 
@@ -197,7 +203,7 @@ def is_killed():
 @pytest.mark.parametrize(("make", "said"), [(lacks_something, "no such folder"), (is_killed, "was stopped")])
 def test_what_goes_wrong_in_a_process_comes_back(make, said):
     with pytest.raises(RecipeError, match=said):
-        list(copies_in_blocks(make, ROWS, label_kind="single", seed=3, num_processes=2))
+        list(copies_in_blocks(make, ROWS, format=CLASSIFICATION.format, seed=3, num_processes=2))
 
 
 def test_the_model_is_asked_about_a_block_at_once_and_about_equal_texts_once():
@@ -210,7 +216,7 @@ def test_the_model_is_asked_about_a_block_at_once_and_about_equal_texts_once():
 
     method = BUILTIN["masked_lm"](Tools(0.5, 3, "other", Noting()))
     rows = [*ROWS[: BLOCK - 1], ROWS[0], *ROWS[:4]]
-    Augmenter(method, num_copies=6, language="other").copies_of(rows, label_kind="single", seed=0)
+    Augmenter(method, num_copies=6, language="other").copies_of(rows, format=CLASSIFICATION.format, seed=0)
     assert asked == [BLOCK - 1, 4]
 
 
@@ -226,7 +232,7 @@ def drops_the_first_word(examples, *, rng):
 def test_a_method_that_breaks_the_contract_is_stopped(method):
     row = {"text": "Ada ran", "word_starts": [0, 4], "word_ends": [3, 7], "label": [1, 0]}
     with pytest.raises(RecipeError, match="locked words"):
-        Augmenter(method, num_copies=2, language="en").copies_of([row], label_kind="tags", seed=0)
+        Augmenter(method, num_copies=2, language="en").copies_of([row], format=NER.format, seed=0)
 
 
 @given(st.integers(0, 3 * BLOCK), st.integers(0, 3 * BLOCK))
@@ -240,5 +246,5 @@ def test_blocks_cover_all_rows_and_begin_at_multiples(first, count):
 def test_random_numbers_are_not_taken_from_anywhere_else():
     np.random.seed(0)
     state = np.random.get_state()[1].copy()
-    make_augmenter("insert").copies_of(ROWS[:3], label_kind="single", seed=0)
+    make_augmenter("insert").copies_of(ROWS[:3], format=CLASSIFICATION.format, seed=0)
     assert (np.random.get_state()[1] == state).all()

@@ -15,6 +15,8 @@ import pytest
 SCRIPT = """
 import time
 from tinybert.augmentation import Augmenter, copies_in_blocks
+from tinybert.tasks import BUILTIN
+from tinybert.tasks.classification import CLASSIFICATION
 
 def slow(examples, *, rng):
     time.sleep(60)
@@ -25,7 +27,7 @@ def make():
 
 if __name__ == "__main__":
     rows = [{"text": f"some words {number}"} for number in range(600)]
-    list(copies_in_blocks(make, rows, label_kind="single", seed=0, num_processes=2))
+    list(copies_in_blocks(make, rows, format=CLASSIFICATION.format, seed=0, num_processes=2))
 """
 PATIENCE_S = 60
 

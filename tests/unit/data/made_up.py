@@ -9,6 +9,7 @@ from transformers import PreTrainedTokenizerFast
 
 from tinybert.config import DataSection
 from tinybert.data import TextData, load
+from tinybert.tasks import BUILTIN
 
 WORDS = [*"abcde", *("good", "bad", "film", "dull", "fine", "##s", "##ly", "one", "two", "three")]
 
@@ -53,4 +54,5 @@ def read(source: object, **options: object) -> TextData:
     names = set(DataSection.model_fields)
     settings = DataSection(**{key: value for key, value in options.items() if key in names})  # type: ignore[arg-type]
     rest = {key: value for key, value in options.items() if key not in names}
-    return load(source, settings=settings, **{"label_kind": "single", **rest})  # type: ignore[arg-type]
+    format = BUILTIN[str(rest.pop("task", "classification"))].format
+    return load(source, settings=settings, format=format, **rest)  # type: ignore[arg-type]

@@ -106,14 +106,14 @@ def test_bad_json_line(write: Write, bad_line: str, wanted: list[str]) -> None:
 )
 def test_bad_number(label: object, wanted: str) -> None:
     rows = [*rows_of(40, label=lambda index: index / 7), {"text": "x", "label": label}]
-    only_problem(rows, "rows, row 41, label", wanted, label_kind="value")
-    assert len(read(rows, label_kind="value", on_bad_row="skip").bad_rows) == 1
+    only_problem(rows, "rows, row 41, label", wanted, task="regression")
+    assert len(read(rows, task="regression", on_bad_row="skip").bad_rows) == 1
 
 
 @pytest.mark.parametrize("label", [[["a"]], [None], {"a": 1}, "", None, '["a"'])
 def test_bad_set_of_labels(label: object) -> None:
     rows = [*rows_of(40, label=lambda index: ["a", "b"][: index % 3]), {"text": "x", "label": label}]
-    only_problem(rows, "rows, row 41, label", label_kind="multi")
+    only_problem(rows, "rows, row 41, label", task="multilabel")
 
 
 def test_all_problems_of_all_files_come_at_once(write: Write, tmp_path: Path) -> None:
@@ -138,7 +138,7 @@ def test_unknown_label_is_named_with_the_nearest_one() -> None:
 
 
 def test_label_that_the_model_does_not_know() -> None:
-    known = LabelScheme("single", ("bad", "good"))
+    known = LabelScheme(("bad", "good"))
     rows = [{"text": "x", "label": "good"}, {"text": "y", "label": "awful"}]
     only_problem({"test": rows}, "row 2", "unknown to the model", need=("test",), known_labels=known)
 

@@ -84,19 +84,19 @@ def test_a_teachers_columns_lie_beside_the_students(tokenizer: PreTrainedTokeniz
 
 
 @pytest.mark.parametrize(
-    ("kind", "labels", "wanted"),
+    ("task", "labels", "wanted"),
     [
-        ("single", ["a", None, "b"], [0, -100, 1]),
-        ("value", [0.5, None, 2.0], [0.5, math.nan, 2.0]),
-        ("multi", [["a"], None, ["a", "b"]], [[1.0, 0.0], [math.nan, math.nan], [1.0, 1.0]]),
+        ("classification", ["a", None, "b"], [0, -100, 1]),
+        ("regression", [0.5, None, 2.0], [0.5, math.nan, 2.0]),
+        ("multilabel", [["a"], None, ["a", "b"]], [[1.0, 0.0], [math.nan, math.nan], [1.0, 1.0]]),
     ],
 )
 def test_unlabelled_rows(
-    tokenizer: PreTrainedTokenizerFast, kind: str, labels: list[object], wanted: list[object]
+    tokenizer: PreTrainedTokenizerFast, task: str, labels: list[object], wanted: list[object]
 ) -> None:
     rows = [{"text": f"film {index}", "label": label} for index, label in enumerate(labels)]
     splits = {"train": rows, "validation": [rows[0], rows[2]]}
-    train = read(splits, label_kind=kind, allow_unlabelled=True).splits["train"]
+    train = read(splits, task=task, allow_unlabelled=True).splits["train"]
     assert repr(encode_split(train, tokenizer, max_length=16)["labels"][:]) == repr(wanted)
 
 

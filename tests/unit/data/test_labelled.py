@@ -167,7 +167,7 @@ def test_partly_labelled_file_holds_out_only_labelled_rows() -> None:
 
 
 def test_wholly_unlabelled_rows_need_known_labels() -> None:
-    known = LabelScheme("single", ("bad", "good"))
+    known = LabelScheme(("bad", "good"))
     rows = [{"text": f"new {i}"} for i in range(10)]
     found = read(rows, allow_unlabelled=True, known_labels=known)
     assert found.labels.names == ("bad", "good")
@@ -190,7 +190,7 @@ def test_single_labels(labels: list[object], names: tuple[str, ...]) -> None:
     rows = rows_of(60, label=lambda index: labels[index % 3])
     found = read({"train": rows, "validation": rows_of(3, start=90, label=lambda i: labels[i % 3])})
     assert found.labels.names == names
-    wanted = [found.labels.convert(labels[index % 3]) for index in range(60)]
+    wanted = [found.format.convert(labels[index % 3], found.labels) for index in range(60)]
     assert found.splits["train"]["label"][:] == wanted
 
 
@@ -198,25 +198,25 @@ def test_single_labels(labels: list[object], names: tuple[str, ...]) -> None:
 def test_several_labels_in_every_form(form: Callable[[list[str]], object]) -> None:
     sets = [["a"], ["b", "c d"], ["a", "b", "c d"]]
     rows = rows_of(60, label=lambda index: form(sets[index % 3]))
-    found = read({"train": rows, "validation": rows[:3]}, label_kind="multi")
+    found = read({"train": rows, "validation": rows[:3]}, task="multilabel")
     assert found.labels.names == ("a", "b", "c d")
     assert found.splits["train"]["label"][:3] == [[1.0, 0.0, 0.0], [0.0, 1.0, 1.0], [1.0, 1.0, 1.0]]
 
 
 def test_a_row_to_which_no_label_applies() -> None:
     rows = rows_of(30, label=lambda index: [] if index == 0 else ["a"])
-    assert read({"train": rows, "validation": rows[:3]}, label_kind="multi").splits["train"]["label"][0] == [
+    assert read({"train": rows, "validation": rows[:3]}, task="multilabel").splits["train"]["label"][0] == [
         0.0
     ]
 
 
 def test_numbers() -> None:
     rows = rows_of(30, label=lambda index: str(index / 4))
-    found = read({"train": rows, "validation": rows[:3]}, label_kind="value")
+    found = read({"train": rows, "validation": rows[:3]}, task="regression")
     assert found.splits["train"]["label"][:] == [index / 4 for index in range(30)]
-    assert found.labels == LabelScheme("value")
+    assert found.labels == LabelScheme()
     unlabelled = [{"text": "new", "label": None}, *rows]
-    found = read({"train": unlabelled, "validation": rows[:3]}, label_kind="value", allow_unlabelled=True)
+    found = read({"train": unlabelled, "validation": rows[:3]}, task="regression", allow_unlabelled=True)
     assert found.splits["train"]["label"][:2] == [None, 0.0]
 
 
@@ -229,7 +229,7 @@ def test_class_numbers_become_the_names_that_are_stored_beside_them(tmp_path: Pa
 
 
 def test_known_labels_keep_their_order() -> None:
-    known = LabelScheme("single", ("good", "bad"))
+    known = LabelScheme(("good", "bad"))
     found = read({"test": rows_of(2)}, need=("test",), known_labels=known)
     assert found.splits["test"]["label"][:] == [1, 0]
 

@@ -7,6 +7,9 @@ from hypothesis import strategies as st
 
 from tinybert.data import LabelScheme
 from tinybert.errors import DataError
+from tinybert.tasks import BUILTIN
+from tinybert.tasks.classification import CLASSIFICATION
+from tinybert.tasks.multilabel import MULTILABEL
 
 NAMES = st.lists(
     st.text(st.characters(categories=["L", "N"]), min_size=1, max_size=5), min_size=1, unique=True
@@ -15,18 +18,19 @@ NAMES = st.lists(
 
 @given(NAMES)
 def test_every_name_becomes_its_index_and_back(names: list[str]) -> None:
-    scheme = LabelScheme.of(names, "single")
+    scheme = CLASSIFICATION.format.scheme(names)
     assert sorted(scheme.names) == sorted(names)
-    assert [scheme.id2label[scheme.convert(name)] for name in names] == names  # type: ignore[index]
-    assert LabelScheme.from_config(scheme.id2label, "single") == scheme
+    assert [scheme.id2label[CLASSIFICATION.format.convert(name, scheme)] for name in names] == names  # type: ignore[index]
+    outputs = list(scheme.id2label.values())
+    assert CLASSIFICATION.format.scheme_of_outputs(outputs, subject="model") == scheme
     assert scheme.num_labels == len(names)
 
 
 @given(NAMES, st.data())
 def test_a_set_of_names_becomes_ones_and_zeros(names: list[str], data: st.DataObject) -> None:
-    scheme = LabelScheme.of([names], "multi")
+    scheme = MULTILABEL.format.scheme([names])
     chosen = data.draw(st.lists(st.sampled_from(names)))
-    row = scheme.convert(chosen)
+    row = MULTILABEL.format.convert(chosen, scheme)
     assert isinstance(row, list)
     assert {scheme.names[index] for index, value in enumerate(row) if value == 1.0} == set(chosen)
     assert set(row) <= {0.0, 1.0}
@@ -34,55 +38,56 @@ def test_a_set_of_names_becomes_ones_and_zeros(names: list[str], data: st.DataOb
 
 @pytest.mark.parametrize("raw", [1, "1", 1.0, " 1 ", np.int64(1), np.float64(1.0)])
 def test_a_whole_number_is_the_same_label_however_it_is_written(raw: object) -> None:
-    assert LabelScheme.of([0, 1, 2], "single").convert(raw) == 1
+    scheme = CLASSIFICATION.format.scheme([0, 1, 2])
+    assert CLASSIFICATION.format.convert(raw, scheme) == 1
 
 
 def test_truth_values() -> None:
-    scheme = LabelScheme.of([True, False], "single")
+    scheme = CLASSIFICATION.format.scheme([True, False])
     assert scheme.names == ("false", "true")
-    assert scheme.convert(True) == 1
+    assert CLASSIFICATION.format.convert(True, scheme) == 1
 
 
 def test_lists_of_every_kind() -> None:
-    scheme = LabelScheme.of([["a"], ["b", "c"]], "multi")
+    scheme = MULTILABEL.format.scheme([["a"], ["b", "c"]])
     for raw in (["a", "c"], ("a", "c"), {"a", "c"}, np.array(["a", "c"]), '["a", "c"]', "a|c"):
-        assert scheme.convert(raw) == [1.0, 0.0, 1.0]
-    assert scheme.convert([]) == [0.0, 0.0, 0.0]
+        assert MULTILABEL.format.convert(raw, scheme) == [1.0, 0.0, 1.0]
+    assert MULTILABEL.format.convert([], scheme) == [0.0, 0.0, 0.0]
 
 
 @pytest.mark.parametrize(
-    ("kind", "raw", "wanted"),
+    ("task", "raw", "wanted"),
     [
-        ("single", None, "no label"),
-        ("single", "", "no label"),
-        ("single", "goood", "did you mean 'good'"),
-        ("single", 0.5, "task=regression"),
-        ("single", ["good"], "task=multilabel"),
-        ("single", {"a": 1}, "a mapping where one label"),
-        ("multi", "good|awful", "unknown label 'awful'"),
-        ("multi", [["good"]], "a list where one label"),
-        ("multi", "", "write \\[\\]"),
-        ("multi", '["good"', "JSON list"),
-        ("value", "x", "not a number"),
-        ("value", "1,5", "decimal point"),
-        ("value", True, "truth value"),
-        ("value", float("nan"), "finite"),
-        ("value", "1e999", "finite"),
-        ("value", 10**400, "not a number"),
-        ("value", None, "no label"),
+        ("classification", None, "no label"),
+        ("classification", "", "no label"),
+        ("classification", "goood", "did you mean 'good'"),
+        ("classification", 0.5, "task=regression"),
+        ("classification", ["good"], "task=multilabel"),
+        ("classification", {"a": 1}, "a mapping where one label"),
+        ("multilabel", "good|awful", "unknown label 'awful'"),
+        ("multilabel", [["good"]], "a list where one label"),
+        ("multilabel", "", "write \\[\\]"),
+        ("multilabel", '["good"', "JSON list"),
+        ("regression", "x", "not a number"),
+        ("regression", "1,5", "decimal point"),
+        ("regression", True, "truth value"),
+        ("regression", float("nan"), "finite"),
+        ("regression", "1e999", "finite"),
+        ("regression", 10**400, "not a number"),
+        ("regression", None, "no label"),
     ],
 )
-def test_labels_that_cannot_be(kind: str, raw: object, wanted: str) -> None:
-    scheme = LabelScheme(kind, () if kind == "value" else ("bad", "good"))  # type: ignore[arg-type]
+def test_labels_that_cannot_be(task: str, raw: object, wanted: str) -> None:
+    scheme = LabelScheme(() if task == "regression" else ("bad", "good"))
     with pytest.raises(DataError, match=wanted):
-        scheme.convert(raw)
+        BUILTIN[task].format.convert(raw, scheme)
 
 
 def test_nested_labels_are_refused_when_names_are_collected() -> None:
     with pytest.raises(DataError, match="mapping"):
-        LabelScheme.of([{"a": 1}], "single")
+        CLASSIFICATION.format.scheme([{"a": 1}])
 
 
 def test_a_long_list_of_names_is_shortened() -> None:
     with pytest.raises(DataError, match=r"18, 19, … 80 more\)"):
-        LabelScheme.of(range(100), "single").convert("x")
+        CLASSIFICATION.format.convert("x", CLASSIFICATION.format.scheme(range(100)))

@@ -13,17 +13,14 @@ from tests.easy import make_tokenizer
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from transformers import PreTrainedTokenizerFast
 
-from tinybert.data import Form, encode_columns, encode_split
-from tinybert.data.entities import segment
-from tinybert.data.windows import (
-    answer_pieces,
-    encode_same_windows,
-    encode_whole,
-    encode_windows,
-    tags_of_pieces,
-    words_of_pieces,
-)
+from tinybert.data import encode_split
+from tinybert.data.windows import encode_same_windows, encode_whole, encode_windows
 from tinybert.errors import TinyBertError
+from tinybert.tasks.ner import NER
+from tinybert.tasks.ner.rows import EntityRows
+from tinybert.tasks.ner.words import segment, tags_of_pieces, words_of_pieces
+from tinybert.tasks.qa import QA
+from tinybert.tasks.qa.rows import answer_pieces
 
 LETTERS = [*"ab北京.-", *("##a", "##b", "ab")]
 WORD_PIECES = make_tokenizer(LETTERS)
@@ -148,13 +145,11 @@ def test_texts_of_one_character_and_of_control_characters(
     tokenizer: PreTrainedTokenizerFast, text: str
 ) -> None:
     batch = {**rows_of([text]), "label": [[0] * len(segment(text)[0])]}
-    found = encode_columns(tokenizer, batch, Form("tags"), max_length=8)
+    found = NER.format.encode(tokenizer, batch, max_length=8)
     assert set(found["example"]) == {0}
     assert [len(words) for words in found["words"]] == [len(ids) for ids in found["input_ids"]]
     question = {"text": [text], "text_pair": [text], "label": [[]]}
-    assert set(map(tuple, encode_columns(tokenizer, question, Form("span"), max_length=64)["labels"])) == {
-        (0, 0)
-    }
+    assert set(map(tuple, QA.format.encode(tokenizer, question, max_length=64)["labels"])) == {(0, 0)}
 
 
 @given(TOKENIZERS, TEXTS, st.integers(16, 24))
@@ -289,7 +284,7 @@ def test_rows_without_tags_are_ignored_everywhere() -> None:
 def test_a_window_that_begins_inside_a_word_goes_on_with_its_entity() -> None:
     text = "abababababab b"
     batch = {**rows_of([text]), "label": [[1, 0]]}
-    found = encode_columns(WORD_PIECES, batch, Form("tags", every_piece=True), max_length=6)
+    found = EntityRows(every_piece=True).encode(WORD_PIECES, batch, max_length=6)
     for index, starts in enumerate(found["piece_starts"]):
         for start, label in zip(starts, found["labels"][index], strict=True):
             if 0 < start < 12:  # inside of the word, behind its first piece
@@ -300,8 +295,8 @@ def test_a_window_that_begins_inside_a_word_goes_on_with_its_entity() -> None:
 def test_labels_stand_where_words_do(words: list[str], data: st.DataObject, length: int, every: bool) -> None:
     tags = data.draw(st.lists(st.integers(0, 4), min_size=len(words), max_size=len(words)))
     rows = rows_of([" ".join(words), "b"])
-    found = encode_columns(
-        WORD_PIECES, {**rows, "label": [tags, None]}, Form("tags", every_piece=every), max_length=length
+    found = EntityRows(every_piece=every).encode(
+        WORD_PIECES, {**rows, "label": [tags, None]}, max_length=length
     )
     for named, labels, row in zip(found["words"], found["labels"], found["example"], strict=True):
         labelled = [row == 0 and word >= 0 for word in named]
@@ -413,11 +408,11 @@ def test_a_split_in_windows_and_a_teacher_beside_it() -> None:
         for text, (starts, ends) in zip(texts, map(segment, texts), strict=True)
     ]
     split = Dataset.from_list([*rows] * 1100)  # more than are encoded at once
-    student = encode_split(split, WORD_PIECES, max_length=8, form=Form("tags"))
+    student = encode_split(split, WORD_PIECES, max_length=8, format=NER.format)
     assert {"piece_starts", "piece_ends", "example", "words", "labels", "length"} <= set(student.column_names)
     assert student["row"][:] == list(range(len(student)))
     assert sorted(set(student["example"])) == list(range(3300))
-    teacher = encode_split(split, BYTES, max_length=64, form=Form("tags"), prefix="teacher_", like=student)
+    teacher = encode_split(split, BYTES, max_length=64, format=NER.format, prefix="teacher_", like=student)
     assert teacher.column_names == ["teacher_input_ids", "teacher_piece_starts", "teacher_piece_ends"]
     assert len(teacher) == len(student)
     for index in (0, 1, len(student) - 1):

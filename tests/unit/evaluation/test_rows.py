@@ -9,7 +9,7 @@ import torch
 from datasets import Dataset
 from tests import easy, tokens
 
-from tinybert.data import Collator, Form, LabelScheme, encode_split, gold_labels
+from tinybert.data import Collator, LabelScheme, encode_split
 from tinybert.evaluation import RowsEvaluator
 from tinybert.inference import Predictor
 from tinybert.models import load_classifier
@@ -23,12 +23,12 @@ def of_task(name: str, folder: Path) -> tuple[Path, Dataset, LabelScheme]:
     if name == "classification":
         rows = easy.make_rows(100)
         rows = [{**row, "text": row["text"] * (1 + number % 3)} for number, row in enumerate(rows)]
-        return easy.save_teacher(folder), easy.make_dataset(rows), LabelScheme("single", easy.LABELS)
+        return easy.save_teacher(folder), easy.make_dataset(rows), LabelScheme(easy.LABELS)
     if name == "ner":
         columns = tokens.entity_columns(tokens.make_entity_rows(30))
-        return tokens.save_entity_teacher(folder), tokens.make_dataset(columns), tokens.SCHEMES["tags"]
+        return tokens.save_entity_teacher(folder), tokens.make_dataset(columns), tokens.SCHEMES["ner"]
     columns = tokens.question_columns(tokens.make_question_rows(30))
-    return tokens.save_question_teacher(folder), tokens.make_dataset(columns), tokens.SCHEMES["span"]
+    return tokens.save_question_teacher(folder), tokens.make_dataset(columns), tokens.SCHEMES["qa"]
 
 
 @pytest.mark.parametrize("name", ["classification", "ner", "qa"])
@@ -37,7 +37,7 @@ def test_the_scores_are_those_of_the_finished_model(name: str, tmp_path: Path) -
     path, rows, labels = of_task(name, tmp_path / "model")
     predictor = Predictor(path, backend="torch", max_length=MAX_LENGTH, labels=labels)
     tokenizer = predictor.tokenizer
-    encoded = encode_split(rows, tokenizer, max_length=MAX_LENGTH, form=Form(labels.kind))
+    encoded = encode_split(rows, tokenizer, max_length=MAX_LENGTH, format=task.format)
     evaluator = RowsEvaluator(
         task, encoded, rows, labels=labels, collator=Collator(tokenizer), hard_loss="cross_entropy"
     )
@@ -47,5 +47,5 @@ def test_the_scores_are_those_of_the_finished_model(name: str, tmp_path: Path) -
     assert evaluator.main_metric == task.main_metric
     assert scores[task.main_metric] > 0.5
     assert scores.pop("loss") > 0
-    expected = task.metrics(predictor.outputs(rows), gold_labels(rows, task.label_kind))
+    expected = task.metrics(predictor.outputs(rows), task.format.gold(rows))
     assert scores == pytest.approx(expected, abs=1e-6)

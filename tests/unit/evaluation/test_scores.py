@@ -10,7 +10,7 @@ from tinybert.data import LabelScheme
 from tinybert.evaluation import latencies_ms, score_checkpoint
 from tinybert.evaluation import scores as scores_module
 
-LABELS = LabelScheme("single", easy.LABELS)
+LABELS = LabelScheme(easy.LABELS)
 
 
 def test_a_checkpoint_is_scored_and_measured(tiny_teacher: Path) -> None:

@@ -9,11 +9,12 @@ from datasets import Dataset
 from tests import tokens
 
 import tinybert
+from tinybert.data import TextRow
 from tinybert.errors import ModelError, RecipeError
 from tinybert.evaluation.report.bench import bench_table, draw_bench, length_table
 from tinybert.inference import Predictor, bench
-from tinybert.inference.bench import Measured, Subject, footprint, given_rows, latencies_s, model_bytes
-from tinybert.inference.rows import TextRow
+from tinybert.inference.bench import Measured, Subject, footprint, latencies_s, model_bytes
+from tinybert.tasks import BUILTIN
 
 
 @pytest.fixture(autouse=True)
@@ -82,10 +83,11 @@ def test_models_take_turns_by_blocks_and_the_first_rows_of_each_are_not_counted(
 
 
 def test_rows_are_given_as_a_user_gives_them() -> None:
-    assert given_rows(Dataset.from_dict({"text": ["a"], "label": [1]})) == ["a"]
-    assert given_rows(Dataset.from_dict({"text": ["a"], "text_pair": ["b"]})) == [("a", "b")]
+    given = BUILTIN["classification"].format.rows_of
+    assert given(Dataset.from_dict({"text": ["a"], "label": [1]})) == ["a"]
+    assert given(Dataset.from_dict({"text": ["a"], "text_pair": ["b"]})) == [("a", "b")]
     row = {"text": "ada li", "word_starts": [0, 4], "word_ends": [3, 6]}
-    assert given_rows(Dataset.from_list([{**row, "label": [0, 0]}])) == [row]
+    assert BUILTIN["ner"].format.rows_of(Dataset.from_list([{**row, "label": [0, 0]}])) == [row]
 
 
 def test_the_weights_alone_are_weighed(exported: Path) -> None:

@@ -16,7 +16,7 @@ from tests import easy
 from tinybert.errors import DataError, RecipeError, RunError
 from tinybert.inference import Predictor, TextRow, files, prediction_file
 from tinybert.inference.files import predict_file, rows_of_words
-from tinybert.tasks import AnyAnswer
+from tinybert.tasks import Prediction
 
 ROWS = easy.make_rows(7, seed=6)
 TEXTS = [str(row["text"]) for row in ROWS]
@@ -108,8 +108,9 @@ def test_a_broken_row_is_told_and_set_aside_and_the_rest_goes_on(
         json.loads(line) for line in (tmp_path / f"answers{suffix}.bad_rows.jsonl").read_text().splitlines()
     ]
     assert [row["row"] for row in aside] == [5, 9, 10]
-    assert [row["where"] for row in aside] == ["line 5", "line 9", "line 10"]
-    assert aside[0]["content"] == {"text": " ", "id": 4}
+    assert [row["field"] for row in aside] == ["text", "", ""]
+    assert {(row["file"], row["unit"]) for row in aside} == {(str(source), "line")}
+    assert aside[0]["raw"] == {"text": " ", "id": 4}
     assert [(row["text"], row["label"]) for row in read(target)] == list(zip(TEXTS, GOLD, strict=True))
     left = [f"answers{suffix}", f"answers{suffix}.bad_rows.jsonl", "texts.jsonl"]
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(left)
@@ -133,7 +134,7 @@ class Stopping(Predictor):
 
     windows = 0
 
-    def __call__(self, rows: Iterable[TextRow]) -> list[AnyAnswer]:
+    def __call__(self, rows: Iterable[TextRow]) -> list[Prediction]:
         self.windows += 1
         if self.windows == 3:
             raise KeyboardInterrupt
@@ -145,7 +146,7 @@ class Seeing(Predictor):
 
     num_rows = 0
 
-    def __call__(self, rows: Iterable[TextRow]) -> list[AnyAnswer]:
+    def __call__(self, rows: Iterable[TextRow]) -> list[Prediction]:
         given = list(rows)
         self.num_rows += len(given)
         return super().__call__(given)
@@ -212,7 +213,7 @@ def test_a_full_disk_is_said_and_the_same_call_goes_on(
 
 def test_a_long_text_is_cut_and_told(teacher: Predictor, tmp_path: Path) -> None:
     source = write(tmp_path / "texts.jsonl", ["good " * 100_000, *TEXTS])
-    assert predict_file(teacher, source, tmp_path / "out.jsonl").num_cut == 1
+    assert predict_file(teacher, source, tmp_path / "out.jsonl").num_truncated == 1
     assert read(tmp_path / "out.jsonl")[0]["label"] == "positive"
 
 
@@ -355,9 +356,9 @@ def test_rows_of_another_form_are_set_aside(teacher: Predictor, tmp_path: Path) 
     rows = [{"text": "bab", "text_pair": "good"}, {"text": "bab"}, {"text": "bab", "text_pair": 5}]
     source = easy.write_rows(tmp_path / "pairs.jsonl", [*rows, rows[0]])
     assert predict_file(teacher, source, tmp_path / "out.jsonl").num_bad == 2
-    problems = [row["problem"] for row in read(tmp_path / "out.jsonl.bad_rows.jsonl")]
-    assert problems[0] == "no text_pair, which the first row has"
-    assert "text_pair: 5" in problems[1]
+    first, second = read(tmp_path / "out.jsonl.bad_rows.jsonl")
+    assert (first["field"], first["why"]) == ("text_pair", "no text_pair, which the first row has")
+    assert (second["field"], second["why"]) == ("text_pair", "5; give a text that is not empty")
 
 
 def test_a_table_numbers_rows_as_the_input_does(teacher: Predictor, tmp_path: Path) -> None:

@@ -83,14 +83,14 @@ def test_long_texts_are_cut_at_the_length_asked_for(tiny_teacher: Path) -> None:
 
 
 def test_answers_can_be_asked_for_in_another_label_order(teacher: Predictor, tiny_teacher: Path) -> None:
-    swapped = Predictor(tiny_teacher, labels=LabelScheme("single", ("positive", "negative")))
+    swapped = Predictor(tiny_teacher, labels=LabelScheme(("positive", "negative")))
     np.testing.assert_allclose(swapped.logits(list(TEXTS)), teacher.logits(list(TEXTS))[:, ::-1], atol=1e-6)
     assert [a.label for a in swapped(TEXTS)] == [a.label for a in teacher(TEXTS)]
 
 
 def test_other_labels_are_refused(tiny_teacher: Path) -> None:
-    with pytest.raises(ModelError, match="answers the labels negative, positive, the data has no, yes"):
-        Predictor(tiny_teacher, labels=LabelScheme("single", ("no", "yes")))
+    with pytest.raises(ModelError, match="predicts the labels negative, positive, the data has no, yes"):
+        Predictor(tiny_teacher, labels=LabelScheme(("no", "yes")))
 
 
 def test_an_encoder_cannot_predict(tiny_encoder: Path) -> None:

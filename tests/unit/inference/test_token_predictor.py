@@ -13,15 +13,15 @@ import pytest
 from tests import tokens
 from transformers import BertForQuestionAnswering
 
-from tinybert.data import Form, encode_columns
-from tinybert.data.entities import segment
-from tinybert.data.windows import encode_windows, words_of_pieces
+from tinybert.data.windows import encode_windows
 from tinybert.errors import DataError, ModelError, TinyBertError
 from tinybert.inference import Predictor, answers, files, predictor
 from tinybert.inference.files import predict_file
 from tinybert.models import load_classifier
 from tinybert.models.label_order import reorder_outputs
 from tinybert.tasks import Entities, FoundAnswer
+from tinybert.tasks.ner import NER
+from tinybert.tasks.ner.words import segment, words_of_pieces
 
 ENTITY_ROWS = tokens.make_entity_rows(20, seed=5)
 WORDS = [row["tokens"] for row in ENTITY_ROWS]
@@ -147,7 +147,7 @@ def test_a_long_text_equals_its_windows_joined(teachers: dict[str, Predictor]) -
     text = " ".join(TEXTS[:8])
     (row,) = ner.chunk_outputs({"text": [text], **_words(text)})
     rows = {"text": [text], **_words(text)}
-    features = encode_columns(ner.tokenizer, rows, Form("tags"), max_length=ner.max_length)
+    features = NER.format.encode(ner.tokenizer, rows, max_length=ner.max_length)
     assert len(features["input_ids"]) > 1
     heard: dict[int, dict[int, list[list[float]]]] = {}  # word → distance from the edge → scores
     for ids, words in zip(features["input_ids"], features["words"], strict=True):
@@ -353,7 +353,7 @@ def test_a_bad_row_is_named_with_its_file_and_line(
     source.write_text("".join(json.dumps(each) + "\n" for each in [good, good, row, good]))
     assert predict_file(teachers[task], source, tmp_path / "out.jsonl").num_bad == 1
     problem, _ = capsys.readouterr().err.splitlines()
-    assert problem.startswith(f"{source}: line 3")
+    assert problem.startswith(f"{source}, line 3")
     assert why in problem
     assert len(read(tmp_path / "out.jsonl")) == 3
 
@@ -418,7 +418,7 @@ def test_labels_that_are_no_tags_are_refused_and_other_orders_are_read(
 
     reorder_outputs(turned, range(len(names)), [f"TAG_{i}" for i in range(len(names))])
     turned.save_pretrained(tmp_path / "turned")
-    with pytest.raises(ModelError, match=r"answers the labels TAG_0, .* they are O, B-TYPE and I-TYPE"):
+    with pytest.raises(ModelError, match=r"outputs are TAG_0, .* they are O, B-TYPE and I-TYPE"):
         Predictor(tmp_path / "turned")
 
 
@@ -463,7 +463,7 @@ def test_a_table_says_that_a_late_column_has_no_place(
     assert predict_file(teachers["ner"], tmp_path / "rows.jsonl", tmp_path / "out.csv").num_bad == 1
     (aside,) = read(tmp_path / "out.csv.bad_rows.jsonl")
     assert aside["row"] == 3
-    assert "has a column 'late' that the first rows lack" in aside["problem"]
+    assert "has a column 'late' that the first rows lack" in aside["why"]
     predict_file(teachers["ner"], tmp_path / "rows.jsonl", tmp_path / "out.jsonl")
     assert read(tmp_path / "out.jsonl")[2]["late"] == 1
 

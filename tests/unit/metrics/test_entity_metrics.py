@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tinybert.metrics.entities import entity_metrics
-from tinybert.tasks.tags import entities_of
+from tinybert.tasks.ner.tags import entities_of
 
 KINDS = ("LOC", "ORG", "PER")
 SCORES = ("precision", "recall", "f1")

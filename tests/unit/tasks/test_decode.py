@@ -5,11 +5,11 @@ import pytest
 
 from tinybert.data import LabelScheme
 from tinybert.errors import ModelError
-from tinybert.tasks import BUILTIN, Answer
+from tinybert.tasks import BUILTIN, TextPrediction
 
-SINGLE = LabelScheme("single", ("bad", "fair", "good"))
-MULTI = LabelScheme("multi", ("angry", "glad", "sad"))
-VALUE = LabelScheme("value")
+SINGLE = LabelScheme(("bad", "fair", "good"))
+MULTI = LabelScheme(("angry", "glad", "sad"))
+VALUE = LabelScheme()
 
 classify = BUILTIN["classification"].decode
 tag = BUILTIN["multilabel"].decode
@@ -26,7 +26,7 @@ def test_classification_names_the_likeliest_class_with_its_probability():
 
 def test_classification_takes_logits_of_any_size():
     (answer,) = classify(np.array([[-1e4, 0.0, 1e4]], np.float32), SINGLE)
-    assert answer == Answer("good", 1.0, {"bad": 0.0, "fair": 0.0, "good": 1.0})
+    assert answer == TextPrediction("good", 1.0, {"bad": 0.0, "fair": 0.0, "good": 1.0})
 
 
 def test_multilabel_names_every_class_from_a_half_on():
@@ -45,13 +45,16 @@ def test_multilabel_takes_logits_of_any_size():
 def test_multilabel_is_scored_on_what_it_answers():
     """A logit of 0 is a probability of 0.5: named by decode, so counted by metrics."""
     logits = np.array([[0.0, -1.0]])
-    scheme = LabelScheme("multi", ("a", "b"))
+    scheme = LabelScheme(("a", "b"))
     named = np.array([[name in answer.label for name in scheme.names] for answer in tag(logits, scheme)])
     assert BUILTIN["multilabel"].metrics(logits, named.astype(float))["accuracy"] == 1.0
 
 
 def test_regression_gives_the_number():
-    assert rate(np.array([[2.5], [-1.0]]), VALUE) == [Answer(None, 2.5, {}), Answer(None, -1.0, {})]
+    assert rate(np.array([[2.5], [-1.0]]), VALUE) == [
+        TextPrediction(None, 2.5, {}),
+        TextPrediction(None, -1.0, {}),
+    ]
 
 
 @pytest.mark.parametrize(("decode", "scheme"), [(classify, SINGLE), (tag, MULTI), (rate, VALUE)])

@@ -12,21 +12,21 @@ from hypothesis import strategies as st
 from tests import tokens
 from transformers import BertForTokenClassification
 
-from tinybert.data import Form, LabelScheme, encode_columns, pad
-from tinybert.data.entities import segment
+from tinybert.data import LabelScheme, pad
 from tinybert.models.inputs import run_model
 from tinybert.tasks import NER, Entities
-from tinybert.tasks.ner import WordScores, gather, tag_rows
-from tinybert.tasks.tags import best_tags, entities_of, legal_steps
+from tinybert.tasks.ner.tags import best_tags, entities_of, legal_steps
+from tinybert.tasks.ner.task import WordScores, aggregate, tag_rows
+from tinybert.tasks.ner.words import segment
 
-SCHEME = LabelScheme("tags", ("O", "B-LOC", "I-LOC"))
+SCHEME = LabelScheme(("O", "B-LOC", "I-LOC"))
 TAGS = tokens.TAGS
 
 
 def gathered(
     scores: list[np.ndarray], features: dict, rows: dict, scheme: LabelScheme = SCHEME
 ) -> list[WordScores]:
-    return list(gather(scores, features, rows, labels=scheme, settings={}))
+    return list(aggregate(scores, features, rows, labels=scheme, settings={}))
 
 
 def row_of(text: str) -> dict[str, list]:
@@ -36,7 +36,7 @@ def row_of(text: str) -> dict[str, list]:
 
 def encoded(text: str, *, max_length: int = 64) -> tuple[dict, dict]:
     rows = row_of(text)
-    return rows, encode_columns(tokens.make_tokenizer(), rows, Form("tags"), max_length=max_length)
+    return rows, NER.format.encode(tokens.make_tokenizer(), rows, max_length=max_length)
 
 
 def signed(features: dict) -> list[np.ndarray]:
@@ -76,7 +76,7 @@ def test_windows_of_other_texts_never_mix() -> None:
         "word_starts": [segment(text)[0] for text in texts],
         "word_ends": [segment(text)[1] for text in texts],
     }
-    features = encode_columns(tokens.make_tokenizer(), rows, Form("tags"), max_length=16)
+    features = NER.format.encode(tokens.make_tokenizer(), rows, max_length=16)
     scores = [
         np.full((len(ids), 3), example, dtype=np.float32)
         for ids, example in zip(features["input_ids"], features["example"], strict=True)
@@ -161,13 +161,13 @@ def answer(texts: list[str], *, max_length: int = 24) -> list[Entities]:
         "word_starts": [segment(text)[0] for text in texts],
         "word_ends": [segment(text)[1] for text in texts],
     }
-    features = encode_columns(tokens.make_tokenizer(), rows, Form("tags"), max_length=max_length)
+    features = NER.format.encode(tokens.make_tokenizer(), rows, max_length=max_length)
     scores = []
     for ids in features["input_ids"]:
         batch = pad([{"input_ids": ids}], pad_token_id=0)
         with torch.no_grad():
             scores.append(run_model(MODEL, batch)[0].numpy())
-    scheme = LabelScheme("tags", TAGS)
+    scheme = LabelScheme(TAGS)
     return NER.decode(gathered(scores, features, rows, scheme), scheme)
 
 
@@ -289,9 +289,9 @@ def test_the_score_of_an_entity_is_the_mean_probability_of_its_words() -> None:
 
 
 def test_a_teacher_teaches_the_pieces_that_stand_for_a_word() -> None:
-    batch = tokens.batch_of(row_of("bab zzz") | {"label": [[0, 1]]}, "tags")
+    batch = tokens.batch_of(row_of("bab zzz") | {"label": [[0, 1]]}, "ner")
     logits = torch.randn(1, batch["input_ids"].shape[1], 5)
-    rows, taught = NER.rows(logits, batch)
+    rows, taught = NER.loss_rows(logits, batch)
     assert torch.equal(rows, logits)
     assert taught.tolist() == [[False, True, True, False, False, False]]
 

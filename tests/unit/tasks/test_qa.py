@@ -13,31 +13,24 @@ from hypothesis import strategies as st
 from tests import tokens
 from transformers import BertForQuestionAnswering
 
-from tinybert.data import Form, LabelScheme, encode_columns, pad
+from tinybert.data import LabelScheme, pad
 from tinybert.errors import ModelError
 from tinybert.metrics.answers import answer_f1
 from tinybert.models.inputs import run_model
 from tinybert.tasks import QA, FoundAnswer
-from tinybert.tasks.qa import (
-    MAX_ANSWER_PIECES,
-    NUM_BEST,
-    PADDING,
-    Reading,
-    best_spans,
-    gather,
-    sentence_around,
-)
+from tinybert.tasks.qa.rows import MAX_ANSWER_PIECES
+from tinybert.tasks.qa.task import NUM_BEST, PADDING, ContextScores, aggregate, best_spans, sentence_around
 
-SCHEME = LabelScheme("span", ("start", "end"))
+SCHEME = LabelScheme(("start", "end"))
 
 
-def gathered(scores: list[np.ndarray], features: dict, rows: dict, **settings: float) -> list[Reading]:
-    return list(gather(scores, features, rows, labels=SCHEME, settings=settings))
+def gathered(scores: list[np.ndarray], features: dict, rows: dict, **settings: float) -> list[ContextScores]:
+    return list(aggregate(scores, features, rows, labels=SCHEME, settings=settings))
 
 
 def encoded(question: str, context: str, *, max_length: int = 64) -> tuple[dict, dict]:
     rows = {"text": [question], "text_pair": [context]}
-    return rows, encode_columns(tokens.make_tokenizer(), rows, Form("span"), max_length=max_length)
+    return rows, QA.format.encode(tokens.make_tokenizer(), rows, max_length=max_length)
 
 
 def quiet(features: dict) -> list[np.ndarray]:
@@ -113,7 +106,7 @@ def test_answers_never_come_from_the_question_or_the_special_tokens() -> None:
 def test_windows_of_other_questions_never_mix() -> None:
     contexts = [" ".join(tokens.easy.NOISE), "red", " ".join(tokens.easy.NOISE[::-1])]
     rows = {"text": ["which colour", "who animal", "what"], "text_pair": contexts}
-    features = encode_columns(tokens.make_tokenizer(), rows, Form("span"), max_length=24)
+    features = QA.format.encode(tokens.make_tokenizer(), rows, max_length=24)
     scores = quiet(features)
     for score, example in zip(scores, features["example"], strict=True):
         score[:] = example
@@ -209,7 +202,7 @@ def test_the_probabilities_of_the_n_best_add_up_to_one() -> None:
 
 
 def test_a_score_is_the_answers_share_of_the_n_best() -> None:
-    reading = Reading("red fox", [(0, 3, 2.0), (4, 7, 1.0)], 1.0, 5.0)
+    reading = ContextScores("red fox", [(0, 3, 2.0), (4, 7, 1.0)], 1.0, 5.0)
     (said,) = QA.decode([reading], SCHEME)
     whole = math.exp(2) + math.exp(1) + math.exp(1 - 5)
     assert said.score == pytest.approx(math.exp(2) / whole)
@@ -226,7 +219,7 @@ def test_a_score_is_the_answers_share_of_the_n_best() -> None:
 def test_there_is_none_is_believed_above_the_threshold_only(
     threshold: float | None, expected: str | None
 ) -> None:
-    (said,) = QA.decode([Reading("red fox", [(0, 3, 2.0)], 5.0, threshold)], SCHEME)
+    (said,) = QA.decode([ContextScores("red fox", [(0, 3, 2.0)], 5.0, threshold)], SCHEME)
     assert said.answer == expected
     if expected is None:
         assert said.start is said.end is said.sentence is said.sentence_start is None
@@ -349,17 +342,17 @@ def test_the_sentence_around_an_answer_always_holds_it(text: str, data: st.DataO
 # the threshold
 
 
-def readings_with(margins: list[float]) -> list[Reading]:
-    return [Reading("red fox", [(0, 3, 0.0)], margin, None) for margin in margins]
+def readings_with(margins: list[float]) -> list[ContextScores]:
+    return [ContextScores("red fox", [(0, 3, 0.0)], margin, None) for margin in margins]
 
 
-def test_the_threshold_is_settled_where_validation_scores_best() -> None:
+def test_the_threshold_is_calibrated_where_validation_scores_best() -> None:
     margins = [-3.0, -1.0, 2.0, 4.0, 5.0]
     gold = [[[0, 3]], [[0, 3]], [[0, 3]], [], []]
-    settled, chosen = QA.settle(readings_with(margins), gold)
+    calibrated, chosen = QA.calibrate(readings_with(margins), gold)
     assert chosen == {"null_threshold": 3.0}
-    assert [reading.best for reading in settled] == ["red", "red", "red", "", ""]
-    assert QA.metrics(settled, gold)["f1"] == 1.0
+    assert [reading.best for reading in calibrated] == ["red", "red", "red", "", ""]
+    assert QA.metrics(calibrated, gold)["f1"] == 1.0
 
 
 @settings(max_examples=100, deadline=None)
@@ -370,11 +363,11 @@ def test_the_threshold_is_settled_where_validation_scores_best() -> None:
         max_size=8,
     )
 )
-def test_no_threshold_scores_better_on_the_rows_it_was_settled_on(rows: list[tuple[int, list]]) -> None:
+def test_no_threshold_scores_better_on_the_rows_it_was_calibrated_on(rows: list[tuple[int, list]]) -> None:
     # distinct margins: between two that are equal no threshold can stand
     margins = [margin + index / 100 for index, (margin, _) in enumerate(rows)]
     gold = [spans for _, spans in rows]
-    settled, chosen = QA.settle(readings_with(margins), gold)
+    calibrated, chosen = QA.calibrate(readings_with(margins), gold)
     if all(gold):
         assert chosen == {}
         return
@@ -387,24 +380,24 @@ def test_no_threshold_scores_better_on_the_rows_it_was_settled_on(rows: list[tup
         return total / len(margins)
 
     best = max(score(threshold) for threshold in [min(margins) - 1, *margins])
-    assert QA.metrics(settled, gold)["f1"] == pytest.approx(best)
+    assert QA.metrics(calibrated, gold)["f1"] == pytest.approx(best)
 
 
-def test_questions_with_one_margin_are_settled_together() -> None:
+def test_questions_with_one_margin_are_calibrated_together() -> None:
     """No threshold parts rows of the same margin, so it must be chosen between groups of them."""
     gold = [[[0, 3]], [], []]
-    settled, _ = QA.settle(readings_with([0.0, 0.0, 0.0]), gold)
-    assert QA.metrics(settled, gold)["f1"] == pytest.approx(2 / 3)  # none answered; all answered is 1/3
+    calibrated, _ = QA.calibrate(readings_with([0.0, 0.0, 0.0]), gold)
+    assert QA.metrics(calibrated, gold)["f1"] == pytest.approx(2 / 3)  # none answered; all answered is 1/3
 
 
-def test_what_was_settled_before_does_not_bind_and_unlabelled_rows_do_not_count() -> None:
-    before = [Reading("red fox", [(0, 3, 0.0)], margin, -99.0) for margin in (-3.0, 2.0, 0.0)]
-    settled, chosen = QA.settle(before, [[[0, 3]], [], None])
+def test_what_was_calibrated_before_does_not_bind_and_unlabelled_rows_do_not_count() -> None:
+    before = [ContextScores("red fox", [(0, 3, 0.0)], margin, -99.0) for margin in (-3.0, 2.0, 0.0)]
+    calibrated, chosen = QA.calibrate(before, [[[0, 3]], [], None])
     assert chosen == {"null_threshold": -0.5}
-    assert [reading.best for reading in settled] == ["red", "", ""]
+    assert [reading.best for reading in calibrated] == ["red", "", ""]
 
 
-def test_the_same_question_with_a_settled_threshold_is_left_unanswered() -> None:
+def test_the_same_question_with_a_calibrated_threshold_is_left_unanswered() -> None:
     rows, features = encoded("which colour", "bab red dark")
     scores = quiet(features)
     scores[0][0] = 4  # null: 8
@@ -420,7 +413,7 @@ def test_the_same_question_with_a_settled_threshold_is_left_unanswered() -> None
 def test_rows_are_distributions_over_the_pieces_of_a_window() -> None:
     logits = torch.randn(2, 5, 2)
     mask = torch.tensor([[1, 1, 1, 1, 1], [1, 1, 1, 0, 0]])
-    rows, taught = QA.rows(logits, {"attention_mask": mask})
+    rows, taught = QA.loss_rows(logits, {"attention_mask": mask})
     assert taught is None
     assert rows.shape == (2, 2, 5)
     torch.testing.assert_close(rows[0], logits[0].T)

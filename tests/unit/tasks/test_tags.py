@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from tinybert.tasks.tags import best_tags, entities_of, legal_steps, viterbi
+from tinybert.tasks.ner.tags import best_tags, entities_of, legal_steps, viterbi
 
 NAMES = ("O", "B-LOC", "I-LOC", "B-PER", "I-PER")
 STEADY = settings(deadline=None, derandomize=True, max_examples=100, database=None)

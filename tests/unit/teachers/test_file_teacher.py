@@ -12,9 +12,10 @@ from datasets import Dataset
 
 from tinybert.data import LabelScheme
 from tinybert.errors import DataError
+from tinybert.tasks import BUILTIN
 from tinybert.teachers import is_soft_label_file, read_soft_labels
 
-LABELS = LabelScheme("single", ("bad", "good"))
+LABELS = LabelScheme(("bad", "good"))
 TEXTS = ["a fine film", "dull", "ok"]
 ROWS = Dataset.from_dict({"text": TEXTS})
 PROBABILITIES = [{"bad": 0.1, "good": 0.9}, {"good": 0.2, "bad": 0.8}, {"bad": 0.5, "good": 0.5}]
@@ -35,9 +36,14 @@ def scored(scores: list[dict[str, float]]) -> list[dict[str, object]]:
 
 
 def answers(
-    path: str, labels: LabelScheme = LABELS, rows: Dataset = ROWS, order: tuple[int, ...] = (0, 1, 2)
+    path: str,
+    labels: LabelScheme = LABELS,
+    rows: Dataset = ROWS,
+    order: tuple[int, ...] = (0, 1, 2),
+    task: str = "classification",
 ):
-    return read_soft_labels(path, rows, labels).answer({"row": torch.tensor(order)}).logits
+    reader = BUILTIN[task].soft_labels
+    return read_soft_labels(path, rows, labels, reader=reader).answer({"row": torch.tensor(order)}).logits
 
 
 @pytest.mark.parametrize("name", ["a.jsonl", "a.ndjson", "a.json", "a.parquet"])
@@ -61,13 +67,13 @@ def test_logits_stay_as_they_are(tmp_path: Path) -> None:
 
 def test_multilabel_probabilities_become_logits_by_the_logit_function(tmp_path: Path) -> None:
     path = write(tmp_path / "a.jsonl", scored([{"bad": 0.7, "good": 0.9}] * 3))
-    given = answers(path, LabelScheme("multi", ("bad", "good")))
+    given = answers(path, LABELS, task="multilabel")
     torch.testing.assert_close(given.sigmoid(), torch.tensor([[0.7, 0.9]] * 3))
 
 
 def test_regression_takes_a_score(tmp_path: Path) -> None:
     path = write(tmp_path / "a.jsonl", [{"text": text, "score": i / 2} for i, text in enumerate(TEXTS)])
-    assert answers(path, LabelScheme("value", ())).tolist() == [[0.0], [0.5], [1.0]]
+    assert answers(path, LabelScheme(), task="regression").tolist() == [[0.0], [0.5], [1.0]]
 
 
 def test_rows_are_looked_up_by_text_in_any_order(tmp_path: Path) -> None:
@@ -152,7 +158,7 @@ def test_probabilities_rounded_to_two_decimals_stay_probabilities(tmp_path: Path
     names = ("a", "b", "c")
     rounded = dict(zip(names, (0.33, 0.33, 0.33), strict=True))
     sure = dict(zip(names, (0.9, 0.05, 0.05), strict=True))
-    given = answers(write(tmp_path / "a.jsonl", scored([rounded, sure, sure])), LabelScheme("single", names))
+    given = answers(write(tmp_path / "a.jsonl", scored([rounded, sure, sure])), LabelScheme(names))
     np.testing.assert_allclose(given[1].exp().numpy(), [0.9, 0.05, 0.05], rtol=1e-5)
     np.testing.assert_allclose(given[0].exp().numpy(), [1 / 3] * 3, rtol=1e-5)
 

@@ -10,8 +10,9 @@ import torch
 from tests import tokens
 from torch import Tensor
 
-from tinybert.data import Collator, Form, encode_columns
+from tinybert.data import Collator
 from tinybert.data.windows import encode_same_windows, encode_whole
+from tinybert.tasks.ner import NER
 from tinybert.teachers import TeacherOutput
 from tinybert.teachers.pooled import UNHEARD, PooledTeacher, pooling
 
@@ -53,7 +54,7 @@ def random_batch(seed: int, *, rows: int = 5) -> dict[str, Tensor]:
 def real_batch(*, max_length: int = 64, teacher_length: int = 64) -> dict[str, Tensor]:
     """The same windows of entity rows, cut by two tokenizers."""
     rows = tokens.entity_columns(tokens.make_entity_rows(6))
-    own = encode_columns(OWN, rows, Form("tags"), max_length=max_length)
+    own = NER.format.encode(OWN, rows, max_length=max_length)
     theirs = encode_same_windows(OTHER, rows, own, max_length=teacher_length)
     columns = own | {PREFIX + name: column for name, column in theirs.items()}
     names = [name for name in columns if name not in ("example", "labels")]
@@ -138,7 +139,7 @@ def test_the_weights_of_a_piece_add_up_to_one_or_are_all_zero(seed: int) -> None
 
 def test_where_both_cut_alike_each_piece_hears_its_own() -> None:
     rows = tokens.entity_columns(tokens.make_entity_rows(6))
-    own = encode_columns(OWN, rows, Form("tags"), max_length=64)
+    own = NER.format.encode(OWN, rows, max_length=64)
     theirs = encode_same_windows(tokens.make_tokenizer(), rows, own, max_length=64)
     names = ("input_ids", "piece_starts", "piece_ends")
     made = [

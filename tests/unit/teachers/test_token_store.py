@@ -11,7 +11,8 @@ from datasets import Dataset
 from tests import easy, tokens
 from transformers import BertForQuestionAnswering, BertForTokenClassification
 
-from tinybert.data import Collator, Form, encode_split
+from tinybert.data import Collator, encode_split
+from tinybert.tasks import BUILTIN
 from tinybert.teachers import (
     ModelTeacher,
     TeacherOutput,
@@ -24,8 +25,8 @@ from tinybert.teachers import (
 
 NUM_ROWS = 21
 WANTED = Wanted(hidden=(0, 4), scores=(2,), vectors=(4,))
-KINDS = pytest.mark.parametrize("kind", ["tags", "span"])
-MODELS = {"tags": BertForTokenClassification, "span": BertForQuestionAnswering}
+KINDS = pytest.mark.parametrize("kind", ["ner", "qa"])
+MODELS = {"ner": BertForTokenClassification, "qa": BertForQuestionAnswering}
 
 
 @pytest.fixture(autouse=True)
@@ -37,10 +38,12 @@ def _small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
 def rows_of(kind: str) -> Dataset:
     columns = (
         tokens.entity_columns(tokens.make_entity_rows(NUM_ROWS))
-        if kind == "tags"
+        if kind == "ner"
         else tokens.question_columns(tokens.make_question_rows(NUM_ROWS))
     )
-    rows = encode_split(tokens.make_dataset(columns), tokens.make_tokenizer(), max_length=64, form=Form(kind))
+    rows = encode_split(
+        tokens.make_dataset(columns), tokens.make_tokenizer(), max_length=64, format=BUILTIN[kind].format
+    )
     assert len(rows) == NUM_ROWS
     assert len(set(rows["length"])) > 3
     return rows
@@ -67,7 +70,7 @@ def test_stored_answers_to_tokens_equal_live_ones(tmp_path: Path, kind: str) -> 
         batch = COLLATOR([rows[i] for i in chosen])
         ours, theirs = stored.answer(batch), live(kind).answer(batch)
         real = batch["attention_mask"].bool()
-        assert ours.logits.shape == theirs.logits.shape == (*real.shape, 5 if kind == "tags" else 2)
+        assert ours.logits.shape == theirs.logits.shape == (*real.shape, 5 if kind == "ner" else 2)
         torch.testing.assert_close(ours.logits[real], theirs.logits[real], atol=2e-5, rtol=1e-5)
         assert not ours.logits[~real].any()
         for index, hidden in ours.hidden.items():
@@ -89,7 +92,7 @@ def test_answers_to_tokens_are_kept_in_full_and_nothing_else_where_nothing_else_
 
 
 def test_a_killed_filling_of_tokens_goes_on_and_answers_the_same(tmp_path: Path) -> None:
-    rows = rows_of("tags")
+    rows = rows_of("ner")
 
     class Killed(easy.Counting):
         def answer(self, batch: dict[str, torch.Tensor]) -> TeacherOutput:
@@ -99,13 +102,13 @@ def test_a_killed_filling_of_tokens_goes_on_and_answers_the_same(tmp_path: Path)
 
     killed = TeacherStore(tmp_path / "store", num_rows=NUM_ROWS, wanted=WANTED)
     with pytest.raises(KeyboardInterrupt):
-        killed.fill(Killed(live("tags")), rows, COLLATOR)
+        killed.fill(Killed(live("ner")), rows, COLLATOR)
     assert len(list((tmp_path / "store").glob("shard-*.safetensors"))) == 1
     again = TeacherStore(tmp_path / "store", num_rows=NUM_ROWS, wanted=WANTED)
-    teacher = easy.Counting(live("tags"))
+    teacher = easy.Counting(live("ner"))
     again.fill(teacher, rows, COLLATOR)
     assert sorted(teacher.asked) == list(range(8, NUM_ROWS))
-    whole = filled(tmp_path / "whole", rows, "tags")
+    whole = filled(tmp_path / "whole", rows, "ner")
     batch = COLLATOR([rows[i] for i in range(NUM_ROWS)])
     ours, theirs = again.answer(batch), whole.answer(batch)
     assert torch.equal(ours.logits, theirs.logits)
@@ -119,7 +122,7 @@ def test_the_estimate_for_tokens_is_what_the_disk_takes(tmp_path: Path, kind: st
     rows = rows_of(kind)
     stored = filled(tmp_path / "store", rows, kind, wanted)
     shape = TeacherShape(
-        num_labels=5 if kind == "tags" else 2, hidden_size=32, num_attention_heads=4, every_token=True
+        num_labels=5 if kind == "ner" else 2, hidden_size=32, num_attention_heads=4, every_token=True
     )
     estimate = estimate_mb(np.asarray(rows["length"]), shape, wanted)
     shards = list(stored.folder.glob("shard-*"))

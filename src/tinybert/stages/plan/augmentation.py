@@ -98,7 +98,7 @@ def check_augment(recipe: Recipe, task: Task, teacher: TeacherPlan | None) -> No
         )
     if section.max_shift is not None and not asks:
         problems.append("augment.max_shift: needs a teacher to ask")
-    if section.max_shift is not None and task.label_kind != "single":
+    if section.max_shift is not None and task.probabilities is None:
         problems.append(f"augment.max_shift: compares the probabilities of classes; {task.name} has none")
     if problems:
         raise RecipeError("recipe", problems)

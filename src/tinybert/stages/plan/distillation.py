@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tinybert.config import Recipe, dump_recipe, with_settings
-from tinybert.data import WINDOWED
 from tinybert.errors import RecipeError
 from tinybert.models import Shape
 from tinybert.objectives import is_intermediate
@@ -154,4 +153,4 @@ def _default_training(start: Start, task: Task) -> tuple[int, float]:
     Tags and answers go on rising for longer than a label of the whole text.
     """
     num_epochs, learning_rate = DEFAULT_TRAINING[start]
-    return num_epochs + (EPOCHS_MORE if task.label_kind in WINDOWED else 0), learning_rate
+    return num_epochs + (EPOCHS_MORE if task.format.windowed else 0), learning_rate

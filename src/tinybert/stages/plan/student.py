@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Literal, cast
 
 from tinybert.config import GENERAL, Recipe
-from tinybert.data import WINDOWED
 from tinybert.errors import RecipeError, TinyBertError
 from tinybert.lookup import nearest
 from tinybert.models import EncoderInfo, Shape, describe, load_config, resolve_layer_map, resolve_shape
@@ -171,7 +170,7 @@ def choose_layer_map(
     if recipe.student.layer_map != "auto":
         return recipe.student.layer_map
     kept = shape.num_hidden_layers if start in ("slice", "project") else 0
-    lowest = task.label_kind in WINDOWED and 2 * kept >= describe(load_config(source)).num_hidden_layers
+    lowest = task.format.windowed and 2 * kept >= describe(load_config(source)).num_hidden_layers
     return list(taught.layers) if taught else ("first" if lowest and kept else "uniform")
 
 

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Literal
 
 from tinybert.config import Recipe
-from tinybert.data import WINDOWED
 from tinybert.errors import RecipeError
 from tinybert.models import EncoderInfo, describe, has_task_head, load_config
 from tinybert.models.families import FAMILIES
@@ -49,7 +48,7 @@ def plan_teacher(recipe: Recipe, task: Task) -> TeacherPlan:
     """
     path = str(recipe.teacher.path)
     if is_soft_label_file(path):
-        if task.label_kind in WINDOWED:
+        if task.soft_labels is None:
             raise RecipeError(
                 "recipe",
                 f"teacher.path = {path}: a file of soft labels says nothing of single tokens, which "

@@ -6,16 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tinybert.config import GENERAL, Recipe
-from tinybert.data import WINDOWED
 from tinybert.data.windows import MIN_WINDOW
 from tinybert.errors import RecipeError
-from tinybert.lookup import find, nearest
+from tinybert.lookup import nearest
 from tinybert.models import load_config, num_positions
 from tinybert.stages.stage import unused_settings
-from tinybert.tasks import BUILTIN as TASKS
-from tinybert.tasks import Task
-
-ONLY_TAGS = ("data.label_pieces", "data.on_orphan_tag")
+from tinybert.tasks import BUILTIN, Task
+from tinybert.tasks import find_task as named_task
 
 
 @dataclass(frozen=True)
@@ -64,10 +61,11 @@ def find_task(recipe: Recipe) -> Task:
         raise RecipeError(
             "recipe", "task = 'general': raw text has no labels; only `tinybert distill` takes it"
         )
-    task = find(TASKS, recipe.task, kind="task")
+    task = named_task(recipe.task)
     problems: list[str] = []
-    if task.label_kind != "tags":
-        problems += unused_settings(recipe, lambda name: name in ONLY_TAGS, by=f"task {task.name}")
+    others = {f"data.{name}" for each in BUILTIN.values() for name in each.format.settings}
+    others -= {f"data.{name}" for name in task.format.settings}
+    problems += unused_settings(recipe, lambda name: name in others, by=f"task {task.name}")
     allowed = ("auto", *task.hard_losses)
     if recipe.hard_loss not in allowed:
         problems.append(
@@ -91,7 +89,7 @@ def longest_row(recipe: Recipe, task: Task, paths: Sequence[str]) -> int:
         RecipeError: ``data.max_length`` was set to more than a model can read, or to less than a window.
     """
     given = recipe.data.max_length
-    if given is not None and given < MIN_WINDOW and task.label_kind in WINDOWED:
+    if given is not None and given < MIN_WINDOW and task.format.windowed:
         raise RecipeError(
             "recipe", f"data.max_length = {given}: a window of {task.name} has at least {MIN_WINDOW} tokens"
         )

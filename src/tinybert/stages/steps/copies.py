@@ -20,7 +20,7 @@ from tinybert.augmentation import BLOCK, Augmenter, build_method, copies_in_bloc
 from tinybert.augmentation.filler import WordFiller, embedding_vectors
 from tinybert.config import AugmentSection, Recipe
 from tinybert.console import progress, say
-from tinybert.data import LabelScheme, TextData
+from tinybert.data import RowFormat, TextData
 from tinybert.errors import DataError, RecipeError
 from tinybert.inference import Predictor
 from tinybert.language import TEXTS_LOOKED_AT, Language, detect_language, word_spans
@@ -30,6 +30,7 @@ from tinybert.sources.arrow import write_batches
 from tinybert.sources.columns import SOURCE_ROW
 from tinybert.stages.plan.augmentation import augment_problems
 from tinybert.storage import whole, write_text
+from tinybert.tasks import find_task
 
 Copies = list[list[dict[str, Any]]]
 MIXED_SHARE = 0.1
@@ -135,7 +136,7 @@ def copies_on_disk(
     recipe: Recipe,
     folder: Path,
     *,
-    labels: LabelScheme,
+    format: RowFormat,
     embeddings_of: str | None,
     bf16: bool,
     num_processes: int = 1,
@@ -146,7 +147,7 @@ def copies_on_disk(
         rows: All rows.
         recipe: ``augment`` and the seed are read.
         folder: Where finished blocks are kept; made by the same settings.
-        labels: Of the rows.
+        format: Of the rows.
         embeddings_of: See :func:`make_augmenter`.
         bf16: Number format of the filler.
         num_processes: Each with a model of its own.
@@ -170,7 +171,7 @@ def copies_on_disk(
     made = copies_in_blocks(
         make,
         _Rows(left),
-        label_kind=labels.kind,
+        format=format,
         seed=recipe.train.seed,
         num_processes=num_processes,
         first_row=done * BLOCK,
@@ -192,7 +193,7 @@ def rows_with_copies(
     recipe: Recipe,
     folder: Path,
     *,
-    labels: LabelScheme,
+    format: RowFormat,
     embeddings_of: str | None,
     bf16: bool,
     num_processes: int = 1,
@@ -203,7 +204,7 @@ def rows_with_copies(
         train: The rows.
         recipe: The resolved recipe.
         folder: Where finished blocks and the copies are kept.
-        labels: Of the rows.
+        format: Of the rows.
         embeddings_of: See :func:`make_augmenter`.
         bf16: Number format of the filler.
         num_processes: That make copies.
@@ -224,7 +225,7 @@ def rows_with_copies(
             train,
             recipe,
             folder,
-            labels=labels,
+            format=format,
             embeddings_of=embeddings_of,
             bf16=bf16,
             num_processes=num_processes,
@@ -263,10 +264,10 @@ def augmented_data(
     """Return the data with copies behind the training rows, without labels: the teacher gives them."""
     train = data.splits["train"]
     copies = rows_with_copies(
-        train, recipe, folder, labels=data.labels, embeddings_of=embeddings_of, bf16=bf16
+        train, recipe, folder, format=data.format, embeddings_of=embeddings_of, bf16=bf16
     )
     if recipe.augment.max_shift is not None and teacher is not None:
-        asked = Predictor(teacher, backend="torch", labels=data.labels)
+        asked = Predictor(teacher, backend="torch", labels=data.labels, task=find_task(recipe.task))
         scores = scores_on_disk(asked, copies, folder, name="copies")
         kept = near_copies(train, copies, scores, asked, folder, max_shift=recipe.augment.max_shift)
         copies = copies.select(kept)
@@ -314,7 +315,7 @@ def near_copies(
     *,
     max_shift: float,
 ) -> NDArray[np.intp]:
-    """Return which copies do not change the teacher's mind.
+    """Return which copies do not shift the teacher's prediction too far.
 
     Args:
         rows: The originals.
@@ -324,11 +325,15 @@ def near_copies(
         folder: See :func:`scores_on_disk`.
         max_shift: Largest total variation between the teacher's probabilities for a copy and its original.
     """
+    probabilities = teacher.task.probabilities
+    assert probabilities is not None  # the plan asked for it
     before, after = (
-        torch.from_numpy(each).softmax(-1).numpy()
-        for each in (scores_on_disk(teacher, rows, folder, name="rows"), scores)
+        probabilities(each) for each in (scores_on_disk(teacher, rows, folder, name="rows"), scores)
     )
     shift = 0.5 * np.abs(after - before[np.asarray(copies[SOURCE_ROW])]).sum(1)
     kept = np.flatnonzero(shift <= max_shift)
-    say(f"{len(copies) - len(kept):,} of {len(copies):,} copies change the teacher's mind and are left out")
+    say(
+        f"{len(copies) - len(kept):,} of {len(copies):,} copies shift the teacher's prediction by "
+        "more than augment.max_shift and are left out"
+    )
     return kept

@@ -55,7 +55,8 @@ def prepare_rows(plan: DistillPlan, source: object, folder: Path) -> tuple[TextD
     recipe = plan.recipe
     data = load_rows(source, recipe, plan.task, work_dir=folder / "rows", allow_unlabelled=True)
     if plan.teacher.kind == "file":
-        read_soft_labels(plan.teacher.path, data.splits["train"], data.labels)  # what is wrong, is said now
+        rows, reader = data.splits["train"], plan.task.soft_labels
+        read_soft_labels(plan.teacher.path, rows, data.labels, reader=reader)  # what is wrong is reported now
     return (data, *encode_for(plan, data, folder))
 
 

@@ -13,9 +13,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from tinybert.config import Recipe
 from tinybert.console import warn
 from tinybert.data import (
-    WINDOWED,
     Collator,
-    Form,
     LabelScheme,
     TextData,
     encode_split,
@@ -28,8 +26,7 @@ from tinybert.inference import Predictor
 from tinybert.models import has_task_head, load_classifier, load_config
 from tinybert.models.label_order import label_mismatch, label_order, reorder_outputs
 from tinybert.storage import Json
-from tinybert.tasks import Task
-from tinybert.tasks.task import nothing_to_settle
+from tinybert.tasks import NOTES, Task
 
 
 @dataclass(frozen=True)
@@ -69,12 +66,12 @@ class Encoded:
 
     def config(self, checkpoint: Path) -> Json:
         """Return what these rows are, and the thresholds that a checkpoint has on the validation rows."""
-        origin: Json = {"tinybert": self.origin}
-        if self.task.settle is nothing_to_settle:
+        origin: Json = {NOTES: self.origin}
+        gold = self.validation_rows["label"]
+        if not self.task.needs_calibration(gold):
             return origin
-        predictor = Predictor(checkpoint, backend="torch", labels=self.labels)
-        rows = self.validation_rows
-        return origin | self.task.settle(predictor.outputs(rows), rows["label"])[1]
+        predictor = Predictor(checkpoint, backend="torch", labels=self.labels, task=self.task)
+        return origin | self.task.calibrate(predictor.outputs(self.validation_rows), gold)[1]
 
 
 def load_rows(
@@ -95,7 +92,7 @@ def load_rows(
     data = load(
         source,  # pyright: ignore[reportArgumentType]
         settings=recipe.data,
-        label_kind=task.label_kind,
+        format=task.format,
         need=need,
         allow_unlabelled=allow_unlabelled,
         work_dir=work_dir,
@@ -118,17 +115,24 @@ def encode_rows(
     teacher_tokenizer: PreTrainedTokenizerBase | None = None,
 ) -> Encoded:
     """Encode the train and validation splits, with the teacher's own tokens beside where they differ."""
-    kind = data.labels.kind
-    form = Form(kind, every_piece=recipe.data.label_pieces == "all", places=teacher_tokenizer is not None)
-    train = encode_split(data.splits["train"], tokenizer, max_length=max_length, form=form, cache_dir=folder)
+    format = data.format
+    train = encode_split(
+        data.splits["train"],
+        tokenizer,
+        max_length=max_length,
+        format=format,
+        offsets=teacher_tokenizer is not None,
+        cache_dir=folder,
+    )
     if teacher_tokenizer is not None:
         own = encode_split(
             data.splits["train"],
             teacher_tokenizer,
             max_length=max_length,
-            form=form,
+            format=format,
+            offsets=True,
             prefix="teacher_",
-            like=train if kind in WINDOWED else None,
+            like=train if format.windowed else None,
             cache_dir=folder,
         )
         train = concatenate_datasets([train, own], axis=1)
@@ -136,7 +140,7 @@ def encode_rows(
         data.splits["validation"],
         tokenizer,
         max_length=max_length,
-        form=Form(kind, every_piece=form.every_piece),
+        format=format,
         cache_dir=folder,
     )
     collator = Collator(tokenizer, teacher_tokenizer=teacher_tokenizer)
@@ -153,11 +157,11 @@ def labelled_only(rows: Dataset, task: Task) -> Dataset:
     """Return the encoded rows that have a label."""
     if "labels" not in rows.column_names:
         return rows.select([])
-    if task.label_kind in WINDOWED:
+    if task.format.windowed:
         keep = np.array([max(labels, default=IGNORED) > IGNORED for labels in rows["labels"]])
     else:
-        labels = np.asarray(rows["labels"], dtype=np.float32).reshape(len(rows), -1)
-        keep = (labels != IGNORED).all(1) if task.label_kind == "single" else ~np.isnan(labels).any(1)
+        labels = np.asarray(rows["labels"][:]).reshape(len(rows), -1)
+        keep = (labels != IGNORED).all(1) if labels.dtype.kind == "i" else ~np.isnan(labels).any(1)
     return rows if bool(keep.all()) else rows.select(np.flatnonzero(keep))
 
 
@@ -193,9 +197,9 @@ def load_for_labels(
     config = load_config(path)
     arguments = label_arguments(task, labels)
     has_head = has_task_head(config, task.head)
-    order = label_order(config.id2label, labels.names) if has_head else None
+    order = label_order(config.id2label, labels) if has_head else None
     if order is None and has_head and not new_head:
-        raise ModelError(path, label_mismatch(config.id2label, labels.names))
+        raise ModelError(path, label_mismatch(config.id2label, labels))
     model = load_classifier(path, new_head=new_head and order is None, seed=seed, **arguments)  # pyright: ignore[reportArgumentType]
     if order is not None:
         reorder_outputs(model, order, labels.names)

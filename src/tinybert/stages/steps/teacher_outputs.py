@@ -8,7 +8,6 @@ from torch import nn
 
 from tinybert.config import Recipe
 from tinybert.console import progress, say
-from tinybert.data import WINDOWED
 from tinybert.errors import RecipeError
 from tinybert.objectives import Teaching
 from tinybert.stages.steps.distillation import Distillation
@@ -32,7 +31,7 @@ from tinybert.teachers import (
 def choose_teacher(work: Distillation, teaching: Teaching) -> Teacher:
     """Return the teacher, its outputs pooled over the student's pieces where its tokenizer is another."""
     teacher = _own_teacher(work, teaching)
-    per_piece = work.plan.task.label_kind in WINDOWED or not teaching.wanted().logits_only
+    per_piece = work.plan.task.format.windowed or not teaching.wanted().logits_only
     if work.teacher_prefix and per_piece:
         return PooledTeacher(teacher, prefix=work.teacher_prefix)
     return teacher
@@ -42,7 +41,8 @@ def _own_teacher(work: Distillation, teaching: Teaching) -> Teacher:
     """Return the file, the store where it fits its budget, or the live model."""
     plan, recipe, rows = work.plan, work.recipe, work.encoded.train
     if plan.teacher.kind == "file":
-        return read_soft_labels(plan.teacher.path, work.data.splits["train"], work.data.labels)
+        rows, labels = work.data.splits["train"], work.data.labels
+        return read_soft_labels(plan.teacher.path, rows, labels, reader=plan.task.soft_labels)
     wanted = teaching.wanted()
     model = load_for_labels(plan.teacher.path, plan.task, work.data.labels, seed=0, new_head=False)
     digest = f"{weights_digest(model)}|{work.data.labels.names}|{work.bf16}"
@@ -71,7 +71,7 @@ def _store_mb(work: Distillation, wanted: Wanted) -> float:
         work.data.labels.num_labels,
         info.hidden_size if info else 0,
         info.num_attention_heads if info else 0,
-        every_token=work.plan.task.label_kind in WINDOWED,
+        every_token=work.plan.task.format.windowed,
     )
     return estimate_mb(lengths, shape, wanted)
 

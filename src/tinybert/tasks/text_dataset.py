@@ -9,8 +9,12 @@ from torch.utils.data import Dataset
 
 from tinybert.data.collate import Collator
 from tinybert.data.encode import encode
-from tinybert.data.labels import Label, LabelKind, LabelScheme, plain
+from tinybert.data.labels import Label, plain
 from tinybert.errors import DataError
+from tinybert.tasks.classification import CLASSIFICATION
+from tinybert.tasks.multilabel import MULTILABEL
+from tinybert.tasks.regression import REGRESSION
+from tinybert.tasks.task import Task
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -41,6 +45,7 @@ class TextDataset(Dataset[Item]):
         max_length: Longest row in tokens.
 
     Attributes:
+        task: What the labels say it is: classification, multilabel or regression.
         labels_scheme: The labels in the order of the model's outputs; None without labels.
         collate: Makes a batch of items.
 
@@ -61,7 +66,8 @@ class TextDataset(Dataset[Item]):
         self.labels = labels
         self.tokenizer = tokenizer
         self.max_length = max_length
-        self.labels_scheme = None if labels is None else LabelScheme.of(labels, _kind(labels))
+        self.task = CLASSIFICATION if labels is None else task_of_labels(labels)
+        self.labels_scheme = None if labels is None else self.task.format.scheme(labels)
         self.collate = Collator(tokenizer)
 
     def __len__(self) -> int:
@@ -75,18 +81,23 @@ class TextDataset(Dataset[Item]):
         if "token_type_ids" in encoded:
             item["token_type_ids"] = encoded["token_type_ids"][0]
         if self.labels is not None and self.labels_scheme is not None:
-            item["labels"] = self.labels_scheme.convert(self.labels[row])
+            item["labels"] = self.task.format.convert(self.labels[row], self.labels_scheme)
         return item
 
 
-def _kind(labels: Sequence[object]) -> LabelKind:
-    kinds: set[LabelKind] = {_kind_of_one(plain(label)) for label in labels}
-    if len(kinds) > 1:
-        raise DataError("TextDataset", f"labels of several kinds ({', '.join(sorted(kinds))}); give one kind")
-    return kinds.pop() if kinds else "single"
+def task_of_labels(labels: Sequence[object]) -> Task:
+    """Return the task of such labels: lists are several classes, fractions numbers, anything else one class.
+
+    Raises:
+        DataError: They are of several kinds.
+    """
+    tasks = {task.name: task for task in map(_task_of_label, map(plain, labels))}
+    if len(tasks) > 1:
+        raise DataError("TextDataset", f"labels of several tasks ({', '.join(sorted(tasks))}); give one kind")
+    return next(iter(tasks.values()), CLASSIFICATION)
 
 
-def _kind_of_one(label: object) -> LabelKind:
+def _task_of_label(label: object) -> Task:
     if isinstance(label, list | tuple | set) or hasattr(label, "tolist"):
-        return "multi"
-    return "value" if isinstance(label, float) else "single"
+        return MULTILABEL
+    return REGRESSION if isinstance(label, float) else CLASSIFICATION

@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from tests.unit.data.made_up import read
 
 from tinybert.data.fields import FieldError
-from tinybert.data.questions import QuestionRow, nested_rows, read_answers
 from tinybert.errors import DataError
 from tinybert.sources.text_files import Fault
+from tinybert.tasks.qa import QA
+from tinybert.tasks.qa.reading import as_stored, from_stored, read_answers
 
 Write = Callable[..., Path]
 CONTEXT = "The fox ran. The old fox slept."
@@ -39,7 +40,7 @@ def questions(count: int, *, start: int = 0) -> list[dict[str, object]]:
 
 def only_problem(source: object, *wanted: str, **options: object) -> None:
     with pytest.raises(DataError) as caught:
-        read(source, label_kind="span", **options)
+        read(source, task="qa", **options)
     assert len(caught.value.problems) == 1, caught.value.problems
     for part in wanted:
         assert part in caught.value.problems[0], caught.value.problems[0]
@@ -78,9 +79,8 @@ def test_a_missing_field_or_an_empty_cell_says_nothing() -> None:
     assert answers("") is answers("  ") is None
     assert read_answers({}, CONTEXT, "answers") is None
     assert answers(None) is None
-    assert QuestionRow("?", CONTEXT, None).label is None
-    assert QuestionRow("?", CONTEXT, []).label == "[]"
-    assert QuestionRow("?", CONTEXT, [[1, 2]]).label == "[[1, 2]]"
+    assert as_stored([]) == "[]"
+    assert from_stored(as_stored([[1, 2]])) == [[1, 2]]
 
 
 def test_impossible_questions_have_no_answer_whatever_is_plausible() -> None:
@@ -155,7 +155,7 @@ def test_articles_become_a_row_a_question_with_the_number_of_the_article() -> No
     none: dict[str, object] = {"context": "empty", "qas": []}
     article = {"title": "Fox", "paragraphs": [{"context": CONTEXT, "qas": qas}, none]}
     fault, flat = Fault(5, "broken", {}), (6, {"question": "c?"})
-    rows = list(nested_rows([(4, article), fault, flat]))
+    rows = list(QA.format.unpack([(4, article), fault, flat]))
     assert rows[2:] == [fault, flat]
     assert [number for number, _ in rows[:2]] == [4, 4]  # type: ignore[misc]
     assert [row["question"] for _, row in rows[:2]] == ["a?", "b?"]  # type: ignore[misc,index]
@@ -177,7 +177,7 @@ def test_articles_become_a_row_a_question_with_the_number_of_the_article() -> No
 def test_a_broken_article_is_a_fault_and_the_next_is_read(paragraphs: list[object], wanted: str) -> None:
     good = {"context": CONTEXT, "qas": [{"question": "a?", "is_impossible": True}]}
     articles = [(1, {"title": "Fox", "paragraphs": [*paragraphs, good]}), (2, {"paragraphs": [good]})]
-    fault, *rows = nested_rows(articles)
+    fault, *rows = QA.format.unpack(articles)
     assert isinstance(fault, Fault)
     assert fault.number == 1
     assert wanted in fault.why
@@ -208,7 +208,7 @@ def squad(rows: list[dict[str, object]], *, version: str) -> str:
 def test_squad_as_published(write: Write, tmp_path: Path, version: str) -> None:
     write("train-v1.1.json", squad(questions(30), version=version))
     path = tmp_path / "train-v1.1.json"
-    data = read(path, label_kind="span")
+    data = read(path, task="qa")
     assert {name: len(split) for name, split in data.splits.items()}.keys() == {"train", "validation", "test"}
     assert sum(map(len, data.splits.values())) == 30
     assert data.is_pair
@@ -222,7 +222,7 @@ def test_squad_2_keeps_questions_without_an_answer(write: Write, tmp_path: Path)
     none = question(77, answers={"text": [], "answer_start": []}, is_impossible=True)
     write("train.json", squad([*questions(5), none], version="v2.0"))
     write("validation.json", squad(questions(3, start=90), version="v2.0"))
-    train = read(tmp_path, label_kind="span").splits["train"]
+    train = read(tmp_path, task="qa").splits["train"]
     assert train["label"][5] == []
     assert train["text"][5] == "Who ran in year 77?"
 
@@ -230,7 +230,7 @@ def test_squad_2_keeps_questions_without_an_answer(write: Write, tmp_path: Path)
 def test_json_lines_of_questions(write: Write, tmp_path: Path) -> None:
     write("train.jsonl", [*questions(4), question(9, answers="the fox"), question(8, answers=[])])
     write("validation.jsonl", questions(2, start=50))
-    data = read(tmp_path, label_kind="span")
+    data = read(tmp_path, task="qa")
     assert data.splits["train"]["label"][:] == [[[10, 17]]] * 5 + [[]]
     assert len(data.splits["validation"]) == 2
 
@@ -255,7 +255,7 @@ def test_a_bad_question_is_named_by_file_line_and_field(
     write("train.jsonl", [*questions(4), question(9, **changes)])
     write("validation.jsonl", questions(2, start=50))
     only_problem(tmp_path, "train.jsonl, line 5", wanted, "data.on_bad_row=skip")
-    kept = read(tmp_path, label_kind="span", on_bad_row="skip")
+    kept = read(tmp_path, task="qa", on_bad_row="skip")
     assert len(kept.splits["train"]) == 4
     assert [(row.file, row.row) for row in kept.bad_rows] == [("train.jsonl", 5)]
 
@@ -264,7 +264,7 @@ def test_questions_without_a_label_are_for_training_only_and_only_where_they_are
     bare = {"question": "Who slept?", "context": CONTEXT}
     splits = {"train": [*questions(4), bare], "validation": questions(2, start=50)}
     only_problem(splits, "row 5, answers: no label")
-    train = read(splits, label_kind="span", allow_unlabelled=True).splits["train"]
+    train = read(splits, task="qa", allow_unlabelled=True).splits["train"]
     assert train["label"][:] == [[[10, 17]]] * 4 + [None]
 
     splits = {"train": questions(4), "validation": [*questions(2, start=50), bare]}
@@ -275,6 +275,6 @@ def test_columns_by_other_names() -> None:
     rows = [
         {"query": row["question"], "passage": row["context"], "answer": "the fox"} for row in questions(30)
     ]
-    train = read(rows, label_kind="span").splits["train"]
+    train = read(rows, task="qa").splits["train"]
     assert train["label"][0] != []
     only_problem([{"question": "a?", "answers": "b"}], "no column is known as the context", "data.text_pair")

@@ -14,19 +14,14 @@ from hypothesis import strategies as st
 
 from tinybert.config import DataSection
 from tinybert.data import load
-from tinybert.data.columns import Columns
-from tinybert.data.entities import (
-    EntityRow,
-    TagCount,
-    exported_rows,
-    join_words,
-    read_entities,
-    segment,
-    to_bio,
-)
 from tinybert.data.fields import FieldError
+from tinybert.data.row_format import ColumnNames
 from tinybert.errors import DataError
 from tinybert.sources.text_files import Fault
+from tinybert.tasks.ner import NER
+from tinybert.tasks.ner.reading import TagCount, read_entities
+from tinybert.tasks.ner.schemes import to_bio
+from tinybert.tasks.ner.words import EntityRow, join_words, segment
 
 Entity = tuple[int, int, str]  # first word, the word behind the last, type
 
@@ -54,7 +49,7 @@ def read(
 ) -> EntityRow:
     return read_entities(
         raw,
-        Columns(text, None, label),
+        ColumnNames(text, None, label),
         class_names=class_names,
         count=count or TagCount(),
         number=7,
@@ -434,7 +429,7 @@ def test_label_studios_json() -> None:
     ]
     cancelled = {"was_cancelled": True, "result": [{"value": {"start": 0, "end": 3, "labels": ["X"]}}]}
     raw = {"id": 1, "data": {"text": ROME, "source": "x"}, "annotations": [cancelled, {"result": result}]}
-    ((number, row),) = exported_rows([(4, raw)])
+    ((number, row),) = NER.format.unpack([(4, raw)])
     assert (number, row) == (4, {"id": 1, "text": ROME, "spans": [value]})
     assert read(row).tags == ["B-PER", "I-PER", "O", "O", "O"]
 
@@ -445,7 +440,7 @@ def test_a_task_of_label_studio_that_nobody_annotated_is_not_labelled() -> None:
         (2, {"data": {"text": "a"}, "annotations": [{"was_cancelled": True, "result": []}]}),
         (3, {"data": {"text": "a"}, "annotations": [{"result": []}]}),
     ]
-    assert [row["spans"] for _, row in exported_rows(rows)] == [None, None, []]  # type: ignore[misc,index]
+    assert [row["spans"] for _, row in NER.format.unpack(rows)] == [None, None, []]  # type: ignore[misc,index]
 
 
 def test_the_only_text_of_a_task_of_label_studio_is_found_by_any_name() -> None:
@@ -453,25 +448,25 @@ def test_the_only_text_of_a_task_of_label_studio_is_found_by_any_name() -> None:
         (1, {"data": {"body": "a", "id": 3}, "annotations": []}),
         (2, {"data": {"one": "a", "two": "b"}, "annotations": []}),
     ]
-    assert [row["text"] for _, row in exported_rows(rows)] == ["a", None]  # type: ignore[misc,index]
+    assert [row["text"] for _, row in NER.format.unpack(rows)] == ["a", None]  # type: ignore[misc,index]
 
 
 def test_label_studios_short_json_needs_no_change() -> None:
     raw = {"id": 1, "text": ROME, "label": [{"start": 12, "end": 16, "text": "Rome", "labels": ["LOC"]}]}
-    assert list(exported_rows([(1, raw)])) == [(1, raw)]
+    assert list(NER.format.unpack([(1, raw)])) == [(1, raw)]
     assert read(raw, label="label").tags == ["O", "O", "O", "B-LOC", "O"]
 
 
 def test_spacys_documents() -> None:
     raw = {"text": ROME, "ents": [{"start": 0, "end": 7, "label": "PER"}], "tokens": [{"id": 0, "start": 0}]}
-    ((_, row),) = exported_rows([(1, raw)])
+    ((_, row),) = NER.format.unpack([(1, raw)])
     assert row == {"text": ROME, "spans": raw["ents"]}
     assert read(row).tags == ["B-PER", "I-PER", "O", "O", "O"]  # type: ignore[arg-type]
 
 
 def test_spacys_pairs() -> None:
     fault = Fault(3, "not an object", {"": [ROME, {"entities": [[12, 16, "LOC"]]}]})
-    ((number, row),) = exported_rows([fault])  # type: ignore[misc]
+    ((number, row),) = NER.format.unpack([fault])  # type: ignore[misc]
     assert number == 3
     assert read(row).tags == ["O", "O", "O", "B-LOC", "O"]  # type: ignore[arg-type]
 
@@ -479,13 +474,13 @@ def test_spacys_pairs() -> None:
 @pytest.mark.parametrize("raw", ["x", [ROME], [ROME, 5], [5, {}], {"a": 1}])
 def test_another_fault_stays_one(raw: object) -> None:
     fault = Fault(3, "not an object", {"": raw})
-    assert list(exported_rows([fault])) == [fault]
+    assert list(NER.format.unpack([fault])) == [fault]
 
 
 def test_spacys_older_paragraphs_are_a_row_a_sentence() -> None:
     tokens = [{"orth": "Ann", "ner": "B-PER"}, {"orth": "Lee", "ner": "L-PER"}, {"orth": "."}]
     sentences = [{"tokens": tokens}, {"tokens": [{"orth": "Rome", "ner": "U-LOC"}]}]
-    rows = list(exported_rows([(2, {"id": 0, "paragraphs": [{"raw": "…", "sentences": sentences}, {}]})]))
+    rows = list(NER.format.unpack([(2, {"id": 0, "paragraphs": [{"raw": "…", "sentences": sentences}, {}]})]))
     assert [number for number, _ in rows] == [2, 2]  # type: ignore[misc]
     found = [read(row, "tokens", "tags") for _, row in rows]  # type: ignore[misc,arg-type]
     assert [row.tags for row in found] == [["B-PER", "I-PER", "O"], ["B-LOC"]]
@@ -501,20 +496,20 @@ def test_offsets_by_other_names() -> None:
 def test_the_json_of_annotators_for_spacy(tmp_path: Path) -> None:
     pairs = [[f"{name} saw Rome.", {"entities": [[0, 3, "PER"]]}] for name in ("Ann", "Bob", "Joe")]
     (tmp_path / "test.json").write_text(json.dumps({"classes": ["PER"], "annotations": pairs}))
-    data = load(tmp_path, settings=DataSection(), label_kind="tags", need=("test",))
+    data = load(tmp_path, settings=DataSection(), format=NER.format, need=("test",))
     assert [row["label"][0] for row in data.splits["test"]] == [1, 1, 1]
 
 
 def test_a_type_may_hold_any_mark(tmp_path: Path) -> None:
     rows = [{"tokens": [f"Ann{i}", "ran"], "tags": ["B-Name|first, given;x", "O"]} for i in range(3)]
-    data = load({"test": rows}, settings=DataSection(), label_kind="tags", need=("test",))
+    data = load({"test": rows}, settings=DataSection(), format=NER.format, need=("test",))
     assert data.labels.names == ("O", "B-Name|first, given;x", "I-Name|first, given;x")
     assert [row["label"] for row in data.splits["test"]] == [[1, 0]] * 3
 
 
 def test_other_rows_stay_as_they_are() -> None:
     raw = {"tokens": ["a"], "tags": ["O"], "data": "x"}
-    assert list(exported_rows([(1, raw)])) == [(1, raw)]
+    assert list(NER.format.unpack([(1, raw)])) == [(1, raw)]
 
 
 @pytest.mark.parametrize(
@@ -553,7 +548,7 @@ def test_a_broken_part_of_an_export_is_a_fault_and_the_rows_after_it_are_read(
     raw: dict[str, object], wanted: str
 ) -> None:
     after = {"tokens": ["a"], "tags": ["O"]}
-    fault, row = exported_rows([(3, raw), (4, after)])
+    fault, row = NER.format.unpack([(3, raw), (4, after)])
     assert isinstance(fault, Fault)
     assert (fault.number, row) == (3, (4, after))
     assert wanted in fault.why
@@ -576,7 +571,7 @@ def test_files_that_hold_something_else_are_named(tmp_path: Path) -> None:
     (tmp_path / "validation.conll").write_text("Ann\nran\n\nBob\n")
     (tmp_path / "test.jsonl").write_text('{"text": "Ann ran home", "label": "good"}\n')
     with pytest.raises(DataError) as caught:
-        load(tmp_path, settings=DataSection(), label_kind="tags")
+        load(tmp_path, settings=DataSection(), format=NER.format)
     assert [problem.partition(": ")[0] for problem in caught.value.problems] == [
         *("train.json, row 1", "validation.conll, line 1", "validation.conll, line 4"),
     ]
@@ -584,4 +579,4 @@ def test_files_that_hold_something_else_are_named(tmp_path: Path) -> None:
     for name in ("train.json", "validation.conll"):
         (tmp_path / name).unlink()
     with pytest.raises(DataError, match="one label for the whole text, which --task classification learns"):
-        load(tmp_path, settings=DataSection(), label_kind="tags", need=("test",))
+        load(tmp_path, settings=DataSection(), format=NER.format, need=("test",))

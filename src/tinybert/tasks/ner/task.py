@@ -1,4 +1,4 @@
-"""Named entities: one BIO tag a word. Legend: B windows, L pieces, T words of all rows end to end, C tags."""
+"""From scores of pieces to named entities. Legend: B windows, L pieces, T words of all rows, C tags."""
 
 from __future__ import annotations
 
@@ -11,17 +11,21 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from tinybert.data.entities import OUTSIDE
-from tinybert.data.windows import PLACES
+from tinybert.data.labels import LabelScheme
+from tinybert.data.windows import OFFSETS
 from tinybert.errors import DataError
 from tinybert.losses import cross_entropy
 from tinybert.metrics.entities import entity_metrics
-from tinybert.tasks.tags import best_tags, entities_of
+from tinybert.models.head import TOKEN, head_of
+from tinybert.tasks.classification import softmax
+from tinybert.tasks.ner.prediction import Entities, Entity
+from tinybert.tasks.ner.rows import EntityRows
+from tinybert.tasks.ner.schemes import OUTSIDE
+from tinybert.tasks.ner.tags import best_tags, entities_of
+from tinybert.tasks.prediction import Prediction
 from tinybert.tasks.task import (
     Batch,
     Columns,
-    Entities,
-    Entity,
     Outputs,
     Settings,
     Task,
@@ -29,7 +33,7 @@ from tinybert.tasks.task import (
 )
 
 if TYPE_CHECKING:
-    from tinybert.data import LabelScheme
+    from transformers import PreTrainedConfig
 
 NEVER = -1e4  # a score that no probability is left of
 
@@ -53,15 +57,15 @@ class WordScores:
     names: tuple[str, ...]
 
 
-def rows(logits: Tensor, batch: Batch) -> tuple[Tensor, Tensor | None]:
+def loss_rows(logits: Tensor, batch: Batch) -> tuple[Tensor, Tensor | None]:
     """Return (B, L, C), and true at the pieces that stand for a word: no padding, no continuation."""
     return logits, batch["words"] >= 0
 
 
-def gather(
+def aggregate(
     scores: Sequence[np.ndarray], features: Columns, rows: Columns, *, labels: LabelScheme, settings: Settings
 ) -> Outputs:
-    """Put the windows of each text together: a word has the scores of its first piece.
+    """Join the windows of each text: a word has the scores of its first piece.
 
     Where windows overlap, those of the window in which the word stands farthest from the edge.
     """
@@ -69,16 +73,16 @@ def gather(
     offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
     num_tags = labels.num_labels
     by_word = np.zeros((int(offsets[-1]), num_tags), dtype=np.float32)
-    heard = np.zeros(len(by_word), dtype=bool)
+    covered = np.zeros(len(by_word), dtype=bool)
     if len(scores):
         targets, places, order = _word_places(features, offsets)
         by_word[targets[order]] = np.concatenate(scores)[places[order]]
-        heard[targets] = True
-    unheard = np.flatnonzero(~heard)
-    if len(unheard):
+        covered[targets] = True
+    uncovered = np.flatnonzero(~covered)
+    if len(uncovered):
         begins = np.array([name.startswith("B-") for name in labels.names])
-        by_word[unheard] = np.where(begins, NEVER, -1.0 * (np.array(labels.names) != OUTSIDE))
-        for words, found in _pieces_over(unheard, scores, features=features, rows=rows, offsets=offsets):
+        by_word[uncovered] = np.where(begins, NEVER, -1.0 * (np.array(labels.names) != OUTSIDE))
+        for words, found in _pieces_over(uncovered, scores, features=features, rows=rows, offsets=offsets):
             by_word[words] = going_on(found, labels.names)
     return [
         WordScores(text, starts, ends, by_word[offsets[row] : offsets[row + 1]], labels.names)
@@ -118,7 +122,7 @@ def going_on(scores: np.ndarray, names: Sequence[str]) -> np.ndarray:
 
 
 def _pieces_over(
-    unheard: NDArray[np.int64],
+    uncovered: NDArray[np.int64],
     scores: Sequence[np.ndarray],
     *,
     features: Columns,
@@ -126,14 +130,14 @@ def _pieces_over(
     offsets: NDArray[np.int64],
 ) -> Iterator[tuple[NDArray[np.int64], np.ndarray]]:
     """Yield words that begin no piece, and the scores of the pieces over them where there are any."""
-    row_of_word = np.searchsorted(offsets, unheard, side="right") - 1
+    row_of_word = np.searchsorted(offsets, uncovered, side="right") - 1
     concerned = set(row_of_word.tolist())
     for window, row in enumerate(features["example"]):
         if row not in concerned:
             continue
-        words = unheard[row_of_word == row]
+        words = uncovered[row_of_word == row]
         word_starts = np.asarray(rows["word_starts"][row])[words - offsets[row]]
-        starts, ends = (np.asarray(features[name][window]) for name in PLACES)
+        starts, ends = (np.asarray(features[name][window]) for name in OFFSETS)
         real = np.flatnonzero(starts >= 0)
         found = np.searchsorted(ends[real], word_starts, side="right")
         inside = found < len(real)
@@ -162,7 +166,7 @@ def decode(outputs: Outputs, labels: LabelScheme) -> list[Entities]:
     """Return the entities of each text.
 
     Args:
-        outputs: As from :func:`gather`.
+        outputs: As from :func:`aggregate`.
         labels: The tags, O first.
 
     Raises:
@@ -201,15 +205,28 @@ def metrics(outputs: Outputs, gold: Sequence[Sequence[int] | None]) -> dict[str,
     return entity_metrics(found, wanted, kinds=sorted({name[2:] for name in pairs[0][0].names} - {""}))
 
 
+def tag_probabilities(outputs: Outputs, predictions: Sequence[Prediction]) -> np.ndarray:
+    """Return the probability of every tag of every word, end to end."""
+    words = [softmax(row.scores.astype(np.float64)) for row in cast("Sequence[WordScores]", outputs)]
+    return np.concatenate([each.reshape(-1) for each in words]) if words else np.zeros(0)
+
+
+def matches(config: PreTrainedConfig) -> bool:
+    """Say that a saved model outputs tags."""
+    return head_of(config) == TOKEN
+
+
 NER = Task(
     name="ner",
-    label_kind="tags",
-    head="token",
+    format=EntityRows(),
+    head=TOKEN,
+    matches=matches,
     main_metric="f1",
     hard_losses={"cross_entropy": cross_entropy},
     soft_losses=("kl_divergence", "soft_cross_entropy", "mse_logits"),
-    rows=rows,
-    gather=gather,
+    loss_rows=loss_rows,
+    aggregate=aggregate,
     decode=decode,
     metrics=metrics,
+    compared=tag_probabilities,
 )

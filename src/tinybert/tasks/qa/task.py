@@ -1,4 +1,4 @@
-"""Questions whose answer is a stretch of a text. Legend: B windows, L pieces, N questions."""
+"""From scores of pieces to the answer of a question. Legend: B windows, L pieces, N questions."""
 
 from __future__ import annotations
 
@@ -15,29 +15,31 @@ from torch import Tensor
 from tinybert.errors import DataError
 from tinybert.losses import cross_entropy
 from tinybert.metrics.answers import answer_f1, answer_metrics, best_threshold
+from tinybert.models.head import QUESTION, head_of
+from tinybert.tasks.qa.prediction import FoundAnswer, Span
+from tinybert.tasks.qa.rows import MAX_ANSWER_PIECES, QuestionRows
 from tinybert.tasks.task import (
     Batch,
     Columns,
-    FoundAnswer,
     Outputs,
     Settings,
-    Span,
     Task,
     require_finite,
 )
 
 if TYPE_CHECKING:
-    from tinybert.data import LabelScheme
+    from transformers import PreTrainedConfig
+
+    from tinybert.data.labels import LabelScheme
 
 PADDING = -1e4  # a score that no probability is left of, and that is a number in every format
 NUM_BEST = 20
-MAX_ANSWER_PIECES = 30
 THRESHOLD = "null_threshold"
 SENTENCE_END = regex.compile(r"(?<=[.!?])[\"'”’)\]]*\s+|(?<=[。！？；])|\n+")
 
 
 @dataclass(frozen=True)
-class Reading:
+class ContextScores:
     """What was found in a context for one question.
 
     Attributes:
@@ -66,16 +68,16 @@ class Reading:
         return self.context[start:end]
 
 
-def rows(logits: Tensor, batch: Batch) -> tuple[Tensor, Tensor | None]:
+def loss_rows(logits: Tensor, batch: Batch) -> tuple[Tensor, Tensor | None]:
     """Return (B, 2, L): over the pieces of a window, where an answer begins and where it ends."""
     padding = batch["attention_mask"][:, None, :] == 0
     return logits.transpose(1, 2).masked_fill(padding, PADDING), None
 
 
-def gather(
+def aggregate(
     scores: Sequence[np.ndarray], features: Columns, rows: Columns, *, labels: LabelScheme, settings: Settings
 ) -> Outputs:
-    """Put the windows of each context together: the best answers of all, and the least score of none.
+    """Join the windows of each context: the best answers of all, and the least score of none.
 
     A window's score of "none" is that of its first special token twice; a context has none only when every
     window says so.
@@ -93,7 +95,7 @@ def gather(
             spans[row][place] = max(value, spans[row].get(place, -math.inf))
     threshold = settings.get(THRESHOLD)
     return [
-        Reading(context, _stripped(found, context), none, threshold)
+        ContextScores(context, _stripped(found, context), none, threshold)
         for context, found, none in zip(rows["text_pair"], spans, null, strict=True)
     ]
 
@@ -136,10 +138,10 @@ def _stripped(found: dict[tuple[int, int], float], context: str) -> list[tuple[i
 
 def decode(outputs: Outputs, labels: LabelScheme) -> list[FoundAnswer]:
     """Return the answer to each question."""
-    return [_answer(reading) for reading in cast("Sequence[Reading]", outputs)]
+    return [_answer(reading) for reading in cast("Sequence[ContextScores]", outputs)]
 
 
-def _answer(reading: Reading) -> FoundAnswer:
+def _answer(reading: ContextScores) -> FoundAnswer:
     """Return the best answer; "there is none" takes part with what the threshold gives or takes."""
     spans = list(reading.spans)
     if reading.threshold is not None or not spans:
@@ -186,29 +188,31 @@ def metrics(outputs: Outputs, gold: Sequence[Sequence[Sequence[int]] | None]) ->
     return answer_metrics([reading.best for reading in readings], answers)
 
 
-def settle(
+def calibrate(
     outputs: Outputs, gold: Sequence[Sequence[Sequence[int]] | None]
-) -> tuple[list[Reading], dict[str, float]]:
+) -> tuple[list[ContextScores], dict[str, float]]:
     """Choose on validation rows how sure "there is none" must be, where some questions have no answer."""
     readings, answers = _labelled(outputs, gold)
     if all(answers):
-        return list(cast("Sequence[Reading]", outputs)), {}
+        return list(cast("Sequence[ContextScores]", outputs)), {}
     certain = [replace(reading, threshold=None) for reading in readings]
     threshold = best_threshold(
         [min(reading.margin, 1e9) for reading in certain],
         [answer_f1(reading.best, each) for reading, each in zip(certain, answers, strict=True)],
         [bool(each) for each in answers],
     )
-    settled = [replace(reading, threshold=threshold) for reading in cast("Sequence[Reading]", outputs)]
-    return settled, {THRESHOLD: threshold}
+    calibrated = [
+        replace(reading, threshold=threshold) for reading in cast("Sequence[ContextScores]", outputs)
+    ]
+    return calibrated, {THRESHOLD: threshold}
 
 
 def _labelled(
     outputs: Outputs, gold: Sequence[Sequence[Sequence[int]] | None]
-) -> tuple[list[Reading], list[list[str]]]:
+) -> tuple[list[ContextScores], list[list[str]]]:
     pairs = [
         (reading, [reading.context[start:end] for start, end in answers])
-        for reading, answers in zip(cast("Sequence[Reading]", outputs), gold, strict=True)
+        for reading, answers in zip(cast("Sequence[ContextScores]", outputs), gold, strict=True)
         if answers is not None
     ]
     if not pairs:
@@ -216,17 +220,31 @@ def _labelled(
     return [reading for reading, _ in pairs], [answers for _, answers in pairs]
 
 
+def has_unanswered(gold: Sequence[Sequence[object] | None]) -> bool:
+    """Return whether some questions have no answer."""
+    return not all(gold)
+
+
+def matches(config: PreTrainedConfig) -> bool:
+    """Say that a saved model outputs the first and the last piece of an answer."""
+    return head_of(config) == QUESTION
+
+
 QA = Task(
     name="qa",
-    label_kind="span",
-    head="question",
+    format=QuestionRows(),
+    head=QUESTION,
+    matches=matches,
     max_length=384,
+    longest_unset=384,
     main_metric="f1",
     hard_losses={"cross_entropy": cross_entropy},
     soft_losses=("kl_divergence", "soft_cross_entropy", "mse_logits"),
-    rows=rows,
-    gather=gather,
-    settle=settle,
+    loss_rows=loss_rows,
+    aggregate=aggregate,
+    calibrate=calibrate,
+    needs_calibration=has_unanswered,
+    settings=(THRESHOLD,),
     decode=decode,
     metrics=metrics,
 )

@@ -1,38 +1,27 @@
-"""Rows of questions, the texts they are asked of, and where the answers stand: SQuAD 1.1 and 2.0."""
+"""Where the answers to a question are, however that was written: SQuAD 1.1 and 2.0, tables."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 from typing import cast
 
 from tinybert.data.fields import FieldError, objects_in
 from tinybert.data.labels import kind_of
+from tinybert.data.row_format import Converter, Record
 from tinybert.sources.text_files import Fault, RawRow
 
 MAX_CHARS_SHOWN = 60
 
 
-@dataclass(frozen=True)
-class QuestionRow:
-    """A question and its text.
+def as_stored(answers: Sequence[Sequence[int]]) -> str:
+    """Return where answers are as text, as it is kept between the two passes of reading."""
+    return json.dumps(answers)
 
-    Attributes:
-        question: What is asked.
-        context: The text that holds the answer, or does not.
-        answers: Where answers stand in the context, in characters; empty says that there is none, None that
-            nobody has said.
-    """
 
-    question: str
-    context: str
-    answers: list[list[int]] | None
-
-    @property
-    def label(self) -> str | None:
-        """The answers as they are kept between the two passes of reading."""
-        return None if self.answers is None else json.dumps(self.answers)
+def from_stored(text: str) -> list[list[int]]:
+    """Return what :func:`as_stored` was given."""
+    return cast("list[list[int]]", json.loads(text))
 
 
 def read_answers(raw: Mapping[str, object], context: str, column: str) -> list[list[int]] | None:
@@ -65,18 +54,22 @@ def read_answers(raw: Mapping[str, object], context: str, column: str) -> list[l
     return [list(span) for span in dict.fromkeys(spans)]
 
 
-def nested_rows(rows: Iterable[RawRow | Fault]) -> Iterator[RawRow | Fault]:
-    """Lay SQuAD's articles out as one row a question; other rows stay."""
-    for row in rows:
-        if isinstance(row, Fault) or not isinstance(row[1].get("paragraphs"), list):
-            yield row
-            continue
-        number, article = row
-        for place, paragraph in enumerate(cast("list[object]", article["paragraphs"]), start=1):
-            try:
-                yield from ((number, question) for question in _questions(paragraph, article.get("title")))
-            except FieldError as error:
-                yield Fault(number, f"paragraph {place}, {error.field}: {error}", {"": paragraph})
+def squad(raw: Record, number: int) -> Iterator[RawRow | Fault] | None:
+    """Read one article of SQuAD as one row a question."""
+    if not isinstance(raw.get("paragraphs"), list):
+        return None
+    return _article(raw, number)
+
+
+def _article(raw: Record, number: int) -> Iterator[RawRow | Fault]:
+    for place, paragraph in enumerate(cast("list[object]", raw["paragraphs"]), start=1):
+        try:
+            yield from ((number, question) for question in _questions(paragraph, raw.get("title")))
+        except FieldError as error:
+            yield Fault(number, f"paragraph {place}, {error.field}: {error}", {"": paragraph})
+
+
+CONVERTERS: Mapping[str, Converter] = {"squad": squad}
 
 
 def _questions(paragraph: object, title: object) -> list[Mapping[str, object]]:

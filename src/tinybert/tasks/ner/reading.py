@@ -1,58 +1,21 @@
-"""Rows of named entities, however they were written → a text, its words and one BIO tag a word.
+"""One row of named entities, however it was written → a text, its words and one BIO tag a word.
 
-Known forms: ``tokens`` and ``tags``; a text with character spans; the JSON exports of Label Studio and
-spaCy; files of columns (CoNLL). Tags may be BIO, IOB1, BIOES, BILOU or BMES: all say where an entity begins
-and goes on, and become BIO (also called IOB2).
+Read are ``tokens`` and ``tags``, or a text with character spans.
 """
 
 from __future__ import annotations
 
-import json
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Protocol, cast
+from typing import cast
 
-import regex
-
-from tinybert.data.fields import FieldError, objects_in, unpacked
+from tinybert.data.fields import FieldError, unpacked
 from tinybert.data.labels import kind_of, plain
-from tinybert.sources.text_files import Fault, RawRow
-
-OUTSIDE = "O"
-TAG = regex.compile(r"([BIESLUM])[-_](.+)", regex.DOTALL)
-BEGINS, ENDS = "BSU", "ESLU"
-
-_CJK = r"\p{Han}\p{Hiragana}\p{Katakana}"
-_LETTER = rf"[[\p{{L}}\p{{M}}\p{{N}}_]--[{_CJK}]]"
-WORD = regex.compile(
-    rf"[{_CJK}]\p{{M}}*"
-    r"|['’]s\b"  # Germany's: two words
-    r"|(?:\p{Lu}\.){2,}"  # U.S.
-    r"|\b\p{Lu}\.(?=\s+\p{Lu})"  # J. Smith
-    rf"|{_LETTER}+(?:(?:['’](?!s\b)|[.&@\-]|(?<=\p{{N}})[,:/](?=\p{{N}})){_LETTER}+)*"
-    r"|(?!\s)\X",  # a mark, or an emoji with all its parts
-    regex.V1,
-)
-CJK_WORD = regex.compile(rf"[{_CJK}]", regex.V1)
-
-
-@dataclass(frozen=True)
-class EntityRow:
-    """A text cut into words.
-
-    Attributes:
-        text: The whole text, untouched.
-        starts: Where each word begins, in characters.
-        ends: Where each word ends.
-        tags: One BIO tag a word; None where the row is not labelled.
-    """
-
-    text: str
-    starts: list[int]
-    ends: list[int]
-    tags: list[str] | None
+from tinybert.data.row_format import ColumnNames
+from tinybert.tasks.ner.schemes import OUTSIDE, is_tag, orphan_message, to_bio
+from tinybert.tasks.ner.words import EntityRow, join_words, segment
 
 
 @dataclass
@@ -83,62 +46,9 @@ class TagCount:
         )
 
 
-class EntityColumns(Protocol):
-    """Where a row's text or tokens stand, and its tags or spans."""
-
-    @property
-    def text(self) -> str:
-        """The column of the text or the tokens."""
-        ...
-
-    @property
-    def label(self) -> str | None:
-        """The column of the tags or the spans."""
-        ...
-
-
-def segment(text: str) -> tuple[list[int], list[int]]:
-    """Cut a text into words; return where they begin and end.
-
-    A word is a run of letters and digits with what holds it together (``U.S.``, ``AT&T``, ``1,000``), one
-    Chinese character or Japanese letter, or one mark of punctuation; every visible character is in one.
-
-    Example:
-        >>> starts, ends = segment("Mr Li visits the U.S.")
-        >>> [(start, end) for start, end in zip(starts, ends)][-1]
-        (17, 21)
-    """
-    spans = [match.span() for match in WORD.finditer(text)]
-    return [start for start, _ in spans], [end for _, end in spans]
-
-
-def join_words(words: Sequence[str]) -> EntityRow:
-    """Write words as one text: spaces between them, but none where Chinese was cut into characters.
-
-    Example:
-        >>> join_words(["北", "京", "2", "0"]).text, join_words(["in", "New", "York"]).text
-        ('北京20', 'in New York')
-    """
-    by_character = all(len(word) == 1 for word in words) and any(CJK_WORD.match(word) for word in words)
-    parts: list[str] = []
-    starts: list[int] = []
-    ends: list[int] = []
-    place = 0
-    for index, word in enumerate(words):
-        glued = by_character or (index and CJK_WORD.match(words[index - 1][-1]) and CJK_WORD.match(word))
-        if index and not glued:
-            parts.append(" ")
-            place += 1
-        parts.append(word)
-        starts.append(place)
-        place += len(word)
-        ends.append(place)
-    return EntityRow("".join(parts), starts, ends, None)
-
-
 def read_entities(
     raw: Mapping[str, object],
-    columns: EntityColumns,
+    columns: ColumnNames,
     *,
     class_names: Sequence[str] | None,
     count: TagCount,
@@ -184,7 +94,7 @@ def read_entities(
         raise FieldError(column, f"{len(names)} tags for {len(words)} tokens; give each token one tag")
     bio, num_orphans = to_bio(names, column)
     if num_orphans and refuse_orphans:
-        raise FieldError(column, _orphan_message(names))
+        raise FieldError(column, orphan_message(names))
     _note(count, bio, num_orphans, number)
     return EntityRow(row.text, row.starts, row.ends, bio)
 
@@ -204,131 +114,6 @@ def _are_tags(label: object) -> bool:
     if isinstance(label, list):
         return bool(label) and all(isinstance(each, str) for each in cast("list[object]", label))
     return isinstance(label, str)
-
-
-def to_bio(tags: Sequence[str], column: str = "tags") -> tuple[list[str], int]:
-    """Return the tags as BIO, and how many entities began with a tag that should only go on.
-
-    Raises:
-        FieldError: A tag is of no known form.
-
-    Example:
-        >>> to_bio(["S-LOC", "O", "B-PER", "E-PER"])
-        (['B-LOC', 'O', 'B-PER', 'I-PER'], 0)
-        >>> to_bio(["I-PER", "I-PER", "B-PER"])
-        (['B-PER', 'I-PER', 'B-PER'], 1)
-    """
-    bio: list[str] = []
-    open_type: str | None = None
-    num_orphans = 0
-    for tag in tags:
-        match = TAG.fullmatch(tag)
-        if match is None and tag != OUTSIDE:
-            raise FieldError(
-                column,
-                f"tag {tag!r}: a tag is O, or a letter (B, I; M, E, S; L, U), "
-                "a hyphen and a type: B-PER, I-PER",
-            )
-        if match is None:
-            bio.append(OUTSIDE)
-            open_type = None
-            continue
-        letter, kind = str(match[1]), str(match[2])
-        goes_on = letter not in BEGINS and open_type == kind
-        num_orphans += letter not in BEGINS and not goes_on
-        bio.append(f"{'I' if goes_on else 'B'}-{kind}")
-        open_type = None if letter in ENDS else kind
-    return bio, num_orphans
-
-
-def is_tag(word: str) -> bool:
-    """Return whether a word is O or a tag such as B-PER."""
-    return word == OUTSIDE or TAG.fullmatch(word) is not None
-
-
-def tags_as_json(tags: Sequence[str] | None) -> str | None:
-    """Return tags as they are kept between the two passes of reading."""
-    return None if tags is None else json.dumps(tags, ensure_ascii=False)
-
-
-def exported_rows(rows: Iterable[RawRow | Fault]) -> Iterator[RawRow | Fault]:
-    """Lay the rows of Label Studio's and spaCy's exports out as ``text`` and ``spans``; others stay."""
-    for row in rows:
-        if isinstance(row, Fault):
-            yield _pair_row(row)
-            continue
-        number, raw = row
-        try:
-            yield from ((number, part) for part in _laid_out(raw))
-        except FieldError as error:
-            yield Fault(number, f"{error.field}: {error}", raw)
-
-
-def _pair_row(fault: Fault) -> RawRow | Fault:
-    """Read spaCy's older form, ``["text", {"entities": [[0, 5, "PER"]]}]``."""
-    pair = fault.raw.get("")
-    if isinstance(pair, list) and len(pair) == 2 and isinstance(pair[0], str) and isinstance(pair[1], dict):
-        return fault.number, {"text": pair[0], "spans": pair[1].get("entities")}
-    return fault
-
-
-def _laid_out(raw: Mapping[str, object]) -> list[Mapping[str, object]]:
-    """Return the rows in one object of a file.
-
-    Raises:
-        FieldError: A part of an export is not what it should be.
-    """
-    if isinstance(raw.get("paragraphs"), list):
-        return _spacy_sentences(raw)
-    data = raw.get("data")
-    if isinstance(data, Mapping) and "annotations" in raw:  # Label Studio, JSON
-        given = {"text": _studio_text(cast(Mapping[str, object], data)), "spans": _studio_spans(raw)}
-        return [{"id": raw["id"], **given} if "id" in raw else given]
-    if isinstance(raw.get("text"), str) and "ents" in raw:  # spaCy, Doc.to_json
-        return [{"text": raw["text"], "spans": raw["ents"]}]
-    return [raw]
-
-
-def _studio_text(data: Mapping[str, object]) -> object:
-    texts = [value for value in data.values() if isinstance(value, str)]
-    return data.get("text", texts[0] if len(texts) == 1 else None)
-
-
-def _studio_spans(raw: Mapping[str, object]) -> list[object] | None:
-    """Return the spans of the first annotation that was not cancelled; None where nobody annotated."""
-    kept = [each for each in objects_in(raw, "annotations") if not each.get("was_cancelled")]
-    if not kept:
-        return None
-    spans: list[object] = []
-    texts: set[object] = set()
-    for result in objects_in(kept[0], "result"):
-        value = result.get("value")
-        keys = list(cast(Mapping[str, object], value)) if isinstance(value, Mapping) else []
-        if other := [key for key in keys if key.endswith("labels") and key != "labels"]:
-            raise FieldError(
-                "result", f"holds {', '.join(other)}; read are the labels of plain text (Labels on Text)"
-            )
-        if "labels" in keys:
-            spans.append(value)
-            texts.add(result.get("to_name"))
-    if len(texts) > 1:
-        names = ", ".join(sorted(map(str, texts)))
-        raise FieldError("result", f"labels several texts of the task ({names}); export one")
-    return spans
-
-
-def _spacy_sentences(raw: Mapping[str, object]) -> list[Mapping[str, object]]:
-    paragraphs = objects_in(raw, "paragraphs")
-    if any("qas" in paragraph for paragraph in paragraphs):
-        raise FieldError("paragraphs", "holds questions and answers, which --task qa reads")
-    sentences = [sentence for paragraph in paragraphs for sentence in objects_in(paragraph, "sentences")]
-    return [
-        {
-            "tokens": [token.get("orth") for token in tokens],
-            "tags": [token.get("ner", OUTSIDE) for token in tokens],
-        }
-        for tokens in (objects_in(sentence, "tokens") for sentence in sentences)
-    ]
 
 
 def _visible(text: str, column: str) -> str:
@@ -377,16 +162,6 @@ def _tag_names(tags: object, class_names: Sequence[str] | None, column: str) -> 
         else:
             raise FieldError(column, f"tag {tag!r}; write its name, such as B-PER")
     return names
-
-
-def _orphan_message(tags: Sequence[str]) -> str:
-    open_type = None
-    for place, tag in enumerate(tags):
-        match = TAG.fullmatch(tag)
-        if match and match[1] not in BEGINS and match[2] != open_type:
-            return f"tag {place + 1} is {tag!r} without a B-{match[2]} before it; write B-{match[2]}"
-        open_type = match[2] if match and match[1] not in ENDS else None
-    raise AssertionError("an orphan was counted")
 
 
 def _note(count: TagCount, bio: Sequence[str], num_orphans: int, number: int) -> None:

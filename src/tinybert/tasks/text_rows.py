@@ -1,0 +1,204 @@
+"""Rows of one text or two with one label for the whole: what classification and regression have in common.
+
+A task of such rows derives its format from :class:`TextRows` and says how a label is read, stored and turned
+into a number.
+"""
+
+from __future__ import annotations
+
+import re
+from abc import abstractmethod
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, cast
+
+from tinybert.data.encode import encode_text
+from tinybert.data.fields import FieldError, class_named, is_missing, text_in
+from tinybert.data.labels import LabelScheme, plain
+from tinybert.data.row_format import (
+    Column,
+    ColumnNames,
+    Columns,
+    Record,
+    RowFormat,
+    StoredRow,
+    TextPart,
+    TextRow,
+    find_name,
+)
+from tinybert.errors import DataError
+from tinybert.sources.columns import TEXT_NAMES
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from datasets import Dataset
+    from transformers import PreTrainedTokenizerBase
+
+PAIR_NAMES = ("text_pair", "sentence2", "sentence_b", "text2", "text_b", "hypothesis", "question2")
+LABEL_NAMES = (
+    *("label", "labels", "intent", "category", "class", "target", "score", "sentiment", "rating", "stars"),
+    *("emotion", "topic", "similarity", "tags"),
+)
+TOKEN_COLUMNS = {"tokens", "tags"}
+SUBJECT = "texts to predict"
+SURROGATE = re.compile("[\ud800-\udfff]")
+EMPTY = "give a text that is not empty"
+
+
+@dataclass(frozen=True)
+class TextRows(RowFormat):
+    """Texts or pairs of texts, one label each."""
+
+    text: ClassVar[Column] = Column(TEXT_NAMES, "text")
+    text_pair: ClassVar[Column | None] = Column(PAIR_NAMES, "second text")
+    label: ClassVar[Column] = Column(LABEL_NAMES, "label")
+
+    def table_problem(self, columns: Sequence[str]) -> str | None:
+        """Name a file of tokens and tags."""
+        return token_table_problem(columns)
+
+    def stored_fields(self, *, is_pair: bool) -> list[pa.Field]:
+        """Return ``text``, and ``text_pair`` for pairs."""
+        import pyarrow as pa
+
+        return [pa.field(name, pa.string()) for name in ("text", "text_pair")[: 1 + is_pair]]
+
+    def reader(self, columns: ColumnNames, class_names: Mapping[str, Sequence[str]]) -> TextReader:
+        """Return what reads the rows of one table."""
+        return TextReader(self, columns, class_names.get(columns.label or ""))
+
+    @abstractmethod
+    def stored_label(self, raw: object) -> object:
+        """Return a label that is given as it is stored: text, or a number where ``has_numbers``.
+
+        Raises:
+            ValueError: It is malformed.
+        """
+
+    @abstractmethod
+    def label_of(self, raw: object, labels: LabelScheme) -> int | float | list[Any]:
+        """Turn one label into what the model is trained on.
+
+        Raises:
+            ValueError: It is missing or malformed.
+            DataError: It is unknown.
+        """
+
+    def convert(self, raw: object, labels: LabelScheme) -> int | float | list[Any]:
+        """Turn one label as written, or as stored, into what the model is trained on.
+
+        Raises:
+            DataError: It is missing, unknown or malformed.
+        """
+        try:
+            return self.label_of(raw, labels)
+        except ValueError as error:
+            raise DataError("label", str(error)) from error
+
+    def encode(
+        self, tokenizer: PreTrainedTokenizerBase, batch: Columns, *, max_length: int, offsets: bool = False
+    ) -> dict[str, list[Any]]:
+        """Encode whole texts or pairs; what is too long is truncated."""
+        return encode_text(tokenizer, batch, max_length=max_length, offsets=offsets)
+
+    def columns_of(self, rows: Sequence[TextRow]) -> dict[str, list[Any]]:
+        """Return ``text``, and ``text_pair`` where all rows are pairs.
+
+        Raises:
+            DataError: A row is empty or none, or only some are pairs; all are listed.
+        """
+        both = [text_and_pair(row, self.text.names, PAIR_NAMES) for row in rows]
+        problems: list[str] = []
+        for number, (text, pair) in enumerate(both, 1):
+            if not is_text(text):
+                problems.append(f"row {number}, text: {text!r:.60}; {EMPTY}")
+            if pair is not None and (not isinstance(pair, str) or SURROGATE.search(pair)):
+                problems.append(f"row {number}, text_pair: {pair!r:.60}; {EMPTY}")
+        pairs = [pair for _, pair in both]
+        num_pairs = sum(pair is not None for pair in pairs)
+        if 0 < num_pairs < len(pairs):
+            problems.append("some rows have a text_pair and some have none; give it for all or for none")
+        if problems:
+            raise DataError(SUBJECT, problems)
+        return {"text": [text for text, _ in both], **({"text_pair": pairs} if num_pairs else {})}
+
+    def rows_of(self, rows: Dataset) -> list[TextRow]:
+        """Return texts, or pairs of texts."""
+        if "text_pair" in rows.column_names:
+            return list(zip(rows["text"], rows["text_pair"], strict=True))
+        return list(rows["text"])
+
+    def written_label(self, label: object, labels: LabelScheme) -> object:
+        """Return a label as people write it."""
+        return label
+
+    def writer(self, rows: Dataset, labels: LabelScheme) -> Callable[[Record], dict[str, object]]:
+        """Return what writes a row with its texts and its label."""
+
+        def written(row: Record) -> dict[str, object]:
+            texts = {name: row[name] for name in ("text", "text_pair") if name in row}
+            label = row["label"]
+            return {**texts, "label": None if label is None else self.written_label(label, labels)}
+
+        return written
+
+    def parts(self, row: Record) -> list[TextPart]:
+        """Return both texts."""
+        texts = [row["text"], row.get("text_pair")]
+        return [TextPart(cast(str, text)) for text in texts if text is not None]
+
+    def copy(self, row: Record, parts: Sequence[TextPart]) -> dict[str, Any]:
+        """Return the changed texts without a label: a teacher gives it."""
+        texts = dict(zip(("text", "text_pair"), (part.text for part in parts), strict=False))
+        return {**row, **texts, **({"label": None} if "label" in row else {})}
+
+
+@dataclass(frozen=True)
+class TextReader:
+    """Reads the rows of one table: see :class:`tinybert.data.row_format.TableReader`."""
+
+    format: TextRows
+    columns: ColumnNames
+    class_names: Sequence[str] | None
+
+    def read(self, raw: Record, number: int) -> StoredRow:
+        """Check the texts, then the label."""
+        names = [name for name in (self.columns.text, self.columns.text_pair) if name is not None]
+        texts = tuple(text_in(raw, name) for name in names)
+        column = self.columns.label
+        label = plain(raw.get(column)) if column else None
+        if self.class_names:
+            label = class_named(label, self.class_names)
+        try:
+            stored = None if is_missing(label) else self.format.stored_label(label)
+        except ValueError as error:
+            raise FieldError(column or "label", str(error)) from error
+        return StoredRow(texts, texts, stored)
+
+    def remarks(self, file: str, unit: str) -> list[str]:
+        """Return nothing: rows stand alone."""
+        return []
+
+
+def token_table_problem(columns: Sequence[str]) -> str | None:
+    """Say that a table holds tokens and tags where texts are expected."""
+    if not set(columns) - {"text", "question"} >= TOKEN_COLUMNS:
+        return None
+    return (
+        "holds tokens and tags, which --task ner reads; texts with one label stand in .csv, .tsv, .jsonl, "
+        ".json or .parquet"
+    )
+
+
+def is_text(value: object) -> bool:
+    """Return whether a value is a text with something in it, and no half of a surrogate pair."""
+    return isinstance(value, str) and bool(value.strip()) and not SURROGATE.search(value)
+
+
+def text_and_pair(row: TextRow, texts: Iterable[str], pairs: Iterable[str]) -> tuple[object, object]:
+    """Return a row's first and second text, by their usual names where the row is a mapping."""
+    if isinstance(row, Mapping):
+        text = find_name(row, list(texts))
+        pair = find_name(row, [name for name in pairs if text is None or name != text.lower()])
+        return (row[text] if text else None), (row[pair] if pair else None)
+    return (row[0], row[1]) if isinstance(row, tuple) and len(row) == 2 else (row, None)
