@@ -12,7 +12,7 @@ import numpy as np
 from tinybert.console import say
 from tinybert.data import TextData
 from tinybert.inference.backends import BUILTIN, missing_packages, parse_backend
-from tinybert.inference.bench import given_rows, latencies_s, model_bytes
+from tinybert.inference.bench import latencies_s, model_bytes
 from tinybert.inference.choice import num_threads, processor_name
 from tinybert.inference.export import write_unproved
 from tinybert.inference.predictor import Predictor
@@ -88,7 +88,7 @@ def latency_ms(predictor: Predictor, data: TextData) -> float:
     """Return the median milliseconds of one row a call."""
     _, rows = labelled_evaluation_split(data)
     chosen = rows.select(np.linspace(0, len(rows) - 1, min(len(rows), LATENCY_ROWS)).astype(int))
-    (seconds,) = latencies_s([predictor], given_rows(chosen))
+    (seconds,) = latencies_s([predictor], predictor.task.format.rows_of(chosen))
     return round(1000 * statistics.median(seconds), 3)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 
-from tinybert.data import WINDOWED, Form, encode_split, lengths_of
+from tinybert.data import encode_split, lengths_of
 from tinybert.objectives import Teaching
 from tinybert.stages.doctor.context import Context
 from tinybert.stages.doctor.finding import Finding
@@ -40,14 +40,13 @@ def store_estimate(context: Context) -> float:
     if info is None:
         return 4 * data.labels.num_labels * len(train) / 1e6
     sample = train.select(range(min(2000, len(train))))
-    form = Form(data.labels.kind)
-    encoded = encode_split(sample, tokenizer, max_length=plan.training.max_length, form=form)
+    encoded = encode_split(sample, tokenizer, max_length=plan.training.max_length, format=data.format)
     lengths = lengths_of(encoded)
     wanted = Teaching(plan.losses, plan.layer_map).wanted()
     shape = TeacherShape(
         data.labels.num_labels,
         info.hidden_size,
         info.num_attention_heads,
-        every_token=form.kind in WINDOWED,
+        every_token=data.format.windowed,
     )
     return estimate_mb(lengths, shape, wanted) * len(train) / len(sample)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import numpy as np
-
-from tinybert.data import TextData, gold_labels
+from tinybert.data import TextData
 from tinybert.inference import Predictor
 from tinybert.stages.doctor.context import Context
 from tinybert.stages.doctor.finding import Finding
@@ -46,9 +44,8 @@ def teacher_score(plan: DistillPlan, data: TextData) -> tuple[float, float]:
         backend="torch",
         max_length=plan.training.max_length,
         labels=data.labels,
+        task=plan.task,
     )
-    gold = gold_labels(rows, data.labels.kind)
+    gold = data.format.gold(rows)
     score = plan.task.metrics(teacher.outputs(rows), gold)[plan.task.main_metric]
-    if plan.task.label_kind != "single":
-        return score, 0.0
-    return score, float(np.bincount(np.asarray(gold)).max() / len(rows))
+    return score, plan.task.constant_score(gold)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from tinybert.data import WINDOWED
 from tinybert.models import load_tokenizer
 from tinybert.models.tokenizers import same_tokenizer
 from tinybert.objectives import HARD, is_intermediate
@@ -23,7 +22,7 @@ def check_tokenizers(context: Context) -> list[Finding]:
         ]
     if same_tokenizer(tokenizer, load_tokenizer(plan.teacher.path)):
         return [Finding("ok", "tokenizers", "the same on both sides")]
-    per_piece = plan.task.label_kind in WINDOWED
+    per_piece = plan.task.format.windowed
     exact = [name for name in plan.losses if name == HARD or not (per_piece or is_intermediate(name))]
     pooled = [name for name in plan.losses if name not in exact]
     text = "different: each side reads with its own"
