@@ -220,7 +220,7 @@ class TokenizerSection(Section):
     )
     cased: bool = Field(default=False, description="keep capitals and accents")
     min_frequency: int = Field(
-        default=2, ge=1, description="characters and pieces seen less often are left out"
+        default=2, ge=1, description="characters and pieces seen less often are dropped"
     )
 
 

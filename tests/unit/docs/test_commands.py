@@ -7,6 +7,7 @@ import shlex
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tinybert.cli.app import make_app
 from tinybert.config import build_recipe
@@ -43,6 +44,12 @@ def test_commands_are_taken(page: Path) -> None:
         given = [word for word in words(command) if word != "--debug"]
         app.parse_args(given, exit_on_error=False, print_error=True)
         build_recipe({}, [word for word in given if SETTING.match(word)])
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_recipes_in_the_manual_are_recipes(page: Path) -> None:
+    for block in re.findall(r"```yaml\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL):
+        build_recipe(yaml.safe_load(block))
 
 
 def test_a_command_that_is_none_would_be_found() -> None:
