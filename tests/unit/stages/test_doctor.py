@@ -64,8 +64,8 @@ def test_other_labels_stop(tmp_path: Path, tiny_teacher: Path) -> None:
     }
     found = findings(tmp_path, tiny_teacher, splits=splits)
     assert found["labels"].level == "stop"
-    assert "answers the labels negative, positive, the data has very negative" in found["labels"].message
-    with pytest.raises(DoctorError, match="labels: the teacher answers"):
+    assert "predicts the labels negative, positive, the data has very negative" in found["labels"].message
+    with pytest.raises(DoctorError, match="labels: the teacher predicts"):
         report_findings(list(found.values()))
 
 
