@@ -5,7 +5,7 @@ TinyBertError
 ├── DataError          a file, a row, a column or a label is wrong
 ├── ModelError         a checkpoint or a shape cannot be used
 ├── DoctorError        the checks before training found a reason to stop
-├── RunError           a run directory is missing, unfinished or of another recipe
+├── RunError           an output is missing, unfinished or made from something else
 ├── BudgetError        no student is within the budget; exit 1, nothing is wrong with the command
 └── MissingExtraError  an optional package is not installed
 
@@ -20,7 +20,7 @@ MAX_PROBLEMS_SHOWN = 20
 
 
 class TinyBertError(Exception):
-    """Root of all errors that are the user's to mend; the command line exits with 2.
+    """Root of all errors that the user can fix; the command line exits with 2.
 
     Args:
         subject: What was looked at: a file, a recipe, a run.
@@ -70,7 +70,7 @@ class DoctorError(TinyBertError):
 
 
 class RunError(TinyBertError):
-    """A run directory is missing, unfinished, or was made by another recipe."""
+    """An output is missing, unfinished, or made from something else."""
 
 
 class BudgetError(TinyBertError):

@@ -130,7 +130,7 @@ def test_ctrl_c_stops_at_once_and_says_how_to_go_on(run: Path, tmp_path: Path) -
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=30)
     assert process.returncode == 130
-    assert "give the same command again to go on" in said
+    assert "give the same command again to resume" in said
     assert "Traceback" not in said
 
 

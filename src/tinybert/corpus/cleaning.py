@@ -1,4 +1,4 @@
-"""What a document of raw text becomes before it is kept, and which documents are past mending."""
+"""What a document of raw text becomes before it is kept, and which documents cannot be repaired."""
 
 from __future__ import annotations
 

@@ -233,7 +233,7 @@ def _check_weights(
         if names
     ]
     if problems:
-        fix = "mend config.json, or save the model once more with save_pretrained"
+        fix = "fix config.json, or save the model once more with save_pretrained"
         raise ModelError(
             str(path), f"its weights are not those its config.json asks for: {'; '.join(problems)}; {fix}"
         )
