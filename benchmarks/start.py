@@ -63,7 +63,11 @@ def score(
         )
         save_checkpoint(begun.model, encoded.tokenizer, folder / "model")
         scores = score_checkpoint(
-            folder / "model", rows.splits[split], labels=rows.labels, max_length=plan.recipe.data.max_length
+            folder / "model",
+            rows.splits[split],
+            task=plan.task,
+            labels=rows.labels,
+            max_length=plan.training.max_length,
         )
         found = {plan.task.main_metric: 100 * scores["test"][plan.task.main_metric]}
         if options.student:

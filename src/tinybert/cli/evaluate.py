@@ -42,5 +42,6 @@ def evaluate(
     if json:
         print(json_module.dumps(scores, indent=2, ensure_ascii=False))
         return
+    width = max(map(len, scores))
     for name, value in scores.items():
-        print(f"{name:>18}  {value:.4f}" if isinstance(value, float) else f"{name:>18}  {value}")
+        print(f"{name:>{width}}  {value:.4f}" if isinstance(value, float) else f"{name:>{width}}  {value}")

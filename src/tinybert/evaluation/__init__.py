@@ -11,7 +11,7 @@ from tinybert.evaluation.report import (
     text_table,
 )
 from tinybert.evaluation.rows import RowsEvaluator
-from tinybert.evaluation.scores import latencies_ms, retention, score_checkpoint
+from tinybert.evaluation.scores import latencies_ms, retention, score_checkpoint, score_outputs
 
 __all__ = [
     "BlocksEvaluator",
@@ -23,6 +23,7 @@ __all__ = [
     "retention",
     "run_report",
     "score_checkpoint",
+    "score_outputs",
     "table_rows",
     "text_report",
     "text_table",

@@ -27,6 +27,7 @@ def score_checkpoint(
     path: str | Path,
     rows: Dataset,
     *,
+    task: Task,
     labels: LabelScheme,
     max_length: int,
     split: str = "test",
@@ -37,6 +38,7 @@ def score_checkpoint(
     Args:
         path: A run or checkpoint.
         rows: A split, as :func:`tinybert.data.load` has it.
+        task: Its task.
         labels: The label order of ``rows``.
         max_length: Longest row in tokens.
         split: The key the metrics get: ``test``, or ``validation`` where there is no test split.
@@ -46,11 +48,11 @@ def score_checkpoint(
         The metrics under ``split``, and without leaked rows under ``{split}_without_leakage``;
         ``num_parameters``; ``size_mb`` (weights, fp32); ``predict_seconds`` for the split.
     """
-    predictor = Predictor(path, backend="torch", max_length=max_length, labels=labels)
+    predictor = Predictor(path, backend="torch", max_length=max_length, labels=labels, task=task)
     start = time.perf_counter()
     outputs = predictor.outputs(rows)
     seconds = time.perf_counter() - start
-    scores, without_leakage = score_outputs(predictor.task, outputs, rows, leaked=leaked)
+    scores, without_leakage = score_outputs(task, outputs, rows, leaked=leaked)
     num_parameters = count_parameters(predictor.config)
     return {
         split: scores,
@@ -87,7 +89,9 @@ def _at(values: np.ndarray | Sequence[object], places: np.ndarray) -> np.ndarray
     return values[places] if isinstance(values, np.ndarray) else [values[place] for place in places]
 
 
-def latencies_ms(paths: Mapping[str, str | Path], rows: Dataset, *, max_length: int) -> dict[str, float]:
+def latencies_ms(
+    paths: Mapping[str, str | Path], rows: Dataset, *, task: Task, max_length: int
+) -> dict[str, float]:
     """Return each model's median milliseconds for one row a call.
 
     The same rows come in several rounds, and each counts with the median of its rounds. The models take turns
@@ -96,10 +100,12 @@ def latencies_ms(paths: Mapping[str, str | Path], rows: Dataset, *, max_length: 
     Args:
         paths: Name → run or checkpoint.
         rows: A split; some 40 rows spread over it are used.
+        task: Of all of them.
         max_length: Longest row in tokens.
     """
     predictors = {
-        name: Predictor(path, backend="torch", max_length=max_length) for name, path in paths.items()
+        name: Predictor(path, backend="torch", max_length=max_length, task=task)
+        for name, path in paths.items()
     }
     columns = [name for name in rows.column_names if name != "label"]
     chosen = rows.select_columns(columns).select(range(0, len(rows), max(1, len(rows) // LATENCY_ROWS)))

@@ -260,7 +260,7 @@ def conclude(
         models["teacher"] = (plan.teacher.path, teacher_facts)
     models |= {name: (str(path), said) for name, (path, said) in others.items()}
     metrics: Json = {"teacher": None, "fine_tune_only": None, "student": None, "retention": None}
-    metrics |= score_models(run, data, models, max_length=plan.training.max_length)
+    metrics |= score_models(run, data, plan.task, models, max_length=plan.training.max_length)
     main = plan.task.main_metric
     if metrics["teacher"] is not None:
         metrics["retention"] = retention(_of(metrics, "student", split), _of(metrics, "teacher", split), main)

@@ -8,6 +8,7 @@ from tinybert.config import DataSection
 from tinybert.data import load
 from tinybert.data.labelled import SPLIT_ORDER
 from tinybert.errors import RecipeError
+from tinybert.evaluation import score_outputs
 from tinybert.inference import Predictor
 from tinybert.lookup import nearest
 from tinybert.runs import Run, digest_input, is_run
@@ -17,7 +18,7 @@ from tinybert.storage import Json
 def evaluate_split(
     run: str, source: object, *, split: str, settings: DataSection, backend: str = "torch"
 ) -> Json:
-    """Return a model's metrics on one split.
+    """Return a model's metrics on one split; where rows of it stand in train too, also without those.
 
     A single file is scored whole, unless the run was trained on this very file: then it is split as it was
     for training, so that no row is scored that the model has seen.
@@ -46,8 +47,13 @@ def evaluate_split(
         known_labels=predictor.labels,
     )
     rows = data.splits[split]
-    scores = predictor.task.metrics(predictor.outputs(rows), predictor.task.format.gold(rows))
-    return {"split": split, "num_rows": len(rows), "num_rows_refused": len(data.bad_rows), **scores}
+    leaked = data.leaked.get(split)
+    scores, clean = score_outputs(predictor.task, predictor.outputs(rows), rows, leaked=leaked)
+    found: Json = {"split": split, "num_rows": len(rows), "num_rows_refused": len(data.bad_rows), **scores}
+    if leaked is None:
+        return found
+    without = {f"{name}_without_leakage": value for name, value in clean.items()}
+    return {**found, "num_rows_leaked": int(leaked.sum()), **without}
 
 
 def _was_trained_on(run: str, source: object) -> bool:

@@ -99,7 +99,9 @@ def finetune(plan: FinetunePlan, run: RunInProgress, source: object) -> Run:
 
     folder, summary = run.step("model", make)
     model = folder / MODEL
-    scores = score_models(run, data, {"model": (str(model), summary)}, max_length=plan.training.max_length)
+    scores = score_models(
+        run, data, task, {"model": (str(model), summary)}, max_length=plan.training.max_length
+    )
     return finish_rows(run, data, task, scores, model=model, trainings={"model": summary})
 
 

@@ -9,7 +9,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Literal, cast
 
+import numpy as np
 from datasets import Dataset
+from numpy.typing import NDArray
 
 from tinybert.config import dump_recipe
 from tinybert.data import TextData
@@ -27,37 +29,59 @@ LEARNING_CURVE = "learning_curve.png"
 def score_models(
     run: RunInProgress,
     data: TextData,
+    task: Task,
     models: Mapping[str, tuple[str, Json | None]],
     *,
     max_length: int,
 ) -> Json:
-    """Score models on the same rows and measure their latency in turns.
+    """Score models on the same rows, with and without leaked ones, and measure their latency in turns.
 
     Args:
         run: The run being made; each model's scores are a step of it.
         data: The rows.
+        task: The task.
         models: Name → (checkpoint, the summary of its training, if it was trained here).
         max_length: Longest row in tokens.
     """
     split, rows = labelled_evaluation_split(data)
+    leaked = leaked_rows(data)
     scored: dict[str, Json] = {}
     for name, (path, summary) in models.items():
         _, scores = run.step(
             f"scores-{name}",
             lambda _, path=path: score_checkpoint(
-                path, rows, labels=data.labels, max_length=max_length, split=split
+                path,
+                rows,
+                task=task,
+                labels=data.labels,
+                max_length=max_length,
+                split=split,
+                leaked=leaked,
             ),
         )
         scored[name] = scores | {"train_seconds": summary["train_seconds"] if summary else None}
     paths = {name: path for name, (path, _) in models.items()}
-    _, latencies = run.step("latency", lambda _: dict(latencies_ms(paths, rows, max_length=max_length)))
-    return {name: scores | {"latency_ms": latencies[name]} for name, scores in scored.items()}
+    _, latencies = run.step(
+        "latency", lambda _: dict(latencies_ms(paths, rows, task=task, max_length=max_length))
+    )
+    found: Json = {name: scores | {"latency_ms": latencies[name]} for name, scores in scored.items()}
+    return found if leaked is None else {"num_rows_leaked": int(leaked.sum()), **found}
 
 
 def labelled_evaluation_split(data: TextData) -> tuple[str, Dataset]:
     """Return the split that scores are taken on, without rows that have no label."""
     name, rows = evaluation_split(data)
     return name, rows.filter(lambda label: label is not None, input_columns="label")
+
+
+def leaked_rows(data: TextData) -> NDArray[np.bool_] | None:
+    """Return which of the rows that scores are taken on also stand in train; None where none does."""
+    name, rows = evaluation_split(data)
+    leaked = data.leaked.get(name)
+    if leaked is None:
+        return None
+    leaked = leaked[[label is not None for label in rows["label"]]]
+    return leaked if leaked.any() else None
 
 
 def evaluation_split(data: TextData) -> tuple[str, Dataset]:

@@ -145,7 +145,7 @@ def encode_rows(
     )
     collator = Collator(tokenizer, teacher_tokenizer=teacher_tokenizer)
     tokenizer.model_max_length = max_length
-    origin: Json = {"text_pair": "text_pair" in data.splits["train"].column_names}
+    origin: Json = {"text_pair": data.is_pair}
     if ":" in recipe.task:
         origin["task"] = recipe.task
     return Encoded(
