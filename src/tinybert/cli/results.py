@@ -28,7 +28,7 @@ def show(made: Run | Made, recipe: Recipe, *, as_json: bool) -> None:
 
 def show_run(path: Path, metrics: Metrics, recipe: Recipe) -> None:
     """Print the table of a training on labelled rows."""
-    from tinybert.evaluation import plain_table, table_rows
+    from tinybert.evaluation.report import plain_table, table_rows
 
     print("\n" + plain_table(table_rows(metrics)))
     if metrics.get("retention"):
@@ -42,7 +42,7 @@ def show_run(path: Path, metrics: Metrics, recipe: Recipe) -> None:
 
 def show_text_run(path: Path, metrics: Metrics, recipe: Recipe) -> None:
     """Print the table of a training on raw text."""
-    from tinybert.evaluation import plain_table, text_table
+    from tinybert.evaluation.report import plain_table, text_table
     from tinybert.runs import Run
 
     print("\n" + plain_table(text_table(Run(path).log)))
@@ -74,7 +74,7 @@ def show_augmented(path: Path, metrics: Metrics, recipe: Recipe) -> None:
 
 def show_exports(path: Path, metrics: Metrics, recipe: Recipe) -> None:
     """Print the parity of each export."""
-    from tinybert.evaluation import plain_table
+    from tinybert.evaluation.report import plain_table
     from tinybert.inference.export import tolerance_of
     from tinybert.inference.parity import Parity, parity_table
 
@@ -88,7 +88,7 @@ def show_exports(path: Path, metrics: Metrics, recipe: Recipe) -> None:
 
 def show_bench(path: Path, metrics: Metrics, recipe: Recipe) -> None:
     """Print the table of a comparison."""
-    from tinybert.evaluation import plain_table
+    from tinybert.evaluation.report import plain_table
     from tinybert.evaluation.report.bench import bench_table, length_table
     from tinybert.inference.bench import Measured
 
@@ -100,7 +100,7 @@ def show_bench(path: Path, metrics: Metrics, recipe: Recipe) -> None:
 
 def _show_pieces(columns: Sequence[tuple[str, Metrics]], metrics: Metrics) -> None:
     """Print how tokenizers read the held-out documents, one a column, and some examples."""
-    from tinybert.evaluation import plain_table
+    from tinybert.evaluation.report import plain_table
 
     held_out = [cast("Mapping[str, float]", column["held_out"]) for _, column in columns]
     rows = [

@@ -12,7 +12,7 @@ import yaml
 
 from tinybert.config import Recipe, build_recipe, dump_recipe, settings
 from tinybert.errors import RecipeError
-from tinybert.evaluation import markdown_table
+from tinybert.evaluation.report import markdown_table
 from tinybert.runs import METRICS, digest_input
 from tinybert.search.budget import Budget, Candidate, budget_table
 from tinybert.storage import Json, Output, read_json, write_json, write_text

@@ -19,7 +19,7 @@ from tinybert.config import GENERAL, Recipe, with_settings
 from tinybert.console import say
 from tinybert.data import TextData
 from tinybert.errors import BudgetError, ModelError, RecipeError
-from tinybert.evaluation import plain_table
+from tinybert.evaluation.report import plain_table
 from tinybert.inference.backends import parse_backend
 from tinybert.inference.bench import score_of
 from tinybert.inference.exports import EXPORTS

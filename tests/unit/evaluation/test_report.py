@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tinybert.evaluation import draw_learning_curve, plain_table, retention, run_report, table_rows
+from tinybert.evaluation import retention
+from tinybert.evaluation.report import draw_learning_curve, plain_table, run_report, table_rows
 
 METRICS: dict[str, object] = {
     "task": "classification",

@@ -37,7 +37,7 @@ def blocks_of(count: int = 40) -> Blocks:
     tokenizer = easy.make_tokenizer()
     rows = encode_blocks(documents(count), tokenizer, max_length=32, language="en")
     corpus = Corpus(documents(count), documents(4), "en", "text", "key", {}, [])
-    return Blocks(corpus, rows, rows.select(range(8)), Collator(tokenizer), tokenizer, [])
+    return Blocks(rows, Collator(tokenizer), tokenizer, corpus, rows.select(range(8)), [])
 
 
 def masking(share: float = 0.3) -> Masking:

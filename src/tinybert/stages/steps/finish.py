@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from tinybert.config import dump_recipe
 from tinybert.data import TextData
-from tinybert.evaluation import draw_learning_curve, latencies_ms, run_report, score_checkpoint
+from tinybert.evaluation import latencies_ms, score_checkpoint
+from tinybert.evaluation.report import draw_learning_curve, run_report
 from tinybert.runs import Run, RunInProgress
 from tinybert.runs.directory import REPORT
 from tinybert.stages.steps.fit import precision_of

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 import torch
 from datasets import Dataset
@@ -25,27 +25,23 @@ from tinybert.training import Evaluator, Objective, Settings, choose_precision, 
 MODEL = "model"
 
 
-class TrainingRows(Protocol):
-    """What a model is trained on: labelled rows, or blocks of raw text."""
+@dataclass(frozen=True)
+class TrainingRows:
+    """What a model is trained on: labelled rows, or blocks of raw text.
 
-    @property
-    def train(self) -> Dataset:
-        """The encoded rows."""
-        ...
+    Attributes:
+        train: The encoded rows.
+        collator: Rows to a padded batch.
+        tokenizer: What they were encoded with.
+    """
 
-    @property
-    def collator(self) -> Collator:
-        """Rows to a padded batch."""
-        ...
-
-    @property
-    def tokenizer(self) -> PreTrainedTokenizerBase:
-        """What they were encoded with."""
-        ...
+    train: Dataset
+    collator: Collator
+    tokenizer: PreTrainedTokenizerBase
 
     def config(self, checkpoint: Path) -> Json:
         """Return what the config of a checkpoint that was trained on them holds besides the model's own."""
-        ...
+        return {}
 
 
 def settings_of(recipe: Recipe, training: Training, *, name: str, bf16: bool, **changes: object) -> Settings:

@@ -25,32 +25,27 @@ from tinybert.evaluation import RowsEvaluator
 from tinybert.inference import Predictor
 from tinybert.models import has_task_head, load_classifier, load_config
 from tinybert.models.label_order import label_mismatch, label_order, reorder_outputs
+from tinybert.stages.steps.fit import TrainingRows
 from tinybert.storage import Json
 from tinybert.tasks import NOTES, Task
 
 
 @dataclass(frozen=True)
-class Encoded:
+class Encoded(TrainingRows):
     """A task's rows as one tokenizer reads them.
 
     Attributes:
         task: The task.
         labels: The data's labels.
-        train: The encoded training rows.
         validation: The encoded validation rows.
         validation_rows: The same as they were read.
-        collator: Rows to a padded batch.
-        tokenizer: What they were encoded with.
         origin: What a checkpoint says of them: whether they are pairs, and how a foreign task was named.
     """
 
     task: Task
     labels: LabelScheme
-    train: Dataset
     validation: Dataset
     validation_rows: Dataset
-    collator: Collator
-    tokenizer: PreTrainedTokenizerBase
     origin: Json
 
     def evaluator(self, hard_loss: str) -> RowsEvaluator:
@@ -148,9 +143,8 @@ def encode_rows(
     origin: Json = {"text_pair": data.is_pair}
     if ":" in recipe.task:
         origin["task"] = recipe.task
-    return Encoded(
-        task, data.labels, train, validation, data.splits["validation"], collator, tokenizer, origin
-    )
+    validation_rows = data.splits["validation"]
+    return Encoded(train, collator, tokenizer, task, data.labels, validation, validation_rows, origin)
 
 
 def labelled_only(rows: Dataset, task: Task) -> Dataset:

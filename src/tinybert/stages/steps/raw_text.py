@@ -20,11 +20,13 @@ from tinybert.corpus.corpus import Corpus, load_corpus
 from tinybert.corpus.documents import forget_last_pipe, is_pipe
 from tinybert.data import Collator, lengths_of, sorted_by_length
 from tinybert.errors import RunError
-from tinybert.evaluation import BlocksEvaluator, text_report
+from tinybert.evaluation import BlocksEvaluator
 from tinybert.evaluation.blocks import BlockLosses
+from tinybert.evaluation.report import text_report
 from tinybert.models.masking import Masking
 from tinybert.runs import Run, RunInProgress
 from tinybert.stages.steps.finish import finish, history_of
+from tinybert.stages.steps.fit import TrainingRows
 from tinybert.storage import Json
 
 MAX_BLOCKS_SCORED = 1000
@@ -36,14 +38,17 @@ KEPT = ("num_steps", "train_seconds", "num_parameters", "size_mb")
 
 
 @dataclass(frozen=True)
-class Blocks:
-    """Raw text as one tokenizer reads it."""
+class Blocks(TrainingRows):
+    """Raw text as one tokenizer reads it.
+
+    Attributes:
+        corpus: The text.
+        held_out: The encoded held-out blocks.
+        warnings: What is odd but does not stop.
+    """
 
     corpus: Corpus
-    train: Dataset
     held_out: Dataset
-    collator: Collator
-    tokenizer: PreTrainedTokenizerBase
     warnings: list[str]
 
     def evaluator(
@@ -59,10 +64,6 @@ class Blocks:
             main_metric=main_metric,
             masked_lm_weight=masked_lm_weight,
         )
-
-    def config(self, checkpoint: Path) -> Json:
-        """Return nothing: a checkpoint says nothing of raw text."""
-        return {}
 
 
 def load_blocks(
@@ -113,7 +114,7 @@ def load_blocks(
     warnings = [*corpus.warnings, *_unreadable(held_out, tokenizer)]
     for warning in warnings:
         warn(warning)
-    return Blocks(corpus, train_rows, sorted_by_length(held_out), Collator(tokenizer), tokenizer, warnings)
+    return Blocks(train_rows, Collator(tokenizer), tokenizer, corpus, sorted_by_length(held_out), warnings)
 
 
 def _unreadable(rows: Dataset, tokenizer: PreTrainedTokenizerBase) -> list[str]:
