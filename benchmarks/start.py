@@ -30,11 +30,11 @@ from tinybert.errors import RecipeError
 from tinybert.evaluation import score_checkpoint
 from tinybert.inference import Predictor
 from tinybert.models import describe, load_config
-from tinybert.stages.distill import first_weights
 from tinybert.stages.pipeline import make_plan, quiet_libraries
 from tinybert.stages.steps.distillation import prepare_rows
 from tinybert.stages.steps.fit import save_checkpoint
 from tinybert.stages.steps.start import start_student
+from tinybert.stages.steps.student import first_weights
 
 SHAPES = ("4l-384d", "3l-384d", "4l-312d", "4l-192d", "2l-128d")
 STARTS = ("random", "slice", "project")

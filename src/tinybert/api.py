@@ -85,7 +85,7 @@ def pretrain(
     Args:
         text: File, folder, hub name, ``bundled:snippets``, or a list of texts.
         overrides: Settings as on the command line: ``"train.num_steps=5000"``.
-        model: A named shape for a new BERT, or the checkpoint to go on from.
+        model: A named shape for a new BERT, or the checkpoint to continue from.
         out: The run directory.
         tokenizer: Vocabulary of a new BERT.
 
@@ -232,7 +232,7 @@ def predict(run: str | Path | Run, texts: Iterable[TextRow], *, backend: str = "
         backend: auto (the export that is fastest here, or torch), torch, or another that was exported.
 
     Raises:
-        DataError: A text is empty, or one text stands where a list of texts is expected.
+        DataError: A text is empty, or one text is given where a list of texts is expected.
     """
     if isinstance(texts, str):
         raise DataError("predict", "expected a list of texts; put the one text into brackets")

@@ -1,6 +1,6 @@
 """The table of commands, and what happens to an error.
 
-Heavy imports happen inside the commands: ``tinybert --help`` answers at once.
+Heavy imports happen inside the commands: ``tinybert --help`` is printed at once.
 """
 
 from __future__ import annotations

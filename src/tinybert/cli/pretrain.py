@@ -22,7 +22,7 @@ def pretrain(
     Args:
         text: File, folder, hub name, bundled:snippets, or - for standard input.
         overrides: Settings as key.path=value.
-        model: A named shape (2l-128d, 4l-312d, …) for a new BERT, or the checkpoint to go on from.
+        model: A named shape (2l-128d, 4l-312d, …) for a new BERT, or the checkpoint to continue from.
         tokenizer: Vocabulary of a new BERT: a folder or checkpoint; `tinybert tokenizer` makes one.
         column: Column of the text; detected when not given.
         out: The run directory.

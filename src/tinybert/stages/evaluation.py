@@ -28,7 +28,7 @@ def evaluate_split(
         source: Anything :func:`tinybert.data.load` reads.
         split: train, validation or test.
         settings: Columns and what to do with bad rows.
-        backend: What answers: the checkpoint itself, or one of its exports.
+        backend: What predicts: the checkpoint itself, or one of its exports.
 
     Raises:
         RecipeError: There is no such split.

@@ -189,7 +189,7 @@ def checkpoint_folder(run: str | Path) -> Path:
     load_config(run)
     if not path.is_dir():
         raise ModelError(
-            str(run), "is a name of the hub; save it into a folder first, its exports stand in there"
+            str(run), "is a name of the hub; save it into a folder first, its exports go in there"
         )
     return path
 

@@ -45,7 +45,7 @@ class PretrainPlan:
     Attributes:
         recipe: The recipe with every "auto" replaced.
         training: Its block length, epochs and learning rate.
-        model: The checkpoint to go on from, or a named shape.
+        model: The checkpoint to continue from, or a named shape.
         tokenizer: Whose vocabulary is read.
     """
 
@@ -79,7 +79,7 @@ def plan_pretrain(recipe: Recipe) -> PretrainPlan:
     if model is None:
         raise RecipeError(
             "recipe",
-            f"model is missing; give --model a shape ({', '.join(SHAPES)}) or a checkpoint to go on from",
+            f"model is missing; give --model a shape ({', '.join(SHAPES)}) or a checkpoint to continue from",
         )
     begins = _begins(model, recipe)
     max_length = longest_input(recipe, [model] if begins != "random" else [], default=MAX_LENGTH)

@@ -98,7 +98,7 @@ class Stage:
     def used(self, recipe: Recipe) -> list[str]:
         """Return the names of the settings that this stage reads of a recipe.
 
-        A setting of a part that is switched off is reported and left out: a recipe may be tried with the part
+        A setting of a part that is switched off is reported and not used: a recipe may be tried with the part
         and without.
         """
         given = settings(recipe)

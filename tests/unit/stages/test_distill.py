@@ -16,13 +16,13 @@ from tinybert.config import Recipe, build_recipe
 from tinybert.errors import DataError, RecipeError
 from tinybert.objectives import Teaching
 from tinybert.runs import Run, RunInProgress
-from tinybert.stages import distill as distill_module
-from tinybert.stages.distill import Phase, phases_of
 from tinybert.stages.pipeline import make_plan, run_recipe
 from tinybert.stages.plan.teacher import pretrained_of
 from tinybert.stages.steps import baseline as baseline_module
+from tinybert.stages.steps import student as student_module
 from tinybert.stages.steps.baseline import baseline_start
 from tinybert.stages.steps.distillation import prepare
+from tinybert.stages.steps.student import Phase, phases_of
 from tinybert.stages.steps.teacher_outputs import choose_teacher
 from tinybert.teachers import FileTeacher, ModelTeacher, Teacher, TeacherStore
 
@@ -194,14 +194,14 @@ def test_the_baseline_has_as_many_steps_as_the_student(
     tmp_path: Path, tiny_teacher: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: dict[str, int] = {}
-    real = distill_module.fit
+    real = student_module.fit
 
     def watch(folder: Path, *args: object, **options: object) -> dict[str, object]:
         facts = real(folder, *args, **options)
         seen[folder.name] = facts["num_steps"]
         return facts
 
-    monkeypatch.setattr(distill_module, "fit", watch)
+    monkeypatch.setattr(student_module, "fit", watch)
     monkeypatch.setattr(baseline_module, "fit", watch)
     run(tmp_path, tiny_teacher, "distill.phases=two", "distill.intermediate_num_epochs=1")
     assert seen == {"intermediate": 6, "student": 12, "fine_tune_only": 18}

@@ -99,7 +99,7 @@ def test_a_teacher_of_another_task_and_questions_without_answers_are_said(
     splits = tokens.make_splits(tokens.make_question_rows, train=40, unanswerable=True)
     found = findings(tmp_path / "qa", tiny_teacher, "task=qa", splits=splits)
     assert found["labels"].level == "warn"
-    assert "answers another task (ForSequenceClassification)" in found["labels"].message
+    assert "was trained for another task (ForSequenceClassification)" in found["labels"].message
     with_answer = sum(bool(row["answers"]["text"]) for row in splits["train"])  # type: ignore[index]
     assert 0 < with_answer < 40
     assert found["balance"].message == (

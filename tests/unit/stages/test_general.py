@@ -135,7 +135,7 @@ def test_it_is_taken_over_to_the_fine_tuned_teacher_from_wherever_it_is_called(
     out = tmp_path / "run"
     call("distill", easy_rows, "--teacher", tiny_encoder, "--student", student, "--out", out, *called)
     assert moved == [tiny_encoder.resolve()]
-    assert "taken over to the fine-tuned teacher in closed form" in (out / "report.md").read_text()
+    assert "adapted to the fine-tuned teacher in closed form" in (out / "report.md").read_text()
 
 
 def test_a_teacher_of_another_size_is_not_followed_layer_by_layer(

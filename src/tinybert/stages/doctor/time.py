@@ -31,7 +31,7 @@ def check_time(context: Context) -> list[Finding]:
         seconds += num_batches * 3 * teacher_s * plan.recipe.teacher.num_epochs
     text = (
         f"about {seconds / 60:.0f} min in fp32 on this machine, now ({student_s:.2f} s a student step, "
-        f"{teacher_s:.2f} s a teacher answer to {batch_size} rows)"
+        f"{teacher_s:.2f} s a teacher batch of {batch_size} rows)"
     )
     return [Finding("ok", "time", text)]
 

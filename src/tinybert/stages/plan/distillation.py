@@ -43,7 +43,7 @@ DEFAULT_TRAINING: dict[Start, tuple[int, float]] = {
 DEFAULT_DROPOUT = 0.1
 
 EPOCHS_MORE = 2
-"""That many epochs more where single tokens are answered."""
+"""That many epochs more where single tokens have labels."""
 
 
 @dataclass(frozen=True)
@@ -150,7 +150,7 @@ def plan_distill(recipe: Recipe) -> DistillPlan:
 def _default_training(start: Start, task: Task) -> tuple[int, float]:
     """Return epochs and rate by the start: weights that already fit together need less of both.
 
-    Tags and answers go on rising for longer than a label of the whole text.
+    Scores of tags and answers rise for longer than those of a label of the whole text.
     """
     num_epochs, learning_rate = DEFAULT_TRAINING[start]
     return num_epochs + (EPOCHS_MORE if task.format.windowed else 0), learning_rate

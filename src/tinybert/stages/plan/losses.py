@@ -64,7 +64,7 @@ def _default_losses(
 ) -> Weights:
     """Prediction and labels; hidden states too where they can be followed at once, or have a phase of theirs.
 
-    A random start that must follow hidden states and answers together learns neither in a few epochs.
+    A random start that must follow hidden states and predictions together learns neither in a few epochs.
     """
     soft = task.soft_losses[0]
     two = recipe.distill.phases == "two"

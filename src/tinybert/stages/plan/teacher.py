@@ -39,7 +39,7 @@ class TeacherPlan:
 
 
 def plan_teacher(recipe: Recipe, task: Task) -> TeacherPlan:
-    """Say what kind of teacher stands at ``teacher.path``, reading configs only.
+    """Say what kind of teacher is at ``teacher.path``, reading configs only.
 
     Raises:
         ModelError: There is no such checkpoint.

@@ -1,0 +1,162 @@
+"""A student's way from its first weights through its phases."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import cast
+
+from tinybert.models.dropout import set_dropout
+from tinybert.objectives import DistillObjective, Teaching, is_intermediate
+from tinybert.stages.plan.distillation import DistillPlan
+from tinybert.stages.plan.losses import relation_heads
+from tinybert.stages.steps.distillation import Distillation
+from tinybert.stages.steps.fit import MODEL, fit, in_steps, settings_of
+from tinybert.stages.steps.start import StartPlan, knows_task, load_start, save_start, start_student
+from tinybert.stages.steps.teacher_outputs import choose_teacher
+from tinybert.storage import Json
+
+Trained = tuple[Path, Json]
+"""A checkpoint, and the summary of its training."""
+
+
+def make_start(work: Distillation) -> Path:
+    """Make the student before its first step, once, and return its folder."""
+    start = first_weights(work.plan, same_tokens=not work.teacher_prefix)
+
+    def make(folder: Path) -> Json:
+        started = start_student(
+            start,
+            work.plan.task,
+            work.data.labels,
+            rows=work.encoded.train,
+            collator=work.encoded.collator,
+            seed=work.recipe.train.seed,
+        )
+        save_start(started, folder)
+        return {}
+
+    return work.run.step("start", make)[0]
+
+
+def first_weights(plan: DistillPlan, *, same_tokens: bool) -> StartPlan:
+    """Say how a plan's student begins.
+
+    Args:
+        plan: Of the distillation, with a teacher that knows the task.
+        same_tokens: The teacher reads the student's tokens.
+    """
+    if plan.start == "checkpoint":
+        taught = plan.taught if same_tokens else None
+        layers, origin = (taught.layers, taught.origin) if taught else ((), None)
+        return StartPlan(
+            plan.start,
+            plan.source,
+            plan.shape,
+            layers,
+            keep_head=False,
+            origin=origin,
+            teacher=plan.teacher.path,
+        )
+    cut = plan.teacher.kind != "file" and plan.start in ("slice", "project")
+    keep_head = cut and knows_task(plan.source, plan.task)
+    return StartPlan(plan.start, plan.source, plan.shape, plan.layer_map, keep_head)
+
+
+def teach(work: Distillation, begin: Path, *, name: str = "student", like: Json | None = None) -> Trained:
+    """Take the student through its phases.
+
+    Args:
+        work: The distillation.
+        begin: The student before its first step.
+        name: The last phase's; other names leave the student's own steps alone.
+        like: The summary of another training: this one takes as many steps, and is scored as often.
+    """
+    summaries: list[Json] = []
+    for phase in phases_of(work.plan, name=name, like=like):
+        folder, summary = work.run.step(phase.name, partial(teach_phase, work, phase, begin))
+        begin = folder / MODEL
+        summaries.append(summary)
+    return begin, joined(summaries)
+
+
+@dataclass(frozen=True)
+class Phase:
+    """One training of the student: its name, its losses, its epochs, or its steps where they are set."""
+
+    name: str
+    losses: dict[str, float]
+    num_epochs: int
+    num_steps: int | None = None
+
+
+def phases_of(plan: DistillPlan, *, name: str = "student", like: Json | None = None) -> list[Phase]:
+    """Return the phases; the paper's two put the intermediate layers first."""
+    losses, num_epochs = plan.losses, plan.training.num_epochs
+    steps = cast(list[int], like["steps_of_phases"]) if like else [None, None]
+    if plan.recipe.distill.phases == "joint":
+        return [Phase(name, losses, num_epochs, steps[0])]
+    before = "intermediate" if name == "student" else f"{name}_intermediate"
+    first = {name: weight for name, weight in losses.items() if is_intermediate(name)}
+    second = {name: weight for name, weight in losses.items() if not is_intermediate(name)}
+    return [
+        Phase(before, first, plan.recipe.distill.intermediate_num_epochs, steps[0]),
+        Phase(name, second, num_epochs, steps[1]),
+    ]
+
+
+def teach_phase(work: Distillation, phase: Phase, begin: Path, folder: Path) -> Json:
+    """Take the checkpoint at ``begin`` through one phase, into ``folder``."""
+    plan, recipe = work.plan, work.recipe
+    begun = load_start(begin)
+    set_dropout(begun.model, plan.dropout)
+    info = plan.teacher.info
+    teaching = Teaching(
+        phase.losses,
+        plan.layer_map,
+        temperature=recipe.distill.temperature,
+        num_relation_heads=relation_heads(recipe, plan.shape.hidden_size, info) if info else 1,
+    )
+    objective = DistillObjective(
+        begun.model,
+        choose_teacher(work, teaching),
+        teaching,
+        hard_loss=plan.task.hard_losses[recipe.hard_loss],
+        teacher_hidden_size=info.hidden_size if info else plan.shape.hidden_size,
+        projection_start=begun.projection,
+        rows=plan.task.loss_rows,
+    )
+    settings = settings_of(
+        recipe,
+        plan.training,
+        name=phase.name,
+        bf16=work.bf16,
+        num_epochs=phase.num_epochs,
+        keep_best=not all(is_intermediate(loss) for loss in phase.losses),
+        **in_steps(phase.num_steps, phase.num_epochs),
+    )
+    return fit(
+        folder,
+        begun.model,
+        objective,
+        rows=work.encoded,
+        evaluator=work.encoded.evaluator(recipe.hard_loss),
+        settings=settings,
+    )
+
+
+def joined(summaries: Sequence[Json]) -> Json:
+    """Add the phases' steps and seconds up, and lay their histories end to end."""
+    history: list[dict[str, float]] = []
+    for summary in summaries:
+        rows = cast(list[dict[str, float]], summary["history"])
+        before = history[-1]["epoch"] if history else 0
+        history += [{**row, "epoch": before + row["epoch"]} for row in rows]
+    return {
+        "history": history,
+        "num_steps": sum(cast(int, summary["num_steps"]) for summary in summaries),
+        "steps_of_phases": [cast(int, summary["num_steps"]) for summary in summaries],
+        "train_seconds": round(sum(cast(float, summary["train_seconds"]) for summary in summaries), 1),
+    }
