@@ -20,6 +20,7 @@ from typing import cast
 import numpy as np
 from datasets import Dataset
 
+from tinybert.console import say
 from tinybert.data import TextRow
 from tinybert.errors import ModelError
 from tinybert.inference.choice import installed, num_threads
@@ -90,20 +91,13 @@ def subjects_of(path: str, *, name: str | None = None) -> list[Subject]:
     return [Subject(shown, path, backend) for backend in ("torch", "torch-bf16", *exports)]
 
 
-def measure_all(
-    subjects: Sequence[Subject],
-    rows: Dataset,
-    *,
-    batch_sizes: Sequence[int],
-    say: Callable[[str], object] = lambda _: None,
-) -> list[Measured]:
+def measure_all(subjects: Sequence[Subject], rows: Dataset, *, batch_sizes: Sequence[int]) -> list[Measured]:
     """Measure subjects side by side.
 
     Args:
         subjects: What is compared; all answer the same task.
         rows: Of the task; where they have labels the subjects are scored on all of them.
         batch_sizes: Rows a batch.
-        say: Is told each step.
 
     Raises:
         ModelError: A subject cannot be used.

@@ -7,7 +7,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from tinybert.config import Recipe, dump_recipe
-from tinybert.console import say
 from tinybert.errors import ModelError, RecipeError
 from tinybert.evaluation.report.bench import write_bench
 from tinybert.inference.bench import Subject, measure_all, subjects_of
@@ -84,9 +83,7 @@ def bench(plan: BenchPlan, out: Path, source: object) -> Made:
         TinyBertError: A model, or the rows, cannot be used.
     """
     proof = proof_rows(Path(plan.paths[0]), source, plan.recipe.data)
-    found = measure_all(
-        subjects_of_all(plan.paths), proof.rows, batch_sizes=plan.recipe.bench.batch_sizes, say=say
-    )
+    found = measure_all(subjects_of_all(plan.paths), proof.rows, batch_sizes=plan.recipe.bench.batch_sizes)
     metric = f"{plan.task.main_metric} ({proof.name}, {len(proof.rows):,} rows)"
     metadata: Json = {"threads": num_threads(), "processor": processor_name(), **environment()}
     write_bench(out, found, metric=metric, metadata=metadata)
