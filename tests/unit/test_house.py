@@ -1,4 +1,4 @@
-"""The package keeps its plan: short ways, short functions. ``tests/shape.py`` says how it is counted."""
+"""The package keeps its plan: short ways, short functions, and only a task knows what kind it is of. ``tests/shape.py`` says how it is counted."""
 
 from __future__ import annotations
 
@@ -53,6 +53,12 @@ def test_no_function_is_long() -> None:
     lengths = shape.function_lengths()
     assert len(lengths) > 1000
     assert {name: count for name, count in lengths.items() if count > LONGEST_FUNCTION} == {}
+
+
+def test_nobody_outside_tasks_asks_for_a_kind_of_label_a_tasks_name_or_a_type_of_prediction() -> None:
+    asked = [f"{each.file}:{each.line}: {each.text}" for each in shape.questions()]
+    assert [text for text in asked if "GENERAL" not in text] == []
+    assert len(asked) <= 3  # raw text has no task: GENERAL names its stage, in recipes and in runs
 
 
 def test_questions_about_a_kind_are_recognised(tmp_path: Path) -> None:
