@@ -1,4 +1,7 @@
-"""The package keeps its plan: short ways, short functions, and only a task knows what kind it is of. ``tests/shape.py`` says how it is counted."""
+"""The package keeps its plan: short ways, short functions, and only a task knows what kind it is of.
+
+``tests/shape.py`` says how it is counted.
+"""
 
 from __future__ import annotations
 
