@@ -57,13 +57,15 @@ def kill_when(words: Sequence[object], is_amid: Callable[[], object], *, limit_s
 def kill_after_first_checkpoint(words: Sequence[object], out: Path, *, step: str = "student") -> None:
     """Kill a run amid a training, as a rule the student's."""
     checkpoints = out.parent / f".{out.name}.partial" / "work" / step / "checkpoints"
-    kill_when(words, lambda: any(map(_is_whole, checkpoints.glob("checkpoint-*/trainer_state.json"))))
+    kill_when(words, lambda: any(map(is_whole, checkpoints.glob("checkpoint-*/trainer_state.json"))))
     assert not out.exists()
 
 
-def _is_whole(state: Path) -> bool:
-    """Return whether a checkpoint's last file was written to its end, not only begun."""
+def is_whole(file: Path) -> bool:
+    """Return whether a file of JSON was written to its end, not only begun; of others, whether it is there."""
+    if file.suffix != ".json":
+        return file.exists()
     try:
-        return bool(json.loads(state.read_text()))
+        return bool(json.loads(file.read_text()))
     except (OSError, ValueError):
         return False
