@@ -62,7 +62,7 @@ def kill_after_first_checkpoint(words: Sequence[object], out: Path, *, step: str
 
 
 def is_whole(file: Path) -> bool:
-    """Return whether a file of JSON was written to its end, not only begun; of others, whether it is there."""
+    """Return whether a file of JSON was written to its end; of another, whether it is there."""
     if file.suffix != ".json":
         return file.exists()
     try:
