@@ -24,8 +24,9 @@ from tinybert.stages.plan.augmentation import check_augment, models_of_augment
 from tinybert.stages.plan.teacher import plan_teacher
 from tinybert.stages.plan.training import find_task
 from tinybert.stages.stage import Made
-from tinybert.stages.steps.copies import language_of, near_copies, rows_with_copies, scores_on_disk
+from tinybert.stages.steps.copies import language_of, rows_with_copies
 from tinybert.stages.steps.finish import write_bad_rows
+from tinybert.stages.steps.near_copies import scored_copies
 from tinybert.stages.steps.prepare import load_rows
 from tinybert.storage import Json, Output, write_text
 from tinybert.tasks import Prediction, Task
@@ -185,11 +186,8 @@ def _made(plan: AugmentPlan, output: Output, source: object, *, one_file: bool) 
 def _predicted(
     rows: Dataset, copies: Dataset, teacher: Predictor, recipe: Recipe, folder: Path
 ) -> tuple[Dataset, Iterator[Prediction]]:
-    """Return the copies that do not shift the teacher's prediction, and what it predicts for them."""
-    scores = scores_on_disk(teacher, copies, folder, name="copies")
-    if recipe.augment.max_shift is not None:
-        kept = near_copies(rows, copies, scores, teacher, folder, max_shift=recipe.augment.max_shift)
-        copies, scores = copies.select(kept), scores[kept]
+    """Return the copies that shift the teacher's prediction little, and what it predicts for them."""
+    copies, scores = scored_copies(rows, copies, teacher, folder, max_shift=recipe.augment.max_shift)
     parts = (
         teacher.task.decode(scores[start : start + DECODED_AT_ONCE], teacher.labels)
         for start in range(0, len(scores), DECODED_AT_ONCE)

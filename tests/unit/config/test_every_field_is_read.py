@@ -60,6 +60,7 @@ def key_of(name: str) -> str:
 
 def test_every_setting_is_read_by_some_stage() -> None:
     assert set(get_args(StageName)) == set(STAGES)
+    assert [stage.name for stage in STAGES.values()] == [*STAGES]
     every = [name for stage in STAGES.values() for name in stage.reads]
     assert [name for name in settings(Recipe()) if not is_below(name, [*every, "stage"])] == []
     known = [*settings(Recipe()), *SECTIONS]

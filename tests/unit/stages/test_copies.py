@@ -16,8 +16,8 @@ from tinybert.augmentation import Augmenter, build_method
 from tinybert.config import AugmentSection
 from tinybert.errors import RecipeError
 from tinybert.inference import Predictor
-from tinybert.stages.steps import copies as stage
-from tinybert.stages.steps.copies import near_copies, scores_on_disk
+from tinybert.stages.steps import near_copies as stage
+from tinybert.stages.steps.near_copies import near_copies, scores_on_disk
 from tinybert.tasks.classification import CLASSIFICATION
 
 SWAP = ["--method", "swap"]
@@ -50,7 +50,7 @@ def test_copies_are_kept_up_to_the_largest_shift(tmp_path: Path) -> None:
 
 
 def test_a_teacher_is_asked_once_about_each_block(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stage, "ASKED_AT_ONCE", 3)
+    monkeypatch.setattr(stage, "ROWS_A_FILE", 3)
     texts = [f"text {number}" for number in range(8)]
     rows = Dataset.from_dict({"text": texts, "label": [0] * 8})
     teacher = Fixed({text: [number, 1.0] for number, text in enumerate(texts)})

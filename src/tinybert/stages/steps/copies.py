@@ -10,10 +10,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, cast, overload
 
-import numpy as np
 import torch
 from datasets import Dataset, concatenate_datasets
-from numpy.typing import NDArray
 from torch import nn
 
 from tinybert.augmentation import BLOCK, Augmenter, build_method, copies_in_blocks, load_vectors, needs
@@ -29,13 +27,12 @@ from tinybert.models.masked_lm import load_masked_lm
 from tinybert.sources.arrow import write_batches
 from tinybert.sources.columns import SOURCE_ROW
 from tinybert.stages.plan.augmentation import augment_problems
-from tinybert.storage import whole, write_text
+from tinybert.stages.steps.near_copies import scored_copies
+from tinybert.storage import write_text
 from tinybert.tasks import find_task
 
 Copies = list[list[dict[str, Any]]]
 MIXED_SHARE = 0.1
-ASKED_AT_ONCE = 2048
-"""Rows between two files of a teacher's answers."""
 
 
 def language_of(section: AugmentSection, rows: Dataset) -> Language:
@@ -268,9 +265,7 @@ def augmented_data(
     )
     if recipe.augment.max_shift is not None and teacher is not None:
         asked = Predictor(teacher, backend="torch", labels=data.labels, task=find_task(recipe.task))
-        scores = scores_on_disk(asked, copies, folder, name="copies")
-        kept = near_copies(train, copies, scores, asked, folder, max_shift=recipe.augment.max_shift)
-        copies = copies.select(kept)
+        copies, _ = scored_copies(train, copies, asked, folder, max_shift=recipe.augment.max_shift)
     copies = copies.remove_columns(SOURCE_ROW)
     say(f"augmentation: {len(copies):,} copies of {len(train):,} rows")
     bare = copies.map(_without_label, batched=True, features=train.features, load_from_cache_file=False)
@@ -279,61 +274,3 @@ def augmented_data(
 
 def _without_label(batch: Mapping[str, list[Any]]) -> dict[str, list[Any]]:
     return {"label": [None] * len(batch["label"])}
-
-
-def scores_on_disk(teacher: Predictor, rows: Dataset, folder: Path, *, name: str) -> NDArray[np.float32]:
-    """Return a teacher's scores (N, C) of whole texts; after a kill it is asked on behind the last block.
-
-    Args:
-        teacher: Who is asked.
-        rows: With ``text``, and perhaps ``text_pair``.
-        folder: Where finished blocks of scores are kept.
-        name: What the rows are.
-    """
-    blocks: list[NDArray[np.float32]] = []
-    asked = rows.select_columns([column for column in ("text", "text_pair") if column in rows.column_names])
-    files = {start: folder / f"{name}-{start:09d}.npy" for start in range(0, len(rows), ASKED_AT_ONCE)}
-    done = sum(min(ASKED_AT_ONCE, len(rows) - start) for start, file in files.items() if file.exists())
-    with progress(f"asking the teacher about {name}", len(rows), unit="rows", done=done) as advance:
-        for start, file in files.items():
-            if not file.exists():
-                part = asked.select(range(start, min(start + ASKED_AT_ONCE, len(rows))))
-                scores = np.asarray(teacher.outputs(part), dtype=np.float32)
-                with whole(file) as partial, partial.open("wb") as stream:
-                    np.save(stream, scores, allow_pickle=False)
-                advance(len(part))
-            blocks.append(np.load(file, allow_pickle=False))
-    return np.concatenate(blocks)
-
-
-def near_copies(
-    rows: Dataset,
-    copies: Dataset,
-    scores: NDArray[np.float32],
-    teacher: Predictor,
-    folder: Path,
-    *,
-    max_shift: float,
-) -> NDArray[np.intp]:
-    """Return which copies do not shift the teacher's prediction too far.
-
-    Args:
-        rows: The originals.
-        copies: Their copies, with ``source_row``.
-        scores: The teacher's, of the copies.
-        teacher: Who is asked about the originals.
-        folder: See :func:`scores_on_disk`.
-        max_shift: Largest total variation between the teacher's probabilities for a copy and its original.
-    """
-    probabilities = teacher.task.probabilities
-    assert probabilities is not None  # the plan asked for it
-    before, after = (
-        probabilities(each) for each in (scores_on_disk(teacher, rows, folder, name="rows"), scores)
-    )
-    shift = 0.5 * np.abs(after - before[np.asarray(copies[SOURCE_ROW])]).sum(1)
-    kept = np.flatnonzero(shift <= max_shift)
-    say(
-        f"{len(copies) - len(kept):,} of {len(copies):,} copies shift the teacher's prediction by "
-        "more than augment.max_shift and are left out"
-    )
-    return kept
