@@ -6,6 +6,7 @@ import json
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Literal, cast
 
@@ -46,19 +47,11 @@ def score_models(
     """
     split, rows = labelled_evaluation_split(data)
     leaked = leaked_rows(data)
+    score = partial(score_checkpoint, task=task, labels=data.labels, max_length=max_length)
     scored: dict[str, Json] = {}
     for name, (path, summary) in models.items():
         _, scores = run.step(
-            f"scores-{name}",
-            lambda _, path=path: score_checkpoint(
-                path,
-                rows,
-                task=task,
-                labels=data.labels,
-                max_length=max_length,
-                split=split,
-                leaked=leaked,
-            ),
+            f"scores-{name}", lambda _, path=path: score(path, rows, split=split, leaked=leaked)
         )
         scored[name] = scores | {"train_seconds": summary["train_seconds"] if summary else None}
     paths = {name: path for name, (path, _) in models.items()}

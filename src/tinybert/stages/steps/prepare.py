@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -110,40 +111,19 @@ def encode_rows(
     teacher_tokenizer: PreTrainedTokenizerBase | None = None,
 ) -> Encoded:
     """Encode the train and validation splits, with the teacher's own tokens beside where they differ."""
-    format = data.format
-    train = encode_split(
-        data.splits["train"],
-        tokenizer,
-        max_length=max_length,
-        format=format,
-        offsets=teacher_tokenizer is not None,
-        cache_dir=folder,
-    )
+    encode = partial(encode_split, max_length=max_length, format=data.format, cache_dir=folder)
+    rows, validation_rows = data.splits["train"], data.splits["validation"]
+    train = encode(rows, tokenizer, offsets=teacher_tokenizer is not None)
     if teacher_tokenizer is not None:
-        own = encode_split(
-            data.splits["train"],
-            teacher_tokenizer,
-            max_length=max_length,
-            format=format,
-            offsets=True,
-            prefix="teacher_",
-            like=train if format.windowed else None,
-            cache_dir=folder,
-        )
+        like = train if data.format.windowed else None
+        own = encode(rows, teacher_tokenizer, offsets=True, prefix="teacher_", like=like)
         train = concatenate_datasets([train, own], axis=1)
-    validation = encode_split(
-        data.splits["validation"],
-        tokenizer,
-        max_length=max_length,
-        format=format,
-        cache_dir=folder,
-    )
+    validation = encode(validation_rows, tokenizer)
     collator = Collator(tokenizer, teacher_tokenizer=teacher_tokenizer)
     tokenizer.model_max_length = max_length
     origin: Json = {"text_pair": data.is_pair}
     if ":" in recipe.task:
         origin["task"] = recipe.task
-    validation_rows = data.splits["validation"]
     return Encoded(train, collator, tokenizer, task, data.labels, validation, validation_rows, origin)
 
 

@@ -6,6 +6,7 @@ import math
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import cast
 
@@ -81,40 +82,39 @@ def load_blocks(
         RunError: A pipe brings other text than the one a killed run was begun with.
     """
     folder = run.work
-    corpus = load_corpus(
-        source,
-        settings=recipe.corpus,
-        text=recipe.data.text,
-        work_dir=folder / "corpus",
+    corpus = load_corpus(source, settings=recipe.corpus, text=recipe.data.text, work_dir=folder / "corpus")
+    _refuse_other_pipe(source, corpus, run)
+    encode = partial(
+        encode_blocks,
+        tokenizer=tokenizer,
+        max_length=max_length,
+        language=recipe.corpus.language,
+        cross_documents=recipe.corpus.cross_documents,
+        cache_dir=folder / "blocks",
     )
-    _, begun_with = run.step("text", lambda _: {"corpus": corpus.key})
-    if is_pipe(source) and begun_with["corpus"] != corpus.key:
-        forget_last_pipe(folder / "corpus")
-        shutil.rmtree(folder / "corpus" / corpus.key, ignore_errors=True)
-        raise RunError(
-            str(run.target), "was begun with other text; pipe the same into it, or choose another --out"
-        )
-
-    def blocks(documents: Dataset) -> Dataset:
-        return encode_blocks(
-            documents,
-            tokenizer,
-            max_length=max_length,
-            language=recipe.corpus.language,
-            cross_documents=recipe.corpus.cross_documents,
-            cache_dir=folder / "blocks",
-        )
-
-    train_rows, held_out = blocks(corpus.train), _spread(blocks(corpus.validation))
+    train, held_out = encode(corpus.train), _spread(encode(corpus.validation))
     tokenizer.model_max_length = max_length
     say(
-        f"{len(corpus.train):,} documents in {len(train_rows):,} blocks to train on, "
+        f"{len(corpus.train):,} documents in {len(train):,} blocks to train on, "
         f"{len(held_out):,} blocks held out"
     )
     warnings = [*corpus.warnings, *_unreadable(held_out, tokenizer)]
     for warning in warnings:
         warn(warning)
-    return Blocks(train_rows, Collator(tokenizer), tokenizer, corpus, sorted_by_length(held_out), warnings)
+    return Blocks(train, Collator(tokenizer), tokenizer, corpus, sorted_by_length(held_out), warnings)
+
+
+def _refuse_other_pipe(source: object, corpus: Corpus, run: RunInProgress) -> None:
+    """Refuse a pipe with other text than the run was begun with, and forget that text."""
+    _, begun_with = run.step("text", lambda _: {"corpus": corpus.key})
+    if not is_pipe(source) or begun_with["corpus"] == corpus.key:
+        return
+    folder = run.work / "corpus"
+    forget_last_pipe(folder)
+    shutil.rmtree(folder / corpus.key, ignore_errors=True)
+    raise RunError(
+        str(run.target), "was begun with other text; pipe the same into it, or choose another --out"
+    )
 
 
 def _unreadable(rows: Dataset, tokenizer: PreTrainedTokenizerBase) -> list[str]:
