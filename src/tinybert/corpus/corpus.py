@@ -22,9 +22,10 @@ import numpy as np
 
 from tinybert.config import CorpusSection
 from tinybert.corpus.cleaning import REPLACEMENT
-from tinybert.corpus.documents import Found, find_places, look_further, usable
+from tinybert.corpus.documents import look_further, usable
 from tinybert.corpus.duplicates import Flags, Hashes
 from tinybert.corpus.gather import Gathered, gather, schema
+from tinybert.corpus.places import Found, find_places
 from tinybert.errors import DataError
 from tinybert.language import Language
 from tinybert.sources.arrow import temporary_folder, write_batches

@@ -1,47 +1,22 @@
-"""Where raw text is, and the documents in it, one at a time: files, folders, tables, gz, the hub, a pipe."""
+"""The documents in a place, one at a time: plain text, tables, each also packed by gzip."""
 
 from __future__ import annotations
 
 import gzip
-import hashlib
-import os
 import shutil
-import sys
 import zlib
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Literal, cast
 
+from tinybert.corpus.places import PARTS, TABLES, Found, Place, ending_of, is_train, warn_of
 from tinybert.corpus.plain_text import HEAD_BYTES, Layout, is_binary, plain_documents, refuse_utf16
 from tinybert.corpus.text_column import check_column, texts_of
 from tinybert.errors import DataError
-from tinybert.sources.bundled import fetch, is_bundled
-from tinybert.sources.hub import nearest_here
-from tinybert.sources.locate import PLAIN_ENDINGS, SHARD, STDIN, looks_like_path, open_hub
-from tinybert.sources.readers import SPLIT_NAMES, Table, from_dataset, from_rows, from_splits, open_file
+from tinybert.sources.readers import Table, open_file
 
-if TYPE_CHECKING:
-    from datasets import Dataset
-
-Part = Literal["validation", "train"]
-PIPE = "pipe-"
-TABLES = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet")
-PLAIN = (*PLAIN_ENDINGS, "")
-CLOSED = {
-    **dict.fromkeys(
-        (".pdf", ".doc", ".docx", ".odt", ".rtf", ".epub", ".html", ".htm", ".xml", ".xls", ".xlsx", ".ods"),
-        "not plain text; convert it to .txt first",
-    ),
-    **dict.fromkeys(
-        (".zip", ".tar", ".tgz", ".bz2", ".xz", ".zst", ".7z", ".rar"), "not plain text; unpack it first"
-    ),
-    **dict.fromkeys((".conll", ".bio", ".iob", ".iob2"), "tokens and tags, not plain text; give sentences"),
-}
-"""Endings that are not read, and the fix."""
-PARTS: dict[str, Part] = {"": "train", "train": "train", "unlabelled": "train", "validation": "validation"}
 GZIP_MAGIC = b"\x1f\x8b"
 LOOKED_AT = 100_000
 ALONE = {
@@ -49,249 +24,6 @@ ALONE = {
     "empty": "the file is empty; text in UTF-8 is needed",
 }
 """Why a file is skipped in a folder, and what the error is where it is the only one."""
-MAX_NAMES = 5
-
-
-@dataclass
-class Found:
-    """What reading met besides documents: reasons to stop, and what is only odd."""
-
-    problems: list[str] = field(default_factory=list[str])
-    warnings: list[str] = field(default_factory=list[str])
-
-    def add(self, error: DataError) -> None:
-        """Note what is wrong with one file; the others are read all the same."""
-        self.problems += [f"{error.subject}: {problem}" for problem in error.problems]
-
-    @contextmanager
-    def noting(self, name: str) -> Generator[None]:
-        """Note what goes wrong with a file, and continue after it."""
-        try:
-            yield
-        except DataError as error:
-            self.add(error)
-        except OSError as error:
-            self.problems.append(f"{name}: cannot read this file: {error.strerror or error}")
-
-
-@dataclass(frozen=True)
-class Place:
-    """One file, or one table of rows.
-
-    Attributes:
-        name: As the user knows it.
-        part: What its documents are for.
-        path: The file.
-        table: The rows, where there is no file.
-        split: Which of the splits that the file itself holds; else an empty string.
-        mark: What changes when its content does; an empty string where nobody knows.
-    """
-
-    name: str
-    part: Part
-    path: Path | None = None
-    table: Table | None = None
-    split: str = ""
-    mark: str = ""
-
-
-def is_pipe(source: object) -> bool:
-    """Return whether a source can be read only once: standard input, a named pipe, ``<(a command)``."""
-    if not isinstance(source, str | Path):
-        return False
-    path = Path(source).expanduser()
-    return str(source) == STDIN or (path.exists() and not path.is_file() and not path.is_dir())
-
-
-def find_places(source: object, *, home: Path, found: Found) -> list[Place]:
-    """Return what is to be read, held-out files first.
-
-    Args:
-        source: As for :func:`tinybert.data.load_corpus`.
-        home: Where the text of a pipe is kept, which can be read only once.
-        found: Notes.
-
-    Raises:
-        DataError: There is nothing of this name, or nothing in it that can be read.
-    """
-    return sorted(_places(source, home, found), key=_order)
-
-
-def _order(place: Place) -> bool:
-    """Held-out documents come first: of two that are alike the later is skipped."""
-    return place.part != "validation"
-
-
-def _places(source: object, home: Path, found: Found) -> list[Place]:
-    if not isinstance(source, str | Path):
-        return _of_python(source, found)
-    if str(source) == STDIN:
-        if sys.stdin is None:  # pyright: ignore[reportUnnecessaryComparison]
-            raise DataError(STDIN, "standard input is closed; pipe text into it, or name a file")
-        if sys.stdin.buffer.isatty():
-            raise DataError(STDIN, "standard input is the keyboard; pipe text into it, or name a file")
-        return [_spooled(sys.stdin.buffer, "standard input", home)]
-    path = fetch(str(source)) if is_bundled(source) else Path(source).expanduser()
-    if path.is_dir():
-        return _in_folder(path, Found() if is_bundled(source) else found)  # its licence is no surprise
-    if path.is_file():
-        if problem := _why_closed(path):
-            raise DataError(path.name, problem)
-        return [Place(path.name, "train", path=path, mark=_file_mark(path))]
-    if path.exists():  # a named pipe, or <(a command)
-        with path.open("rb") as stream:
-            return [_spooled(stream, path.name, home)]
-    if looks_like_path(source) or path.suffix.lower() in (*PLAIN_ENDINGS, ".gz", *CLOSED):
-        raise DataError(str(source), f"no such file or folder{nearest_here(path)}")
-    return _of_tables(open_hub(str(source), found.warnings), found, mark=str(source))
-
-
-def _of_python(source: object, found: Found) -> list[Place]:
-    if isinstance(source, bytes) or not isinstance(source, Iterable):
-        kind = type(source).__name__
-        raise DataError("rows", f"a {kind}; a path, a name, a list of texts or a list of rows is expected")
-    if isinstance(source, Mapping):
-        tables = from_splits(cast(Mapping[str, object], source), "rows")
-        return _of_tables({split: [table] for split, table in tables.items()}, found)
-    if hasattr(source, "with_format") and hasattr(source, "features"):
-        return [Place("rows", "train", table=from_dataset(cast("Dataset", source), "rows"))]
-    rows = ({"text": each} if isinstance(each, str) else each for each in cast(Iterable[object], source))
-    return [Place("rows", "train", table=from_rows(rows, "rows"))]
-
-
-def _of_tables(tables: Mapping[str, Sequence[Table]], found: Found, mark: str = "") -> list[Place]:
-    if "test" in tables:
-        found.warnings.append("the test split is not read")
-    return [
-        Place(table.file, PARTS[split], table=table, mark=mark)
-        for split, parts in tables.items()
-        if split in PARTS
-        for table in parts
-    ]
-
-
-def _spooled(stream: BinaryIO, name: str, home: Path) -> Place:
-    """Copy a pipe to disk, named by its content; an empty one means what an earlier command was given."""
-    earlier = sorted(home.glob(f"{PIPE}*.txt"), key=lambda path: path.stat().st_mtime_ns)
-    digest = hashlib.blake2b(digest_size=8)
-    partial = home / f".{PIPE}{os.getpid()}"
-    try:
-        with partial.open("wb") as target:
-            while block := stream.read(1 << 20):
-                digest.update(block)
-                target.write(block)
-        file = home / f"{PIPE}{digest.hexdigest()}.txt"
-        if partial.stat().st_size:
-            partial.replace(file)
-        elif earlier:
-            file = earlier[-1]
-        else:
-            raise DataError(name, "nothing came through the pipe; text in UTF-8 is needed")
-    finally:
-        partial.unlink(missing_ok=True)
-    return Place(name, "train", path=file, mark=file.stem)
-
-
-def forget_last_pipe(home: Path) -> None:
-    """Delete the text that a pipe brought last, because it was refused."""
-    brought = sorted(home.glob(f"{PIPE}*.txt"), key=lambda path: path.stat().st_mtime_ns)
-    if brought:
-        brought[-1].unlink()
-
-
-def _file_mark(path: Path) -> str:
-    """Return what changes with a file, without reading all of it: length, time of change, both ends."""
-    stat = path.stat()
-    try:
-        with path.open("rb") as stream:
-            ends = stream.read(HEAD_BYTES)
-            stream.seek(max(0, stat.st_size - HEAD_BYTES))
-            ends += stream.read(HEAD_BYTES)
-    except OSError:
-        return ""  # reading it will raise why
-    return f"{stat.st_size} {stat.st_mtime_ns} {hashlib.blake2b(ends).hexdigest()}"
-
-
-def _ending(path: Path) -> str:
-    """Return a file's ending below a .gz."""
-    return (path.with_suffix("") if path.suffix.lower() == ".gz" else path).suffix.lower()
-
-
-def _why_closed(path: Path) -> str:
-    fix = CLOSED.get(_ending(path))
-    return f"{_ending(path)}: {fix}" if fix else ""
-
-
-def split_of(path: Path) -> str:
-    """Return the split in a file's name: ``train.txt.gz``, ``dev-00000-of-00002.parquet``; or none.
-
-    Example:
-        >>> split_of(Path("dev-00000-of-00002.parquet")), split_of(Path("novel.txt"))
-        ('validation', '')
-    """
-    stem = path.name.partition(".")[0]
-    shard = SHARD.match(stem)
-    return SPLIT_NAMES.get((shard[1] if shard else stem).lower(), "")
-
-
-def files_below(folder: Path, found: Found | None = None) -> list[Path]:
-    """Return all files in a folder and its folders, sorted; hidden ones are none of them."""
-
-    def note(error: OSError) -> None:
-        if found is not None:
-            found.problems.append(f"{error.filename}: cannot read this folder: {error.strerror or error}")
-
-    files: list[Path] = []
-    for place, folders, names in os.walk(folder, onerror=note):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        files += [Path(place, name) for name in names if not name.startswith(".")]
-    return sorted(path for path in files if path.is_file())
-
-
-def has_splits(folder: Path) -> bool:
-    """Return whether a folder itself holds ``train.*`` or ``unlabelled.*``: then nothing below it is read."""
-    return any(split_of(path) in ("train", "unlabelled") and path.is_file() for path in folder.iterdir())
-
-
-def _in_folder(folder: Path, found: Found) -> list[Place]:
-    files = files_below(folder, found)
-    if has_splits(folder):
-        splits = [path for path in files if path.parent == folder and split_of(path)]
-        others = _names([path for path in files if path not in set(splits)], folder)
-        _warn_of("not read, because the folder has a train file of its own", others, found)
-        files = splits
-    closed = [path for path in files if _why_closed(path)]
-    open_ones = [path for path in files if path not in set(closed)]
-    _warn_of("not plain text and not read; convert or unpack them first", _names(closed, folder), found)
-    tests = [path for path in open_ones if split_of(path) == "test"]
-    if tests:
-        found.warnings.append(f"the test split is not read: {', '.join(_names(tests, folder)[:MAX_NAMES])}")
-    places = [
-        Place(str(path.relative_to(folder)), PARTS[split_of(path)], path=path, mark=_file_mark(path))
-        for path in open_ones
-        if split_of(path) in PARTS
-    ]
-    if not any(place.part == "train" for place in places) and not found.problems:
-        there_is = ", ".join(_names(files, folder)[:20]) or "nothing"
-        endings = ", ".join((*PLAIN_ENDINGS, *TABLES))
-        raise DataError(
-            str(folder),
-            f"no text in it to train on; files of {endings}, each also .gz, or with no ending are read; "
-            f"it holds: {there_is}",
-        )
-    return places
-
-
-def _names(paths: Sequence[Path], folder: Path) -> list[str]:
-    return [str(path.relative_to(folder)) for path in paths]
-
-
-def _warn_of(what: str, names: Sequence[str], found: Found) -> None:
-    """Warn of some files at once."""
-    if names:
-        more = f" and {len(names) - MAX_NAMES:,} more" if len(names) > MAX_NAMES else ""
-        count = f"{len(names):,} files are" if len(names) > 1 else "1 file is"
-        found.warnings.append(f"{count} {what}: {', '.join(names[:MAX_NAMES])}{more}")
 
 
 def usable(places: Sequence[Place], column: str | None, found: Found) -> list[Place]:
@@ -301,28 +33,28 @@ def usable(places: Sequence[Place], column: str | None, found: Found) -> list[Pl
     """
     alone = len(places) == 1
     kept: list[Place] = []
-    passed: dict[str, list[str]] = {why: [] for why in ALONE}
+    skipped: dict[str, list[str]] = {why: [] for why in ALONE}
     for place in places:
         with found.noting(place.name):
-            why = "" if place.path is None else _why_passed_over(place.path, place.name)
+            why = "" if place.path is None else _why_skipped(place.path, place.name)
             if why and alone:
                 raise DataError(place.name, ALONE[why])
             if why:
-                passed[why].append(place.name)
+                skipped[why].append(place.name)
             else:
                 kept += _with_columns_checked(place, column, found)
-    for why, names in passed.items():
-        _warn_of(why, names, found)
+    for why, names in skipped.items():
+        warn_of(why, names, found)
     if not any(place.part == "train" for place in kept) and not found.problems:
         found.problems.append("no text in it: every file is empty or binary")
-    return sorted(kept, key=_order)
+    return sorted(kept, key=is_train)
 
 
-def _why_passed_over(path: Path, name: str) -> str:
+def _why_skipped(path: Path, name: str) -> str:
     head = _head(path, name)
     if not head:
         return "empty"
-    if _ending(path) == ".parquet":
+    if ending_of(path) == ".parquet":
         return ""
     if is_binary(head):
         return "binary and not read"
@@ -359,7 +91,7 @@ def _is_packed(path: Path) -> bool:
 
 def _with_columns_checked(place: Place, column: str | None, found: Found) -> list[Place]:
     """Choose the column once, for what is wrong with it; a file that is packed is looked into when read."""
-    if place.path is None or _ending(place.path) not in TABLES or _is_packed(place.path):
+    if place.path is None or ending_of(place.path) not in TABLES or _is_packed(place.path):
         return [place]
     tables = open_file(place.path, place.name)
     if "test" in tables:
@@ -389,7 +121,7 @@ def documents_in(
             yield from texts_of(place.table, column, found.problems)
         elif place.path is not None:
             with _unpacked(place.path, place.name, scratch) as path:
-                if _ending(place.path) in TABLES:
+                if ending_of(place.path) in TABLES:
                     yield from texts_of(_table(path, place), column, found.problems)
                 else:
                     yield from plain_documents(path, place.name, layout)
@@ -411,7 +143,7 @@ def _unpacked(path: Path, name: str, scratch: Path) -> Generator[Path]:
     if not _is_packed(path):
         yield path
         return
-    target = scratch / f"unpacked{_ending(path)}"
+    target = scratch / f"unpacked{ending_of(path)}"
     try:
         with _unpacking(name), gzip.open(path, "rb") as packed, target.open("wb") as plain:
             shutil.copyfileobj(packed, plain, 1 << 20)

@@ -18,7 +18,7 @@ from tinybert.config import CorpusSection
 from tinybert.console import Advance, progress
 from tinybert.corpus.batches import batches_of
 from tinybert.corpus.cleaning import clean, is_damaged
-from tinybert.corpus.documents import Found, Place, documents_in
+from tinybert.corpus.documents import documents_in
 from tinybert.corpus.duplicates import (
     Flags,
     Hashes,
@@ -28,6 +28,7 @@ from tinybert.corpus.duplicates import (
     signatures_of,
     text_hashes,
 )
+from tinybert.corpus.places import Found, Place
 from tinybert.corpus.plain_text import MAX_DOCUMENT_CHARS, too_long
 from tinybert.language import Language, detect_language
 from tinybert.sources.arrow import write_batches

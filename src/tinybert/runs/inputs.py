@@ -9,7 +9,7 @@ from itertools import chain
 from pathlib import Path
 from typing import cast
 
-from tinybert.corpus.documents import STDIN, files_below
+from tinybert.corpus.places import STDIN, files_below
 from tinybert.errors import RunError
 from tinybert.sources import is_bundled
 from tinybert.sources.readers import READERS

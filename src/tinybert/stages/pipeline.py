@@ -11,7 +11,7 @@ import datasets
 import transformers
 
 from tinybert.config import Recipe, given_settings, make_recipe, settings
-from tinybert.corpus.documents import is_pipe
+from tinybert.corpus.places import is_pipe
 from tinybert.errors import RecipeError, TinyBertError
 from tinybert.runs import Run, RunInProgress, digest_input, refuse_inside
 from tinybert.sources.locate import refuse_missing

@@ -471,7 +471,7 @@ def test_bundled_text_is_read_like_a_folder(tmp_path: Path, monkeypatch: pytest.
     write(tmp_path / "train.jsonl", as_lines(TEXTS[:30]))
     write(tmp_path / "validation.jsonl", as_lines(TEXTS[30:]))
     write(tmp_path / "LICENSE", "not text to learn from\n")
-    monkeypatch.setattr("tinybert.corpus.documents.fetch", lambda name: tmp_path)
+    monkeypatch.setattr("tinybert.corpus.places.fetch", lambda name: tmp_path)
     corpus = corpus_of("bundled:snippets")
     assert (corpus.source, corpus.counts["kept"]) == ("bundled:snippets", 40)
 

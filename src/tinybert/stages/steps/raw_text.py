@@ -18,7 +18,7 @@ from tinybert.config import Recipe, dump_recipe
 from tinybert.console import say, warn
 from tinybert.corpus.blocks import encode_blocks
 from tinybert.corpus.corpus import Corpus, load_corpus
-from tinybert.corpus.documents import forget_last_pipe, is_pipe
+from tinybert.corpus.places import forget_last_pipe, is_pipe
 from tinybert.data import Collator, lengths_of, sorted_by_length
 from tinybert.errors import RunError
 from tinybert.evaluation import BlocksEvaluator

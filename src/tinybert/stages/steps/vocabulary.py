@@ -14,7 +14,7 @@ from tinybert.config import CorpusSection
 from tinybert.console import progress, say, warn
 from tinybert.corpus.batches import stored_texts
 from tinybert.corpus.corpus import Corpus, load_corpus
-from tinybert.corpus.documents import is_pipe
+from tinybert.corpus.places import is_pipe
 from tinybert.corpus.wordpiece import Coverage, measure_coverage
 from tinybert.runs import digest_input, refuse_inside
 from tinybert.storage import Json, Output, keep_nothing
