@@ -3,6 +3,7 @@
 from tinybert.config.overrides import build_recipe, dump_recipe, load_recipe
 from tinybert.config.recipe import (
     GENERAL,
+    STAGES_AS_TASKS,
     AugmentSection,
     BenchSection,
     CorpusSection,
@@ -27,6 +28,7 @@ from tinybert.config.settings import (
 
 __all__ = [
     "GENERAL",
+    "STAGES_AS_TASKS",
     "AugmentSection",
     "BenchSection",
     "CorpusSection",

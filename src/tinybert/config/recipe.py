@@ -13,6 +13,8 @@ from typing import Literal, cast
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 GENERAL = "general"
+STAGES_AS_TASKS: Mapping[str, str] = {GENERAL: GENERAL}
+"""Tasks that a distillation may be asked for, but that are stages."""
 StageName = Literal[
     "tokenizer", "trim", "pretrain", "general", "augment", "finetune", "distill", "export", "bench"
 ]
@@ -336,12 +338,13 @@ class Recipe(Section):
 
     @model_validator(mode="before")
     @classmethod
-    def _general_is_a_stage(cls, tree: object) -> object:
+    def _stage_of_task(cls, tree: object) -> object:
         """Distillation on raw text may also be asked for as a task."""
         if not isinstance(tree, Mapping):
             return tree
         given = dict(cast(Mapping[str, object], tree))
-        if given.get("task") == GENERAL and given.get("stage", "distill") in ("distill", GENERAL):
+        stage = STAGES_AS_TASKS.get(str(given.get("task")))
+        if stage is not None and given.get("stage", "distill") in ("distill", stage):
             del given["task"]
-            given["stage"] = GENERAL
+            given["stage"] = stage
         return given

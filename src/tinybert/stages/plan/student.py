@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, cast
 
-from tinybert.config import GENERAL, Recipe
+from tinybert.config import Recipe
 from tinybert.errors import RecipeError, TinyBertError
 from tinybert.lookup import nearest
 from tinybert.models import EncoderInfo, Shape, describe, load_config, resolve_layer_map, resolve_shape
@@ -147,7 +147,7 @@ def taught_by_layers(student: str, teacher: TeacherPlan) -> Taught | None:
         return None
     said = Run(Path(student)).metrics
     size = (said.get("teacher_layers"), said.get("teacher_hidden_size"))
-    if said.get("task") != GENERAL or size != (teacher.info.num_hidden_layers, teacher.info.hidden_size):
+    if size != (teacher.info.num_hidden_layers, teacher.info.hidden_size):
         return None
     layers, by = tuple(cast(list[int], said["layer_map"])), str(said["teacher_path"])
     known = teacher.pretrained is not None and _same_model(by, teacher.pretrained)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tinybert.config import GENERAL, Recipe
+from tinybert.config import STAGES_AS_TASKS, Recipe
 from tinybert.data.windows import MIN_WINDOW
 from tinybert.errors import RecipeError
 from tinybert.lookup import nearest
@@ -57,7 +57,7 @@ def find_task(recipe: Recipe) -> Task:
     Raises:
         RecipeError: The task is unknown, does not allow this hard loss, or does not read a setting.
     """
-    if recipe.task == GENERAL:
+    if STAGES_AS_TASKS.get(recipe.task):
         raise RecipeError(
             "recipe", "task = 'general': raw text has no labels; only `tinybert distill` takes it"
         )
