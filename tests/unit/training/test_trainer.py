@@ -130,6 +130,21 @@ def test_the_model_ends_with_the_weights_of_its_best_epoch(tmp_path: Path) -> No
     assert float(last.classifier.bias.detach()[0]) > 5
 
 
+def test_less_is_better_where_the_evaluator_says_so(tmp_path: Path) -> None:
+    scores = iter([3.0, 1.0, 2.0])
+    weights: list[float] = []
+
+    class Note(TrainerCallback):
+        def on_evaluate(self, args, state, control, **kwargs) -> None:
+            weights.append(float(kwargs["model"].classifier.bias.detach()[0]))
+
+    evaluator = Says(lambda: {"perplexity": next(scores)}, "perplexity", greater_is_better=False)
+    model = easy.seeded_classifier(num_hidden_layers=2)
+    trained = run(tmp_path, model=model, num_epochs=3, evaluator=evaluator, callbacks=(Note(),))
+    assert (trained.best["epoch"], trained.best["val_perplexity"]) == (2, 1.0)
+    assert float(model.classifier.bias.detach()[0]) == weights[1] != weights[2]
+
+
 def test_early_stopping_counts_epochs_without_a_better_score(tmp_path: Path) -> None:
     trained = run(tmp_path, num_epochs=6, learning_rate=1e-9, early_stopping_patience=2)
     assert len(trained.history) == 3
