@@ -183,7 +183,14 @@ def distill(
     return cast(Run, _run(tree, data, overrides, out))
 
 
-def evaluate(run: str | Path | Run, data: Rows, *, split: str = "test", backend: str = "torch") -> Json:
+def evaluate(
+    run: str | Path | Run,
+    data: Rows,
+    *,
+    split: str = "test",
+    backend: str = "torch",
+    task: str | None = None,
+) -> Json:
     """Return a model's metrics on one split of some data.
 
     Args:
@@ -191,8 +198,9 @@ def evaluate(run: str | Path | Run, data: Rows, *, split: str = "test", backend:
         data: File, folder, hub name, ``bundled:movie-reviews``, a list of rows, or split → rows.
         split: train, validation or test.
         backend: torch, the checkpoint itself; or one of its exports, such as onnx-int8.
+        task: ``package.module:attr``, for a run of a task of your own; its code is run.
     """
-    return evaluate_split(_path(run), data, split=split, settings=DataSection(), backend=backend)
+    return evaluate_split(_path(run), data, split=split, settings=DataSection(), backend=backend, task=task)
 
 
 def export(
@@ -203,6 +211,7 @@ def export(
     data: Rows | None = None,
     min_kept: float | None = None,
     check: bool = False,
+    task: str | None = None,
 ) -> Made:
     """Write a run or a checkpoint for another runtime, and prove on real rows that it predicts the same.
 
@@ -214,15 +223,20 @@ def export(
         data: Rows to prove it on; those that the run was trained and validated on when not given.
         min_kept: Share of the checkpoint's metric that must be kept, for example 0.98.
         check: Export nothing; measure the exports that are there once more.
+        task: ``package.module:attr``, for a run of a task of your own; its code is run.
 
     Returns:
         The export's folder, ``.path``, and name → parity, ``.metrics``.
     """
     section = {"format": format, "precision": precision, "min_kept": min_kept, "check": check}
-    return cast(Made, _run({"stage": "export", "model": _path(run), "export": section}, data, overrides))
+    return cast(
+        Made, _run({"stage": "export", **_own(task), "model": _path(run), "export": section}, data, overrides)
+    )
 
 
-def predict(run: str | Path | Run, texts: Iterable[TextRow], *, backend: str = "auto") -> list[Prediction]:
+def predict(
+    run: str | Path | Run, texts: Iterable[TextRow], *, backend: str = "auto", task: str | None = None
+) -> list[Prediction]:
     """Return one prediction a text, in the order given.
 
     Args:
@@ -230,13 +244,14 @@ def predict(run: str | Path | Run, texts: Iterable[TextRow], *, backend: str = "
         texts: Texts or pairs; for named entities texts or lists of words; for questions
             ``(question, context)``, or mappings with these names.
         backend: auto (the export that is fastest here, or torch), torch, or another that was exported.
+        task: ``package.module:attr``, for a run of a task of your own; its code is run.
 
     Raises:
         DataError: A text is empty, or one text is given where a list of texts is expected.
     """
     if isinstance(texts, str):
         raise DataError("predict", "expected a list of texts; put the one text into brackets")
-    return Predictor(_path(run), backend=backend)(texts)
+    return Predictor(_path(run), backend=backend, task=task)(texts)
 
 
 def bench(
@@ -245,6 +260,7 @@ def bench(
     batch: Sequence[int] = (1, 32),
     data: Rows | None = None,
     out: str | Path | None = None,
+    task: str | None = None,
 ) -> Made:
     """Measure runs and all their exports side by side: score, latency, throughput, memory, size, start-up.
 
@@ -254,12 +270,13 @@ def bench(
         batch: Rows a batch.
         data: Rows; those that the first run was validated on when not given.
         out: Folder of bench.png, bench.html and bench.json; RUN/bench when not given.
+        task: ``package.module:attr``, for runs of a task of your own; its code is run.
 
     Returns:
         The folder, ``.path``, and what ``bench.json`` holds, ``.metrics``.
     """
     section = {"runs": [*map(_path, runs)], "against": [*map(_path, against)], "batch_sizes": list(batch)}
-    return cast(Made, _run({"stage": "bench", "bench": section}, data, (), out))
+    return cast(Made, _run({"stage": "bench", **_own(task), "bench": section}, data, (), out))
 
 
 def doctor(
@@ -288,6 +305,10 @@ def doctor(
 
 def _path(run: str | Path | Run) -> str:
     return str(run.path if isinstance(run, Run) else run)
+
+
+def _own(task: str | None) -> dict[str, str]:
+    return {} if task is None else {"task": task}
 
 
 def _name(path: str | Path | None) -> str | None:

@@ -329,7 +329,7 @@ CASES = (
     Case("RATING", RATING, rating_rows, "good good good good bab", "text", "stars on average"),
     Case("SHOUTS", SHOUTS, shout_rows, "bab lovely del awful", "said", "not a question"),
 )
-FAST = [*easy.FAST, "train.num_epochs=4"]
+FAST = [*easy.FAST, "train.num_epochs=8", "train.learning_rate=4e-3"]
 
 
 @pytest.fixture(scope="module", params=CASES, ids=lambda case: case.name)
@@ -427,7 +427,7 @@ def test_it_is_augmented(case: Case, data: Path, tmp_path: Path) -> None:
     label = case.task.format.label.names[0]
     for row in rows:
         assert sorted(row[case.column].split()) == sorted(originals[row["source_row"]][case.column].split())
-        assert row[label] is None or len(row[label]) == len(originals[row["source_row"]][label])
+        assert label not in row or sorted(row[label]) == sorted(originals[row["source_row"]][label])
 
 
 def test_the_doctor_looks_at_it(

@@ -17,6 +17,7 @@ def bench(
     data: str | None = None,
     columns: ColumnOptions = ColumnOptions(),
     out: Path | None = None,
+    task: str | None = None,
     output: OutputOptions = OutputOptions(),
 ) -> None:
     """Measure runs and all their exports side by side: score, latency, throughput, memory, size, start-up.
@@ -28,8 +29,9 @@ def bench(
         data: Rows, file or folder; those the first run was validated on when not given.
         columns: Columns of --data.
         out: Folder of bench.png, bench.html and bench.json; RUN/bench when not given.
+        task: package.module:attr, for runs of a task of your own; its code is run.
         output: What is printed.
     """
     sizes: list[object] = [int(size) if size.isdigit() else size for size in batch.split(",")]
     section = {"runs": list(runs), "against": against, "batch_sizes": sizes}
-    run(make_recipe("bench", data, columns, (), bench=section), out, output)
+    run(make_recipe("bench", data, columns, (), task=task, bench=section), out, output)

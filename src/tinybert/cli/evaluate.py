@@ -15,6 +15,7 @@ def evaluate(
     label: str | None = None,
     on_bad_row: OnBadRow = "stop",
     backend: str = "torch",
+    task: str | None = None,
     json: Flag = False,
 ) -> None:
     """Score a run or a checkpoint on a split.
@@ -28,6 +29,7 @@ def evaluate(
         label: Column of the label.
         on_bad_row: stop, or skip the rows that cannot be scored.
         backend: torch, the checkpoint itself; or one of its exports, such as onnx-int8.
+        task: package.module:attr, for a run of a task of your own; its code is run.
         json: Print JSON.
     """
     import json as json_module
@@ -38,7 +40,7 @@ def evaluate(
 
     quiet_libraries()
     settings = DataSection(text=text, text_pair=text_pair, label=label, on_bad_row=on_bad_row)
-    scores = evaluate_split(run, data, split=split, settings=settings, backend=backend)
+    scores = evaluate_split(run, data, split=split, settings=settings, backend=backend, task=task)
     if json:
         print(json_module.dumps(scores, indent=2, ensure_ascii=False))
         return

@@ -18,6 +18,7 @@ def export(
     columns: ColumnOptions = ColumnOptions(),
     min_kept: float | None = None,
     check: Flag = False,
+    task: str | None = None,
     output: OutputOptions = OutputOptions(),
 ) -> None:
     """Write a run or a checkpoint for another runtime, and prove on real rows that it predicts the same.
@@ -31,8 +32,9 @@ def export(
         columns: Columns of --data.
         min_kept: Share of the checkpoint's metric that must be kept, for example 0.98.
         check: Export nothing; measure the exports that are there once more.
+        task: package.module:attr, for a run of a task of your own; its code is run.
         output: What is printed.
     """
     section = {"format": format, "precision": precision, "min_kept": min_kept, "check": check}
-    recipe = make_recipe("export", data, columns, overrides, model=str(run), export=section)
+    recipe = make_recipe("export", data, columns, overrides, task=task, model=str(run), export=section)
     run_stage(recipe, None, output)

@@ -46,11 +46,13 @@ class Subject:
         name: Of the checkpoint, as people know it.
         path: Of the checkpoint.
         backend: What answers.
+        task: Name of the task, where it is one of the user's own.
     """
 
     name: str
     path: str
     backend: str
+    task: str | None = None
 
 
 @dataclass
@@ -84,11 +86,11 @@ class Measured:
     start_up_s: float = 0.0
 
 
-def subjects_of(path: str, *, name: str | None = None) -> list[Subject]:
+def subjects_of(path: str, *, name: str | None = None, task: str | None = None) -> list[Subject]:
     """Return a checkpoint in torch, fp32 and bf16, and all its exports whose runtime is here."""
     exports = [export.name for export in installed(exports_of(path))]
     shown = name or Path(path).name
-    return [Subject(shown, path, backend) for backend in ("torch", "torch-bf16", *exports)]
+    return [Subject(shown, path, backend, task) for backend in ("torch", "torch-bf16", *exports)]
 
 
 def measure_all(subjects: Sequence[Subject], rows: Dataset, *, batch_sizes: Sequence[int]) -> list[Measured]:
@@ -103,8 +105,12 @@ def measure_all(subjects: Sequence[Subject], rows: Dataset, *, batch_sizes: Sequ
         ModelError: A subject cannot be used.
     """
     say(f"loading {len(subjects)} models, {num_threads()} threads each")
-    labels = Predictor(subjects[0].path, backend="torch").labels  # others may have them in another order
-    predictors = [Predictor(subject.path, backend=subject.backend, labels=labels) for subject in subjects]
+    first, *others = subjects
+    predictors = [Predictor(first.path, backend=first.backend, task=first.task)]
+    labels = predictors[0].labels  # the others may have them in another order
+    predictors += [
+        Predictor(each.path, backend=each.backend, labels=labels, task=each.task) for each in others
+    ]
     lengths = [length for length in LENGTHS if length <= min(each.max_length for each in predictors)]
     found = [Measured(subject.name, subject.backend) for subject in subjects]
     given = predictors[0].task.format.rows_of(rows)
@@ -225,7 +231,7 @@ def footprint(subject: Subject, rows: Sequence[TextRow]) -> dict[str, float]:
     Raises:
         ModelError: The process failed.
     """
-    words = [subject.path, subject.backend, str(time.time())]
+    words = [subject.path, subject.backend, str(time.time()), *filter(None, [subject.task])]
     try:
         done = subprocess.run(  # noqa: S603 (this very program, no shell)
             [sys.executable, "-m", "tinybert.inference.footprint", *words],

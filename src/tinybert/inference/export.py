@@ -30,6 +30,7 @@ from tinybert.inference.parity import (
 from tinybert.inference.predictor import Columns, Predictor, padded
 from tinybert.models import load_classifier, load_config, load_tokenizer
 from tinybert.storage import OF_PARTIAL, Json, Output, clear, keep_nothing, write_json, write_text
+from tinybert.tasks import Task
 
 CALIBRATION_ROWS = 300
 NUM_LENGTHS = 16
@@ -58,6 +59,7 @@ def export_checkpoint(
     precision: Precision,
     proof: Proof,
     min_kept: float | None = None,
+    task: Task | None = None,
 ) -> Export:
     """Write ``PATH/exports/TO-PRECISION`` and prove it; nothing is left there that did not pass.
 
@@ -70,6 +72,7 @@ def export_checkpoint(
         precision: Of the matrices.
         proof: Rows.
         min_kept: Share of the checkpoint's metric that must be kept, instead of the written tolerance.
+        task: What the checkpoint was trained for, where that is a task of the user's own.
 
     Returns:
         The export.
@@ -92,7 +95,7 @@ def export_checkpoint(
     )
     with output:
         say(f"{name}: the checkpoint predicts {len(proof.rows):,} rows ({proof.name})")
-        own = Predictor(path, backend="torch")
+        own = Predictor(path, backend="torch", task=task)
         reference = reference_of(own, proof.rows)
         job = ExportJob(
             Graph(load_classifier(path), own.tokenizer),
@@ -107,7 +110,7 @@ def export_checkpoint(
         for in_full in range(len(IN_FULL) if precision == "int8" and backend.mixes else 1):
             say(f"{name}: writing{f', {IN_FULL[in_full]} in fp32' if in_full else ''}")
             _write(backend, replace(job, in_full=in_full), path, to=to, lengths=lengths)
-            parity = measure(reference, Predictor(output.path))
+            parity = measure(reference, Predictor(output.path, task=own.task))
             failures = parity.failures(allowed)
             if not failures:
                 output.commit(_proved(output.path, parity, allowed, proof=proof.name))
@@ -119,18 +122,19 @@ def export_checkpoint(
         raise ModelError(f"{path}, export {name}", [*tried, _fix(precision)])
 
 
-def write_unproved(path: Path, to: str, precision: Precision) -> Path:
+def write_unproved(path: Path, to: str, precision: Precision, *, task: Task) -> Path:
     """Write an export of random weights, to measure what it costs, and return its folder; it has no parity.
 
     Args:
         path: A checkpoint.
         to: ``onnx``, ``openvino`` or ``litert``.
         precision: Of the matrices.
+        task: What the checkpoint is for.
     """
     backend = check_format(to, precision)
     folder = path / EXPORTS / full_name(to, precision)
     folder.mkdir(parents=True)
-    own = Predictor(path, backend="torch")
+    own = Predictor(path, backend="torch", task=task)
     graph = Graph(load_classifier(path), own.tokenizer)
     batch = random_tokens([own.max_length], vocab_size=own.config.vocab_size)
     with tempfile.TemporaryDirectory(dir=path) as work:
@@ -139,17 +143,19 @@ def write_unproved(path: Path, to: str, precision: Precision) -> Path:
     return folder
 
 
-def check_export(export: Export, proof: Proof, *, min_kept: float | None = None) -> Parity:
+def check_export(
+    export: Export, proof: Proof, *, min_kept: float | None = None, task: Task | None = None
+) -> Parity:
     """Measure an export that is there once more, damaged or not.
 
     Raises:
         ModelError: It is past the tolerance, or not what it was when it was made.
     """
     assert export.checkpoint is not None
-    reference = reference_of(Predictor(export.checkpoint, backend="torch"), proof.rows)
+    reference = reference_of(Predictor(export.checkpoint, backend="torch", task=task), proof.rows)
     problems = [f"since the export {line}" for line in export.changes()]
     try:
-        parity = measure(reference, Predictor(export.folder, check=False))
+        parity = measure(reference, Predictor(export.folder, check=False, task=task))
     except ModelError as error:
         raise ModelError(str(export.folder), [*problems, *error.problems, _again(export)]) from error
     problems += parity.failures(tolerance_of(export.precision, min_kept))

@@ -1,6 +1,7 @@
 """What one model costs a process of its own: seconds until its first answer, and memory.
 
-``python -m tinybert.inference.footprint PATH BACKEND BEGUN`` reads rows as JSON, prints what it took as JSON.
+``python -m tinybert.inference.footprint PATH BACKEND BEGUN [TASK]`` reads rows as JSON and prints
+what it took as JSON.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ def main() -> None:
     from tinybert.inference.predictor import Predictor
 
     before = process.memory_info().rss
-    predictor = Predictor(sys.argv[1], backend=sys.argv[2])
+    predictor = Predictor(sys.argv[1], backend=sys.argv[2], task=next(iter(sys.argv[4:]), None))
     predictor([_given(rows[0])])
     start_up_s = time.time() - float(sys.argv[3])  # the system's own figure may be a second off
     predictor([_given(row) for row in rows])

@@ -17,7 +17,6 @@ from datasets import Dataset
 
 from tinybert.config import GENERAL, Recipe, with_settings
 from tinybert.console import say
-from tinybert.data import TextData
 from tinybert.errors import BudgetError, ModelError, RecipeError
 from tinybert.evaluation.report import plain_table
 from tinybert.inference.backends import parse_backend
@@ -115,7 +114,10 @@ class _Search:
 
     def __init__(self, folder: SearchFolder, rows: object) -> None:
         self.folder, self.recipe, self.budget, self.rows = folder, folder.recipe, folder.budget, rows
-        self.data = _read(folder.recipe, rows, folder.path)
+        self.task = _plan(folder.recipe).task
+        self.data = load_rows(
+            rows, folder.recipe, self.task, work_dir=folder.path / "rows", allow_unlabelled=True
+        )
 
     def table(self, names: Sequence[str], *, dry_run: bool) -> list[Candidate]:
         """Measure all shapes and return them with their verdicts.
@@ -170,7 +172,7 @@ class _Search:
         run = cast(Run, run_recipe(recipe, self.folder.student(candidate.shape), source=self.rows))
         if problem := self._export_problem(run, candidate.engine):
             return replace(candidate, verdict=f"not exported: {problem}")
-        predictor = Predictor(run.path, backend=candidate.engine, labels=self.data.labels)
+        predictor = Predictor(run.path, backend=candidate.engine, labels=self.data.labels, task=self.task)
         score, teacher = _scores(predictor, run, _labelled(self.data.splits["validation"]))
         trained = replace(
             candidate,
@@ -188,7 +190,14 @@ class _Search:
         if backend == "torch":
             return ""
         try:
-            export(run.path, format=backend, precision=precision, data=data, settings=self.recipe.data)
+            export(
+                run.path,
+                format=backend,
+                precision=precision,
+                data=data,
+                settings=self.recipe.data,
+                task=self.task,
+            )
         except ModelError as error:
             return error.problems[0]
         return ""
@@ -208,7 +217,7 @@ class _Search:
         winner, out = table[place], self.folder.target
         run = Run(self.folder.student(winner.shape))
         split, rows = labelled_evaluation_split(self.data)
-        predictor = Predictor(run.path, backend=winner.engine, labels=self.data.labels)
+        predictor = Predictor(run.path, backend=winner.engine, labels=self.data.labels, task=self.task)
         score, teacher = _scores(predictor, run, rows)
         share = score / teacher if teacher > 0 else 0.0
         table[place] = replace(winner, test_retention=share)
@@ -227,15 +236,12 @@ class _Search:
         return Run(out)
 
 
-def _read(recipe: Recipe, rows: object, folder: Path) -> TextData:
-    task = _plan(recipe).task
-    return load_rows(rows, recipe, task, work_dir=folder / "rows", allow_unlabelled=True)
-
-
 def _scores(predictor: Predictor, run: Run, rows: Dataset) -> tuple[float, float]:
     """Return a student's score and its teacher's on the same rows."""
     path = str(run.recipe.teacher.path)
-    teacher = Predictor(path, backend="torch", max_length=predictor.max_length, labels=predictor.labels)
+    teacher = Predictor(
+        path, backend="torch", max_length=predictor.max_length, labels=predictor.labels, task=predictor.task
+    )
     return score_of(predictor, rows), score_of(teacher, rows)
 
 

@@ -89,7 +89,7 @@ STAGES: dict[str, Stage] = {
     ),
     "export": Stage(
         "export",
-        reads=("model", *COLUMNS, "export"),
+        reads=("task", "model", *COLUMNS, "export"),
         plan=export.plan_export,
         run=export.run_export,
         makes_run=False,
@@ -98,7 +98,7 @@ STAGES: dict[str, Stage] = {
     ),
     "bench": Stage(
         "bench",
-        reads=(*COLUMNS, "bench"),
+        reads=("task", *COLUMNS, "bench"),
         plan=bench.plan_bench,
         run=bench.bench,
         makes_run=False,

@@ -16,7 +16,7 @@ from tinybert.runs import environment
 from tinybert.stages.export import proof_rows
 from tinybert.stages.stage import Made
 from tinybert.storage import Json
-from tinybert.tasks import Task, task_of_config
+from tinybert.tasks import Task, own_task, task_of_config
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,10 @@ class BenchPlan:
 
     def describe(self) -> str:
         """Return what is compared, and the recipe as it would be run."""
-        subjects = [f"# {subject.name}: {subject.backend}\n" for subject in subjects_of_all(self.paths)]
+        subjects = [
+            f"# {subject.name}: {subject.backend}\n"
+            for subject in subjects_of_all(self.paths, self.recipe.task)
+        ]
         return "".join(subjects) + dump_recipe(self.recipe)
 
 
@@ -61,7 +64,7 @@ def plan_bench(recipe: Recipe) -> BenchPlan:
     if any(size < 1 for size in section.batch_sizes):
         raise RecipeError("recipe", f"bench.batch_sizes = {section.batch_sizes}: a batch has 1 row or more")
     paths = (*section.runs, *section.against)
-    tasks = {path: task_of_config(load_config(path)) for path in paths}
+    tasks = {path: task_of_config(load_config(path), named=own_task(recipe.task)) for path in paths}
     if len({task.name for task in tasks.values()}) > 1:
         listed = ", ".join(f"{path}: {task.name}" for path, task in tasks.items())
         raise ModelError("bench", f"the models have different tasks, and no common score ({listed})")
@@ -82,20 +85,24 @@ def bench(plan: BenchPlan, out: Path, source: object) -> Made:
     Raises:
         TinyBertError: A model, or the rows, cannot be used.
     """
-    proof = proof_rows(Path(plan.paths[0]), source, plan.recipe.data)
-    found = measure_all(subjects_of_all(plan.paths), proof.rows, batch_sizes=plan.recipe.bench.batch_sizes)
+    proof = proof_rows(Path(plan.paths[0]), source, plan.recipe.data, task=plan.task)
+    found = measure_all(
+        subjects_of_all(plan.paths, plan.recipe.task),
+        proof.rows,
+        batch_sizes=plan.recipe.bench.batch_sizes,
+    )
     metric = f"{plan.task.main_metric} ({proof.name}, {len(proof.rows):,} rows)"
     metadata: Json = {"threads": num_threads(), "processor": processor_name(), **environment()}
     write_bench(out, found, metric=metric, metadata=metadata)
     return Made(out, {"metric": metric, **metadata, "models": [asdict(each) for each in found]})
 
 
-def subjects_of_all(paths: Sequence[str]) -> list[Subject]:
+def subjects_of_all(paths: Sequence[str], task: str) -> list[Subject]:
     """Return all models' points; where two folders have one name, the folder above says which is meant."""
-    return [subject for path in dict.fromkeys(paths) for subject in _subjects(path, paths)]
+    return [subject for path in dict.fromkeys(paths) for subject in _subjects(path, paths, own_task(task))]
 
 
-def _subjects(path: str, paths: Sequence[str]) -> list[Subject]:
+def _subjects(path: str, paths: Sequence[str], task: str | None) -> list[Subject]:
     name = Path(path).name
     twice = sum(Path(other).name == name for other in dict.fromkeys(paths)) > 1
-    return subjects_of(path, name=f"{Path(path).parent.name}/{name}" if twice else name)
+    return subjects_of(path, name=f"{Path(path).parent.name}/{name}" if twice else name, task=task)

@@ -16,7 +16,13 @@ from tinybert.storage import Json
 
 
 def evaluate_split(
-    run: str, source: object, *, split: str, settings: DataSection, backend: str = "torch"
+    run: str,
+    source: object,
+    *,
+    split: str,
+    settings: DataSection,
+    backend: str = "torch",
+    task: str | None = None,
 ) -> Json:
     """Return a model's metrics on one split; where rows of it stand in train too, also without those.
 
@@ -29,6 +35,7 @@ def evaluate_split(
         split: train, validation or test.
         settings: Columns and what to do with bad rows.
         backend: What predicts: the checkpoint itself, or one of its exports.
+        task: The ``package.module:attr`` of a model that was trained for a task of your own.
 
     Raises:
         RecipeError: There is no such split.
@@ -38,7 +45,7 @@ def evaluate_split(
     if split not in SPLIT_ORDER:
         allowed = ", ".join(SPLIT_ORDER)
         raise RecipeError("split", f"{split!r}: unknown{nearest(split, SPLIT_ORDER)} (allowed: {allowed})")
-    predictor = Predictor(run, backend=backend)
+    predictor = Predictor(run, backend=backend, task=task)
     data = load(
         source,  # pyright: ignore[reportArgumentType]
         settings=settings,

@@ -27,6 +27,7 @@ from tinybert.models import load_config
 from tinybert.runs import Run, is_run
 from tinybert.sources.bundled import is_bundled
 from tinybert.stages.stage import Made
+from tinybert.tasks import Task, own_task, task_of_config
 
 PROOF_ROWS = 2000
 
@@ -38,10 +39,12 @@ class ExportPlan:
     Attributes:
         recipe: The recipe.
         folder: The checkpoint's.
+        task: What the checkpoint was trained for.
     """
 
     recipe: Recipe
     folder: Path
+    task: Task
 
     @property
     def place(self) -> Path:
@@ -71,7 +74,8 @@ def plan_export(recipe: Recipe) -> ExportPlan:
     if not section.check:
         check_format(section.format, section.precision)
         check_family(load_config(folder))
-    return ExportPlan(recipe, folder)
+    task = task_of_config(load_config(folder), named=own_task(recipe.task))
+    return ExportPlan(recipe, folder, task)
 
 
 def run_export(plan: ExportPlan, out: Path, source: object) -> Made:
@@ -92,7 +96,9 @@ def run_export(plan: ExportPlan, out: Path, source: object) -> Made:
         raise RecipeError("--out", f"{out}: an export goes to {plan.place}; leave --out out")
     section, columns = plan.recipe.export, plan.recipe.data
     if section.check:
-        found = check_exports(plan.folder, data=source, settings=columns, min_kept=section.min_kept)
+        found = check_exports(
+            plan.folder, data=source, settings=columns, min_kept=section.min_kept, task=plan.task
+        )
     else:
         made = export(
             plan.folder,
@@ -101,6 +107,7 @@ def run_export(plan: ExportPlan, out: Path, source: object) -> Made:
             data=source,
             settings=columns,
             min_kept=section.min_kept,
+            task=plan.task,
         )
         found = {made.name: parity_of(made)}
     return Made(out, {name: asdict(parity) for name, parity in found.items()})
@@ -114,6 +121,7 @@ def export(
     data: object = None,
     settings: DataSection | None = None,
     min_kept: float | None = None,
+    task: Task | None = None,
 ) -> Export:
     """Export a run or a checkpoint; one that is there and still fits is left alone.
 
@@ -124,6 +132,7 @@ def export(
         data: Rows to prove it on; those that the run was trained and validated on when None.
         settings: Columns of ``data``.
         min_kept: Share of the checkpoint's metric that must be kept, instead of the written tolerance.
+        task: What the checkpoint was trained for, where that is a task of the user's own.
 
     Raises:
         TinyBertError: What cannot be exported, or predicts otherwise than the checkpoint.
@@ -137,8 +146,8 @@ def export(
     if there is not None and not there.changes() and not parity_of(there).failures(allowed):
         say(f"{there.folder} is there already, made from these weights: nothing to do")
         return there
-    proof = proof_rows(path, data, settings)
-    return export_checkpoint(path, to=format, precision=precision, proof=proof, min_kept=min_kept)
+    proof = proof_rows(path, data, settings, task=task)
+    return export_checkpoint(path, to=format, precision=precision, proof=proof, min_kept=min_kept, task=task)
 
 
 def known_export(folder: Path) -> Export | None:
@@ -156,6 +165,7 @@ def check_exports(
     data: object = None,
     settings: DataSection | None = None,
     min_kept: float | None = None,
+    task: Task | None = None,
 ) -> dict[str, Parity]:
     """Measure all exports of a checkpoint once more; return name → parity.
 
@@ -166,12 +176,12 @@ def check_exports(
     exports = exports_of(path)
     if not exports:
         raise ModelError(str(path), f"has no exports to check; make one: tinybert export {path}")
-    proof = proof_rows(path, data, settings)
+    proof = proof_rows(path, data, settings, task=task)
     found: dict[str, Parity] = {}
     problems: list[str] = []
     for each in exports:
         try:
-            found[each.name] = check_export(each, proof, min_kept=min_kept)
+            found[each.name] = check_export(each, proof, min_kept=min_kept, task=task)
         except ModelError as error:
             problems += [f"{each.name}: {problem}" for problem in error.problems]
     if problems:
@@ -194,7 +204,7 @@ def checkpoint_folder(run: str | Path) -> Path:
     return path
 
 
-def proof_rows(path: Path, data: object, settings: DataSection | None) -> Proof:
+def proof_rows(path: Path, data: object, settings: DataSection | None, *, task: Task | None = None) -> Proof:
     """Return the rows to calibrate on and those to compare on, from a run's own data or from other data.
 
     Of the run's own data, and of a folder with splits, training rows calibrate and validation rows prove. A
@@ -204,7 +214,7 @@ def proof_rows(path: Path, data: object, settings: DataSection | None) -> Proof:
         RecipeError: There is neither.
         DataError: They cannot be read.
     """
-    known = Predictor(path, backend="torch")
+    known = Predictor(path, backend="torch", task=task)
     if data is None:
         recipe = Run(path).recipe if is_run(path) else None
         if recipe is None or recipe.data.path is None:

@@ -46,6 +46,11 @@ def find_task(name: str | Task) -> Task:
     return found
 
 
+def own_task(name: str) -> str | None:
+    """Return the name of a task of the user's own; None for a built-in one, which a checkpoint knows."""
+    return None if name in BUILTIN else name
+
+
 def notes_of(config: PreTrainedConfig) -> dict[str, object]:
     """Return what a run of ours keeps in its model's config; empty for any other checkpoint."""
     notes = getattr(config, NOTES, None)
@@ -64,8 +69,12 @@ def task_of_config(config: PreTrainedConfig, *, named: str | Task | None = None)
         ModelError: No task has such a model, or it is one of the user's own and is not named.
         RecipeError: There is no task of this name.
     """
+    head = head_of(config) or SEQUENCE
     if named is not None:
-        return find_task(named)
+        task = find_task(named)
+        if task.head != head:
+            raise ModelError("config.json", f"the model has not the head of the task {task.name}")
+        return task
     own = notes_of(config).get("task")
     if own is not None:
         raise ModelError(
@@ -73,7 +82,7 @@ def task_of_config(config: PreTrainedConfig, *, named: str | Task | None = None)
             f"was trained for the task {own}, code of its own; to run that: --task {own}",
         )
     for task in BUILTIN.values():
-        if task.head == (head_of(config) or SEQUENCE) and task.matches(config):
+        if task.head == head and task.matches(config):
             return task
     allowed = ", ".join(task.problem_type for task in BUILTIN.values() if task.problem_type)
     raise ModelError("config.json", f"problem_type = {config.problem_type!r}; allowed: {allowed}")
@@ -95,5 +104,6 @@ __all__ = [
     "TextPrediction",
     "find_task",
     "notes_of",
+    "own_task",
     "task_of_config",
 ]
