@@ -89,9 +89,9 @@ def test_a_long_text_and_bad_rows_are_told(
     said = capsys.readouterr().err
     assert "line 2, text: ''; give a text that is not empty" in said
     assert "1 of 3 rows have no prediction, they are in" in said
-    assert "1 texts were cut to" in said
+    assert "1 texts were truncated to" in said
     call("predict", run, "good " * 1000, "--backend", "torch")
-    assert "1 texts were cut to" in capsys.readouterr().err
+    assert "1 texts were truncated to" in capsys.readouterr().err
 
 
 def words_of(run: Path, source: Path, target: Path) -> list[str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NoReturn, get_args
 
 import pytest
-from tests import easy
+from tests import easy, tokens
 
 from tinybert.config import Recipe, build_recipe, dump_recipe, settings
 from tinybert.config.recipe import Section, StageName
@@ -17,6 +17,7 @@ from tinybert.errors import ModelError, TinyBertError
 from tinybert.stages import STAGES
 from tinybert.stages.pipeline import run_recipe
 from tinybert.stages.stage import is_below
+from tinybert.tasks import BUILTIN as TASKS
 
 Read = set[str]
 
@@ -92,6 +93,9 @@ def recipes_of(folder: Path, encoder: Path, teacher: Path) -> Iterator[Recipe]:
     masked = "distill.losses={hidden_state_mse: 1, masked_lm: 1}"
     yield build_recipe({**text, **general}, [*steps, *easy.NARROW_STUDENT, masked])
     yield build_recipe({**rows, "stage": "finetune", "model": str(encoder)}, fast)
+    entities = tokens.make_splits(tokens.make_entity_rows, train=32)
+    tags = {"data": {"path": str(easy.write_splits(folder / "tags", entities))}, "task": "ner"}
+    yield build_recipe({**tags, "stage": "finetune", "model": str(encoder)}, fast)
     yield build_recipe({**rows, "teacher": {"path": str(encoder)}}, [*easy.TINY_STUDENT, *fast, *two])
     yield build_recipe(taught, [*easy.TINY_STUDENT, *fast, *copies])
     yield build_recipe({**taught, "stage": "augment"}, [*copies, "augment.processes=1"])
@@ -119,6 +123,8 @@ def test_every_stage_reads_what_it_says_that_it_reads(
         with suppress(TinyBertError):
             run_recipe(recipe, out)
         seen.setdefault(stage, set()).update(read)
+    of_tasks = {f"data.{name}" for task in TASKS.values() for name in task.format.settings}
+    assert all(key_of(name) in seen["finetune"] for name in of_tasks)  # where the task reads them
     for name, stage in STAGES.items():
-        said = [each for each in settings(Recipe()) if is_below(each, stage.reads)]
+        said = [each for each in settings(Recipe()) if is_below(each, stage.reads) and each not in of_tasks]
         assert [each for each in said if key_of(each) not in seen[name]] == [], name
