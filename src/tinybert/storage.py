@@ -232,7 +232,8 @@ class Output:
         Raises:
             RunError: Something else has the final name.
         """
-        if self.replaces or not self.target.exists() or (self.file is None and _is_empty(self.target)):
+        is_empty = self.file is None and self.target.is_dir() and not any(self.target.iterdir())
+        if self.replaces or is_empty or not self.target.exists():
             return False
         try:
             known = self.known(is_finished=True)
@@ -358,10 +359,6 @@ class Output:
         if self._held is not None:
             self._held.close()
             self._held = None
-
-
-def _is_empty(folder: Path) -> bool:
-    return folder.is_dir() and not any(folder.iterdir())
 
 
 def _listed(names: Iterable[str]) -> str:

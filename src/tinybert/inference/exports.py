@@ -26,8 +26,6 @@ SETTINGS = (
 )
 """Files besides the weights that a checkpoint's predictions depend on, where they are there."""
 
-BLOCK_BYTES = 1 << 20
-
 
 @dataclass(frozen=True)
 class Export:
@@ -164,8 +162,5 @@ def _differences(folder: Path, kept: dict[str, str]) -> list[tuple[str, str]]:
 
 
 def _sha256(file: Path) -> str:
-    digest = hashlib.sha256()
     with file.open("rb") as stream:
-        while block := stream.read(BLOCK_BYTES):
-            digest.update(block)
-    return digest.hexdigest()
+        return hashlib.file_digest(stream, "sha256").hexdigest()

