@@ -121,7 +121,6 @@ def rating_metrics(logits: np.ndarray, gold: np.ndarray) -> dict[str, float]:
 RATING = Task(
     name="rating",
     format=RatedRows(),
-    matches=lambda config: False,
     problem_type="multi_label_classification",
     main_metric="exact",
     hard_losses={"binary_cross_entropy": binary_cross_entropy},
@@ -275,7 +274,6 @@ SHOUTS = Task(
     name="shouts",
     format=ShoutRows(),
     head=TOKEN,
-    matches=lambda config: False,
     main_metric="words_right",
     hard_losses={"cross_entropy": cross_entropy},
     soft_losses=("kl_divergence",),

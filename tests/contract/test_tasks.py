@@ -1,6 +1,8 @@
 """What every line of ``tasks.BUILTIN`` keeps to. A new line is tested the day it is added."""
 
 import dataclasses
+import math
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -14,75 +16,113 @@ from tinybert.models.head import HEADS
 from tinybert.tasks import BUILTIN, Entities, FoundAnswer, TextPrediction
 
 EVERY = pytest.mark.parametrize("name", BUILTIN)
-NAMES = {
-    "classification": ("bad", "fair", "good"),
-    "multilabel": ("bad", "fair", "good"),
-    "regression": (),
-    "ner": ("O", "B-LOC", "I-LOC"),
-    "qa": ("start", "end"),
-}
-GOLD = {
-    "classification": [0, 1, 2],
-    "multilabel": [[1.0, 0.0, 0.0], [0.0, 1.0, 1.0], [0.0, 0.0, 0.0]],
-    "regression": [0.5, -1.0, 2.0],
-    "ner": [[1, 2, 0], [0, 1, 1], [0, 0, 0]],
-    "qa": [[[0, 3]], [[2, 3]], [[4, 5]]],
-}
-DECODED = {
-    "classification": ["bad", "fair", "good"],
-    "multilabel": [["bad"], ["fair", "good"], []],
-    "regression": [None, None, None],
-    "ner": [[(0, 3)], [(2, 3), (4, 5)], []],
-    "qa": [(0, 3), (2, 3), (4, 5)],
-}
-# three texts of three words of one letter; a window is a special token, the words, a special token
-PLACES = {"ner": 0, "qa": 2}  # a question of one letter and a separator stand before the context
 WORDS = [-1, 0, 1, 2, -1]
+# three texts of three words of one letter; a window is a special token, the words, a special token
+
+
+def as_classes(gold, size):
+    return size * (2 * np.eye(3)[gold] - 1)
+
+
+def as_yes_or_no(gold, size):
+    return size * (2 * np.array(gold) - 1)
+
+
+def as_numbers(gold, size):
+    return np.array(gold)[:, None]
+
+
+def as_tags(gold, size):
+    return size * (2 * np.eye(3)[[[0, *tags, 0] for tags in gold]] - 1)
+
+
+def as_ends(gold, size):
+    scores = np.zeros((3, 5, 2))
+    for row, [(start, end)] in enumerate(gold):
+        scores[row, 1 + start // 2, 0] = scores[row, 1 + (end - 1) // 2, 1] = size
+    return scores
+
+
+NO_NAMES = LabelScheme()
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """Three rows: their gold labels, what a row without has, and the scores of a model that is right."""
+
+    gold: list[object]
+    decoded: list[object]
+    scores: Callable[[list[object], float], np.ndarray]
+    unlabelled: object = None
+    scheme: LabelScheme = NO_NAMES
+    place: int = 0  # of the first word in its text: a question of one letter and a separator stand before
+    labels: Callable[[list[object]], list[object]] = list
+
+
+CLASSES = LabelScheme(("bad", "fair", "good"))
+CASES = {
+    "classification": Case(
+        gold=[0, 1, 2],
+        decoded=["bad", "fair", "good"],
+        scores=as_classes,
+        unlabelled=-100,
+        scheme=CLASSES,
+    ),
+    "multilabel": Case(
+        gold=[[1.0, 0.0, 0.0], [0.0, 1.0, 1.0], [0.0, 0.0, 0.0]],
+        decoded=[["bad"], ["fair", "good"], []],
+        scores=as_yes_or_no,
+        unlabelled=[math.nan] * 3,
+        scheme=CLASSES,
+    ),
+    "regression": Case(gold=[0.5, -1.0, 2.0], decoded=[None] * 3, scores=as_numbers, unlabelled=math.nan),
+    "ner": Case(
+        gold=[[1, 2, 0], [0, 1, 1], [0, 0, 0]],
+        decoded=[[(0, 3)], [(2, 3), (4, 5)], []],
+        scores=as_tags,
+        scheme=LabelScheme(("O", "B-LOC", "I-LOC")),
+        labels=lambda gold: [[-100, *tags, -100] for tags in gold],
+    ),
+    "qa": Case(
+        gold=[[[0, 3]], [[2, 3]], [[4, 5]]],
+        decoded=[(0, 3), (2, 3), (4, 5)],
+        scores=as_ends,
+        scheme=LabelScheme(("start", "end"), by_position=True),
+        place=2,
+        labels=lambda gold: [[1 + start // 2, 1 + (end - 1) // 2] for [(start, end)] in gold],
+    ),
+}
 
 
 def scheme_of(task):
-    return LabelScheme(NAMES[task.name], by_position=task.name == "qa")
+    return CASES[task.name].scheme
 
 
 def gold_of(task):
-    gold = GOLD[task.name]
-    return gold if task.name in PLACES else np.array(gold)
+    gold = CASES[task.name].gold
+    return gold if task.format.windowed else np.array(gold)
 
 
 def unlabelled(task):
-    if task.name in PLACES:
-        return [None] * 3
-    return np.full_like(gold_of(task), -100 if task.name == "classification" else np.nan)
+    rows = [CASES[task.name].unlabelled] * 3
+    return rows if task.format.windowed else np.array(rows)
 
 
 def right_scores(task, size=9.0):
     """Scores of a model that is right and sure of it: (3, C), or (3, L, C)."""
-    gold = GOLD[task.name]
-    if task.name == "regression":
-        return np.array(gold)[:, None]
-    if task.name == "ner":
-        return size * (2 * np.eye(3)[[[0, *tags, 0] for tags in gold]] - 1)
-    if task.name == "qa":
-        scores = np.zeros((3, 5, 2))
-        for row, [(start, end)] in enumerate(gold):
-            scores[row, 1 + start // 2, 0] = scores[row, 1 + (end - 1) // 2, 1] = size
-        return scores
-    return size * (2 * (np.eye(3)[gold] if task.name == "classification" else np.array(gold)) - 1)
+    case = CASES[task.name]
+    return case.scores(case.gold, size)
 
 
 def rows_of(task, count=3):
-    if task.name == "ner":
-        return {
-            "text": ["a b c"] * count,
-            "word_starts": [[0, 2, 4]] * count,
-            "word_ends": [[1, 3, 5]] * count,
-        }
+    words = {"word_starts": [[0, 2, 4]] * count, "word_ends": [[1, 3, 5]] * count}
+    if task.format.text_pair is None:
+        return {"text": ["a b c"] * count, **words}
     return {"text": ["?"] * count, "text_pair": ["a b c"] * count}
 
 
 def features_of(task, count=3):
-    shift = PLACES.get(task.name, 0)
-    places = [0 + shift, 2 + shift, 4 + shift]
+    places = [CASES[task.name].place + word for word in (0, 2, 4)]
     return {
         "example": list(range(count)),
         "words": [WORDS] * count,
@@ -100,11 +140,7 @@ def outputs_of(task, scores):
 
 def batch_of(task):
     mask = torch.ones(3, 5, dtype=torch.int64)
-    labels = gold_of(task)
-    if task.name == "ner":
-        labels = [[-100, *tags, -100] for tags in labels]
-    if task.name == "qa":
-        labels = [[1 + start // 2, 1 + (end - 1) // 2] for [(start, end)] in labels]
+    labels = CASES[task.name].labels(CASES[task.name].gold)
     return {
         "labels": torch.tensor(np.array(labels)),
         "words": torch.tensor([WORDS] * 3),
@@ -129,7 +165,8 @@ def test_transformers_knows_what_it_names(name):
 
 
 def test_no_two_tasks_claim_one_head_and_problem_type():
-    claims = [(task.head.class_ending, task.problem_type) for task in BUILTIN.values()]
+    known = [task for task in BUILTIN.values() if task.matches is not None]
+    claims = [(task.head.class_ending, task.problem_type) for task in known]
     assert len(set(claims)) == len(claims)
 
 
@@ -175,7 +212,7 @@ def test_decode_gives_one_answer_a_row(name, dtype):
     task = BUILTIN[name]
     scheme = scheme_of(task)
     answers = task.decode(outputs_of(task, right_scores(task).astype(dtype)), scheme)
-    assert [said(answer) for answer in answers] == DECODED[task.name]
+    assert [said(answer) for answer in answers] == CASES[task.name].decoded
     for answer in answers:
         if isinstance(answer, TextPrediction):
             assert tuple(answer.scores) == scheme.names
@@ -221,8 +258,7 @@ def test_the_main_metric_falls_with_a_wrong_answer(name):
 def test_metrics_leave_unlabelled_rows_out(name):
     task = BUILTIN[name]
     gold, scores = gold_of(task), right_scores(task)
-    windowed = task.name in PLACES
-    joined = [*gold, *unlabelled(task)] if windowed else np.concatenate([gold, unlabelled(task)])
+    joined = [*gold, *unlabelled(task)] if task.format.windowed else np.concatenate([gold, unlabelled(task)])
     found = task.metrics(outputs_of(task, np.concatenate([scores, -scores])), joined)
     assert found == pytest.approx(task.metrics(outputs_of(task, scores), gold))
 
@@ -239,7 +275,7 @@ def test_metrics_of_an_unlabelled_split_are_refused(name):
 def test_scores_that_are_no_numbers_are_never_an_answer(name, bad):
     task = BUILTIN[name]
     scores = right_scores(task)
-    scores[1, 1 if task.name in PLACES else 0] = bad
+    scores[1, 1 if task.format.windowed else 0] = bad
 
     def decode():
         return task.decode(outputs_of(task, scores), scheme_of(task))

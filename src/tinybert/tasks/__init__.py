@@ -76,13 +76,15 @@ def task_of_config(config: PreTrainedConfig, *, named: str | Task | None = None)
             raise ModelError("config.json", f"the model has not the head of the task {task.name}")
         return task
     own = notes_of(config).get("task")
+    if own in BUILTIN:
+        return BUILTIN[cast(str, own)]
     if own is not None:
         raise ModelError(
             "config.json",
             f"was trained for the task {own}, code of its own; to run that: --task {own}",
         )
     for task in BUILTIN.values():
-        if task.head == head and task.matches(config):
+        if task.head == head and task.matches is not None and task.matches(config):
             return task
     allowed = ", ".join(task.problem_type for task in BUILTIN.values() if task.problem_type)
     raise ModelError("config.json", f"problem_type = {config.problem_type!r}; allowed: {allowed}")

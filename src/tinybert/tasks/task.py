@@ -89,7 +89,8 @@ class Task:
             ``package.module:attr``.
         format: What a row is, from the file to the tensor.
         head: The auto class of the model and what its head outputs.
-        matches: ``(config) -> bool``: a saved model of this head is of this task.
+        matches: ``(config) -> bool``: a saved model of this head is of this task, whoever trained it; None
+            where only the note says so that a run of ours keeps in the config.
         problem_type: What transformers calls it in a config; None where the head says enough.
         max_length: Longest row or window in tokens, by default.
         longest_unset: Longest window of a checkpoint whose tokenizer does not say; None: its positions.
@@ -121,7 +122,7 @@ class Task:
     soft_losses: tuple[str, ...]
     decode: Callable[[Any, LabelScheme], Sequence[Prediction]]
     metrics: Callable[[Any, Any], dict[str, float]]
-    matches: Callable[[PreTrainedConfig], bool]
+    matches: Callable[[PreTrainedConfig], bool] | None = None
     problem_type: ProblemType | None = None
     head: Head = SEQUENCE
     max_length: int = 128

@@ -33,13 +33,13 @@ from tinybert.models import (
     student_config,
 )
 from tinybert.models.families import encoder
-from tinybert.models.head import answer_layer, head_of
+from tinybert.models.head import QUESTION, SEQUENCE, TOKEN, Head, answer_layer, head_of
 from tinybert.models.inputs import logits_of, run_model
 
 SIZE = Shape(4, 32, 4, 64)
-CLASSES = {"token": BertForTokenClassification, "question": BertForQuestionAnswering}
-WIDTHS = {"token": 5, "question": 2}
-HEADS = pytest.mark.parametrize("head", ["token", "question"])
+CLASSES = {TOKEN: BertForTokenClassification, QUESTION: BertForQuestionAnswering}
+WIDTHS = {TOKEN: 5, QUESTION: 2}
+HEADS = pytest.mark.parametrize("head", [TOKEN, QUESTION], ids=["token", "question"])
 IDS = 60
 
 
@@ -58,7 +58,7 @@ def checkpoint(folder: Path, kind: type[PreTrainedModel], **changes: object) -> 
     return folder
 
 
-def model_of(family: str, head: str) -> PreTrainedModel:
+def model_of(family: str, head: Head) -> PreTrainedModel:
     sizes = {"vocab_size": IDS, "num_labels": WIDTHS[head]}
     roberta = RobertaConfig(**sizes, **{**easy.SIZE, "max_position_embeddings": 40})
     distilbert = DistilBertConfig(
@@ -72,7 +72,7 @@ def model_of(family: str, head: str) -> PreTrainedModel:
     }
     config, token, question = kinds[family]
     torch.manual_seed(0)
-    model = (token if head == "token" else question)(config).eval()
+    model = (token if head == TOKEN else question)(config).eval()
     model.config.architectures = [type(model).__name__]
     for parameter in model.parameters():
         parameter.data += 0.15 * torch.randn_like(parameter)
@@ -92,7 +92,7 @@ def error(model: PreTrainedModel, teacher: PreTrainedModel) -> float:
 
 
 @HEADS
-def test_a_bare_encoder_gets_a_new_head_of_the_kind_asked_for(tmp_path: Path, head: str) -> None:
+def test_a_bare_encoder_gets_a_new_head_of_the_kind_asked_for(tmp_path: Path, head: Head) -> None:
     easy.save_encoder(tmp_path / "bare", words=tokens.WORDS)
     first, again, other = (
         load_classifier(tmp_path / "bare", head=head, num_labels=WIDTHS[head], seed=seed)
@@ -108,7 +108,7 @@ def test_a_bare_encoder_gets_a_new_head_of_the_kind_asked_for(tmp_path: Path, he
 
 
 @HEADS
-def test_a_checkpoint_with_that_head_comes_back_as_it_was(tmp_path: Path, head: str) -> None:
+def test_a_checkpoint_with_that_head_comes_back_as_it_was(tmp_path: Path, head: Head) -> None:
     folder = checkpoint(tmp_path / "model", CLASSES[head])
     before = tokens.random_model(CLASSES[head])
     for model in (
@@ -123,14 +123,14 @@ def test_a_checkpoint_with_that_head_comes_back_as_it_was(tmp_path: Path, head: 
 def test_a_head_with_another_number_of_tags_is_refused_by_name(tmp_path: Path) -> None:
     folder = checkpoint(tmp_path / "model", BertForTokenClassification)
     with pytest.raises(ModelError, match="its head answers 5 classes, the data has 7"):
-        load_classifier(folder, head="token", num_labels=7)
-    assert load_classifier(folder, head="token", num_labels=7, new_head=True).num_labels == 7
+        load_classifier(folder, head=TOKEN, num_labels=7)
+    assert load_classifier(folder, head=TOKEN, num_labels=7, new_head=True).num_labels == 7
 
 
 OLD = {
-    "sequence": BertForSequenceClassification,
-    "token": BertForTokenClassification,
-    "question": BertForQuestionAnswering,
+    SEQUENCE: BertForSequenceClassification,
+    TOKEN: BertForTokenClassification,
+    QUESTION: BertForQuestionAnswering,
     "mask": BertForMaskedLM,
 }
 
@@ -138,17 +138,17 @@ OLD = {
 @pytest.mark.parametrize(
     ("old", "new"),
     [
-        ("sequence", "token"),
-        ("token", "sequence"),
-        ("sequence", "question"),
-        ("question", "token"),
-        ("token", "question"),
-        ("mask", "token"),
-        ("mask", "question"),
+        (SEQUENCE, TOKEN),
+        (TOKEN, SEQUENCE),
+        (SEQUENCE, QUESTION),
+        (QUESTION, TOKEN),
+        (TOKEN, QUESTION),
+        ("mask", TOKEN),
+        ("mask", QUESTION),
     ],
 )
 def test_another_head_is_not_taken_for_the_one_asked_for_though_the_sizes_agree(
-    tmp_path: Path, old: str, new: str
+    tmp_path: Path, old: object, new: Head
 ) -> None:
     names = {"num_labels": 2, "id2label": {0: "a", 1: "b"}, "label2id": {"a": 0, "b": 1}}
     folder = checkpoint(tmp_path / "model", OLD[old], **names)
@@ -174,14 +174,14 @@ def test_another_head_is_not_taken_for_the_one_asked_for_though_the_sizes_agree(
 def test_a_new_head_on_request_is_no_part_of_the_old_one(tmp_path: Path) -> None:
     folder = checkpoint(tmp_path / "model", BertForTokenClassification)
     old = tokens.random_model(BertForTokenClassification).classifier.weight
-    new = load_classifier(folder, head="token", num_labels=5, new_head=True).classifier.weight
+    new = load_classifier(folder, head=TOKEN, num_labels=5, new_head=True).classifier.weight
     assert not torch.isclose(new, old).any()
 
 
 def test_has_task_head_tells_the_kinds_apart(tmp_path: Path) -> None:
-    kinds = ("sequence", "token", "question")
+    kinds = (SEQUENCE, TOKEN, QUESTION)
     for own in kinds:
-        folder = checkpoint(tmp_path / own, OLD[own])
+        folder = checkpoint(tmp_path / own.class_ending, OLD[own])
         assert has_task_head(folder)
         assert [kind for kind in kinds if has_task_head(folder, kind)] == [own]
     for bare in (
@@ -192,13 +192,13 @@ def test_has_task_head_tells_the_kinds_apart(tmp_path: Path) -> None:
         assert not any(has_task_head(bare, kind) for kind in kinds)
 
 
-def same_config(teacher: PreTrainedModel, shape: Shape, head: str, *, same_family: bool):
+def same_config(teacher: PreTrainedModel, shape: Shape, head: Head, *, same_family: bool):
     return student_config(teacher.config, shape, num_labels=WIDTHS[head], head=head, same_family=same_family)
 
 
 @HEADS
 @pytest.mark.parametrize("family", ["bert", "roberta", "distilbert"])
-def test_a_slice_of_all_layers_answers_every_token_exactly_as_the_teacher(family: str, head: str) -> None:
+def test_a_slice_of_all_layers_answers_every_token_exactly_as_the_teacher(family: str, head: Head) -> None:
     teacher = model_of(family, head)
     student = slice_start(teacher, [1, 2, 3, 4], same_config(teacher, SIZE, head, same_family=True))
     assert type(student) is type(teacher)
@@ -206,7 +206,7 @@ def test_a_slice_of_all_layers_answers_every_token_exactly_as_the_teacher(family
 
 
 @HEADS
-def test_a_bare_encoder_is_sliced_below_a_new_head_of_that_kind(head: str) -> None:
+def test_a_bare_encoder_is_sliced_below_a_new_head_of_that_kind(head: Head) -> None:
     teacher = model_of("bert", head)
     bare = encoder(teacher)
     config = same_config(teacher, SIZE, head, same_family=True)
@@ -219,7 +219,7 @@ def test_a_bare_encoder_is_sliced_below_a_new_head_of_that_kind(head: str) -> No
 
 @HEADS
 @pytest.mark.parametrize("family", ["bert", "roberta", "distilbert"])
-def test_a_projection_at_the_teachers_own_size_answers_as_the_teacher(family: str, head: str) -> None:
+def test_a_projection_at_the_teachers_own_size_answers_as_the_teacher(family: str, head: Head) -> None:
     teacher = model_of(family, head)
     start = project_start(
         teacher,
@@ -236,7 +236,7 @@ def test_a_projection_at_the_teachers_own_size_answers_as_the_teacher(family: st
 
 
 @HEADS
-def test_a_narrower_projection_agrees_far_better_than_a_random_start(head: str) -> None:
+def test_a_narrower_projection_agrees_far_better_than_a_random_start(head: Head) -> None:
     teacher = model_of("bert", head)
     config = same_config(teacher, Shape(4, 24, 4, 48), head, same_family=False)
     start = project_start(
@@ -250,8 +250,8 @@ def test_a_narrower_projection_agrees_far_better_than_a_random_start(head: str) 
 
 
 def test_a_teacher_without_a_head_for_tokens_cannot_keep_it() -> None:
-    teacher = model_of("bert", "token")
-    config = same_config(teacher, SIZE, "token", same_family=False)
+    teacher = model_of("bert", TOKEN)
+    config = same_config(teacher, SIZE, TOKEN, same_family=False)
     with pytest.raises(ModelError, match="no classification head"):
         project_start(encoder(teacher), config, [1, 2, 3, 4], batches=[rows(4)], keep_head=True)
 
@@ -260,8 +260,8 @@ def test_scores_have_the_shape_of_the_head() -> None:
     batch = rows(3)
     length = batch["input_ids"].shape[1]
     with torch.no_grad():
-        assert run_model(model_of("bert", "token"), batch).shape == (3, length, 5)
-        question = model_of("bert", "question")
+        assert run_model(model_of("bert", TOKEN), batch).shape == (3, length, 5)
+        question = model_of("bert", QUESTION)
         found = run_model(question, {**batch, "labels": torch.zeros(3), "row": torch.arange(3)})
         output = question(**batch)
         assert found.shape == (3, length, 2)
@@ -274,7 +274,7 @@ def test_scores_have_the_shape_of_the_head() -> None:
 
 def test_the_teachers_own_tokens_are_read_under_their_prefix() -> None:
     batch, other = rows(3), rows(3, length=9, seed=5)
-    model = model_of("bert", "token")
+    model = model_of("bert", TOKEN)
     both = batch | {f"teacher_{name}": value for name, value in other.items()}
     with torch.no_grad():
         assert torch.equal(run_model(model, both, prefix="teacher_"), run_model(model, other))

@@ -28,7 +28,7 @@ from tinybert.models import has_task_head, load_classifier, load_config
 from tinybert.models.label_order import label_mismatch, label_order, reorder_outputs
 from tinybert.stages.steps.fit import TrainingRows
 from tinybert.storage import Json
-from tinybert.tasks import NOTES, Task
+from tinybert.tasks import NOTES, Task, own_task
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,7 @@ def encode_rows(
     collator = Collator(tokenizer, teacher_tokenizer=teacher_tokenizer)
     tokenizer.model_max_length = max_length
     origin: Json = {"text_pair": data.is_pair}
-    if ":" in recipe.task:
+    if task.matches is None or own_task(recipe.task):
         origin["task"] = recipe.task
     return Encoded(train, collator, tokenizer, task, data.labels, validation, validation_rows, origin)
 
