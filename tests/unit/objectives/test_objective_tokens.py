@@ -50,7 +50,7 @@ def terms(task: str, change: Callable[[Tensor, Tensor], None]) -> dict[str, floa
         teaching,
         hard_loss=torch.nn.functional.cross_entropy,
         teacher_hidden_size=32,
-        rows=BUILTIN[task].rows,
+        rows=BUILTIN[task].loss_rows,
     )
     return {name: term.item() for name, term in objective(student, BATCH).items()}
 
