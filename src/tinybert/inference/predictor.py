@@ -90,13 +90,7 @@ class Predictor:
         check: bool = True,
         task: str | Task | None = None,
     ) -> None:
-        if not Path(path).exists() and partial_path(Path(path)).exists():
-            open_run(path)  # says that the run is not finished, instead of asking the hub for it
-        self.config = load_config(path)
-        if not has_task_head(self.config):
-            raise ModelError(
-                str(path), "has no task head, so it cannot predict; fine-tune or distil it first"
-            )
+        self.config = _config_of(path)
         export = find_export(path, backend, self.config)
         if export is not None and check:
             export.check()
@@ -109,24 +103,13 @@ class Predictor:
         self.tokenizer = load_tokenizer(path)
         self.batch_size = batch_size
         self.task = task_of_config(self.config, named=task)
-        self.max_length = self._longest() if max_length is None else max_length
-        positions = num_positions(self.config)
-        if self.max_length < 1 or (positions is not None and self.max_length > positions):
-            raise ModelError(
-                str(path), f"max_length = {self.max_length}: allowed are 1 to {positions or 'any number'}"
-            )
+        self.max_length = self._longest() if max_length is None else self._checked(max_length, str(path))
         self.settings = {
             name: float(getattr(self.config, name))
             for name in self.task.settings
             if hasattr(self.config, name)
         }
-        self.order: list[int] | None = None
-        if labels is not None:
-            self.order = label_order(self.config.id2label, labels)
-            if self.order is None:
-                raise ModelError(str(path), label_mismatch(self.config.id2label, labels))
-            if self.order == sorted(self.order):
-                self.order = None
+        self.order = None if labels is None else self._order_of(labels, str(path))
         self.labels = labels or self.task.format.scheme_of_outputs(
             output_names(self.config.id2label), subject=str(path)
         )
@@ -141,6 +124,19 @@ class Predictor:
         longest = min(limit for limit in limits if limit is not None)
         is_set = isinstance(self.tokenizer.init_kwargs.get("model_max_length"), int)
         return longest if is_set else min(longest, self.task.longest_unset or longest)
+
+    def _checked(self, max_length: int, path: str) -> int:
+        positions = num_positions(self.config)
+        if max_length < 1 or (positions is not None and max_length > positions):
+            raise ModelError(path, f"max_length = {max_length}: allowed are 1 to {positions or 'any number'}")
+        return max_length
+
+    def _order_of(self, labels: LabelScheme, path: str) -> list[int] | None:
+        """Return where each label is among the outputs, or None where that is their own order."""
+        order = label_order(self.config.id2label, labels)
+        if order is None:
+            raise ModelError(path, label_mismatch(self.config.id2label, labels))
+        return None if order == sorted(order) else order
 
     def _may_be_pair(self) -> bool:
         """Return whether a row of this task is one text or two, as the data had it."""
@@ -270,6 +266,16 @@ class Predictor:
         if len(groups) > 1:
             give_back_memory()
         return scores
+
+
+def _config_of(path: str | Path) -> PreTrainedConfig:
+    """Return a checkpoint's config, once it is known to have a task's head."""
+    if not Path(path).exists() and partial_path(Path(path)).exists():
+        open_run(path)  # says that the run is not finished, instead of asking the hub for it
+    config = load_config(path)
+    if not has_task_head(config):
+        raise ModelError(str(path), "has no task head, so it cannot predict; fine-tune or distil it first")
+    return config
 
 
 def find_export(path: str | Path, backend: str, config: PreTrainedConfig) -> Export | None:
