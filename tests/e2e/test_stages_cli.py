@@ -76,7 +76,7 @@ def test_an_export_goes_into_its_checkpoint(
     trees: dict[str, dict[str, object]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     recipe = write_recipe(tmp_path, "export", stage="export", **trees["export"])
-    assert "leave --out out" in refused(capsys, "run", recipe, "--out", tmp_path / "elsewhere")
+    assert "omit --out" in refused(capsys, "run", recipe, "--out", tmp_path / "elsewhere")
 
 
 def test_a_sweep_over_copies_runs_without_copies_too(

@@ -40,8 +40,8 @@ def predict(
     from tinybert.console import say, warn
     from tinybert.errors import RecipeError
     from tinybert.inference import Predictor
-    from tinybert.inference.answers import as_json
     from tinybert.inference.files import predict_file, read_context, rows_of_words
+    from tinybert.inference.lines import as_json
     from tinybert.stages.pipeline import quiet_libraries
 
     quiet_libraries()

@@ -1,4 +1,4 @@
-"""How fast checkpoints and their exports answer on this machine, side by side in one run.
+"""How fast checkpoints and their exports predict on this machine, side by side in one run.
 
 All subjects take turns, block by block and repeat by repeat, so that a busy moment of the machine falls on
 all of them; figures are medians. Memory and start-up are measured in a process of its own each.
@@ -45,7 +45,7 @@ class Subject:
     Attributes:
         name: Of the checkpoint, as people know it.
         path: Of the checkpoint.
-        backend: What answers.
+        backend: What predicts.
         task: Name of the task, where it is one of the user's own.
     """
 
@@ -61,15 +61,15 @@ class Measured:
 
     Attributes:
         name: Of the checkpoint.
-        backend: What answered.
+        backend: What predicted.
         score: On the task's main metric; None without labelled rows.
         p50_ms: Median milliseconds of one row a call, tokenised and decoded; p95 and p99 likewise.
         rows_per_s: Batch size → rows a second, lengths as they come.
         rows_per_s_by_length: ``BATCHxTOKENS`` → rows a second, tokenised already, all equally long.
-        memory_mb: Most memory of a process that answers 64 rows; libraries included.
+        memory_mb: Most memory of a process that predicts 64 rows; libraries included.
         memory_of_libraries_mb: Of that process before it loads the model and its runtime.
         disk_mb: Of the files it needs.
-        start_up_s: From the start of a process to its first answer.
+        start_up_s: From the start of a process to its first prediction.
     """
 
     name: str
@@ -97,7 +97,7 @@ def measure_all(subjects: Sequence[Subject], rows: Dataset, *, batch_sizes: Sequ
     """Measure subjects side by side.
 
     Args:
-        subjects: What is compared; all answer the same task.
+        subjects: What is compared; all are of the same task.
         rows: Of the task; where they have labels the subjects are scored on all of them.
         batch_sizes: Rows a batch.
 
@@ -134,10 +134,10 @@ def measure_all(subjects: Sequence[Subject], rows: Dataset, *, batch_sizes: Sequ
         if scored is not None:
             measured.score = score_of(predictor, scored)
         measured.disk_mb = round(disk_bytes(predictor) / 1e6, 1)
-        facts = footprint(subject, given[:FOOTPRINT_ROWS])
-        measured.memory_mb = round(facts["memory_mb"], 1)
-        measured.memory_of_libraries_mb = round(facts["memory_of_libraries_mb"], 1)
-        measured.start_up_s = round(facts["start_up_s"], 2)
+        cost = footprint(subject, given[:FOOTPRINT_ROWS])
+        measured.memory_mb = round(cost["memory_mb"], 1)
+        measured.memory_of_libraries_mb = round(cost["memory_of_libraries_mb"], 1)
+        measured.start_up_s = round(cost["start_up_s"], 2)
     return found
 
 
@@ -161,11 +161,11 @@ def throughputs(predictors: Sequence[Predictor], rows: Sequence[TextRow], *, bat
     """Return the rows a second of each predictor, tokenising and decoding included."""
     chosen = [rows[index % len(rows)] for index in range(THROUGHPUT_ROWS)]
 
-    def answer(predictor: Predictor) -> None:
+    def predict(predictor: Predictor) -> None:
         predictor.batch_size = batch_size
         predictor(chosen)
 
-    return _speeds(predictors, answer, num_rows=len(chosen))
+    return _speeds(predictors, predict, num_rows=len(chosen))
 
 
 def throughputs_at(predictors: Sequence[Predictor], *, batch_size: int, length: int) -> list[float]:
@@ -173,11 +173,11 @@ def throughputs_at(predictors: Sequence[Predictor], *, batch_size: int, length: 
     num_rows = batch_size * max(2, num_threads())
     rows = {id(predictor): random_rows(predictor, num_rows, length) for predictor in predictors}
 
-    def answer(predictor: Predictor) -> None:
+    def predict(predictor: Predictor) -> None:
         predictor.batch_size = batch_size
         predictor.run(rows[id(predictor)])
 
-    return _speeds(predictors, answer, num_rows=num_rows)
+    return _speeds(predictors, predict, num_rows=num_rows)
 
 
 def random_rows(predictor: Predictor, num_rows: int, length: int) -> dict[str, list[list[int]]]:
@@ -190,10 +190,10 @@ def random_rows(predictor: Predictor, num_rows: int, length: int) -> dict[str, l
 
 
 def _speeds(
-    predictors: Sequence[Predictor], answer: Callable[[Predictor], None], *, num_rows: int
+    predictors: Sequence[Predictor], predict: Callable[[Predictor], None], *, num_rows: int
 ) -> list[float]:
     """Return rows a second: the medians of some repeats in turns, the first of which is not counted."""
-    calls = {str(place): partial(answer, each) for place, each in enumerate(predictors)}
+    calls = {str(index): partial(predict, each) for index, each in enumerate(predictors)}
     taken = take_turns(calls, rounds=REPEATS, enough_s=SLOW_S)
     return [num_rows / statistics.median(seconds) for seconds in taken.values()]
 
@@ -242,7 +242,7 @@ def footprint(subject: Subject, rows: Sequence[TextRow]) -> dict[str, float]:
             check=False,
         )
     except subprocess.TimeoutExpired as error:
-        slow = f"no answer within {CHILD_TIMEOUT_S} seconds in a process of its own"
+        slow = f"no prediction within {CHILD_TIMEOUT_S} seconds in a process of its own"
         raise ModelError(f"{subject.path} · {subject.backend}", slow) from error
     if done.returncode != 0:
         last = (done.stderr.strip().splitlines() or ["no message"])[-1]

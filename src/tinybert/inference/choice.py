@@ -68,7 +68,7 @@ def fastest(exports: Sequence[Export], *, vocab_size: int) -> str:
 
 def installed(exports: Sequence[Export]) -> list[Export]:
     """Return the exports whose runtime is here."""
-    return [export for export in exports if is_installed(BUILTIN[export.backend])]
+    return [export for export in exports if is_installed(BUILTIN[export.format])]
 
 
 def random_tokens(lengths: Sequence[int], *, vocab_size: int, seed: int = 0) -> Tokens:
@@ -96,7 +96,7 @@ def _product(export: Export, vocab_size: int) -> float:
 
 
 def _key(exports: Sequence[Export]) -> str:
-    packages = {BUILTIN[export.backend].package for export in exports}
+    packages = {BUILTIN[export.format].package for export in exports}
     key = {
         "exports": [[export.name, export.metadata["files"]] for export in exports],
         "processor": _processor(),

@@ -55,20 +55,20 @@ class Proof:
 def export_checkpoint(
     path: Path,
     *,
-    to: str,
+    format: str,
     precision: Precision,
     proof: Proof,
     min_kept: float | None = None,
     task: Task | None = None,
 ) -> Export:
-    """Write ``PATH/exports/TO-PRECISION`` and prove it; nothing is left there that did not pass.
+    """Write ``PATH/exports/FORMAT-PRECISION`` and prove it; nothing is left there that did not pass.
 
-    Where int8 everywhere is past the tolerance, the head and the last layer are left in fp32, then the first
+    Where int8 everywhere is past the tolerance, the head and the last layer stay in fp32, then the first
     layer too.
 
     Args:
         path: A run or checkpoint on disk.
-        to: ``onnx``, ``openvino`` or ``litert``.
+        format: ``onnx``, ``openvino`` or ``litert``.
         precision: Of the matrices.
         proof: Rows.
         min_kept: Share of the checkpoint's metric that must be kept, instead of the written tolerance.
@@ -82,10 +82,10 @@ def export_checkpoint(
         MissingExtraError: Its runtime is not installed.
         ModelError: The family is not supported, or no variant is within the tolerance.
     """
-    backend = check_format(to, precision)
+    backend = check_format(format, precision)
     check_family(load_config(path))
     allowed = tolerance_of(precision, min_kept)
-    name = full_name(to, precision)
+    name = full_name(format, precision)
     output = Output(
         path / EXPORTS / name,
         {"source": hashes(path, source_files(path))},
@@ -109,7 +109,7 @@ def export_checkpoint(
         tried: list[str] = []
         for in_full in range(len(IN_FULL) if precision == "int8" and backend.mixes else 1):
             say(f"{name}: writing{f', {IN_FULL[in_full]} in fp32' if in_full else ''}")
-            _write(backend, replace(job, in_full=in_full), path, to=to, lengths=lengths)
+            _write(backend, replace(job, in_full=in_full), path, format=format, lengths=lengths)
             parity = measure(reference, Predictor(output.path, task=own.task))
             failures = parity.failures(allowed)
             if not failures:
@@ -122,24 +122,24 @@ def export_checkpoint(
         raise ModelError(f"{path}, export {name}", [*tried, _fix(precision)])
 
 
-def write_unproved(path: Path, to: str, precision: Precision, *, task: Task) -> Path:
+def write_unproved(path: Path, format: str, precision: Precision, *, task: Task) -> Path:
     """Write an export of random weights, to measure what it costs, and return its folder; it has no parity.
 
     Args:
         path: A checkpoint.
-        to: ``onnx``, ``openvino`` or ``litert``.
+        format: ``onnx``, ``openvino`` or ``litert``.
         precision: Of the matrices.
         task: What the checkpoint is for.
     """
-    backend = check_format(to, precision)
-    folder = path / EXPORTS / full_name(to, precision)
+    backend = check_format(format, precision)
+    folder = path / EXPORTS / full_name(format, precision)
     folder.mkdir(parents=True)
     own = Predictor(path, backend="torch", task=task)
     graph = Graph(load_classifier(path), own.tokenizer)
     batch = random_tokens([own.max_length], vocab_size=own.config.vocab_size)
     with tempfile.TemporaryDirectory(dir=path) as work:
         job = ExportJob(graph, folder, Path(work), precision, calibration=[batch], max_length=own.max_length)
-        _write(backend, job, path, to=to, lengths=[own.max_length])
+        _write(backend, job, path, format=format, lengths=[own.max_length])
     return folder
 
 
@@ -170,7 +170,7 @@ def parity_of(export: Export) -> Parity:
     return Parity(**{name: value for name, value in known.items() if name != "rows"})
 
 
-def check_format(to: str, precision: Precision) -> Backend:
+def check_format(format: str, precision: Precision) -> Backend:
     """Return the backend of an export.
 
     Raises:
@@ -178,12 +178,12 @@ def check_format(to: str, precision: Precision) -> Backend:
         MissingExtraError: It is not installed.
     """
     formats = [name for name, each in BUILTIN.items() if each.write is not None]
-    if to not in formats:
-        raise RecipeError("export", f"format {to!r}: unknown (allowed: {', '.join(formats)})")
-    backend = BUILTIN[to]
+    if format not in formats:
+        raise RecipeError("export", f"format {format!r}: unknown (allowed: {', '.join(formats)})")
+    backend = BUILTIN[format]
     if precision not in backend.files:
         raise RecipeError(
-            "export", f"{to} in {precision}: not possible (allowed: {', '.join(backend.precisions)})"
+            "export", f"{format} in {precision}: not possible (allowed: {', '.join(backend.precisions)})"
         )
     require(backend, to_write=True)
     return backend
@@ -206,12 +206,12 @@ def _fix(precision: Precision) -> str:
 
 def _again(export: Export) -> str:
     return (
-        f"make it again: tinybert export {export.checkpoint} --format {export.backend} --precision "
+        f"make it again: tinybert export {export.checkpoint} --format {export.format} --precision "
         f"{export.precision}"
     )
 
 
-def _write(backend: Backend, job: ExportJob, path: Path, *, to: str, lengths: Sequence[int]) -> None:
+def _write(backend: Backend, job: ExportJob, path: Path, *, format: str, lengths: Sequence[int]) -> None:
     """Fill the folder of an export, all but its parity."""
     clear(job.folder, but=OF_PARTIAL)
     shutil.copyfile(path / CONFIG, job.folder / CONFIG)
@@ -220,10 +220,10 @@ def _write(backend: Backend, job: ExportJob, path: Path, *, to: str, lengths: Se
     try:
         backend.write(job)
     except (RuntimeError, OSError) as error:
-        said = getattr(error, "strerror", None) or str(error)
-        lines = said.strip().splitlines() or [type(error).__name__]
+        message = getattr(error, "strerror", None) or str(error)
+        lines = message.strip().splitlines() or [type(error).__name__]
         raise ModelError(
-            f"{path}, export {full_name(to, job.precision)}", f"cannot be written: {lines[0]}"
+            f"{path}, export {full_name(format, job.precision)}", f"cannot be written: {lines[0]}"
         ) from error
     files = sorted(
         str(file.relative_to(job.folder).as_posix())
@@ -233,7 +233,7 @@ def _write(backend: Backend, job: ExportJob, path: Path, *, to: str, lengths: Se
     assert backend.package is not None
     packages = ("tinybert", "torch", "transformers", backend.package.replace("_", "-"))
     metadata: Json = {
-        "format": to,
+        "format": format,
         "precision": job.precision,
         "in_full": IN_FULL[job.in_full],
         "lengths": list(lengths),
@@ -255,7 +255,7 @@ def _proved(folder: Path, parity: Parity, allowed: Tolerance, *, proof: str) -> 
         f"# Parity of {export.name}",
         f"{parity.num_rows:,} rows ({proof}), compared with the checkpoint in torch, fp32.",
         "\n".join(lines),
-        f"Left in fp32: {kept}." if export.precision == "int8" else "",
+        f"Kept in fp32: {kept}." if export.precision == "int8" else "",
     ]
     write_text(folder / REPORT, "\n\n".join(part for part in text if part) + "\n")
     return export.metadata | {"parity": asdict(parity) | {"rows": proof}, "tolerance": asdict(allowed)}

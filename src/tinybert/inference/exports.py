@@ -35,8 +35,8 @@ class Export:
     metadata: Json
 
     @property
-    def backend(self) -> str:
-        """Its runtime."""
+    def format(self) -> str:
+        """Of its file: the runtime that loads it."""
         return str(self.metadata["format"])
 
     @property
@@ -46,8 +46,8 @@ class Export:
 
     @property
     def name(self) -> str:
-        """Runtime and precision, as they are asked for: ``onnx-int8``."""
-        return full_name(self.backend, self.precision)
+        """Format and precision, as the command line names them: ``onnx-int8``."""
+        return full_name(self.format, self.precision)
 
     @property
     def lengths(self) -> list[int]:
@@ -80,7 +80,7 @@ class Export:
         if problems := self.changes():
             place = self.checkpoint or self.folder
             fix = (
-                f"make it again (tinybert export {place} --format {self.backend} --precision "
+                f"make it again (tinybert export {place} --format {self.format} --precision "
                 f"{self.precision}), or predict with --backend torch"
                 if self.checkpoint
                 else "copy the export here once more"
@@ -89,7 +89,7 @@ class Export:
 
 
 def exports_of(path: str | Path) -> list[Export]:
-    """Return the exports that stand in a checkpoint, by name."""
+    """Return the exports in a checkpoint, by name."""
     folders = sorted((Path(path).expanduser() / EXPORTS).glob(f"[!.]*/{METADATA}"))
     return [read_export(file.parent) for file in folders]
 

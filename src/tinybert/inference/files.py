@@ -14,8 +14,8 @@ from tinybert.data.fields import FieldError
 from tinybert.data.findings import BadRow
 from tinybert.data.row_format import find_name
 from tinybert.errors import DataError, RecipeError
-from tinybert.inference.answers import JSON_LINES, OUTPUTS, Lines, Record, encodable
 from tinybert.inference.exports import source_files
+from tinybert.inference.lines import JSON_LINES, OUTPUTS, Lines, Record, encodable
 from tinybert.inference.prediction_file import PredictionFile
 from tinybert.inference.predictor import CHUNK_ROWS, Predictor
 from tinybert.sources.hub import nearest_here
@@ -83,23 +83,23 @@ def predict_file(predictor: Predictor, source: Path, target: Path | None) -> Cou
     format = predictor.task.format
     if source.suffix.lower() == ".txt":
         _refuse_other_text(source, format)
-    reading = RowWindows(format.unpack(rows), unit, source, predictor)
+    reader = RowWindows(format.unpack(rows), unit, source, predictor)
     truncated_before = predictor.num_truncated
     if target is None:
         lines = Lines("")
-        for window in reading.windows():
+        for window in reader.windows():
             sys.stdout.write(lines.text_of(window.records, predictor(window.records), window.numbers))
-        return Counts(reading.num_read, reading.num_bad, predictor.num_truncated - truncated_before)
+        return Counts(reader.num_read, reader.num_bad, predictor.num_truncated - truncated_before)
     file = PredictionFile(target, _made_from(predictor, source))
     if any(each.exists() and each.samefile(source) for each in file.files):
         raise DataError(
-            str(target), "is the input itself, or is kept beside it; give the answers a file of their own"
+            str(target), "is the input itself, or is kept beside it; give the predictions a file of their own"
         )
     with file:
-        reading.skip(file.num_read, num_bad=file.num_bad)
+        reader.skip(file.num_read, num_bad=file.num_bad)
         lines = Lines(target.suffix, table=file.table)
         with progress("predicting", _count_rows(source), unit="rows", done=file.num_read) as advance:
-            for window in reading.windows(lines):
+            for window in reader.windows(lines):
                 text = lines.text_of(window.records, predictor(window.records), window.numbers)
                 file.table = lines.table
                 file.add(text, num_read=window.num_read, bad=[asdict(each) for each in window.bad])
@@ -126,7 +126,7 @@ class Counts:
 
 @dataclass(frozen=True)
 class Window:
-    """Some rows that follow each other: those that can be answered, with their numbers, and the others."""
+    """Some rows that follow each other: those that can be predicted, with their numbers, and the others."""
 
     records: list[Record]
     numbers: list[int]
@@ -263,7 +263,7 @@ def _has_pair(record: Mapping[str, object], format: RowFormat) -> bool:
 
 
 def _made_from(predictor: Predictor, source: Path) -> Json:
-    """Return what answers depend on: the input, and the files of the model, by size and time."""
+    """Return what predictions depend on: the input, and the files of the model, by size and time."""
     folder = Path(predictor.place)
     model = predictor.runtime.files.get(predictor.precision)
     names = [*(source_files(folder) if folder.is_dir() else ()), *([model] if model else ())]

@@ -1,4 +1,4 @@
-"""What one model costs a process of its own: seconds until its first answer, and memory.
+"""What one model costs a process of its own: seconds until its first prediction, and memory.
 
 ``python -m tinybert.inference.footprint PATH BACKEND BEGUN [TASK]`` reads rows as JSON and prints
 what it took as JSON.
@@ -23,7 +23,7 @@ STATUS = Path("/proc/self/status")
 
 
 def main() -> None:
-    """Answer the rows and say what it took since the process began."""
+    """Predict the rows and print what it took since the process began."""
     rows = json.load(sys.stdin)
     process = psutil.Process()
     from tinybert.inference.predictor import Predictor
@@ -33,12 +33,12 @@ def main() -> None:
     predictor([_given(rows[0])])
     start_up_s = time.time() - float(sys.argv[3])  # the system's own figure may be a second off
     predictor([_given(row) for row in rows])
-    facts = {
+    cost = {
         "start_up_s": start_up_s,
         "memory_mb": _peak_bytes(process) / MB,
         "memory_of_libraries_mb": before / MB,
     }
-    print(json.dumps(facts))
+    print(json.dumps(cost))
 
 
 def _given(row: object) -> TextRow:

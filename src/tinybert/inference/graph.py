@@ -1,9 +1,9 @@
-"""A model as an exporter sees it: plain matrix steps, and of the last layer only what the answer reads.
+"""A model as an exporter sees it: plain matrix steps, and of the last layer only what the logits need.
 
 Shapes: B rows, L tokens, D width, H heads, d width of a head.
 
-Where one answer a text is given, the head reads the first token alone. The last layer then needs keys and
-values of all tokens but queries, and its feed-forward part, of that one only: the same answer for about a
+Where a text has one output, the head reads the first token alone. The last layer then needs keys and
+values of all tokens but queries, and its feed-forward part, of that one only: the same output for about a
 fifth less work in a model of four layers.
 """
 

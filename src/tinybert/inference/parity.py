@@ -20,7 +20,7 @@ class Tolerance:
     """How far an export may be from its checkpoint.
 
     Attributes:
-        max_difference: Largest difference of any score; None where rounding may turn a row that stands on the
+        max_difference: Largest difference of any score; None where rounding may turn a row that is on the
             edge, whatever its score.
         mean_difference: Of all scores.
         min_equal: Share of rows with the same prediction.

@@ -15,7 +15,7 @@ from typing import TextIO, cast
 
 from tinybert.console import warn
 from tinybert.errors import RunError
-from tinybert.inference.answers import Table, encodable
+from tinybert.inference.lines import Table, encodable
 from tinybert.storage import Json, Output, hold, read_json, write_json
 
 BAD_ROWS = ".bad_rows.jsonl"

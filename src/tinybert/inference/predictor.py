@@ -1,7 +1,7 @@
 """From texts to predictions, with a checkpoint or one of its exports.
 
 Rows are taken in windows: each is tokenised at once (in parallel, by the tokenizer's own threads), grouped by
-length, run batch by batch, and given back in its own order. What a task makes of the scores stands in the
+length, run batch by batch, and given back in its own order. What a task makes of the scores is in the
 task; a backend only brings scores.
 """
 
@@ -117,7 +117,7 @@ class Predictor:
         self.is_pair = notes_of(self.config).get("text_pair") if self._may_be_pair() else None
         self.lock = threading.RLock()
         self.pieces = self._own_pieces()
-        self.alone  # noqa: B018 (a checkpoint that cannot be read is told now, not at the first text)
+        self.alone  # noqa: B018 (a checkpoint that cannot be read is reported now, not at the first text)
 
     def _longest(self) -> int:
         limits = (self.tokenizer.model_max_length, num_positions(self.config))
@@ -204,7 +204,7 @@ class Predictor:
             return (
                 "the model was trained on pairs of texts; give the second too: text_pair, or --text-pair TEXT"
             )
-        return "the model was trained on single texts; leave the second out"
+        return "the model was trained on single texts; omit the second"
 
     def outputs(self, rows: Dataset) -> Outputs:
         """Return what the task reads from the scores of a split, a window of rows at a time."""
@@ -249,7 +249,7 @@ class Predictor:
         groups = list(batches_of(lengths, batch_size=self.batch_size))
         scores: list[Scores] = [np.empty(0, np.float32)] * len(ids)
 
-        def answer(group: list[int], engine: Engine) -> None:
+        def score(group: list[int], engine: Engine) -> None:
             found = engine(padded(features, group, pad_token_id=cast(int, self.tokenizer.pad_token_id or 0)))
             if self.order is not None:
                 found = found[..., self.order]
@@ -259,10 +259,10 @@ class Predictor:
         together = self._together() if len(groups) >= max(2, num_threads()) else None
         if together is not None:
             engine, workers = together
-            list(workers.map(lambda group: answer(group, engine), groups))
+            list(workers.map(lambda group: score(group, engine), groups))
         else:
             for group in groups:
-                answer(group, self.alone)
+                score(group, self.alone)
         if len(groups) > 1:
             give_back_memory()
         return scores
@@ -279,7 +279,7 @@ def _config_of(path: str | Path) -> PreTrainedConfig:
 
 
 def find_export(path: str | Path, backend: str, config: PreTrainedConfig) -> Export | None:
-    """Return the export that answers for a checkpoint; None when the checkpoint does itself.
+    """Return the export that predicts for a checkpoint; None when the checkpoint itself does.
 
     Raises:
         ModelError: There is no such export.
@@ -295,7 +295,7 @@ def find_export(path: str | Path, backend: str, config: PreTrainedConfig) -> Exp
     else:
         export = _export_within(path, backend, config)
     if export is not None:
-        require(BUILTIN[export.backend])
+        require(BUILTIN[export.format])
     return export
 
 
@@ -343,7 +343,7 @@ def batches_of(lengths: NDArray[np.int64], *, batch_size: int) -> Iterator[list[
 
 
 def padded(features: Columns, rows: Sequence[int], *, pad_token_id: int) -> Tokens:
-    """Return some encoded rows as tensors of one length, that of the longest, which stands first.
+    """Return some encoded rows as tensors of one length, that of the longest, which comes first.
 
     Args:
         features: ``input_ids`` and maybe ``token_type_ids``.

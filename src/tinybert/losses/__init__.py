@@ -2,7 +2,7 @@
 
 Shared by all: the mean runs over *real* entries of the whole batch (no padding); when nothing is real the
 loss is exactly 0.0, still joined to the graph, with zero gradients; half precision is raised to float32
-inside, float64 stays; what stands at masked places, NaN included, reaches neither value nor gradient; the
+inside, float64 stays; what is at masked positions, NaN included, reaches neither value nor gradient; the
 teacher is a constant.
 
 Legend: B rows, H heads, L tokens, D width, N rows of logits, C classes.

@@ -21,7 +21,7 @@ _AXES: dict[str, tuple[str, str]] = {
         "both must read the same tokens; with two tokenizers only the losses on logits apply",
     ),
     "D": ("widths", "project the student's hidden states to the teacher's width first"),
-    "C": ("class counts", "student and teacher must answer the same labels, in the same order"),
+    "C": ("class counts", "student and teacher must predict the same labels, in the same order"),
 }
 
 

@@ -35,7 +35,7 @@ def row_divergence(student: Tensor, teacher: Tensor) -> Tensor:
 
     Args:
         student: (…, C) float32 or float64 logits.
-        teacher: The same shape and type; a constant. −inf stands for a probability of exactly 0.
+        teacher: The same shape and type; a constant. −inf is a probability of exactly 0.
 
     Returns:
         Shape (…).

@@ -99,7 +99,7 @@ def binary_cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
         ModelError: The shapes differ.
 
     Source: transformers' own loss for several labels (``BCEWithLogitsLoss``).
-    Differs: unlabelled rows are left out.
+    Differs: unlabelled rows are skipped.
 
     Example:
         >>> import torch
@@ -129,7 +129,7 @@ def mse(logits: Tensor, labels: Tensor) -> Tensor:
         ModelError: The shapes do not fit. (N, 1) against (N) is taken row by row, never broadcast to (N, N).
 
     Source: transformers' own loss for regression (``MSELoss``).
-    Differs: unlabelled rows are left out.
+    Differs: unlabelled rows are skipped.
 
     Example:
         >>> import torch

@@ -14,5 +14,5 @@ def without_autocast(tensor: Tensor) -> torch.autocast:
 
 
 def raised(tensor: Tensor) -> Tensor:
-    """Return a half-precision tensor as float32; float32 and float64 come back as they are."""
+    """Return a half-precision tensor as float32; float32 and float64 come back unchanged."""
     return tensor.float() if tensor.dtype in _HALF else tensor

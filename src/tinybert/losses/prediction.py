@@ -1,4 +1,4 @@
-"""Losses on the two models' answers. Legend: N rows, C classes; (B, L, C) counts as B·L rows."""
+"""Losses on the two models' logits. Legend: N rows, C classes; (B, L, C) counts as B·L rows."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tinybert.losses.precision import raised
 def soft_cross_entropy(
     student_logits: Tensor, teacher_logits: Tensor, *, temperature: float = 1.0, mask: Tensor | None = None
 ) -> Tensor:
-    """T² times the cross-entropy between the teacher's and the student's softened answers.
+    """T² times the cross-entropy between the teacher's and the student's softened predictions.
 
     −T²·Σ_c p_teacher(c)·log p_student(c), p = softmax(logits/T), averaged over real rows.
 
@@ -25,7 +25,7 @@ def soft_cross_entropy(
     Args:
         student_logits: (N, C) or (B, L, C).
         teacher_logits: The same shape; a constant.
-        temperature: T, above 0; 1 leaves the answers as they are.
+        temperature: T, above 0; 1 leaves the logits unchanged.
         mask: (N) or (B, L), true at the rows that count; None counts them all.
 
     Returns:
@@ -36,7 +36,7 @@ def soft_cross_entropy(
         RecipeError: The temperature is not above 0.
 
     Source: TinyBERT, arXiv:1909.10351, equation 10; T² from arXiv:1503.02531.
-    Differs: the authors average over classes too, which shrinks the loss as 1/C, and leave T² out.
+    Differs: the authors average over classes too, which shrinks the loss as 1/C, and omit T².
 
     Example:
         >>> import torch
@@ -55,7 +55,7 @@ def soft_cross_entropy(
 def kl_divergence(
     student_logits: Tensor, teacher_logits: Tensor, *, temperature: float = 1.0, mask: Tensor | None = None
 ) -> Tensor:
-    """T² times the divergence KL(teacher ‖ student) of the softened answers.
+    """T² times the divergence KL(teacher ‖ student) of the softened predictions.
 
     T²·Σ_c p_teacher(c)·log(p_teacher(c)/p_student(c)), p = softmax(logits/T), averaged over real rows.
 
@@ -65,8 +65,8 @@ def kl_divergence(
 
     Args:
         student_logits: (N, C) or (B, L, C).
-        teacher_logits: The same shape; a constant. −inf stands for a probability of exactly 0.
-        temperature: T, above 0; 1 leaves the answers as they are.
+        teacher_logits: The same shape; a constant. −inf is a probability of exactly 0.
+        temperature: T, above 0; 1 leaves the logits unchanged.
         mask: (N) or (B, L), true at the rows that count; None counts them all.
 
     Returns:
@@ -76,9 +76,9 @@ def kl_divergence(
         ModelError: Shapes differ.
         RecipeError: The temperature is not above 0.
 
-    Source: knowledge distillation, arXiv:1503.02531; DistilBERT, arXiv:1910.01108, trains with this form.
+    Source: knowledge distillation, arXiv:1503.02531; DistilBERT, arXiv:1910.01108, trains with this one.
     Differs: the first minimises the cross-entropy, which has the same gradient; DistilBERT adds a cosine loss
-        between hidden states, which we leave out.
+        between hidden states, which we omit.
 
     Example:
         >>> import torch
@@ -99,7 +99,7 @@ def mse_logits(student_logits: Tensor, teacher_logits: Tensor, *, mask: Tensor |
     """Squared distance between the two models' raw logits, averaged over real rows.
 
     Summed over classes, not averaged. It has no temperature: it is what ``kl_divergence`` tends to, times
-    2·C and up to a constant a row, as T grows. It suits answers that are not one distribution over the
+    2·C and up to a constant a row, as T grows. It suits outputs that are not one distribution over the
     classes: several labels a row, a value.
 
     Minimum: 0, where the logits are equal. All masked: 0.0 with zero gradients.

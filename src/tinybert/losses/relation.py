@@ -21,11 +21,11 @@ def relation_kl(
     """Divergence between how the teacher's and the student's tokens relate to one another.
 
     The vectors are one layer's queries, keys *or* values, one kind a call. Both models' heads are joined and
-    split anew into ``num_relation_heads``, so that neither head counts nor widths need to agree. A relation
+    split again into ``num_relation_heads``, so that neither head counts nor widths need to agree. A relation
     is softmax(V·Vᵀ/√d_r) over real keys, d_r each model's own width of a relation head; the loss is
     KL(teacher ‖ student) averaged over relation heads and over the real query tokens of the whole batch.
 
-    Minimum: 0, where the relations are equal (as they are for equal vectors). All masked: 0.0 with zero
+    Minimum: 0, where the relations are equal (so for equal vectors). All masked: 0.0 with zero
     gradients.
     Gradient: (p_student − p_teacher)/(R·T) for a relation's score, T the number of real tokens in the batch.
     To join parts of a batch, weigh each by its T.

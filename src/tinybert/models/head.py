@@ -1,4 +1,4 @@
-"""What lies outside the encoder: the head, the labels in the config, the layers up to the answer."""
+"""What lies outside the encoder: the head, the labels in the config, the layers up to the logits."""
 
 from __future__ import annotations
 
@@ -101,8 +101,8 @@ def copy_head(teacher: PreTrainedModel, student: PreTrainedModel) -> None:
 
 def pooler_layer(model: PreTrainedModel) -> nn.Linear | None:
     """Return the linear layer below the head's activation, or None in a bare encoder without a pooler."""
-    places = (encoder(model), "pooler.dense"), (model, "classifier.dense"), (model, "pre_classifier")
-    for holder, path in places:
+    paths = (encoder(model), "pooler.dense"), (model, "classifier.dense"), (model, "pre_classifier")
+    for holder, path in paths:
         try:
             return cast(nn.Linear, holder.get_submodule(path))
         except AttributeError:
@@ -111,13 +111,13 @@ def pooler_layer(model: PreTrainedModel) -> nn.Linear | None:
 
 
 def head_activation(model: PreTrainedModel) -> Callable[[Tensor], Tensor]:
-    """Return what stands between :func:`pooler_layer` and the answer: GELU, ReLU or tanh by the family."""
+    """Return what is between :func:`pooler_layer` and the logits: GELU, ReLU or tanh by the family."""
     return {"electra": functional.gelu, "distilbert": functional.relu}.get(
         model.config.model_type, torch.tanh
     )
 
 
-def answer_layer(model: PreTrainedModel) -> nn.Linear | None:
+def logits_layer(model: PreTrainedModel) -> nn.Linear | None:
     """Return the linear layer that gives the logits, or None in a bare encoder."""
     classifier = cast("nn.Module | None", getattr(model, "classifier", getattr(model, "qa_outputs", None)))
     if classifier is None or isinstance(classifier, nn.Linear):

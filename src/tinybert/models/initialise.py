@@ -35,7 +35,7 @@ def student_config(
         num_labels: Classes; 1 for regression.
         id2label: Names of the classes.
         problem_type: As in transformers.
-        head: What the student answers.
+        head: What the student outputs.
         same_family: Take the teacher's own class, as a slice of it needs; else the student is a BERT.
 
     Raises:
@@ -71,7 +71,7 @@ def slice_start(
 ) -> PreTrainedModel:
     """Return a student made of some of the teacher's layers, its embeddings, its pooler and its head.
 
-    A slice of all layers answers exactly as the teacher does. Works for every supported family.
+    A slice of all layers predicts exactly as the teacher does. Works for every supported family.
 
     Args:
         teacher: A classifier, or a bare encoder when the head is not kept.

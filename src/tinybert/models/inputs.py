@@ -26,9 +26,9 @@ def model_inputs(model: nn.Module, batch: Mapping[str, Tensor], *, prefix: str =
 
 
 def logits_of(output: Mapping[str, Tensor]) -> Tensor:
-    """Return what a model answers.
+    """Return what a model outputs.
 
-    Scores: (B, C) a text, (B, L, C) a token, (B, L, 2) where answers begin and end. A bare encoder answers
+    Scores: (B, C) a text, (B, L, C) a token, (B, L, 2) where answers begin and end. A bare encoder outputs
     its last hidden states (B, L, D).
     """
     if "start_logits" in output:

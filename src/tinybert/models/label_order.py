@@ -9,7 +9,7 @@ import torch
 from transformers import PreTrainedModel
 
 from tinybert.data.labels import LabelScheme
-from tinybert.models.head import answer_layer
+from tinybert.models.head import logits_layer
 
 MAX_NAMES_SHOWN = 8
 
@@ -20,7 +20,7 @@ Id2Label = Mapping[int, str] | Mapping[str, str] | None
 def label_order(id2label: Id2Label, labels: LabelScheme) -> list[int] | None:
     """Return, for each of the data's labels, the model's output for it; None when they do not match.
 
-    Names are compared as they are, then without case. ``LABEL_0, LABEL_1, …``, the names transformers gives
+    Names are compared as written, then without case. ``LABEL_0, LABEL_1, …``, the names transformers gives
     when nobody named the labels, match whole-number labels 0, 1, … only: for names they would be a guess.
     No names means regression: one output matches.
 
@@ -62,7 +62,7 @@ def label_mismatch(id2label: Id2Label, labels: LabelScheme) -> str:
 def reorder_outputs(model: PreTrainedModel, order: Sequence[int], names: Sequence[str]) -> None:
     """Put the model's outputs into the data's order, and name them as the data does."""
     if list(order) != list(range(len(order))):
-        layer = answer_layer(model)
+        layer = logits_layer(model)
         assert layer is not None
         with torch.no_grad():
             layer.weight.copy_(layer.weight[list(order)].clone())

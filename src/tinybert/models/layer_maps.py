@@ -62,7 +62,7 @@ BUILTIN: dict[str, LayerMap] = {"uniform": uniform, "first": first, "last": last
 def resolve_layer_map(
     spec: str | Sequence[int], num_student_layers: int, num_teacher_layers: int
 ) -> list[int]:
-    """Return the layer map that a name or an explicit list stands for.
+    """Return the layer map of a name or an explicit list.
 
     Args:
         spec: A key of `BUILTIN`, ``package.module:attr``, or the list itself.

@@ -79,7 +79,7 @@ def load_classifier(
         num_labels: Classes (1 for regression); None keeps the checkpoint's.
         id2label: Names of the classes; None keeps the checkpoint's.
         problem_type: As in transformers: single_label_classification, …; None keeps the checkpoint's.
-        head: What it answers; None keeps the checkpoint's, or takes one answer a text. A checkpoint with
+        head: What it outputs; None keeps the checkpoint's, or takes one output a text. A checkpoint with
             another head gets a new one.
         dtype: Of the weights in memory.
         new_head: Draw a new head although the checkpoint has one.
@@ -95,7 +95,7 @@ def load_classifier(
     if num_labels is not None and given != num_labels and not new_head:
         raise ModelError(
             str(path),
-            f"its head answers {given} classes, the data has {num_labels}; "
+            f"its head predicts {given} classes, the data has {num_labels}; "
             "fine-tune it on this data first, or give the checkpoint it was fine-tuned from",
         )
     set_labels(config, num_labels=num_labels, id2label=id2label, problem_type=problem_type)
@@ -140,7 +140,7 @@ def load_model(
         path: Folder or hub name.
         config: Its config.
         dtype: Of the weights in memory.
-        seed: Of what is drawn anew.
+        seed: Of what is drawn at random.
         wants_head: The checkpoint must hold the head's weights too.
 
     Raises:
@@ -177,7 +177,7 @@ def load_tokenizer(path: str | Path) -> PreTrainedTokenizerBase:
     """
     folder = _local(path, need_weights=False, need_config=False)
     if folder and not any((folder / name).is_file() for name in TOKENIZER_FILES):
-        # transformers would go on with an empty vocabulary
+        # transformers would continue with an empty vocabulary
         raise ModelError(str(path), f"no tokenizer here (looked for {', '.join(TOKENIZER_FILES)})")
     with _quietly(path):
         tokenizer = cast(PreTrainedTokenizerBase, AutoTokenizer.from_pretrained(folder or str(path)))
@@ -212,7 +212,7 @@ def _check_weights(
 ) -> None:
     """Refuse a checkpoint whose weights are not those its config asks for: they would be drawn at random.
 
-    A head that is drawn anew may be missing or of another size, with the pooler that goes with it.
+    A head that is drawn at random may be missing or of another size, with the pooler that goes with it.
     """
     prefix = "" if model.base_model is model else model.base_model_prefix + "."
 

@@ -95,7 +95,7 @@ def head_module(model: nn.Module) -> nn.Module:
 
 @contextmanager
 def only_at(model: nn.Module, chosen_BL: Tensor) -> Generator[None]:
-    """Let the head of a masked language model answer the chosen tokens only.
+    """Let the head of a masked language model score the chosen tokens only.
 
     Its logits are (M, V) then, not (B, L, V). The model's own forward stays in use, so that its hooks see
     every step.

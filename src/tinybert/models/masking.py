@@ -1,4 +1,4 @@
-"""Which tokens a masked language model must guess, drawn anew at every step.
+"""Which tokens a masked language model must guess, drawn again at every step.
 
 Shapes: B rows, L tokens.
 
@@ -17,7 +17,7 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Masking:
-    """How tokens are chosen and what stands in their place.
+    """How tokens are chosen and what replaces them.
 
     Of the chosen tokens 80 % become the mask, 10 % any token, and 10 % stay.
 

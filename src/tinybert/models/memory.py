@@ -15,7 +15,7 @@ gaps that no other length fills."""
 def keep_freed_memory() -> bool:
     """Ask the C library not to hand freed tensors back to the system, and say whether it agreed.
 
-    Otherwise each step maps its large tensors anew and pays a page fault for every 4 KB: the gradient of a
+    Otherwise each step maps its large tensors again and pays a page fault for every 4 KB: the gradient of a
     30,522 × 384 embedding alone is 47 MB. Only glibc can be asked; elsewhere nothing happens.
     """
     library = _glibc()

@@ -5,7 +5,7 @@ student's, C classes.
 
 The student is built from the embeddings upwards. Each of its linear layers starts from the teacher's layer in
 the student's basis and is then fitted, in closed form, from what the student itself gives that layer to what
-the teacher has at this place: so each layer corrects the errors of those before it, also of skipped ones.
+the teacher has there: so each layer corrects the errors of those before it, also of skipped ones.
 
 - *Width*: hidden states move to the S leading eigenvectors of their second moment over the mapped layers.
 - *Heads*: a student with fewer heads keeps those that move the residual stream most; none are merged, because
@@ -13,10 +13,10 @@ the teacher has at this place: so each layer corrects the errors of those before
   a singular value decomposition weighted with the calibrating tokens' queries, keys and values.
 - *Neurons*: those that move the residual stream most.
 - *LayerNorm*: weight and bias by regression, coordinate by coordinate.
-- *Answers*: the pooler units that move the answers most, then pooler and classifier by regression.
+- *Head*: the pooler units that move the logits most, then pooler and classifier by regression.
 
-:func:`adapt_student` instead takes a student that has learnt its teacher's layers by general distillation
-over to the same teacher fine-tuned, also in closed form.
+:func:`adapt_student` instead adapts a student that has learnt its teacher's layers by general distillation
+to the same teacher fine-tuned, also in closed form.
 
 At the teacher's own width the basis stays, and at its own sizes nothing is cut: a student of all layers is
 then the teacher itself, and one of fewer layers is a slice whose layers have been fitted to close the gaps.
@@ -41,7 +41,7 @@ from tinybert.errors import ModelError
 from tinybert.models.capture import Capture
 from tinybert.models.families import EncoderInfo, blocks, describe, embeddings, encoder
 from tinybert.models.flat import run_block
-from tinybert.models.head import answer_layer, head_activation, head_of, pooler_layer
+from tinybert.models.head import head_activation, head_of, logits_layer, pooler_layer
 from tinybert.models.initialise import first_position, random_start
 from tinybert.models.inputs import logits_of, model_inputs
 from tinybert.models.layer_fit import LayerFit, LayerMove
@@ -73,7 +73,7 @@ class _Calibration:
         masks: (B, L) per batch, true at real tokens.
         hidden: Index → hidden states at the real tokens (N, D).
         first: Last hidden state of each row's first token (B, D), of all rows.
-        logits: (B, C) of all rows, or (N, C) where every token is answered; None from a bare encoder.
+        logits: (B, C) of all rows, or (N, C) where every token has logits; None from a bare encoder.
     """
 
     batches: list[dict[str, Tensor]] = field(default_factory=list[dict[str, Tensor]])
@@ -101,7 +101,7 @@ def project_start(
         layer_map: For each student layer a teacher layer, counted from 1.
         batches: Rows to calibrate with, padded on the right: input_ids, attention_mask, token_type_ids; other
             keys are not read. Above 20,000 real tokens only every second batch is used, or every third, ….
-        keep_head: Fit the student's head to the teacher's answers; else the classifier is drawn at random.
+        keep_head: Fit the student's head to the teacher's logits; else the classifier is drawn at random.
         seed: For what is drawn at random.
 
     Raises:
@@ -142,16 +142,16 @@ def adapt_student(
     layer_map: Sequence[int],
     maps: Tensor | None,
 ) -> Tensor | None:
-    """Take a student of general distillation over to a task, in closed form.
+    """Adapt a student of general distillation to a task, in closed form.
 
     The student was taught the layers of a teacher that knew no task yet. Layer by layer its weights follow
     what fine-tuning changed in that teacher (:class:`tinybert.models.layer_fit.LayerMove`); then the maps to
-    the teacher's width are fitted anew, and the head to the teacher's answers.
+    the teacher's width are fitted again, and the head to the teacher's logits.
 
     Args:
         origin: The teacher that the student was taught by.
         teacher: The same, fine-tuned.
-        student: A model with the same kind of head and as many answers; its weights are set.
+        student: A model with the same kind of head and as many logits; its weights are set.
         batches: Rows to calibrate with, as :func:`project_start` takes them.
         layer_map: Which teacher layer each student layer was taught, from 1.
         maps: (N + 1, D, S): teacher hidden ≈ map · student hidden, as general distillation learnt them; None
@@ -227,11 +227,11 @@ def _check(
     problems += _mapping_problems(given, wanted, layer_map)
     if hasattr(encoder(teacher), "embeddings_project"):
         problems.append("the teacher widens its embeddings behind their LayerNorm; slice it instead")
-    head = answer_layer(teacher)
+    head = logits_layer(teacher)
     if keep_head and head is None:
         problems.append("the teacher has no classification head to keep; fine-tune it first")
     if keep_head and head is not None and head.out_features != config.num_labels:
-        problems.append(f"the teacher answers {head.out_features} classes, the student {config.num_labels}")
+        problems.append(f"the teacher predicts {head.out_features} classes, the student {config.num_labels}")
     if problems:
         raise ModelError("project", problems)
 
@@ -266,7 +266,7 @@ def _calibrate(
         for index in wanted:
             flat[index].append(taken.hidden[index][mask])
         first.append(taken.hidden[last][:, 0])
-        if answer_layer(teacher) is not None:
+        if logits_layer(teacher) is not None:
             scores = logits_of(output)
             logits.append(scores[mask] if scores.dim() == 3 else scores)
         seen.batches.append(inputs)
@@ -336,21 +336,21 @@ def _start_head(
     *,
     keep_head: bool,
 ) -> None:
-    """Fit the pooler to some of the teacher's pooler units, and the classifier to the teacher's answers."""
-    source, answer = pooler_layer(teacher), answer_layer(teacher)
+    """Fit the pooler to some of the teacher's pooler units, and the classifier to the teacher's logits."""
+    source, classifier = pooler_layer(teacher), logits_layer(teacher)
     if source is None:
         return
     before_BD = source(seen.first)
     power_D = head_activation(teacher)(before_BD).std(0, correction=0)
-    if keep_head and answer is not None:
-        power_D = power_D * answer.weight.norm(dim=0)
+    if keep_head and classifier is not None:
+        power_D = power_D * classifier.weight.norm(dim=0)
     kept_S = power_D.argsort(descending=True)[: basis_DS.shape[1]].sort().values
     pooler = cast(nn.Linear, pooler_layer(student))
     refit_linear(pooler, first_BS, before_BD[:, kept_S], start_OI=source.weight[kept_S] @ basis_DS)
-    if keep_head and answer is not None and seen.logits is not None:
-        classifier = cast(nn.Linear, answer_layer(student))
+    if keep_head and classifier is not None and seen.logits is not None:
+        own = cast(nn.Linear, logits_layer(student))
         pooled_BS = head_activation(student)(pooler(first_BS))
-        refit_linear(classifier, pooled_BS, seen.logits, start_OI=answer.weight[:, kept_S])
+        refit_linear(own, pooled_BS, seen.logits, start_OI=classifier.weight[:, kept_S])
 
 
 def _start_token_head(
@@ -360,9 +360,9 @@ def _start_token_head(
     basis_DS: Tensor,
     hidden_NS: Tensor,
 ) -> None:
-    """Fit the layer that answers every token to the teacher's answers."""
-    answer, own = answer_layer(teacher), answer_layer(student)
-    assert answer is not None
+    """Fit the layer that scores every token to the teacher's logits."""
+    classifier, own = logits_layer(teacher), logits_layer(student)
+    assert classifier is not None
     assert own is not None
     assert seen.logits is not None
-    refit_linear(own, hidden_NS, seen.logits, start_OI=answer.weight @ basis_DS)
+    refit_linear(own, hidden_NS, seen.logits, start_OI=classifier.weight @ basis_DS)

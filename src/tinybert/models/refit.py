@@ -25,7 +25,7 @@ def refit_linear(
     Args:
         linear: The layer to set.
         inputs_NI: What it will be given.
-        targets_NO: What it should answer.
+        targets_NO: What it should output.
         start_OI: W₀.
         ridge: How strongly W is held at W₀.
     """
@@ -57,7 +57,7 @@ def refit_norm(
     Args:
         norm: The layer to set.
         inputs_NO: What it will be given, before normalising.
-        targets_NO: What it should answer.
+        targets_NO: What it should output.
         start_O: Weights to stay near.
         ridge: How strongly.
     """

@@ -2,7 +2,7 @@
 
 WordPiece takes the longest piece that fits, then the next. A piece that a text never produced was never the
 longest that fits there, so without it the text is cut into the same pieces as before, and the model, with
-fewer rows in its embedding table, answers the same.
+fewer rows in its embedding table, predicts the same.
 
 Shapes: V pieces before, K pieces kept.
 """

@@ -94,7 +94,7 @@ STAGES: dict[str, Stage] = {
         run=export.run_export,
         makes_run=False,
         needs_data=False,
-        place=lambda plan: plan.place,
+        target=lambda plan: plan.target,
     ),
     "bench": Stage(
         "bench",
@@ -103,7 +103,7 @@ STAGES: dict[str, Stage] = {
         run=bench.bench,
         makes_run=False,
         needs_data=False,
-        place=lambda plan: plan.place,
+        target=lambda plan: plan.target,
     ),
 }
 """Name → stage."""

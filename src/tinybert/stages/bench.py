@@ -34,8 +34,8 @@ class BenchPlan:
     task: Task
 
     @property
-    def place(self) -> Path:
-        """Where the picture and the page go when nobody says."""
+    def target(self) -> Path:
+        """Where the picture and the page go when no folder is given."""
         return Path(self.paths[0]) / "bench"
 
     def inputs(self) -> dict[str, str]:

@@ -47,8 +47,8 @@ class ExportPlan:
     task: Task
 
     @property
-    def place(self) -> Path:
-        """Where the export goes, or where all are that are checked."""
+    def target(self) -> Path:
+        """The export's folder, or the folder of all that are checked."""
         section = self.recipe.export
         exports = self.folder / EXPORTS
         return exports if section.check else exports / full_name(section.format, section.precision)
@@ -59,7 +59,7 @@ class ExportPlan:
 
     def describe(self) -> str:
         """Return where the export goes, and the recipe as it would be run."""
-        return f"# export: {self.place}\n{dump_recipe(self.recipe)}"
+        return f"# export: {self.target}\n{dump_recipe(self.recipe)}"
 
 
 def plan_export(recipe: Recipe) -> ExportPlan:
@@ -83,7 +83,7 @@ def run_export(plan: ExportPlan, out: Path, source: object) -> Made:
 
     Args:
         plan: Made by :func:`plan_export`.
-        out: The plan's place; an export is always in the folder of its checkpoint.
+        out: The plan's target; an export is always in the folder of its checkpoint.
         source: Rows to prove it on; those that the run was trained and validated on when None.
 
     Returns:
@@ -92,8 +92,8 @@ def run_export(plan: ExportPlan, out: Path, source: object) -> Made:
     Raises:
         TinyBertError: What cannot be exported, or predicts otherwise than the checkpoint.
     """
-    if out != plan.place:
-        raise RecipeError("--out", f"{out}: an export goes to {plan.place}; leave --out out")
+    if out != plan.target:
+        raise RecipeError("--out", f"{out}: an export goes to {plan.target}; omit --out")
     section, columns = plan.recipe.export, plan.recipe.data
     if section.check:
         found = check_exports(
@@ -123,7 +123,7 @@ def export(
     min_kept: float | None = None,
     task: Task | None = None,
 ) -> Export:
-    """Export a run or a checkpoint; one that is there and still fits is left alone.
+    """Export a run or a checkpoint; one that exists and still fits is kept.
 
     Args:
         run: Run or checkpoint on disk.
@@ -144,10 +144,12 @@ def export(
     allowed = tolerance_of(precision, min_kept)
     there = known_export(path / EXPORTS / name) if data is None else None
     if there is not None and not there.changes() and not parity_of(there).failures(allowed):
-        say(f"{there.folder} is there already, made from these weights: nothing to do")
+        say(f"{there.folder} already exists, made from these weights: nothing to do")
         return there
     proof = proof_rows(path, data, settings, task=task)
-    return export_checkpoint(path, to=format, precision=precision, proof=proof, min_kept=min_kept, task=task)
+    return export_checkpoint(
+        path, format=format, precision=precision, proof=proof, min_kept=min_kept, task=task
+    )
 
 
 def known_export(folder: Path) -> Export | None:
@@ -225,7 +227,7 @@ def proof_rows(path: Path, data: object, settings: DataSection | None, *, task: 
         if not is_bundled(data) and "/" in data and not Path(data).expanduser().exists():
             raise RecipeError(
                 str(path),
-                f"was trained on {data}, which is not there any more; give rows: --data FILE_OR_FOLDER",
+                f"was trained on {data}, which no longer exists; give rows: --data FILE_OR_FOLDER",
             )
         need = ("train", "validation")
     else:

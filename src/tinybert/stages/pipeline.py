@@ -40,7 +40,7 @@ def run_recipe(recipe: Recipe, out: str | Path | None = None, *, source: object 
             "recipe", "data.path is missing; give the data a file, a folder, a hub name or bundled:NAME"
         )
     plan = make_plan(recipe)
-    target = stage.place(plan) if out is None else Path(out)
+    target = stage.target(plan) if out is None else Path(out)
     if not stage.makes_run:
         return stage.run(plan, target, data)
     if stage.reads_raw_text:

@@ -51,7 +51,7 @@ class Made:
 
 
 def unnamed() -> RecipeError:
-    """Return the error of an output whose place nobody has named."""
+    """Return the error of an output without a path."""
     return RecipeError(
         "command line", "--out is missing; give the run a folder, for example --out runs/first"
     )
@@ -70,11 +70,11 @@ class Stage:
         reads: The settings it reads, by dotted names or their beginnings: ``data`` or ``data.path``.
         plan: From a recipe that holds these settings to a plan; every problem is raised here.
         run: From a plan, its output and the data to what is made. The output is a run that was begun, or,
-            where no run directory is made, the place.
+            where no run directory is made, the path.
         switches: Settings that are read only while a part of the stage is on.
         makes_run: Whether the output is a run directory.
         needs_data: Whether it reads data that must be named.
-        place: Where the output goes when nobody says.
+        target: Where the output goes when no folder is given.
     """
 
     name: str
@@ -84,7 +84,7 @@ class Stage:
     switches: Switches = field(default_factory=dict[str, tuple[str, object]])
     makes_run: bool = True
     needs_data: bool = True
-    place: Callable[[Any], Path] = _unnamed
+    target: Callable[[Any], Path] = _unnamed
 
     @property
     def reads_raw_text(self) -> bool:

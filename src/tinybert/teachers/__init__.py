@@ -1,4 +1,4 @@
-"""Who answers: a model, its stored answers, or a file of soft labels."""
+"""Teachers: a model, its stored outputs, or a file of soft labels."""
 
 from tinybert.teachers.file import FileTeacher, is_soft_label_file, read_soft_labels
 from tinybert.teachers.model import ModelTeacher, capture_wanted, weights_digest

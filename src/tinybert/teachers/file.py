@@ -19,13 +19,13 @@ from tinybert.sources.text_files import Fault, RawRow, Unit
 from tinybert.teachers.teacher import TeacherOutput
 
 SUFFIXES = (".jsonl", ".ndjson", ".json", ".parquet")
-FORM = '{"text": "…", "scores": {"label": number, …}} (or "score": number for regression)'
+ROW_FORMAT = '{"text": "…", "scores": {"label": number, …}} (or "score": number for regression)'
 
 Key = tuple[str, str | None]
 
 
 def is_soft_label_file(path: str) -> bool:
-    """True when a teacher's path names a file of answers, not a model.
+    """True when a teacher's path names a file of teacher outputs, not a model.
 
     Raises:
         DataError: It names such a file, and there is none.
@@ -38,7 +38,7 @@ def is_soft_label_file(path: str) -> bool:
 
 
 class FileTeacher:
-    """Answers that stand in a file, looked up by text.
+    """Teacher outputs from a file, looked up by text.
 
     Args:
         logits: (N, C) one row for each training row.
@@ -69,25 +69,25 @@ class SoftLabelReader(Protocol):
 def read_soft_labels(
     path: str, rows: Dataset, labels: LabelScheme, *, reader: SoftLabelReader | None
 ) -> FileTeacher:
-    """Match a file of answers to the training rows.
+    """Match a file of teacher outputs to the training rows.
 
     Scores in [0, 1] that add up to 1, as far as two decimals can, are probabilities and become logits by
-    their logarithm;
-    for multi-label, scores all in [0, 1] become logits by the logit function; others are logits already.
+    their logarithm; for multi-label, scores all in [0, 1] become logits by the logit function; others
+    are logits already.
 
     Args:
         path: JSON lines, JSON or Parquet; each row ``text``, ``text_pair`` for pairs, and ``scores``
             (label → number) or, for regression, ``score``.
         rows: The training rows, ``text`` and ``text_pair``.
         labels: The label order.
-        reader: The task's; None where such a file says too little for it.
+        reader: The task's; None where such a file holds too little for it.
 
     Raises:
-        DataError: A row is malformed, a text has two different answers, training rows have none (all are
+        DataError: A row is malformed, a text has two different outputs, training rows have none (all are
             listed), or only some rows are probabilities.
     """
     if reader is None:
-        raise DataError(path, "a file of teacher outputs says nothing about single tokens; give a model")
+        raise DataError(path, "a file of teacher outputs has none for single tokens; give a model")
     outputs: dict[Key, list[float]] = {}
     seen: set[Key] = set()
     problems: list[str] = []
@@ -106,7 +106,7 @@ def read_soft_labels(
         except ValueError as error:
             problems.append(f"{unit} {number:,}: {error}")
     if problems:
-        problems.append(f"each row is {FORM}")
+        problems.append(f"each row is {ROW_FORMAT}")
     pairs: Sequence[str | None] = (
         rows["text_pair"] if "text_pair" in rows.column_names else [None] * len(rows)
     )
@@ -122,7 +122,7 @@ def _read(path: Path) -> tuple[Unit, Iterator[RawRow | Fault]]:
     """Open the file; row numbers count from 1."""
     tables = open_file(path, str(path))
     if list(tables) != [""]:
-        raise DataError(str(path), f"holds splits; give one list of rows, each {FORM}")
+        raise DataError(str(path), f"holds splits; give one list of rows, each {ROW_FORMAT}")
     return tables[""].unit, tables[""].rows
 
 

@@ -15,17 +15,17 @@ from tinybert.models.inputs import logits_of, model_inputs
 from tinybert.teachers.teacher import TeacherOutput, Wanted
 
 NO_PART = ("_name_or_path", "transformers_version")
-"""Keys of a config that say where a model comes from, not what it answers."""
+"""Keys of a config that say where a model comes from, not what it predicts."""
 
 
 class ModelTeacher:
-    """A classifier that answers batch by batch. Its dropout is off and it records no gradients.
+    """A classifier that predicts batch by batch. Its dropout is off and it records no gradients.
 
     Args:
         model: A classifier; put into ``eval()`` here.
         wanted: The layers to capture.
         prefix: ``"teacher_"`` when the teacher reads with its own tokenizer.
-        bf16: Keep the weights in bf16. Autocast would cast them anew at every step.
+        bf16: Keep the weights in bf16. Autocast would cast them again at every step.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class ModelTeacher:
 
 
 def weights_digest(model: PreTrainedModel) -> str:
-    """Return one SHA-256 over what decides a model's answers: its config, and its weights by name.
+    """Return one SHA-256 over what decides a model's predictions: its config, and its weights by name.
 
     Taken from the model in memory, so it holds for a hub name as for a folder, and for outputs put into
     another order.

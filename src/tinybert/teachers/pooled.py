@@ -1,11 +1,11 @@
-"""A teacher with another tokenizer: its answers laid over the student's pieces.
+"""A teacher with another tokenizer: its outputs laid over the student's pieces.
 
 Shapes: B windows, S the student's pieces, T the teacher's pieces, C classes, D width, H heads.
 
 Both tokenizers cut the same characters. Each piece of the student takes the mean of the teacher's pieces over
 it, weighted by the characters they share; special tokens take the special tokens at the same end. Where the
 cuts agree this changes nothing; where the teacher cuts finer it is a mean; where it cuts coarser, several
-pieces of the student hear the same answer.
+pieces of the student take the same output.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from torch import Tensor
 
 from tinybert.teachers.teacher import Teacher, TeacherOutput
 
-UNHEARD = -1e4
+UNCOVERED = -1e4
 
 
 class PooledTeacher:
-    """Answers as if the teacher had read the student's pieces.
+    """Outputs as if the teacher had read the student's pieces.
 
     Args:
-        teacher: Who answers, to the pieces of its own tokenizer.
+        teacher: The teacher, on the pieces of its own tokenizer.
         prefix: Of its columns in a batch.
     """
 
@@ -31,24 +31,24 @@ class PooledTeacher:
         self.prefix = prefix
 
     def answer(self, batch: dict[str, Tensor]) -> TeacherOutput:
-        """Return the pooled answer; ``covered`` says which of the student's pieces have one.
+        """Return the pooled output; ``covered`` says which of the student's pieces have one.
 
         Hidden states, attention scores (on both sides), queries, keys and values are pooled, and so are the
-        scores of tokens. Scores of a whole text stay as they are.
+        scores of tokens. Scores of a whole text are unchanged.
         """
-        answer = self.teacher.answer(batch)
+        output = self.teacher.answer(batch)
         weights_BST = pooling(batch, self.prefix)
         covered_BS = weights_BST.sum(-1) > 0
-        logits = answer.logits
+        logits = output.logits
         if logits.dim() == 3:
-            logits = _over(weights_BST, logits).masked_fill(~covered_BS[..., None], UNHEARD)
+            logits = _over(weights_BST, logits).masked_fill(~covered_BS[..., None], UNCOVERED)
         return TeacherOutput(
             logits,
-            {index: _over(weights_BST, hidden) for index, hidden in answer.hidden.items()},
-            {layer: _both_sides(weights_BST, scores) for layer, scores in answer.scores.items()},
+            {index: _over(weights_BST, hidden) for index, hidden in output.hidden.items()},
+            {layer: _both_sides(weights_BST, scores) for layer, scores in output.scores.items()},
             {
                 layer: tuple(_over(weights_BST[:, None], part) for part in parts)  # pyright: ignore[reportArgumentType]
-                for layer, parts in answer.vectors.items()
+                for layer, parts in output.vectors.items()
             },
             covered_BS,
         )

@@ -142,7 +142,7 @@ class TeacherStore:
         return output
 
     def _is_whole(self, number: int) -> bool:
-        """Return whether a shard can be opened: its header says how long the file must be."""
+        """Return whether a shard can be opened: its header gives how long the file must be."""
         if not self._path(number).exists():
             return False
         try:
@@ -223,7 +223,7 @@ def _shard_of(
     collator: Callable[[list[dict[str, object]]], dict[str, Tensor]],
     prefix: str,
 ) -> Shard:
-    """Answer a shard's rows, grouped by length, and lay them down in row order."""
+    """Predict a shard's rows, grouped by length, and lay them down in row order."""
     ids_column = prefix + "input_ids"
     lengths = np.asarray([len(ids) for ids in rows[ids_column]])
     order = np.argsort(lengths, kind="stable")

@@ -1,4 +1,4 @@
-"""What a teacher is: something that answers a batch."""
+"""What a teacher is: something that predicts a batch."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ class Wanted:
 
 @dataclass
 class TeacherOutput:
-    """A teacher's answer to one batch, padded like the batch.
+    """A teacher's outputs for one batch, padded like the batch.
 
     Attributes:
         logits: (B, C) a text, or (B, L, C) a token.
         hidden: index → (B, L, D).
         scores: layer → (B, H, L, L), pre-softmax.
         vectors: layer → (queries, keys, values), each (B, H, L, d).
-        covered: (B, L), true at the tokens that this is an answer to; None for all.
+        covered: (B, L), true at the tokens that have an output; None for all.
     """
 
     logits: Tensor
@@ -45,8 +45,8 @@ class TeacherOutput:
 
 
 class Teacher(Protocol):
-    """Anything that answers a batch: a model, its stored answers, a file of soft labels."""
+    """Anything that predicts a batch: a model, its stored outputs, a file of soft labels."""
 
     def answer(self, batch: dict[str, Tensor]) -> TeacherOutput:
-        """Return the answer to a batch of the collator, on the batch's device."""
+        """Return the outputs for a batch of the collator, on the batch's device."""
         ...

@@ -64,7 +64,7 @@ def test_int8_is_smaller_and_its_matrices_are_whole_numbers(exported: Path) -> N
 def test_an_export_that_fits_is_left_alone(exported: Path, capsys: pytest.CaptureFixture[str]) -> None:
     before = (exported / INT8 / "export.json").stat().st_mtime_ns
     export(exported, format="onnx", precision="int8")
-    assert "is there already, made from these weights: nothing to do" in capsys.readouterr().err
+    assert "already exists, made from these weights: nothing to do" in capsys.readouterr().err
     assert (exported / INT8 / "export.json").stat().st_mtime_ns == before
 
 

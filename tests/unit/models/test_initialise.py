@@ -5,7 +5,7 @@ from tests.unit.models.tiny import CONFIGS, batch, classifier
 from tinybert.errors import ModelError
 from tinybert.models import Shape, random_start, student_config
 from tinybert.models.families import encoder
-from tinybert.models.head import answer_layer, pooler_layer
+from tinybert.models.head import logits_layer, pooler_layer
 
 SHAPE = Shape(2, 24, 3, 40)
 
@@ -47,9 +47,9 @@ def test_an_impossible_shape_is_refused():
 @pytest.mark.parametrize("family", CONFIGS)
 def test_the_heads_layers_are_found_in_every_family(family):
     model = classifier(family)
-    assert answer_layer(model).out_features == 3
+    assert logits_layer(model).out_features == 3
     assert pooler_layer(model).out_features == 32
-    assert answer_layer(encoder(model)) is None
+    assert logits_layer(encoder(model)) is None
 
 
 def test_regression_has_one_output():

@@ -33,7 +33,7 @@ from tinybert.models import (
     student_config,
 )
 from tinybert.models.families import encoder
-from tinybert.models.head import QUESTION, SEQUENCE, TOKEN, Head, answer_layer, head_of
+from tinybert.models.head import QUESTION, SEQUENCE, TOKEN, Head, head_of, logits_layer
 from tinybert.models.inputs import logits_of, run_model
 
 SIZE = Shape(4, 32, 4, 64)
@@ -100,9 +100,9 @@ def test_a_bare_encoder_gets_a_new_head_of_the_kind_asked_for(tmp_path: Path, he
     )
     assert type(first) is CLASSES[head]
     assert not first.training
-    assert answer_layer(first).out_features == WIDTHS[head]
+    assert logits_layer(first).out_features == WIDTHS[head]
     assert easy.same_weights(first, again)
-    assert not torch.equal(answer_layer(first).weight, answer_layer(other).weight)
+    assert not torch.equal(logits_layer(first).weight, logits_layer(other).weight)
     own, bare = encoder(first).state_dict(), load_encoder(tmp_path / "bare").state_dict()
     assert all(torch.equal(weight, bare[name]) for name, weight in own.items())
 
@@ -122,7 +122,7 @@ def test_a_checkpoint_with_that_head_comes_back_as_it_was(tmp_path: Path, head: 
 
 def test_a_head_with_another_number_of_tags_is_refused_by_name(tmp_path: Path) -> None:
     folder = checkpoint(tmp_path / "model", BertForTokenClassification)
-    with pytest.raises(ModelError, match="its head answers 5 classes, the data has 7"):
+    with pytest.raises(ModelError, match="its head predicts 5 classes, the data has 7"):
         load_classifier(folder, head=TOKEN, num_labels=7)
     assert load_classifier(folder, head=TOKEN, num_labels=7, new_head=True).num_labels == 7
 
@@ -156,15 +156,15 @@ def test_another_head_is_not_taken_for_the_one_asked_for_though_the_sizes_agree(
     one, again, other = (load_classifier(folder, head=new, num_labels=2, seed=seed) for seed in (1, 1, 2))
     assert type(one) is OLD[new]
     assert head_of(one.config) == new
-    fresh = answer_layer(one)
+    fresh = logits_layer(one)
     assert fresh.weight.shape == (2, 32)
-    own_layer = answer_layer(before)
+    own_layer = logits_layer(before)
     if own_layer is not None:
         assert fresh.weight.shape == own_layer.weight.shape
         assert not torch.isclose(fresh.weight, own_layer.weight).any()
         assert not torch.isclose(fresh.bias, own_layer.bias).any()
-    assert torch.equal(fresh.weight, answer_layer(again).weight)
-    assert not torch.equal(fresh.weight, answer_layer(other).weight)
+    assert torch.equal(fresh.weight, logits_layer(again).weight)
+    assert not torch.equal(fresh.weight, logits_layer(other).weight)
     ours = {name: weight for name, weight in encoder(one).state_dict().items() if "pooler" not in name}
     theirs = encoder(before).state_dict()
     assert ours
@@ -212,7 +212,7 @@ def test_a_bare_encoder_is_sliced_below_a_new_head_of_that_kind(head: Head) -> N
     config = same_config(teacher, SIZE, head, same_family=True)
     one = slice_start(bare, [1, 2, 3, 4], config, keep_head=False, seed=1)
     assert type(one) is CLASSES[head]
-    assert not torch.isclose(answer_layer(one).weight, answer_layer(teacher).weight).any()
+    assert not torch.isclose(logits_layer(one).weight, logits_layer(teacher).weight).any()
     with pytest.raises(ModelError, match="so it cannot be kept"):
         slice_start(bare, [1, 2, 3, 4], config)
 
@@ -246,7 +246,7 @@ def test_a_narrower_projection_agrees_far_better_than_a_random_start(head: Head)
     without = project_start(
         teacher, config, [1, 2, 3, 4], batches=[rows(16, seed=seed) for seed in range(1, 9)], keep_head=False
     )
-    assert not torch.isclose(answer_layer(without.student).weight, answer_layer(start.student).weight).any()
+    assert not torch.isclose(logits_layer(without.student).weight, logits_layer(start.student).weight).any()
 
 
 def test_a_teacher_without_a_head_for_tokens_cannot_keep_it() -> None:

@@ -14,7 +14,7 @@ from tinybert.data import Collator
 from tinybert.data.windows import encode_same_windows, encode_whole
 from tinybert.tasks.ner import NER
 from tinybert.teachers import TeacherOutput
-from tinybert.teachers.pooled import UNHEARD, PooledTeacher, pooling
+from tinybert.teachers.pooled import UNCOVERED, PooledTeacher, pooling
 
 PREFIX = "teacher_"
 OWN, OTHER = tokens.make_tokenizer(), tokens.make_tokenizer(tokens.other_words())
@@ -217,7 +217,7 @@ def test_every_part_of_an_answer_is_pooled_as_a_loop_would() -> None:
             torch.testing.assert_close(pooled.hidden[index][row, place], mean(hidden, row, place))
         for ours, its in zip(pooled.vectors[2], output.vectors[2], strict=True):
             torch.testing.assert_close(ours[row, :, place], mean(its, row, place))
-        expected = mean(output.logits, row, place) if covered[row, place] else torch.full((3,), UNHEARD)
+        expected = mean(output.logits, row, place) if covered[row, place] else torch.full((3,), UNCOVERED)
         torch.testing.assert_close(pooled.logits[row, place], expected)
     scores = torch.zeros(rows, 2, own, own)
     for row, a, b in itertools.product(range(rows), range(own), range(own)):
@@ -248,8 +248,8 @@ def test_pieces_behind_the_teachers_last_have_no_answer() -> None:
     expected = (starts < 0) | (starts < last)
     assert torch.equal(pooled.covered[0], expected)
     assert not pooled.covered.all()
-    assert (pooled.logits[0, ~expected] == UNHEARD).all()
-    assert (pooled.logits[0, expected] != UNHEARD).all()
+    assert (pooled.logits[0, ~expected] == UNCOVERED).all()
+    assert (pooled.logits[0, expected] != UNCOVERED).all()
 
 
 @pytest.mark.parametrize("which", ["", PREFIX])

@@ -1,4 +1,4 @@
-"""Runtimes that answer: torch, ONNX Runtime, OpenVINO, LiteRT. To add one, write a file and a table line."""
+"""Runtimes that predict: torch, ONNX Runtime, OpenVINO, LiteRT. To add one, write a file and a table line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a backend is: it writes a graph to a file, loads it, and answers batches of tokens.
+"""What a backend is: it writes a graph to a file, loads it, and predicts batches of tokens.
 
 Shapes: B rows, L tokens of a padded row, C outputs.
 """

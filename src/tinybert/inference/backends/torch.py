@@ -27,7 +27,7 @@ def load(folder: Path, precision: Precision, loading: Loading) -> Engine:
 
 
 def engine_of(model: PreTrainedModel) -> Engine:
-    """Return what answers with a model in memory."""
+    """Return an engine over a model in memory."""
 
     @torch.inference_mode()
     def run(batch: Tokens) -> Scores:

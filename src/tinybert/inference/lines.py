@@ -22,7 +22,7 @@ class Table(TypedDict):
 
     Attributes:
         columns: Of the input's rows.
-        header: What stands of them beside a prediction; None before the first row.
+        header: Those written beside a prediction; None before the first row.
     """
 
     columns: list[str]
@@ -103,7 +103,7 @@ def as_json(row: Record, prediction: Prediction) -> str:
 
 
 def kept(row: Record, prediction: Prediction, taken: set[str]) -> Record:
-    """Return what stands beside a prediction: the row, without the columns that the prediction repeats.
+    """Return what is written beside a prediction: the row, without the columns that the prediction repeats.
 
     A column whose name the prediction takes is kept as ``input_NAME``: a gold label beside the predicted one.
     """
