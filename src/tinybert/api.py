@@ -39,7 +39,7 @@ def tokenizer(
         vocab_size: Pieces, the five special tokens included.
         out: The folder to make.
         cased: Keep capitals and accents.
-        min_frequency: Characters and pieces seen less often are left out.
+        min_frequency: Characters and pieces seen less often are skipped.
 
     Returns:
         The folder, ``.path``, and how it reads held-out documents, ``.metrics``.

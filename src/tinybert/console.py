@@ -21,7 +21,7 @@ class Advance(Protocol):
     """Moves a progress bar."""
 
     def __call__(self, count: int, note: str = "") -> object:
-        """Count what has been done since the last call; the note stands behind the figures."""
+        """Count what has been done since the last call; the note comes after the figures."""
         ...
 
 
@@ -94,20 +94,20 @@ class _Lines:
     def __init__(self, label: str, total: int | None, *, unit: str, done: int, every_s: float) -> None:
         self.label, self.total, self.unit, self.every_s = label, total, unit, every_s
         self.begun_with = self.done = self.last = done
-        self.start = self.said = time.perf_counter()
+        self.start = self.printed = time.perf_counter()
 
     def __call__(self, count: int, note: str = "") -> None:
         self.done += count
         now = time.perf_counter()
         if self._is_due(now):
-            self.last, self.said = self.done, now
+            self.last, self.printed = self.done, now
             say(self._line(now) + (f", {note}" if note else ""))
 
     def _is_due(self, now: float) -> bool:
-        is_late = now - self.said >= self.every_s
+        is_late = now - self.printed >= self.every_s
         if self.total is None:
             return is_late
-        is_tenth = self.done - self.last >= self.total * SHARE_A_LINE and now - self.said >= MIN_LINE_S
+        is_tenth = self.done - self.last >= self.total * SHARE_A_LINE and now - self.printed >= MIN_LINE_S
         return is_late or is_tenth or self.done == self.total
 
     def _line(self, now: float) -> str:

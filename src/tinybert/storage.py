@@ -161,7 +161,7 @@ class Output:
         target: The final place.
         made_from: JSON: settings and, under ``inputs``, name → digest. Compared with that of what is there.
         report: The JSON file that keeps the metadata: its name in the folder, or beside a file the ending in
-            place of the file's own; empty for none. What the output is made from stands in it, or in its
+            place of the file's own; empty for none. What the output is made from is written in it, or in its
             ``made_from``.
         file: For a file: its name in ``path`` while it is written.
         keep: Says of what an earlier process left in ``path``, or what an error leaves now, whether it took

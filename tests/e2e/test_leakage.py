@@ -50,7 +50,7 @@ def test_every_score_is_given_twice(run: Path, rows: Path, tiny_teacher: Path) -
     assert "test_without_leakage" in metrics["fine_tune_only"]
     report = (run / "report.md").read_text()
     assert "| test accuracy | without leaked rows |" in report
-    assert "2 of them also stand in the train split" in report
+    assert "2 of them are also in the train split" in report
 
 
 def test_evaluate_gives_both_where_it_reads_the_train_split(

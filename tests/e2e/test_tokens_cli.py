@@ -259,12 +259,12 @@ BAD_ROWS = {
     "an answer not where it says": (
         "qa",
         COLOUR | {"answers": {"text": ["red"], "answer_start": [3]}},
-        "the answer 'red' does not stand at character 3; it stands at 7",
+        "the answer 'red' is not at character 3; it is at 7",
     ),
     "an answer that is nowhere": (
         "qa",
         COLOUR | {"answers": {"text": ["blue"], "answer_start": [3]}},
-        "it stands nowhere in the context",
+        "it is nowhere in the context",
     ),
     "a question that is empty": (
         "qa",

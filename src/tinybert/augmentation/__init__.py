@@ -97,7 +97,7 @@ def build_method(
 
 
 class _Named:
-    """A method of the user's own; what it raises is said with its name."""
+    """A method of the user's own; what it raises is reported with its name."""
 
     def __init__(self, name: str, method: Method) -> None:
         self.name = name

@@ -1,4 +1,4 @@
-"""Words that are left out."""
+"""Words that are dropped."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tinybert.augmentation.tools import Tools
 
 
 class Drop:
-    """Leaves each word out with probability p; at least one always stays, and so do marks and locked words.
+    """Drops each word with probability p; at least one always stays, and so do marks and locked words.
 
     Source: EDA, arXiv:1901.11196 (random deletion).
 

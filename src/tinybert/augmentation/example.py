@@ -1,4 +1,4 @@
-"""A text as words and what stands between them, so that a changed one can be put together exactly."""
+"""A text as words and what is between them, so that a changed one can be put together exactly."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ class Example:
 
     Attributes:
         words: Words and marks in their order. A locked one may hold spaces: an answer is one "word".
-        gaps: What stands before the first word, between each two, and after the last: one more than words.
+        gaps: What is before the first word, between each two, and after the last: one more than words.
         locked: Whether a word must stay as it is: entities and answers.
         tags: One a word, 0 outside entities; or None.
-        candidates: What may stand in for each word, where a method has found that out beforehand.
+        candidates: What may replace each word, where a method has found that out beforehand.
 
     Example:
         >>> example = Example.of("It's fine.", "en")
@@ -53,7 +53,7 @@ class Example:
         Args:
             text: Any text.
             language: Decides what a word is.
-            kept: Places, in characters, that must stay as they are; each becomes one locked word with the
+            kept: Offsets, in characters, that must stay unchanged; each becomes one locked word with the
                 words it touches.
         """
         words = word_spans(text, language)
@@ -183,7 +183,7 @@ def _cut(items: tuple[T, ...], index: int) -> tuple[T, ...]:
 
 
 def _space(left: str, right: str) -> str:
-    """Return what must stand between two words so that they remain two."""
+    """Return what must be between two words so that they remain two."""
     if not left or not right or not WORD_CHARACTER.match(right):
         return ""
     last = left[-1]

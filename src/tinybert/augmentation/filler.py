@@ -2,10 +2,10 @@
 
 Shapes: B rows, L tokens, M masks of all rows, D width, V pieces that may be proposed, G groups of them.
 
-A forward for each word, a head that answers every token and a sort of the whole vocabulary are where the time
-of the plain loop goes. Here rows of like length share a batch, the head answers the masks only, its decoder
+A forward for each word, a head that scores every token and a sort of the whole vocabulary are where the time
+of the plain loop goes. Here rows of like length share a batch, the head scores the masks only, its decoder
 keeps only the pieces that may be proposed, and several far-apart words of a sentence are masked in one row.
-``benchmarks/augmentation.py`` measures both, and how far the answers differ.
+``benchmarks/augmentation.py`` measures both, and how far the results differ.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ SPARE = 2
 
 @dataclass(frozen=True)
 class _Ask:
-    """One word to fill: where its masks stand in a row, and where its answer goes."""
+    """One word to fill: where its masks are in a row, and where its candidates go."""
 
     sentence: int
     place: int
@@ -57,7 +57,7 @@ class _Row:
 class WordFiller:
     """Proposes the likeliest words for places in sentences.
 
-    Only whole words are proposed: pieces of two letters and more that do not go on from another piece, or for
+    Only whole words are proposed: pieces of two letters and more that do not continue another piece, or for
     Chinese words single characters. A word gets one mask, whatever its number of pieces.
 
     Differs: a Chinese word of n characters gets n masks. The first is filled with each of its K likeliest
@@ -120,7 +120,7 @@ class WordFiller:
     def candidates(
         self, sentences: Sequence[Sequence[str]], places: Sequence[Sequence[int]]
     ) -> list[list[list[str]]]:
-        """Return the likeliest words for each place, without the word that stands there.
+        """Return the likeliest words for each place, without the word that is there.
 
         Args:
             sentences: Each as its words and marks.

@@ -10,7 +10,7 @@ from tinybert.augmentation.tools import Tools
 
 
 class Neighbours(Replacement):
-    """Replaces words by their nearest neighbours among word vectors, wherever they stand.
+    """Replaces words by their nearest neighbours among word vectors, wherever they are.
 
     Source: the word-embedding half of arXiv:1909.10351.
 
@@ -29,5 +29,5 @@ class Neighbours(Replacement):
         """Look all words up at once."""
         words = [[example.words[i] for i in asked] for example, asked in zip(examples, places, strict=True)]
         flat = self.vectors.neighbours([word for each in words for word in each], self.tools.num_candidates)
-        answers = iter(flat)
-        return [[next(answers) for _ in each] for each in words]
+        found = iter(flat)
+        return [[next(found) for _ in each] for each in words]

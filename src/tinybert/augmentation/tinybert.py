@@ -53,6 +53,6 @@ class TinyBERT(Replacement):
         near = self.neighbours.propose(examples, cut)
         found: list[Candidates] = []
         for can, likely, close in zip(fillable, filled, near, strict=True):
-            answers = {True: iter(likely), False: iter(close)}
-            found.append([next(answers[fits]) for fits in can])
+            found_by = {True: iter(likely), False: iter(close)}
+            found.append([next(found_by[fits]) for fits in can])
         return found

@@ -20,7 +20,7 @@ SETTING = "augment.method"
 class Method(Protocol):
     """Changes words of texts: the contract of this room.
 
-    One changed text comes back for each given one, in their order. Locked words stay as they are, in their
+    One changed text comes back for each given one, in their order. Locked words are unchanged, in their
     order, with nothing put between two that are neighbours; each word keeps its tag.
 
     A method whose work is the same for all copies of a text may also have ``prepare(examples) -> examples``,
@@ -42,7 +42,7 @@ class Filler(Protocol):
     def candidates(
         self, sentences: Sequence[Sequence[str]], places: Sequence[Sequence[int]]
     ) -> list[list[list[str]]]:
-        """Return the likeliest words for each place of each sentence, without the word that stands there."""
+        """Return the likeliest words for each place of each sentence, without the word that is there."""
         ...
 
 
@@ -52,7 +52,7 @@ class Tools:
 
     Attributes:
         probability: That a word is changed in a copy.
-        num_candidates: Words that may stand in for one, at most.
+        num_candidates: Words that may replace one, at most.
         language: Decides which are stop words.
         filler: Masked language model.
         vectors: Word vectors.

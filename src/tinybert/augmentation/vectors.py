@@ -20,7 +20,7 @@ MOST_FREQUENT = 200_000
 MAX_PROBLEMS = 20
 HAN_WORD = regex.compile(r"\p{Han}+")
 PROPOSED_WORD = regex.compile(r"\p{Han}+|\p{L}{2,}")
-"""Words that may stand in for another: no marks, no numbers, no single letters."""
+"""Words that may replace another: no marks, no numbers, no single letters."""
 
 Compose = Callable[[Sequence[str]], "list[NDArray[np.float32] | None]"]
 """Vectors of words that have none of their own, made of their pieces; None where that cannot be done."""
@@ -98,7 +98,7 @@ def load_vectors(path: str | Path, *, needed: Collection[str] = ()) -> WordVecto
 
     Args:
         path: The file, in UTF-8.
-        needed: Words to keep wherever they stand.
+        needed: Words to keep wherever they are.
 
     Raises:
         DataError: The file or one of its lines is wrong; all problems with their lines.
@@ -119,15 +119,15 @@ def load_vectors(path: str | Path, *, needed: Collection[str] = ()) -> WordVecto
 
 def _read(name: str, lines: Iterator[str], needed: Collection[str]) -> WordVectors:
     first = GAP.split(next(lines, "").strip(ASCII_SPACE))
-    promised = int(first[0]) if _is_header(first) else None
-    width = int(first[1]) if promised is not None else len(first) - 1
+    announced = int(first[0]) if _is_header(first) else None
+    width = int(first[1]) if announced is not None else len(first) - 1
     if width < 1:
         raise DataError(name, "line 1: no word with numbers here; word2vec's text format or GloVe's is read")
     wanted = {*needed, *(word.lower() for word in needed)}
     words: dict[str, None] = {}
     values, problems, number = array("f"), list[str](), 1
-    last_kept = MOST_FREQUENT + (promised is not None)
-    if promised is None:
+    last_kept = MOST_FREQUENT + (announced is not None)
+    if announced is None:
         problems += _take(" ".join(first), 1, width, words, values)
     for number, line in enumerate(lines, start=2):
         if len(problems) >= MAX_PROBLEMS:
@@ -135,8 +135,8 @@ def _read(name: str, lines: Iterator[str], needed: Collection[str]) -> WordVecto
         if line.isspace() or (number > last_kept and line.split(" ", 1)[0] not in wanted):
             continue
         problems += _take(line, number, width, words, values)
-    if promised is not None and not problems and number - 1 < promised:
-        problems.append(f"line 1 promises {promised:,} words, there are {number - 1:,}: copy the file again")
+    if announced is not None and not problems and number - 1 < announced:
+        problems.append(f"line 1 gives {announced:,} words, there are {number - 1:,}: copy the file again")
     if problems or not words:
         raise DataError(name, problems or "no word vector in it")
     return WordVectors(list(words), np.frombuffer(values, dtype=np.float32).reshape(-1, width))

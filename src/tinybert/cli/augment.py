@@ -28,7 +28,7 @@ def augment(
         copies: Of each row, N of the paper.
         method: tinybert (the paper's), masked_lm, neighbours, synonyms, swap, drop, insert.
         model: Masked language model that proposes words: a run of `tinybert pretrain`, or another.
-        teacher: Run or checkpoint that labels the copies; augment.max_shift=0.5 leaves out those that shift
+        teacher: Run or checkpoint that labels the copies; augment.max_shift=0.5 skips those that shift
             its prediction by more.
         processes: That make copies, each with a model of its own.
         rows: How the rows are read.

@@ -77,7 +77,7 @@ def make_recipe(
     overrides: Sequence[str],
     **rest: object,
 ) -> Recipe:
-    """Lay options and overrides together; options left out keep the recipe's defaults.
+    """Lay options and overrides together; options not given keep the recipe's defaults.
 
     Args:
         stage: The stage.

@@ -62,7 +62,7 @@ def predict(
     if text_pair is not None and predictor.task.format.text_pair is None:
         raise RecipeError(
             "predict",
-            f"a model of {predictor.task.name} reads one text at a time; leave --text-pair and --context out",
+            f"a model of {predictor.task.name} reads one text at a time; omit --text-pair and --context",
         )
     if input is not None:
         counts = predict_file(predictor, input, output)

@@ -21,7 +21,7 @@ def run(
     """Run a recipe file.
 
     Args:
-        recipe: A YAML file; keys left out keep their defaults.
+        recipe: A YAML file; keys that are not set keep their defaults.
         overrides: Settings as key.path=value.
         out: Where it goes; runs/NAME of the recipe file when not given; needed for RUN/recipe.yaml.
         output: What is printed.

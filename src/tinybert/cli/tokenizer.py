@@ -26,7 +26,7 @@ def tokenizer(
         vocab_size: Pieces, the five special tokens included.
         out: The folder to make.
         cased: Keep capitals and accents.
-        min_frequency: Characters and pieces seen less often are left out.
+        min_frequency: Characters and pieces seen less often are skipped.
         column: Column of the text; detected when not given.
         output: What is printed.
     """

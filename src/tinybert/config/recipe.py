@@ -57,7 +57,7 @@ class DataSection(Section):
         default=0.2,
         ge=0,
         le=1,
-        description="share of test rows that may also stand in train; above it training stops, below it "
+        description="share of test rows that may also be in train; above it training stops, below it "
         "scores are given with and without them",
     )
 

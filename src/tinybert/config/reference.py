@@ -21,7 +21,7 @@ from pydantic.fields import FieldInfo
 from tinybert.config.recipe import Recipe, Section
 
 TOP = "recipe"
-"""What the keys that stand in no section are listed under."""
+"""What the keys of no section are listed under."""
 KINDS: Mapping[object, str] = {str: "text", int: "whole number", float: "number", bool: "true or false"}
 LIMITS = {"ge": "≥", "gt": ">", "le": "≤", "lt": "<"}
 
@@ -31,7 +31,7 @@ class Wording(Section):
 
     Attributes:
         title: Of the page.
-        intro: What is said before the first table; Markdown.
+        intro: Text before the first table; Markdown.
         header: Of the tables: key, default, allowed values, meaning.
         kinds: English name of a kind of value → its name here; ``{}`` is filled in.
         sections: Section → what it is about; what is missing is taken from the recipe.
@@ -66,7 +66,7 @@ class Key:
 
     Attributes:
         name: Dotted.
-        default: What it is when it is left out.
+        default: Its value when it is not set.
         field: Its type, limits and description.
     """
 

@@ -36,7 +36,7 @@ def is_damaged(text: str) -> bool:
     r"""Return whether a document, as it was read, was decoded wrongly somewhere on its way.
 
     One character in a hundred is lost (U+FFFD), or is one that only appears where UTF-8 was read as another
-    encoding; of those that also stand in sound text, such as ß before a quotation mark, one in ten.
+    encoding; of those that also occur in sound text, such as ß before a quotation mark, one in ten.
 
     Example:
         >>> is_damaged("donâ€™t read it"), is_damaged("don’t read it"), is_damaged("ä¸­æ–‡")

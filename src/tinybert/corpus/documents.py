@@ -107,7 +107,7 @@ def _with_columns_checked(place: Place, column: str | None, found: Found) -> lis
 def documents_in(
     place: Place, *, layout: Layout, column: str | None, scratch: Path, found: Found
 ) -> Iterator[str]:
-    """Yield the documents of one place as they are written; what is wrong goes into ``found``.
+    """Yield the documents of one place as written; what is wrong goes into ``found``.
 
     Args:
         place: The file or table.

@@ -1,7 +1,7 @@
-"""Documents that stand there twice, exactly or nearly, found in the memory of a few numbers a document.
+"""Documents that occur twice, exactly or nearly, found in the memory of a few numbers a document.
 
 Near duplicates by MinHash (Broder, 1997, "On the resemblance and containment of documents"): a document is
-its set of runs of words, a signature of 128 numbers stands for the set, and two sets agree in about as many
+its set of runs of words, a signature of 128 numbers replaces the set, and two sets agree in about as many
 numbers as they share of their runs (Jaccard). Signatures lie on disk; candidates are those that agree in a
 whole band of numbers, found by sorting one band at a time, and each is then verified by all numbers.
 
@@ -66,7 +66,7 @@ def exact_duplicates(hashes: Hashes) -> Flags:
 
 
 def signatures_of(texts: Sequence[str], unit: Unit) -> NDArray[np.uint32]:
-    """Return uint32 (N, 128): what stands for each text's set of runs of five words, or characters.
+    """Return uint32 (N, 128): the signature of each text's set of runs of five words, or characters.
 
     A text of fewer is one run.
     """

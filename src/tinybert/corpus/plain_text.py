@@ -67,7 +67,7 @@ def refuse_utf16(head: bytes, name: str) -> None:
 
 
 def plain_documents(path: Path, name: str, layout: Layout) -> Iterator[str]:
-    """Yield the documents of a plain text file, as they are written.
+    """Yield the documents of a plain text file, as written.
 
     Raises:
         DataError: The bytes are not UTF-8, or a document is longer than 10,000,000 characters.

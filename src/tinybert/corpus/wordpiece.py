@@ -72,7 +72,7 @@ def train_wordpiece(
             "corpus",
             f"vocab_size = {vocab_size:,}: its characters alone, with their {PREFIX} forms and the special "
             f"tokens, are {fewest:,} pieces; set vocab_size to {fewest:,} or more, or raise min_frequency = "
-            f"{min_frequency} to leave rare characters out",
+            f"{min_frequency} to skip rare characters",
         )
     pieces = _train(counts, alphabet, vocab_size=vocab_size, min_frequency=min_frequency)
     if len(pieces) < vocab_size:

@@ -26,7 +26,7 @@ class Split:
         codes: int64 (N,), for every row of the part its index in ``raw_labels``, -1 unlabelled; for numbers
             float64 (N,), NaN unlabelled.
         raw_labels: The different labels as written, sorted; empty for numbers.
-        leaked: bool (n,), rows that stand in train too; None where none does.
+        leaked: bool (n,), rows that are in train too; None where none does.
     """
 
     name: str
@@ -59,7 +59,7 @@ class Split:
 
 
 def code_labels(part: Part, format: RowFormat) -> tuple[NDArray[np.int64] | NDArray[np.float64], list[str]]:
-    """Return the labels of a part as numbers, and for names what each number stands for."""
+    """Return the labels of a part as numbers, and for names the name of each number."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -94,7 +94,7 @@ def refuse_unknown_labels(
 
 
 def find_leakage(train: Split, other: Split) -> tuple[NDArray[np.bool_], list[str]]:
-    """Return which rows of another split stand in train too, and for each of those where."""
+    """Return which rows of another split are in train too, and for each of those where."""
     order = np.argsort(train.hashes, kind="stable")
     ranked = train.hashes[order]
     places = np.searchsorted(ranked, other.hashes)
@@ -120,9 +120,7 @@ def check_leakage(train: Split, other: Split, findings: Findings, *, max_leakage
     if not leaked.any():
         return other
     if findings.skip and max_leakage is not None:
-        return other.set_aside(
-            leaked, [f"stands in train too ({place})" for place in where], "text", findings
-        )
+        return other.set_aside(leaked, [f"is in train too ({place})" for place in where], "text", findings)
     message = _describe_leakage(other, leaked, where)
     share = float(leaked.mean())
     if max_leakage is None or share <= max_leakage:
@@ -130,7 +128,7 @@ def check_leakage(train: Split, other: Split, findings: Findings, *, max_leakage
     else:
         findings.problems.append(
             f"{message}; that is more than data.max_leakage={max_leakage:g}: remove them from one, "
-            "or set data.on_bad_row=skip to leave them out of the test"
+            "or set data.on_bad_row=skip to skip them in the test"
         )
     return replace(other, leaked=leaked)
 
@@ -138,7 +136,7 @@ def check_leakage(train: Split, other: Split, findings: Findings, *, max_leakage
 def _describe_leakage(other: Split, leaked: NDArray[np.bool_], where: Sequence[str]) -> str:
     rows = other.rows[leaked]
     return (
-        f"{other.name}: {len(rows):,} of {len(leaked):,} rows ({leaked.mean():.1%}) stand in train too "
+        f"{other.name}: {len(rows):,} of {len(leaked):,} rows ({leaked.mean():.1%}) are in train too "
         f"({_say_places(other.part, rows)}; the first is {where[0]})"
     )
 

@@ -9,7 +9,7 @@ from typing import cast
 
 from tinybert.data.labels import kind_of, plain
 
-PART_SEPARATOR = "\0"  # stands in no text: such rows are refused
+PART_SEPARATOR = "\0"  # occurs in no text: such rows are refused
 
 
 class FieldError(ValueError):
@@ -26,7 +26,7 @@ class FieldError(ValueError):
 
 
 def unpacked(value: object, field: str) -> object:
-    """Return what a cell of a table holds as a JSON list; other values as they are.
+    """Return what a cell of a table holds as a JSON list; other values unchanged.
 
     Raises:
         FieldError: It starts like a JSON list but is none.
@@ -53,7 +53,7 @@ def objects_in(holder: Mapping[str, object], field: str) -> list[Mapping[str, ob
     listed = cast("list[object]", given)
     for each in listed:
         if not isinstance(each, Mapping):
-            raise FieldError(field, f"{each!r:.60} stands in the list; an object is expected")
+            raise FieldError(field, f"{each!r:.60} is in the list; an object is expected")
     return cast("list[Mapping[str, object]]", listed)
 
 
@@ -91,12 +91,12 @@ def refuse_surrogates(texts: Sequence[str], column: str) -> None:
 
 
 def hash_texts(texts: Sequence[str]) -> bytes:
-    """Return 8 bytes that stand for a text or a pair of texts."""
+    """Return 8 bytes that identify a text or a pair of texts."""
     return hashlib.blake2b(PART_SEPARATOR.join(texts).encode(), digest_size=8).digest()
 
 
 def class_named(raw: object, class_names: Sequence[str]) -> object:
-    """Return the name that a class number stands for, None for -1; a list's one by one; others unchanged."""
+    """Return the name of a class number, None for -1; a list's one by one; others unchanged."""
     if isinstance(raw, list):
         return [class_named(part, class_names) for part in cast("list[object]", raw)]
     if isinstance(raw, int):

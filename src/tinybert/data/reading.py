@@ -71,7 +71,7 @@ class Part:
             start += batch.num_rows
 
     def place(self, index: int) -> str:
-        """Return where a row stands, as a person would say it."""
+        """Return where a row is, for people."""
         file, unit = self.origins[int(self.tables[index])]
         return f"{file}, {unit} {int(self.numbers[index]):,}"
 

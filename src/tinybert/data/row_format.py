@@ -122,7 +122,7 @@ class RowFormat(ABC):
     """What the rows of a task are. Frozen: settings of a recipe give another one, see :meth:`configured`.
 
     Attributes:
-        text: The column of the text, or what stands for it.
+        text: The column of the text, or what replaces it.
         text_pair: The column of the second text; None where a row has one text only.
         label: The column of the label.
         windowed: Labels belong to places in the text: a long row is read in windows and nothing is truncated,
@@ -175,7 +175,7 @@ class RowFormat(ABC):
 
         Args:
             columns: The columns of the table.
-            class_names: Column → what its whole numbers stand for.
+            class_names: Column → the names of its whole numbers.
         """
 
     # labels
@@ -187,7 +187,7 @@ class RowFormat(ABC):
 
     @abstractmethod
     def scheme(self, raw_labels: Iterable[object]) -> LabelScheme:
-        """Collect the labels that stand in these raw ones; None is an unlabelled row.
+        """Collect the labels in these raw ones; None is an unlabelled row.
 
         Raises:
             DataError: A label is of another kind.
@@ -214,7 +214,7 @@ class RowFormat(ABC):
         return LabelScheme(tuple(names))
 
     def scheme_problem(self, labels: LabelScheme, num_labelled: int) -> str | None:
-        """Say why a task cannot have these labels, which stand in so many rows."""
+        """Say why a task cannot have these labels, which are in so many rows."""
         return None if labels.names else "no row has a label, and no teacher says which labels there are"
 
     def variety_problem(self, present: Sequence[str], num_labelled: int) -> str | None:

@@ -1,7 +1,7 @@
 """Texts of any length → windows that a model can read, with the offsets of every piece in the text.
 
 A *piece* is what a tokenizer cuts; a *window* is a stretch of pieces between special tokens. Neighbouring
-windows overlap, so that each word stands somewhere with words around it.
+windows overlap, so that each word is somewhere with words around it.
 
 The place of a piece is counted in characters from the beginning of the row: of the text, or of the question,
 then one character, then the context. Special tokens, and padding, have the place -1. Two tokenizers cut the
@@ -37,12 +37,12 @@ def encode_windows(
 ) -> Columns:
     """Cut rows into windows of at most ``max_length`` pieces.
 
-    With contexts a row is a question (``texts``) and its context: the question stands in every window, cut to
+    With contexts a row is a question (``texts``) and its context: the question is in every window, cut to
     a third of it, and the context is what the windows move over.
 
     Returns:
         One entry a window: ``input_ids``, ``token_type_ids`` where the tokenizer gives them, ``piece_starts``
-        and ``piece_ends``, and ``example``, the row it belongs to. Windows of a row stand together, in order.
+        and ``piece_ends``, and ``example``, the row it belongs to. Windows of a row are adjacent, in order.
 
     Raises:
         DataError: So few pieces leave no room for a window to move.

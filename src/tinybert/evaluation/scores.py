@@ -42,7 +42,7 @@ def score_checkpoint(
         labels: The label order of ``rows``.
         max_length: Longest row in tokens.
         split: The key the metrics get: ``test``, or ``validation`` where there is no test split.
-        leaked: True at rows that also stand in the train split.
+        leaked: True at rows that are also in the train split.
 
     Returns:
         The metrics under ``split``, and without leaked rows under ``{split}_without_leakage``;
@@ -72,7 +72,7 @@ def score_outputs(
         task: The task.
         outputs: What it has read from the scores of the rows.
         rows: The split, as :func:`tinybert.data.load` has it.
-        leaked: True at rows that also stand in the train split.
+        leaked: True at rows that are also in the train split.
 
     Returns:
         Both; the second is empty where no row leaked, or every one.

@@ -1,7 +1,7 @@
 """Predictions and gold in, numbers out.
 
-Rows without a gold label (−100, or NaN where labels are numbers) are left out. scikit-learn and scipy are
-imported inside the calls: asking for an answer must not wait for them.
+Rows without a gold label (−100, or NaN where labels are numbers) are skipped. scikit-learn and scipy are
+imported inside the calls: asking for a prediction must not wait for them.
 """
 
 from __future__ import annotations

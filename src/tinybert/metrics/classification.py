@@ -47,7 +47,7 @@ def classification_metrics(
 
 
 def confusion(predictions: np.ndarray, gold: np.ndarray, num_labels: int) -> np.ndarray:
-    """Count how often each gold class was answered as each class.
+    """Count how often each gold class was predicted as each class.
 
     Args:
         predictions: (N) classes.

@@ -19,7 +19,7 @@ def entity_metrics(
 
     Args:
         found: The entities of each text.
-        gold: Those that stand there.
+        gold: Those that are there.
         kinds: The types to score one by one.
 
     Returns:

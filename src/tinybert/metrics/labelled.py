@@ -10,7 +10,7 @@ UNLABELLED = -100
 
 
 def labelled_rows(predictions: np.ndarray, gold: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Leave out the rows whose gold label is −100 or holds a NaN.
+    """Skip the rows whose gold label is −100 or holds a NaN.
 
     Args:
         predictions: (N, …).

@@ -41,6 +41,6 @@ def regression_metrics(predictions: np.ndarray, gold: np.ndarray) -> dict[str, f
 def _pearson(predictions: np.ndarray, gold: np.ndarray) -> float:
     if np.ptp(predictions) == 0 or np.ptp(gold) == 0:  # also a single row
         return 0.0
-    with np.errstate(all="ignore"):  # nearly constant: the number is imprecise, which a user cannot mend
+    with np.errstate(all="ignore"):  # nearly constant: the number is imprecise, which a user cannot fix
         value = float(np.corrcoef(predictions, gold)[0, 1])
     return value if np.isfinite(value) else 0.0

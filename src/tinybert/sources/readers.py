@@ -53,7 +53,7 @@ class Table:
         unit: What row numbers count.
         columns: Names, in order.
         rows: Each (number, values by column), or a fault; read once.
-        class_names: Column → names of the classes that its whole numbers stand for.
+        class_names: Column → names of the classes of its whole numbers.
     """
 
     file: str

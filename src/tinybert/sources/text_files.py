@@ -213,7 +213,7 @@ def read_json_lines(path: Path, name: str) -> Iterator[RawRow | Fault]:
 
 
 def json_rows(lines: Iterable[tuple[int, str] | Fault]) -> Iterator[RawRow | Fault]:
-    """Yield the objects of numbered lines; faults pass as they are."""
+    """Yield the objects of numbered lines; faults pass unchanged."""
     for each in lines:
         if isinstance(each, Fault):
             yield each

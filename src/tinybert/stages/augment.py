@@ -74,7 +74,7 @@ def plan_augment(recipe: Recipe) -> AugmentPlan:
         )
     check_augment(recipe, task, teacher)
     if section.copies == 0 and "copies" in section.model_fields_set:
-        raise RecipeError("recipe", "augment.copies = 0: makes nothing; give 1 to 1,000, or leave it out")
+        raise RecipeError("recipe", "augment.copies = 0: makes nothing; give 1 to 1,000, or omit it")
     resolved = with_settings(recipe, {"augment.copies": section.copies or PAPERS_COPIES})
     return AugmentPlan(resolved, task, recipe.teacher.path)
 
@@ -98,7 +98,7 @@ def augment(plan: AugmentPlan, out: Path, source: object) -> Made:
     one_file = isinstance(source, str | Path) and Path(source).expanduser().is_file()
     if plan.recipe.data.max_train_rows is not None and one_file:
         raise RecipeError(
-            "recipe", "data.max_train_rows: a single file is augmented whole; leave it out, or give a folder"
+            "recipe", "data.max_train_rows: a single file is augmented whole; omit it, or give a folder"
         )
     refuse_inside(out, source)
     origin = _origin(plan, source)

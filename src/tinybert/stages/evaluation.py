@@ -24,7 +24,7 @@ def evaluate_split(
     backend: str = "torch",
     task: str | None = None,
 ) -> Json:
-    """Return a model's metrics on one split; where rows of it stand in train too, also without those.
+    """Return a model's metrics on one split; where rows of it are in train too, also without those.
 
     A single file is scored whole, unless the run was trained on this very file: then it is split as it was
     for training, so that no row is scored that the model has seen.

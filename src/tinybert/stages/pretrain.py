@@ -102,9 +102,7 @@ def _begins(name: str, recipe: Recipe) -> Literal["random", "checkpoint", "head"
             raise RecipeError("recipe", problems)
         return "random"
     if section.tokenizer is not None:
-        raise RecipeError(
-            "recipe", f"pretrain.tokenizer: {name} is a checkpoint and has its own; leave it out"
-        )
+        raise RecipeError("recipe", f"pretrain.tokenizer: {name} is a checkpoint and has its own; omit it")
     if "/" not in name and "." not in name and not Path(name).exists() and nearest(name, SHAPES):
         raise RecipeError(
             "recipe", f"model = {name!r}: unknown shape{nearest(name, SHAPES)} (allowed: {', '.join(SHAPES)})"

@@ -132,9 +132,7 @@ def unused_settings(recipe: Recipe, is_unused: Callable[[str], bool], *, by: str
         is_unused: By dotted name.
         by: What does not use it.
     """
-    return [
-        f"{name}: {by} does not use it; leave it out" for name in changed_settings(recipe) if is_unused(name)
-    ]
+    return [f"{name}: {by} does not use it; omit it" for name in changed_settings(recipe) if is_unused(name)]
 
 
 def problems_of(error: TinyBertError) -> list[str]:

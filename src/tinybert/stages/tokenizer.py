@@ -48,7 +48,7 @@ def plan_tokenizer(recipe: Recipe) -> TokenizerPlan:
     """Decide everything that a tokenizer is made by.
 
     Raises:
-        RecipeError: Nobody said how many pieces it has.
+        RecipeError: Its number of pieces is not set.
     """
     vocab_size = recipe.tokenizer.vocab_size
     if vocab_size is None:

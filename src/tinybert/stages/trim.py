@@ -78,7 +78,7 @@ def plan_trim(recipe: Recipe) -> TrimPlan:
 def trim_vocabulary(plan: TrimPlan, out: Path, source: object) -> Made:
     """Keep the pieces of a model's vocabulary that a text uses.
 
-    What the trimmed model does with other text is measured honestly: on held-out documents, with the pieces
+    What the trimmed model does with other text is measured: on held-out documents, with the pieces
     of the rest. The model that is written keeps the pieces of the held-out documents too.
 
     Args:

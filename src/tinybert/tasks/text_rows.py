@@ -176,7 +176,7 @@ class TextReader:
         return StoredRow(texts, texts, stored)
 
     def remarks(self, file: str, unit: str) -> list[str]:
-        """Return nothing: rows stand alone."""
+        """Return nothing: each row is alone."""
         return []
 
 
@@ -185,7 +185,7 @@ def token_table_problem(columns: Sequence[str]) -> str | None:
     if not set(columns) - {"text", "question"} >= TOKEN_COLUMNS:
         return None
     return (
-        "holds tokens and tags, which --task ner reads; texts with one label stand in .csv, .tsv, .jsonl, "
+        "holds tokens and tags, which --task ner reads; texts with one label belong in .csv, .tsv, .jsonl, "
         ".json or .parquet"
     )
 

@@ -93,8 +93,8 @@ def test_all_wrong_lines_are_named(tmp_path):
     [
         ("", "line 1"),
         ("word\n", "line 1"),
-        ("5 2\naa 1 0\n", "promises 5 words, there are 1"),
-        ("1 2\n", "promises"),
+        ("5 2\naa 1 0\n", "gives 5 words, there are 1"),
+        ("1 2\n", "line 1 gives"),
     ],
 )
 def test_an_empty_or_cut_file_is_refused(tmp_path, text, why):

@@ -234,7 +234,7 @@ def test_leakage_above_the_limit_stops_with_rows(write: Write, tmp_path: Path) -
     write("test.jsonl", [*rows_of(3, start=97), *rows_of(7, start=200)])
     only_problem(
         tmp_path,
-        *("test: 3 of 10 rows (30.0%) stand in train too", "test.jsonl, lines 1, 2, 3"),
+        *("test: 3 of 10 rows (30.0%) are in train too", "test.jsonl, lines 1, 2, 3"),
         *("train.jsonl, line 98", "data.max_leakage=0.2", "data.on_bad_row=skip"),
     )
 

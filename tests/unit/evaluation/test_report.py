@@ -49,7 +49,7 @@ def test_leaked_rows_bring_a_second_score_and_a_sentence() -> None:
     assert teacher[1:4] == ["0.8800", "–", "100.0%"]
     assert last[1:4] == ["0.8690", "0.8500", "98.8%"]
     text = run_report(metrics, recipe_text="")
-    assert "38 of them also stand in the train split; the second score is without these." in text
+    assert "38 of them are also in the train split; the second score is without these." in text
     assert "leaked" not in run_report(METRICS, recipe_text="")
 
 

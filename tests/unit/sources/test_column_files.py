@@ -187,7 +187,7 @@ def test_a_few_orphans_are_repaired_and_their_rows_named(write: Write, tmp_path:
     assert names_of(data, "train", 2) == ["O", "B-LOC"]
     (warning,) = data.warnings
     assert "train.conll: 1 of 3 entities" in warning
-    assert "repaired (the first stand in lines 8)" in warning
+    assert "repaired (the first in lines 8)" in warning
 
 
 def test_orphans_are_bad_rows_on_request(write: Write, tmp_path: Path) -> None:

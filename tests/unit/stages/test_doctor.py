@@ -174,7 +174,7 @@ def test_rows_in_two_splits_are_said(tmp_path: Path, tiny_teacher: Path) -> None
     splits["validation"] = [*splits["validation"], splits["train"][0]]
     finding = findings(tmp_path, tiny_teacher, splits=splits)["leakage"]
     assert finding.level == "warn"
-    assert "1 of 33 rows (3.0%) stand in train too" in finding.message
+    assert "1 of 33 rows (3.0%) are in train too" in finding.message
 
 
 def test_too_little_memory_stops(tmp_path: Path, tiny_teacher: Path, monkeypatch: pytest.MonkeyPatch) -> None:

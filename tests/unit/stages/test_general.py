@@ -215,8 +215,7 @@ def test_what_cannot_be_is_said_before_anything_is_read(tiny_encoder: Path) -> N
     assert problem.startswith("pretrain.mask_share: a distillation without masked_lm does not use it")
     (problem,) = problems(teacher, *easy.NARROW_STUDENT, "distill.num_relation_heads=2")
     assert (
-        problem
-        == "distill.num_relation_heads: a distillation without relation_kl does not use it; leave it out"
+        problem == "distill.num_relation_heads: a distillation without relation_kl does not use it; omit it"
     )
 
 

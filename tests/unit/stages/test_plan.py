@@ -246,7 +246,7 @@ def test_rows_are_no_longer_than_the_models_positions(tiny_teacher: Path) -> Non
 
 
 def test_settings_that_a_stage_does_not_read_are_refused(tiny_teacher: Path) -> None:
-    with pytest.raises(RecipeError, match="model: stage distill does not use it; leave it out"):
+    with pytest.raises(RecipeError, match="model: stage distill does not use it; omit it"):
         plan(tiny_teacher, "model=nowhere")
     tree = {"stage": "finetune", "model": str(tiny_teacher)}
     with pytest.raises(RecipeError) as caught:

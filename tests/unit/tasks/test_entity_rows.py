@@ -279,7 +279,7 @@ def test_many_orphans_are_a_scheme_and_few_are_mistakes() -> None:
     assert "read as IOB1" in str(TagCount(10, 6).describe("a.conll", "line"))
     told = str(TagCount(10, 5, [3, 1200]).describe("a.conll", "line"))
     assert "a.conll: 5 of 10 entities" in told
-    assert "repaired (the first stand in lines 3, 1,200)" in told
+    assert "repaired (the first in lines 3, 1,200)" in told
     assert "data.on_orphan_tag=refuse" in told
 
 
@@ -360,8 +360,8 @@ def test_spans_that_overlap_are_refused_with_both(spans: object) -> None:
         ([0, 99, "PER"], "0–99 (PER) does not lie in the text of 17 characters"),
         ([-1, 3, "PER"], "does not lie"),
         ({"start": False, "end": True, "label": "PER"}, "does not lie"),
-        ({"start": 1, "end": 8, "label": "PER", "text": "Ann Lee"}, "'nn Lee ' stands there; it stands at 0"),
-        ({"start": 0, "end": 7, "label": "PER", "text": "Bob"}, "it stands nowhere"),
+        ({"start": 1, "end": 8, "label": "PER", "text": "Ann Lee"}, "'nn Lee ' is there; it is at 0"),
+        ({"start": 0, "end": 7, "label": "PER", "text": "Bob"}, "it is nowhere"),
         ([3, 3, "PER"], "does not lie"),
         ([5, 3, "PER"], "does not lie"),
         ([3, 4, "PER"], "holds white space only"),
@@ -516,7 +516,7 @@ def test_other_rows_stay_as_they_are() -> None:
     ("raw", "wanted"),
     [
         ({"data": {"text": ROME}, "annotations": "none"}, "annotations: 'none'; a list of objects"),
-        ({"data": {"text": ROME}, "annotations": [3]}, "annotations: 3 stands in the list; an object"),
+        ({"data": {"text": ROME}, "annotations": [3]}, "annotations: 3 is in the list; an object"),
         ({"data": {"text": ROME}, "annotations": [{"result": {"value": 1}}]}, "result: {'value': 1}; a list"),
         (
             {
@@ -539,8 +539,8 @@ def test_other_rows_stay_as_they_are() -> None:
             },
             "labels several texts of the task (text, title)",
         ),
-        ({"paragraphs": ["a text"]}, "paragraphs: 'a text' stands in the list"),
-        ({"paragraphs": [{"sentences": [{"tokens": ["Ann"]}]}]}, "tokens: 'Ann' stands in the list"),
+        ({"paragraphs": ["a text"]}, "paragraphs: 'a text' is in the list"),
+        ({"paragraphs": [{"sentences": [{"tokens": ["Ann"]}]}]}, "tokens: 'Ann' is in the list"),
         ({"title": "Fox", "paragraphs": [{"context": ROME, "qas": []}]}, "which --task qa reads"),
     ],
 )

@@ -99,10 +99,10 @@ def test_a_cell_of_a_table_holds_an_answer_its_place_or_json() -> None:
     assert answers("[]") == []
     assert answers("fox", answer_start="4") == answers("fox", answer_start=4) == [[4, 7]]
     assert answers("old fox", answer_start="") == [[17, 24]]
-    with pytest.raises(FieldError, match="does not stand at character 0; it stands at 4"):
+    with pytest.raises(FieldError, match="is not at character 0; it is at 4"):
         answers("fox", answer_start="0")
     assert answers("[1]", context="as was shown [1] here") == [[13, 16]]
-    with pytest.raises(FieldError, match="stands in the context 0 times"):
+    with pytest.raises(FieldError, match="occurs in the context 0 times"):
         answers("[broken")
 
 
@@ -111,19 +111,19 @@ def test_a_cell_of_a_table_holds_an_answer_its_place_or_json() -> None:
     [
         (
             [{"text": "old fox", "answer_start": 16}],
-            "'old fox' does not stand at character 16; it stands at 17",
+            "'old fox' is not at character 16; it is at 17",
         ),
-        ([{"text": "wolf", "answer_start": 0}], "it stands nowhere in the context"),
-        ([{"text": "fox", "answer_start": -27}], "does not stand at character -27"),
-        ([{"text": "fox", "answer_start": 999}], "it stands at 4"),
-        ([{"text": "slept.!", "answer_start": 25}], "stands nowhere"),
+        ([{"text": "wolf", "answer_start": 0}], "it is nowhere in the context"),
+        ([{"text": "fox", "answer_start": -27}], "is not at character -27"),
+        ([{"text": "fox", "answer_start": 999}], "it is at 4"),
+        ([{"text": "slept.!", "answer_start": 25}], "is nowhere"),
         ([{"text": "fox", "answer_start": "4"}], "answer_start '4': a whole number"),
         ([{"text": "fox", "answer_start": True}], "answer_start True"),
         ([{"text": "", "answer_start": 4}], "visible characters"),
         ([{"text": None, "answer_start": 4}], "visible characters"),
-        (["fox"], "'fox' stands in the context 2 times; say where"),
+        (["fox"], "'fox' occurs in the context 2 times; say where"),
         ([7], "visible characters"),
-        ("fox", "'fox' stands in the context 2 times; say where with answer_start"),
+        ("fox", "'fox' occurs in the context 2 times; say where with answer_start"),
         ("wolf", "0 times"),
         ({"text": ["fox"], "answer_start": []}, "of different length"),
         ({"text": ["fox"]}, "of different length"),
@@ -165,13 +165,13 @@ def test_articles_become_a_row_a_question_with_the_number_of_the_article() -> No
 @pytest.mark.parametrize(
     ("paragraphs", "wanted"),
     [
-        (["text"], "paragraph 1, paragraphs: 'text' stands in the list; an object is expected"),
+        (["text"], "paragraph 1, paragraphs: 'text' is in the list; an object is expected"),
         (
             [{"contexts": CONTEXT, "qa": []}],
             "paragraph 1, qas: missing; expected the questions (there is: contexts, qa)",
         ),
         ([{"context": CONTEXT, "qas": {"question": "?"}}], "qas: {'question': '?'}; a list of objects"),
-        ([{"context": CONTEXT, "qas": ["who?"]}], "qas: 'who?' stands in the list"),
+        ([{"context": CONTEXT, "qas": ["who?"]}], "qas: 'who?' is in the list"),
     ],
 )
 def test_a_broken_article_is_a_fault_and_the_next_is_read(paragraphs: list[object], wanted: str) -> None:
@@ -240,7 +240,7 @@ def test_json_lines_of_questions(write: Write, tmp_path: Path) -> None:
     [
         (
             {"answers": {"text": ["the fox"], "answer_start": [0]}},
-            "answers: the answer 'the fox' does not stand",
+            "answers: the answer 'the fox' is not at",
         ),
         ({"question": "  "}, "question: empty"),
         ({"question": None}, "question: missing"),

@@ -52,8 +52,8 @@ def _costs(row: Row) -> list[str]:
     ]
 
 
-def _number(value: object, form: str) -> str:
-    return "–" if value is None else form.format(value)
+def _number(value: object, spec: str) -> str:
+    return "–" if value is None else spec.format(value)
 
 
 def _score(row: object, split: str, main: str) -> float | None:
@@ -102,7 +102,7 @@ def _explanation(metrics: Metrics) -> str:
         )
     if num_leaked := metrics.get("num_rows_leaked"):
         lines.append(
-            f"{num_leaked:,} of them also stand in the train split; the second score is without these."
+            f"{num_leaked:,} of them are also in the train split; the second score is without these."
         )
     if isinstance(metrics.get("fine_tune_only"), Mapping):
         lines.append(str(metrics["baseline_start"]))

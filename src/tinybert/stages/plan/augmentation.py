@@ -1,4 +1,4 @@
-"""What augmentation lacks, said before anything is read."""
+"""What augmentation lacks, reported before anything is read."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def augment_problems(
 
 
 def _unread(section: AugmentSection, needed: frozenset[str]) -> list[str]:
-    """Say which settings this method does not use."""
+    """Return which settings this method does not use."""
     default, given = AugmentSection(), section.method
     read = {
         "model": "filler" in needed or ("vectors" in needed and section.word_vectors is None),
@@ -75,7 +75,7 @@ def _unread(section: AugmentSection, needed: frozenset[str]) -> list[str]:
         "probability": given in BUILTIN,
     }
     return [
-        f"augment.{name}: method {given} does not use it; leave it out"
+        f"augment.{name}: method {given} does not use it; omit it"
         for name, is_read in read.items()
         if not is_read and getattr(section, name) != getattr(default, name)
     ]

@@ -150,7 +150,7 @@ def plan_distill(recipe: Recipe) -> DistillPlan:
 def _default_training(start: Start, task: Task) -> tuple[int, float]:
     """Return epochs and rate by the start: weights that already fit together need less of both.
 
-    Scores of tags and answers rise for longer than those of a label of the whole text.
+    Scores of tags and of answers rise for longer than those of a label of the whole text.
     """
     num_epochs, learning_rate = DEFAULT_TRAINING[start]
     return num_epochs + (EPOCHS_MORE if task.format.windowed else 0), learning_rate

@@ -145,11 +145,11 @@ def taught_by_layers(student: str, teacher: TeacherPlan) -> Taught | None:
     """Return what a student has learnt, by general distillation, of the layers of such a teacher."""
     if teacher.info is None or not is_run(Path(student)):
         return None
-    said = Run(Path(student)).metrics
-    size = (said.get("teacher_layers"), said.get("teacher_hidden_size"))
+    metrics = Run(Path(student)).metrics
+    size = (metrics.get("teacher_layers"), metrics.get("teacher_hidden_size"))
     if size != (teacher.info.num_hidden_layers, teacher.info.hidden_size):
         return None
-    layers, by = tuple(cast(list[int], said["layer_map"])), str(said["teacher_path"])
+    layers, by = tuple(cast(list[int], metrics["layer_map"])), str(metrics["teacher_path"])
     known = teacher.pretrained is not None and _same_model(by, teacher.pretrained)
     return Taught(layers, by, by if known else None)
 

@@ -44,7 +44,7 @@ def plan_training(recipe: Recipe, *, max_length: int, defaults: tuple[int, float
     Args:
         recipe: As it was given.
         max_length: Longest row in tokens.
-        defaults: Epochs and peak learning rate where the recipe leaves them open.
+        defaults: Epochs and peak learning rate where the recipe does not set them.
     """
     num_epochs, learning_rate = defaults
     section = recipe.train

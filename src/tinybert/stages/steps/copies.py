@@ -86,7 +86,7 @@ def make_augmenter(
         language: Of the rows.
         embeddings_of: Model whose word vectors are taken where ``augment.model`` names none.
         bf16: Number format of the model.
-        needed: Words whose vectors are kept wherever they stand in ``augment.word_vectors``.
+        needed: Words whose vectors are kept wherever they are in ``augment.word_vectors``.
         num_threads: Of torch in this process.
     """
     if num_threads is not None:
@@ -138,7 +138,7 @@ def copies_on_disk(
     bf16: bool,
     num_processes: int = 1,
 ) -> Iterator[Copies]:
-    """Yield the copies of 256 rows at a time; each block is kept on disk, so a killed run goes on behind it.
+    """Yield the copies of 256 rows at a time; each block is kept on disk, so a killed run resumes behind it.
 
     Args:
         rows: All rows.
@@ -231,14 +231,14 @@ def rows_with_copies(
         write_batches(file, schema, (pa.RecordBatch.from_pylist(rows, schema=schema) for rows in numbered))
     copies = Dataset.from_file(str(file))
     if len(copies) == 0:
-        shutil.rmtree(folder)  # the mended command has other settings
+        shutil.rmtree(folder)  # the corrected command has other settings
         raise DataError(
             "augment",
             "no row could be changed: every word is a stop word, a number, a mark or locked, or none has a "
             "candidate; set augment.language, or another augment.method",
         )
     if len(copies) < len(train) * recipe.augment.copies:
-        say("some rows have fewer copies: one that equals its row or another copy is left out")
+        say("some rows have fewer copies: one that equals its row or another copy is skipped")
     return copies
 
 

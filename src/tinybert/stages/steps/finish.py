@@ -69,7 +69,7 @@ def labelled_evaluation_split(data: TextData) -> tuple[str, Dataset]:
 
 
 def leaked_rows(data: TextData) -> NDArray[np.bool_] | None:
-    """Return which of the rows that scores are taken on also stand in train; None where none does."""
+    """Return which of the rows that scores are taken on are also in train; None where none does."""
     name, rows = evaluation_split(data)
     leaked = data.leaked.get(name)
     if leaked is None:

@@ -89,6 +89,6 @@ def near_copies(
     kept = np.flatnonzero(shift <= max_shift)
     say(
         f"{len(copies) - len(kept):,} of {len(copies):,} copies shift the teacher's prediction by "
-        "more than augment.max_shift and are left out"
+        "more than augment.max_shift and are skipped"
     )
     return kept

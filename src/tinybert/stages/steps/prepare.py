@@ -80,7 +80,7 @@ def load_rows(
     need: Sequence[str] = ("train",),
     bad_rows_go_to: str = "bad_rows.jsonl of the run",
 ) -> TextData:
-    """Read and check a stage's rows; every bad one is named at once, what is odd is said.
+    """Read and check a stage's rows; every bad one is named at once, what is odd is reported.
 
     Raises:
         DataError: See :func:`tinybert.data.load`.
@@ -153,7 +153,7 @@ def label_arguments(task: Task, labels: LabelScheme) -> dict[str, object]:
 def load_for_labels(
     path: str, task: Task, labels: LabelScheme, *, seed: int, new_head: bool
 ) -> PreTrainedModel:
-    """Load a classifier whose outputs stand in the data's label order.
+    """Load a classifier whose outputs are in the data's label order.
 
     A checkpoint without a task head gets a new one. A checkpoint with the same labels in another order has
     its output rows put into the data's order.
@@ -166,7 +166,7 @@ def load_for_labels(
         new_head: Draw a new head where the checkpoint's labels are not the data's; else that is an error.
 
     Raises:
-        ModelError: The checkpoint's head answers other labels.
+        ModelError: The checkpoint's head predicts other labels.
     """
     config = load_config(path)
     arguments = label_arguments(task, labels)

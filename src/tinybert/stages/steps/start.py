@@ -77,7 +77,7 @@ def start_student(
     Args:
         plan: How it begins.
         task: The task.
-        labels: The data's labels: the outputs stand in this order.
+        labels: The data's labels: the outputs are in this order.
         rows: Encoded training rows; a projection looks at 400 of them.
         collator: Rows to batches.
         seed: Of everything drawn at random.

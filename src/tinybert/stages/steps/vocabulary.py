@@ -63,7 +63,7 @@ def texts_of(documents: Dataset, name: str = "") -> Iterator[str]:
 
 
 def coverage_of(tokenizer: PreTrainedTokenizerBase, documents: Dataset) -> Json:
-    """Return how a tokenizer reads documents, as plain facts."""
+    """Return how a tokenizer reads documents, as plain metadata."""
     coverage: Coverage = measure_coverage(tokenizer, texts_of(documents))
     return {name: round(value, 6) for name, value in asdict(coverage).items()}
 

@@ -92,7 +92,7 @@ def spacy_paragraphs(raw: Record, number: int) -> Iterable[RawRow] | None:
 
 
 def doccano(raw: Record, number: int) -> Iterable[RawRow] | None:
-    """Read a row of Doccano's JSON lines, with its relations and comments left out."""
+    """Read a row of Doccano's JSON lines, without its relations and comments."""
     if not isinstance(raw.get("text"), str) or not {"entities", "relations"} <= set(raw):
         return None
     given = {"text": raw["text"], "spans": raw["entities"]}

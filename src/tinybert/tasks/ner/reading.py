@@ -20,12 +20,12 @@ from tinybert.tasks.ner.words import EntityRow, join_words, segment
 
 @dataclass
 class TagCount:
-    """Entities seen, and those that begin with a tag that should only go on.
+    """Entities seen, and those that begin with a tag that should only continue one.
 
     Attributes:
         num_entities: All.
         num_orphans: Those without their B-.
-        rows: Where the first orphans stand.
+        rows: Where the first orphans are.
     """
 
     num_entities: int = 0
@@ -39,9 +39,9 @@ class TagCount:
         share = f"{self.num_orphans:,} of {self.num_entities:,} entities begin with I- and no B- before it"
         if 2 * self.num_orphans > self.num_entities:
             return f"{file}: {share}: read as IOB1"
-        places = ", ".join(f"{row:,}" for row in self.rows[:5])
+        numbers = ", ".join(f"{row:,}" for row in self.rows[:5])
         return (
-            f"{file}: {share}: repaired (the first stand in {unit}s {places}); "
+            f"{file}: {share}: repaired (the first in {unit}s {numbers}); "
             "data.on_orphan_tag=refuse stops instead"
         )
 
@@ -58,12 +58,12 @@ def read_entities(
     """Read one row.
 
     Args:
-        raw: The row as it stands in the file.
-        columns: Where text or tokens, and tags or spans stand.
-        class_names: What whole-number tags stand for.
-        count: Is told of the row's entities.
+        raw: The row as in the file.
+        columns: Where text or tokens, and tags or spans are.
+        class_names: The names of whole-number tags.
+        count: Counts the row's entities.
         number: The row's, for ``count``.
-        refuse_orphans: Refuse a tag that goes on with an entity that has not begun.
+        refuse_orphans: Refuse a tag that continues an entity that has not begun.
 
     Raises:
         FieldError: The row cannot be used.
@@ -100,7 +100,7 @@ def read_entities(
 
 
 def as_tokens(value: object, column: str) -> object:
-    """Return the list of words that a cell of a table holds as JSON; other values as they are.
+    """Return the list of words that a cell of a table holds as JSON; other values unchanged.
 
     Raises:
         FieldError: It starts like a list of words but is none.
@@ -253,15 +253,15 @@ def _span(raw: object, text: str, column: str) -> Span:
 
 
 def _compare(inside: str, raw: object, text: str, column: str) -> None:
-    """Refuse a span that says another text than the one that stands there."""
-    said = cast(Mapping[str, object], raw).get("text") if isinstance(raw, Mapping) else None
-    if not isinstance(said, str) or said.split() == inside.split():
+    """Refuse a span whose text is not the text at its offsets."""
+    given = cast(Mapping[str, object], raw).get("text") if isinstance(raw, Mapping) else None
+    if not isinstance(given, str) or given.split() == inside.split():
         return
-    place = text.find(said)
-    hint = f"it stands at {place}" if place >= 0 else "it stands nowhere in the text"
+    place = text.find(given)
+    hint = f"it is at {place}" if place >= 0 else "it is nowhere in the text"
     raise FieldError(
         column,
-        f"a span says {said!r:.60}, but {inside!r:.60} stands there; {hint} "
+        f"a span's text is {given!r:.60}, but {inside!r:.60} is there; {hint} "
         "(are the places counted in bytes or UTF-16? they are to be characters)",
     )
 

@@ -242,8 +242,8 @@ class EntityReader:
 
     def remarks(self, file: str, unit: str) -> list[str]:
         """Say how tags without a beginning were read."""
-        told = self.count.describe(file, unit)
-        return [told] if told else []
+        note = self.count.describe(file, unit)
+        return [note] if note else []
 
 
 def words_of(row: TextRow, names: Sequence[str]) -> tuple[str, list[int], list[int]]:

@@ -14,10 +14,10 @@ BEGINS, ENDS = "BSU", "ESLU"
 
 
 def to_bio(tags: Sequence[str], column: str = "tags") -> tuple[list[str], int]:
-    """Return the tags as BIO, and how many entities began with a tag that should only go on.
+    """Return the tags as BIO, and how many entities began with a tag that should only continue one.
 
     Raises:
-        FieldError: A tag is of no known form.
+        FieldError: A tag is of no known scheme.
 
     Example:
         >>> to_bio(["S-LOC", "O", "B-PER", "E-PER"])

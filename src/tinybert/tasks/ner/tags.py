@@ -11,9 +11,9 @@ IMPOSSIBLE = -np.inf
 
 
 def legal_steps(names: Sequence[str]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Say which tags may come first, (C,), and which may follow which, (C, C) from row to column.
+    """Return which tags may come first, (C,), and which may follow which, (C, C) from row to column.
 
-    I-X goes on with an entity: only B-X or I-X may stand before it.
+    I-X continues an entity: only B-X or I-X may precede it.
 
     Example:
         >>> first, follows = legal_steps(["O", "B-X", "I-X"])

@@ -58,7 +58,7 @@ class WordScores:
 
 
 def loss_rows(logits: Tensor, batch: Batch) -> tuple[Tensor, Tensor | None]:
-    """Return (B, L, C), and true at the pieces that stand for a word: no padding, no continuation."""
+    """Return (B, L, C), and true at the pieces that represent a word: no padding, no continuation."""
     return logits, batch["words"] >= 0
 
 
@@ -67,7 +67,7 @@ def aggregate(
 ) -> Outputs:
     """Join the windows of each text: a word has the scores of its first piece.
 
-    Where windows overlap, those of the window in which the word stands farthest from the edge.
+    Where windows overlap, those of the window in which the word is farthest from the edge.
     """
     counts = [len(starts) for starts in rows["word_starts"]]
     offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
@@ -108,9 +108,9 @@ def _word_places(
 
 
 def going_on(scores: np.ndarray, names: Sequence[str]) -> np.ndarray:
-    """Return scores (T, C) of words that stand behind another under the same piece.
+    """Return scores (T, C) of words behind another under the same piece.
 
-    Where the piece begins an entity, they go on with it.
+    Where the piece begins an entity, they continue it.
     """
     scores = scores.copy()
     for begins, name in enumerate(names):

@@ -85,12 +85,12 @@ def join_words(words: Sequence[str]) -> EntityRow:
 def words_of_pieces(
     windows: Mapping[str, Sequence[Any]], rows: Mapping[str, Sequence[Any]], *, every_piece: bool = False
 ) -> list[list[int]]:
-    """Say for every piece whose word it begins; -1 for special tokens and for pieces that go on with a word.
+    """Return for every piece whose word it begins; -1 for special tokens and for pieces that continue a word.
 
     Args:
         windows: As from :func:`encode_windows`.
         rows: ``word_starts`` and ``word_ends`` of each example.
-        every_piece: Name the word of each piece, also of those that go on with it.
+        every_piece: Name the word of each piece, also of those that continue it.
     """
     words: list[list[int]] = []
     before = -1
@@ -113,11 +113,11 @@ def words_of_pieces(
 def tags_of_pieces(
     words: Sequence[Sequence[int]], tags: Sequence[Sequence[int]], firsts: Sequence[Sequence[int]]
 ) -> list[list[int]]:
-    """Give each piece the tag of its word; a piece that goes on with a word, that of going on.
+    """Give each piece the tag of its word; a piece that continues a word, that of continuing.
 
     Args:
         words: For each window the word of each piece, -1 for none.
-        firsts: The same, but -1 also for pieces that go on with a word.
+        firsts: The same, but -1 also for pieces that continue a word.
         tags: For each window the tag numbers of its row's words, in the order of
             :class:`tinybert.data.LabelScheme`; empty where the row is not labelled.
 
@@ -151,7 +151,7 @@ def _covering(
 def _first_pieces(
     words: NDArray[np.int64], starts: NDArray[np.int64], word_starts: NDArray[np.int64], *, goes_on: bool
 ) -> NDArray[np.int64]:
-    """Keep the first piece of each word; a window that goes on may begin in the middle of one."""
+    """Keep the first piece of each word; a window that continues may begin in the middle of one."""
     inside = np.flatnonzero(words >= 0)
     kept = words.copy()
     if not len(inside):

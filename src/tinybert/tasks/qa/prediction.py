@@ -32,7 +32,7 @@ class FoundAnswer(Prediction):
         start: Its first character in the context.
         end: The character behind its last.
         score: Its probability among the n best.
-        sentence: The sentence it stands in.
+        sentence: The sentence it is in.
         sentence_start: That sentence's first character.
         n_best: The likeliest answers, best first.
     """

@@ -25,14 +25,14 @@ def from_stored(text: str) -> list[list[int]]:
 
 
 def read_answers(raw: Mapping[str, object], context: str, column: str) -> list[list[int]] | None:
-    """Return where a row's answers stand; None where it has no such field.
+    """Return where a row's answers are; None where it has no such field.
 
     An empty cell says nothing. Read are ``{"text": […], "answer_start": […]}``, a list of ``{"text": …,
-    "answer_start": …}``, both also as JSON in a cell, a text alone that stands in the context once or has its
+    "answer_start": …}``, both also as JSON in a cell, a text alone that occurs in the context once or has its
     ``answer_start`` beside it, a list of such texts, and ``is_impossible``.
 
     Raises:
-        FieldError: An answer does not stand where it says.
+        FieldError: An answer is not where its row puts it.
     """
     is_impossible = str(raw.get("is_impossible")).strip().lower() in ("true", "1")
     given = raw.get(column)
@@ -44,7 +44,7 @@ def read_answers(raw: Mapping[str, object], context: str, column: str) -> list[l
         given = _paired(cast(Mapping[str, object], given), column)
     if is_impossible and given:
         raise FieldError(
-            column, "holds an answer, but is_impossible says that there is none; mend one of them"
+            column, "holds an answer, but is_impossible says that there is none; fix one of them"
         )
     if not isinstance(given, list):
         raise FieldError(
@@ -74,7 +74,7 @@ CONVERTERS: Mapping[str, Converter] = {"squad": squad}
 
 def _questions(paragraph: object, title: object) -> list[Mapping[str, object]]:
     if not isinstance(paragraph, Mapping):
-        raise FieldError("paragraphs", f"{paragraph!r:.60} stands in the list; an object is expected")
+        raise FieldError("paragraphs", f"{paragraph!r:.60} is in the list; an object is expected")
     given = cast(Mapping[str, object], paragraph)
     if "qas" not in given:
         raise FieldError("qas", f"missing; expected the questions (there is: {', '.join(given)})")
@@ -86,7 +86,7 @@ def _questions(paragraph: object, title: object) -> list[Mapping[str, object]]:
 
 
 def _cell(given: str, raw: Mapping[str, object], context: str) -> object:
-    """Return the answers in one cell of a table: a text that stands in the context, else JSON."""
+    """Return the answers in one cell of a table: a text of the context, else JSON."""
     if not given.strip():
         return None
     if given.lstrip()[0] in "[{" and given.strip() not in context:
@@ -128,8 +128,8 @@ def _span(raw: object, context: str, column: str) -> tuple[int, int]:
         raise FieldError(column, f"answer_start {start!r}: a whole number is expected")
     if start < 0 or context[start : start + len(text)] != text:
         place = context.find(text)
-        hint = f"it stands at {place}" if place >= 0 else "it stands nowhere in the context"
-        raise FieldError(column, f"the answer {shown!r} does not stand at character {start}; {hint}")
+        hint = f"it is at {place}" if place >= 0 else "it is nowhere in the context"
+        raise FieldError(column, f"the answer {shown!r} is not at character {start}; {hint}")
     start += len(text) - len(text.lstrip())
     return start, start + len(text.strip())
 
@@ -140,7 +140,7 @@ def _found(text: str, shown: str, context: str, column: str) -> tuple[int, int]:
     if times != 1:
         raise FieldError(
             column,
-            f"the answer {shown!r} stands in the context {times} times"
+            f"the answer {shown!r} occurs in the context {times} times"
             f"{'; say where with answer_start' if times else ''}",
         )
     return context.index(text), context.index(text) + len(text)

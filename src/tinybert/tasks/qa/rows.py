@@ -210,7 +210,7 @@ class QuestionReader:
         )
 
     def remarks(self, file: str, unit: str) -> list[str]:
-        """Return nothing: rows stand alone."""
+        """Return nothing: each row is alone."""
         return []
 
 
