@@ -8,7 +8,7 @@ from tinybert.errors import ModelError
 from tinybert.models import Shape, project_start, random_start, slice_start, student_config
 from tinybert.models.families import encoder
 from tinybert.models.head import SEQUENCE, set_head
-from tinybert.models.project import adapt_student
+from tinybert.models.start.project import adapt_student
 
 SAME = Shape(3, 32, 4, 48)
 CALIBRATION = [batch(rows=16, length=12, seed=seed) for seed in range(1, 9)]
@@ -107,7 +107,7 @@ def test_a_half_precision_teacher_gives_a_full_precision_student():
 
 
 def test_more_tokens_than_needed_are_thinned_out_evenly(monkeypatch):
-    monkeypatch.setattr("tinybert.models.project.MAX_TOKENS", 150)
+    monkeypatch.setattr("tinybert.models.start.project.MAX_TOKENS", 150)
     teacher, seen = classifier(), []
     teacher.register_forward_pre_hook(
         lambda _module, _args, inputs: seen.append(inputs["input_ids"]), with_kwargs=True

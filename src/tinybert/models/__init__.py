@@ -2,7 +2,6 @@
 
 from tinybert.models.capture import Capture, Captured, capture
 from tinybert.models.families import EncoderInfo, describe
-from tinybert.models.initialise import num_positions, random_start, slice_start, student_config
 from tinybert.models.layer_maps import resolve_layer_map
 from tinybert.models.load import (
     check_vocabulary,
@@ -12,8 +11,9 @@ from tinybert.models.load import (
     load_encoder,
     load_tokenizer,
 )
-from tinybert.models.project import ProjectedStart, project_start
 from tinybert.models.shapes import Shape, resolve_shape
+from tinybert.models.start.initialise import num_positions, random_start, slice_start, student_config
+from tinybert.models.start.project import ProjectedStart, project_start
 
 __all__ = [
     "Capture",

@@ -20,7 +20,7 @@ class Shape:
 
 
 # The heads of the narrow shapes are 26, 16 and 32 wide: a divisor of the usual 12 heads comes first,
-# so that each student head can start from one teacher head (see `tinybert.models.project`).
+# so that each student head can start from one teacher head (see `tinybert.models.start.project`).
 BUILTIN: dict[str, Shape] = {
     "6l-768d": Shape(6, 768, 12, 3072),
     "4l-384d": Shape(4, 384, 12, 1536),

@@ -3,9 +3,9 @@
 The first stage of TinyBERT (arXiv:1909.10351, section 3.2): attention scores, hidden states and the embedding
 output, no labels, no task.
 
-Differs: the student starts projected from its teacher (:mod:`tinybert.models.project`) where it can be, the
-paper's from random weights; where head counts or widths differ the relations of MiniLMv2 (arXiv:2012.15828)
-take the place of the scores.
+Differs: the student starts projected from its teacher (:mod:`tinybert.models.start.project`) where it can be,
+the paper's from random weights; where head counts or widths differ the relations of MiniLMv2
+(arXiv:2012.15828) take the place of the scores.
 """
 
 from __future__ import annotations

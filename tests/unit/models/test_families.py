@@ -6,7 +6,7 @@ from transformers import BertConfig, GPT2Config, GPT2Model
 from tinybert.errors import ModelError
 from tinybert.models.capture import capture
 from tinybert.models.families import FAMILIES, blocks, describe, embeddings, encoder, layers
-from tinybert.models.flat import run_block
+from tinybert.models.start.flat import run_block
 
 
 def test_every_family_has_a_tiny_model_here():

@@ -17,7 +17,7 @@ from transformers import AutoModel, AutoModelForMaskedLM, BertModel, PreTrainedM
 from tinybert.config import build_recipe
 from tinybert.errors import RecipeError
 from tinybert.models.families import EncoderInfo
-from tinybert.models.project import adapt_student
+from tinybert.models.start.project import adapt_student
 from tinybert.objectives import GeneralObjective
 from tinybert.stages.pipeline import make_plan
 from tinybert.stages.plan.distillation import DistillPlan

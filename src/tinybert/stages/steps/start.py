@@ -25,7 +25,7 @@ from tinybert.models import (
     student_config,
 )
 from tinybert.models.load import checkpoint_path
-from tinybert.models.project import adapt_student
+from tinybert.models.start.project import adapt_student
 from tinybert.stages.plan.student import Start
 from tinybert.stages.steps.prepare import label_arguments, load_for_labels
 from tinybert.tasks import Task

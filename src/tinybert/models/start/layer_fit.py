@@ -13,8 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from tinybert.models.families import Block
-from tinybert.models.flat import Steps, attend
-from tinybert.models.refit import refit_linear, refit_map, refit_norm
+from tinybert.models.start.flat import Steps, attend
+from tinybert.models.start.refit import refit_linear, refit_map, refit_norm
 
 MOVE_RIDGE = 0.03
 

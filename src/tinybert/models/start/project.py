@@ -40,12 +40,13 @@ from transformers import PreTrainedConfig, PreTrainedModel
 from tinybert.errors import ModelError
 from tinybert.models.capture import Capture
 from tinybert.models.families import EncoderInfo, blocks, describe, embeddings, encoder
-from tinybert.models.flat import run_block
-from tinybert.models.head import head_activation, head_of, logits_layer, pooler_layer
-from tinybert.models.initialise import first_position, random_start
+    what fine-tuning changed in that teacher (:class:`~tinybert.models.start.layer_fit.LayerMove`); then the
+    maps to the teacher's width are fitted again, and the head to the teacher's outputs.
 from tinybert.models.inputs import logits_of, model_inputs
-from tinybert.models.layer_fit import LayerFit, LayerMove
-from tinybert.models.refit import refit_linear, refit_map, refit_norm
+from tinybert.models.start.flat import run_block
+from tinybert.models.start.initialise import first_position, random_start
+from tinybert.models.start.layer_fit import LayerFit, LayerMove
+from tinybert.models.start.refit import refit_linear, refit_map, refit_norm
 
 MAX_TOKENS = 20_000  # some 800 sentences: enough for the widest regression here
 
@@ -145,8 +146,8 @@ def adapt_student(
     """Adapt a student of general distillation to a task, in closed form.
 
     The student was taught the layers of a teacher that knew no task yet. Layer by layer its weights follow
-    what fine-tuning changed in that teacher (:class:`tinybert.models.layer_fit.LayerMove`); then the maps to
-    the teacher's width are fitted again, and the head to the teacher's logits.
+    what fine-tuning changed in that teacher (:class:`~tinybert.models.start.layer_fit.LayerMove`); then the
+    maps to the teacher's width are fitted again, and the head to the teacher's outputs.
 
     Args:
         origin: The teacher that the student was taught by.

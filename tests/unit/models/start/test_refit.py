@@ -2,8 +2,8 @@ import pytest
 import torch
 from torch import nn
 
-from tinybert.models.layer_fit import cut_head
-from tinybert.models.refit import refit_linear, refit_map, refit_norm
+from tinybert.models.start.layer_fit import cut_head
+from tinybert.models.start.refit import refit_linear, refit_map, refit_norm
 
 
 def _normal(*shape, seed=0):
