@@ -13,7 +13,7 @@ import numpy as np
 from datasets import Dataset
 
 from tinybert.augmentation import needs
-from tinybert.config import Recipe, build_recipe, dump_recipe, make_recipe, settings, with_settings
+from tinybert.config import Recipe, build_recipe, make_recipe, settings, with_settings
 from tinybert.data import TextData
 from tinybert.errors import RecipeError
 from tinybert.inference import Predictor
@@ -23,7 +23,7 @@ from tinybert.sources.columns import SOURCE_ROW
 from tinybert.stages.plan.augmentation import check_augment, models_of_augment
 from tinybert.stages.plan.teacher import plan_teacher
 from tinybert.stages.plan.training import find_task
-from tinybert.stages.stage import Made
+from tinybert.stages.stage import Made, Plan
 from tinybert.stages.steps.copies import language_of, rows_with_copies
 from tinybert.stages.steps.finish import write_bad_rows
 from tinybert.stages.steps.near_copies import scored_copies
@@ -37,16 +37,14 @@ BLOCKS, PRECISION, REPORT, WHOLE = "blocks", "precision.json", ".report.json", "
 
 
 @dataclass(frozen=True)
-class AugmentPlan:
+class AugmentPlan(Plan):
     """Everything an augmentation needs to know before it reads rows.
 
     Attributes:
-        recipe: With the number of copies decided.
         task: The task.
         teacher: Who labels the copies; None where nobody does.
     """
 
-    recipe: Recipe
     task: Task
     teacher: str | None
 
@@ -54,10 +52,6 @@ class AugmentPlan:
         """Return what is read besides the rows: name → path."""
         teacher = {} if self.teacher is None else {"teacher": self.teacher}
         return teacher | models_of_augment(self.recipe.augment)
-
-    def describe(self) -> str:
-        """Return the recipe as it would be run."""
-        return dump_recipe(self.recipe)
 
 
 def plan_augment(recipe: Recipe) -> AugmentPlan:

@@ -14,22 +14,20 @@ from tinybert.inference.choice import num_threads, processor_name
 from tinybert.models import load_config
 from tinybert.runs import environment
 from tinybert.stages.export import proof_rows
-from tinybert.stages.stage import Made
+from tinybert.stages.stage import Made, Plan
 from tinybert.storage import Json
 from tinybert.tasks import Task, own_task, task_of_config
 
 
 @dataclass(frozen=True)
-class BenchPlan:
+class BenchPlan(Plan):
     """Everything a comparison needs to know before it loads weights.
 
     Attributes:
-        recipe: The recipe.
         paths: Of the models, the runs first.
         task: The one that all of them have.
     """
 
-    recipe: Recipe
     paths: tuple[str, ...]
     task: Task
 

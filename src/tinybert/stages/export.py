@@ -26,23 +26,21 @@ from tinybert.inference.predictor import Predictor
 from tinybert.models import load_config
 from tinybert.runs import Run, is_run
 from tinybert.sources.bundled import is_bundled
-from tinybert.stages.stage import Made
+from tinybert.stages.stage import Made, Plan
 from tinybert.tasks import Task, own_task, task_of_config
 
 PROOF_ROWS = 2000
 
 
 @dataclass(frozen=True)
-class ExportPlan:
+class ExportPlan(Plan):
     """Everything an export needs to know before it loads weights.
 
     Attributes:
-        recipe: The recipe.
         folder: The checkpoint's.
         task: What the checkpoint was trained for.
     """
 
-    recipe: Recipe
     folder: Path
     task: Task
 

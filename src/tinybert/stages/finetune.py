@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from tinybert.config import Recipe, dump_recipe, with_settings
+from tinybert.config import Recipe, with_settings
 from tinybert.errors import RecipeError
 from tinybert.models import load_tokenizer
 from tinybert.objectives import HardObjective
@@ -17,6 +17,7 @@ from tinybert.stages.plan.training import (
     longest_row,
     plan_training,
 )
+from tinybert.stages.stage import Plan
 from tinybert.stages.steps.finish import finish_rows, score_models
 from tinybert.stages.steps.fit import MODEL, fit, precision_of, settings_of
 from tinybert.stages.steps.prepare import Encoded, encode_rows, load_for_labels, load_rows
@@ -29,17 +30,15 @@ DEFAULT_LEARNING_RATE = 5e-5
 
 
 @dataclass(frozen=True)
-class FinetunePlan:
+class FinetunePlan(Plan):
     """Everything a fine-tuning needs to know before it loads weights.
 
     Attributes:
-        recipe: The recipe with every "auto" replaced.
         training: Its longest row, epochs and learning rate.
         task: The task.
         model: The checkpoint that is fine-tuned.
     """
 
-    recipe: Recipe
     training: Training
     task: Task
     model: str
@@ -47,10 +46,6 @@ class FinetunePlan:
     def inputs(self) -> dict[str, str]:
         """Return what the run reads besides its rows: name → path."""
         return {"model": self.model}
-
-    def describe(self) -> str:
-        """Return the recipe as it would be run."""
-        return dump_recipe(self.recipe)
 
 
 def plan_finetune(recipe: Recipe) -> FinetunePlan:

@@ -8,7 +8,7 @@ from typing import Literal, cast
 
 from transformers import BertConfig, PreTrainedModel, PreTrainedTokenizerBase
 
-from tinybert.config import Recipe, dump_recipe, with_settings
+from tinybert.config import Recipe, with_settings
 from tinybert.errors import RecipeError
 from tinybert.lookup import nearest
 from tinybert.models import Shape, check_vocabulary, load_config, load_tokenizer, resolve_shape
@@ -23,6 +23,7 @@ from tinybert.models.shapes import BUILTIN as SHAPES
 from tinybert.objectives import MaskedLMObjective
 from tinybert.runs import Run, RunInProgress
 from tinybert.stages.plan.training import Training, longest_input, plan_training
+from tinybert.stages.stage import Plan
 from tinybert.stages.steps.fit import MODEL, fit, precision_of, settings_of
 from tinybert.stages.steps.raw_text import Blocks, finish_text, load_blocks, masking_of, pace_of
 from tinybert.storage import Json
@@ -39,17 +40,15 @@ DEFAULT_TRAINING: dict[str, tuple[int, float]] = {
 
 
 @dataclass(frozen=True)
-class PretrainPlan:
+class PretrainPlan(Plan):
     """Everything a pre-training needs to know before it loads weights.
 
     Attributes:
-        recipe: The recipe with every "auto" replaced.
         training: Its block length, epochs and learning rate.
         model: The checkpoint to continue from, or a named shape.
         tokenizer: Whose vocabulary is read.
     """
 
-    recipe: Recipe
     training: Training
     model: str
     tokenizer: str
@@ -62,10 +61,6 @@ class PretrainPlan:
     def inputs(self) -> dict[str, str]:
         """Return what the run reads besides its text: name → path; a shape is no file."""
         return {"tokenizer": self.tokenizer} if self.is_new else {"model": self.model}
-
-    def describe(self) -> str:
-        """Return the recipe as it would be run."""
-        return dump_recipe(self.recipe)
 
 
 def plan_pretrain(recipe: Recipe) -> PretrainPlan:

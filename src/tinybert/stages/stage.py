@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, TypeVar, cast
+from typing import Any, TypeVar, cast
 
-from tinybert.config import Recipe, changed_settings, settings
+from tinybert.config import Recipe, changed_settings, dump_recipe, settings
 from tinybert.console import warn
 from tinybert.errors import RecipeError, TinyBertError
 from tinybert.storage import Json
@@ -18,23 +18,23 @@ Switches = Mapping[str, tuple[str, object]]
 """Settings by their prefix → the setting that switches them off, and the value that does."""
 
 
-class Plan(Protocol):
-    """Everything that a stage needs to know before it loads weights: a frozen dataclass."""
+@dataclass(frozen=True)
+class Plan:
+    """Everything that a stage needs to know before it loads weights.
 
-    __dataclass_fields__: ClassVar[dict[str, Any]]
+    Attributes:
+        recipe: The recipe with every "auto" decided: the settings that the stage reads, and no other.
+    """
 
-    @property
-    def recipe(self) -> Recipe:
-        """The recipe with every "auto" decided: the settings that the stage reads, and no other."""
-        ...
+    recipe: Recipe
 
     def inputs(self) -> dict[str, str]:
         """Return what is read besides the data: name → path."""
-        ...
+        return {}
 
     def describe(self) -> str:
         """Return what would be done, for ``--dry-run``."""
-        ...
+        return dump_recipe(self.recipe)
 
 
 @dataclass(frozen=True)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from tinybert.config import Recipe, dump_recipe
+from tinybert.config import Recipe
 from tinybert.console import say
 from tinybert.corpus.wordpiece import train_wordpiece, write_tokenizer
 from tinybert.errors import RecipeError
-from tinybert.stages.stage import Made
+from tinybert.stages.stage import Made, Plan
 from tinybert.stages.steps.vocabulary import (
     coverage_of,
     examples_of,
@@ -24,24 +24,14 @@ REPORT = "tokenizer_report.json"
 
 
 @dataclass(frozen=True)
-class TokenizerPlan:
+class TokenizerPlan(Plan):
     """Everything that a tokenizer is made by.
 
     Attributes:
-        recipe: The recipe.
         vocab_size: Pieces, special tokens included.
     """
 
-    recipe: Recipe
     vocab_size: int
-
-    def inputs(self) -> dict[str, str]:
-        """Return what is read besides the text: nothing."""
-        return {}
-
-    def describe(self) -> str:
-        """Return the recipe as it would be run."""
-        return dump_recipe(self.recipe)
 
 
 def plan_tokenizer(recipe: Recipe) -> TokenizerPlan:

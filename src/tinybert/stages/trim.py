@@ -9,7 +9,7 @@ from pathlib import Path
 from datasets import Dataset
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from tinybert.config import Recipe, dump_recipe, with_settings
+from tinybert.config import Recipe, with_settings
 from tinybert.console import say
 from tinybert.errors import RecipeError
 from tinybert.models.load import checkpoint_path, load_config
@@ -21,7 +21,7 @@ from tinybert.models.trim import (
     trim_tokenizer,
     write_trimmed,
 )
-from tinybert.stages.stage import Made
+from tinybert.stages.stage import Made, Plan
 from tinybert.stages.steps.vocabulary import (
     coverage_of,
     examples_of,
@@ -38,24 +38,18 @@ CORPUS_DEFAULTS: Mapping[str, object] = {"min_chars": 1, "near_duplicates": None
 
 
 @dataclass(frozen=True)
-class TrimPlan:
+class TrimPlan(Plan):
     """Everything that a vocabulary is trimmed by.
 
     Attributes:
-        recipe: With the documents that count decided.
         model: Run, checkpoint, hub name or bundled:minilm, with any head.
     """
 
-    recipe: Recipe
     model: str
 
     def inputs(self) -> dict[str, str]:
         """Return what is read besides the text: name → path."""
         return {"model": self.model}
-
-    def describe(self) -> str:
-        """Return the recipe as it would be run."""
-        return dump_recipe(self.recipe)
 
 
 def plan_trim(recipe: Recipe) -> TrimPlan:

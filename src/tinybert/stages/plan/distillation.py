@@ -29,7 +29,7 @@ from tinybert.stages.plan.training import (
     longest_row,
     plan_training,
 )
-from tinybert.stages.stage import all_of
+from tinybert.stages.stage import Plan, all_of
 from tinybert.tasks import Task
 
 DEFAULT_TRAINING: dict[Start, tuple[int, float]] = {
@@ -47,11 +47,10 @@ EPOCHS_MORE = 2
 
 
 @dataclass(frozen=True)
-class DistillPlan:
+class DistillPlan(Plan):
     """Everything a distillation needs to know before it loads weights.
 
     Attributes:
-        recipe: The recipe with every "auto" replaced.
         training: Its longest row, epochs and learning rate.
         task: The task.
         teacher: Who teaches.
@@ -64,7 +63,6 @@ class DistillPlan:
         taught: What a student that is a checkpoint knows of such a teacher's layers.
     """
 
-    recipe: Recipe
     training: Training
     task: Task
     teacher: TeacherPlan

@@ -13,7 +13,7 @@ from tinybert.objectives import INTERMEDIATE, MASKED_LM, find_loss, is_intermedi
 from tinybert.stages.plan.losses import layer_problems, relation_problems
 from tinybert.stages.plan.student import Start, check_start, describe_student, plan_shape, plan_start
 from tinybert.stages.plan.training import Training, longest_input, plan_training
-from tinybert.stages.stage import all_of, is_below, unused_settings
+from tinybert.stages.stage import Plan, all_of, is_below, unused_settings
 
 MAX_LENGTH = 128
 DEFAULT_TRAINING: dict[Start, tuple[int, float]] = {
@@ -26,11 +26,10 @@ DEFAULT_TRAINING: dict[Start, tuple[int, float]] = {
 
 
 @dataclass(frozen=True)
-class GeneralPlan:
+class GeneralPlan(Plan):
     """Everything a general distillation needs to know before it loads weights.
 
     Attributes:
-        recipe: With every "auto" replaced.
         training: Its block length, epochs and learning rate.
         teacher: The encoder that is learnt from.
         info: Its size.
@@ -42,7 +41,6 @@ class GeneralPlan:
         dropout: Of the student's hidden states while it is taught.
     """
 
-    recipe: Recipe
     training: Training
     teacher: str
     info: EncoderInfo
