@@ -1,6 +1,6 @@
 """More text from little: copies of rows with some words changed. Texts in, texts out; one idea a file.
 
-Shared by all: labels and the places they belong to are kept (words of entities and answers are locked),
+Shared by all: labels and the offsets they belong to are kept (words of entities and answers are locked),
 spaces stay as they were, a replaced word keeps its capitals, and all drawing comes from ``rng``.
 
 To add a method, write a class whose instances are ``(examples, *, rng) -> examples``

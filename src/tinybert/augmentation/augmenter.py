@@ -29,7 +29,7 @@ class _Sides:
 
 
 class Augmenter:
-    """Makes changed copies of rows; labels that belong to places stay with their words.
+    """Makes changed copies of rows; labels that belong to offsets stay with their words.
 
     Args:
         method: What changes words; a name's comes from :func:`tinybert.augmentation.build_method`.
@@ -53,7 +53,7 @@ class Augmenter:
 
         Of two texts a copy changes one: the first, then the second, in turn; so a question and what it is
         asked of never change both. What its format keeps, such as the answer to a question or the words of
-        named entities, is never changed, and its new place is found.
+        named entities, is never changed, and its new offsets are found.
 
         Args:
             rows: As :func:`tinybert.data.load` has them.

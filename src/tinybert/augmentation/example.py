@@ -92,10 +92,10 @@ class Example:
     def spans(self) -> list[Span]:
         """Where each word begins and ends in the text."""
         spans: list[Span] = []
-        place = len(self.gaps[0])
+        offset = len(self.gaps[0])
         for word, gap in zip(self.words, self.gaps[1:], strict=True):
-            spans.append((place, place + len(word)))
-            place += len(word) + len(gap)
+            spans.append((offset, offset + len(word)))
+            offset += len(word) + len(gap)
         return spans
 
     @property
@@ -111,7 +111,7 @@ class Example:
         return replace(self, words=tuple(words))
 
     def swapped(self, one: int, other: int) -> Example:
-        """Let two words, with their tags, change places."""
+        """Let two words, with their tags, change positions."""
         order = list(range(len(self.words)))
         order[one], order[other] = other, one
         return replace(
@@ -197,7 +197,7 @@ def _meet(one: Span, other: Span) -> bool:
 
 
 def _merged(kept: Sequence[Span], words: Sequence[Span]) -> list[Span]:
-    """Widen places to the words they touch, and join those that overlap."""
+    """Widen spans to the words they touch, and join those that overlap."""
     wide: list[Span] = []
     for start, end in kept:
         touched = [word for word in words if _meet(word, (start, end))]

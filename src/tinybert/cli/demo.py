@@ -25,5 +25,5 @@ def demo(
     from tinybert.stages.demo import demo_recipe
 
     recipe = build_recipe(demo_recipe(quick=quick).model_dump(mode="json"), overrides, subject="command line")
-    place = out or Path("runs") / ("demo-quick" if quick else "demo")
-    run(recipe, place, output)
+    folder = out or Path("runs") / ("demo-quick" if quick else "demo")
+    run(recipe, folder, output)

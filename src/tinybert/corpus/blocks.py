@@ -109,8 +109,8 @@ def _continues(encoding: Encoding, text: str, language: Language) -> NDArray[np.
     """Return where a piece belongs to the same word as the one before it."""
     if language == "zh":  # the tokenizer parts all characters: ask the segmenter
         starts = np.asarray([start for start, _ in word_spans(text, language)] or [0])
-        places = np.asarray([start for start, _ in encoding.offsets], dtype=np.int64)
-        words = np.searchsorted(starts, places, side="right")
+        offsets = np.asarray([start for start, _ in encoding.offsets], dtype=np.int64)
+        words = np.searchsorted(starts, offsets, side="right")
     else:
         words = np.asarray(encoding.word_ids, dtype=np.float64)
     return np.r_[False, words[1:] == words[:-1]][: len(words)]

@@ -22,9 +22,9 @@ import numpy as np
 
 from tinybert.config import CorpusSection
 from tinybert.corpus.cleaning import REPLACEMENT
+from tinybert.corpus.collect import Collected, collect, schema
 from tinybert.corpus.documents import look_further, usable
 from tinybert.corpus.duplicates import Flags, Hashes
-from tinybert.corpus.gather import Gathered, gather, schema
 from tinybert.corpus.places import Found, find_places
 from tinybert.errors import DataError
 from tinybert.language import Language
@@ -114,11 +114,11 @@ def _found_or_made(
     if found.problems:
         look_further(places, settings.documents, column, scratch, found)
     _stop_if_any(name, found)
-    gathered = gather(places, settings=settings, column=column, scratch=scratch, found=found)
+    collected = collect(places, settings=settings, column=column, scratch=scratch, found=found)
     _stop_if_any(name, found)
     made = scratch / "made"
-    _write(made, gathered, name, settings, found)
-    return _put(made, home / (key or _key(settings, column, gathered.digest)))
+    _write(made, collected, name, settings, found)
+    return _put(made, home / (key or _key(settings, column, collected.digest)))
 
 
 def _stop_if_any(name: str, found: Found) -> None:
@@ -133,15 +133,15 @@ def _key(settings: CorpusSection, column: str | None, content: object) -> str:
     return f"corpus-{digest.hexdigest()[:16]}"
 
 
-def _write(folder: Path, gathered: Gathered, name: str, settings: CorpusSection, found: Found) -> None:
+def _write(folder: Path, collected: Collected, name: str, settings: CorpusSection, found: Found) -> None:
     """Write what is kept, and the notes."""
     import pyarrow.compute as pc
 
-    kept = ~gathered.skipped()
-    held_out = _held_out(gathered, kept, settings.held_out)
-    counts = gathered.counts | {"kept": int(kept.sum()), "held_out": int(held_out.sum()), "characters": 0}
+    kept = ~collected.skipped()
+    held_out = _held_out(collected, kept, settings.held_out)
+    counts = collected.counts | {"kept": int(kept.sum()), "held_out": int(held_out.sum()), "characters": 0}
     if not held_out.any() or counts["kept"] == counts["held_out"]:
-        raise DataError(name, _too_few(counts, gathered.num_given, settings))
+        raise DataError(name, _too_few(counts, collected.num_given, settings))
 
     def counted(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
@@ -149,9 +149,9 @@ def _write(folder: Path, gathered: Gathered, name: str, settings: CorpusSection,
             yield batch
 
     for part, chosen in (("validation", held_out), ("train", kept & ~held_out)):
-        write_batches(folder / f"{part}.arrow", schema(), counted(gathered.batches(chosen)))
+        write_batches(folder / f"{part}.arrow", schema(), counted(collected.batches(chosen)))
     warnings = found.warnings + _remarks(counts)
-    notes = _Notes(gathered.language, counts, warnings)
+    notes = _Notes(collected.language, counts, warnings)
     (folder / NOTES).write_text(json.dumps(asdict(notes), ensure_ascii=False), encoding="utf-8")
 
 
@@ -164,14 +164,14 @@ class _Notes:
     warnings: list[str]
 
 
-def _held_out(gathered: Gathered, kept: Flags, share: float) -> Flags:
+def _held_out(collected: Collected, kept: Flags, share: float) -> Flags:
     """Return which documents are only evaluated on: those the user held out, else a share by their hash."""
     chosen = np.zeros(len(kept), dtype=np.bool_)
-    if gathered.num_given:
-        chosen[: gathered.num_given] = kept[: gathered.num_given]
+    if collected.num_given:
+        chosen[: collected.num_given] = kept[: collected.num_given]
         return chosen
     rows = np.flatnonzero(kept)
-    hashes: Hashes = gathered.hashes[rows]
+    hashes: Hashes = collected.hashes[rows]
     count = min(max(1, round(share * len(rows))), MAX_HELD_OUT, max(0, len(rows) - 1))
     chosen[rows[np.argsort(hashes)[:count]]] = True
     return chosen

@@ -107,8 +107,8 @@ def _runs(codes: Hashes, lengths: Rows) -> tuple[Hashes, Hashes]:
     num_starts = len(line) - RUN + 1
     factors = _factors(RUN)
     sums = np.zeros(num_starts, dtype=np.uint64)
-    for place, factor in enumerate(factors):
-        sums += line[place : place + num_starts] * factor
+    for index, factor in enumerate(factors):
+        sums += line[index : index + num_starts] * factor
     is_run = np.ones(len(line), dtype=np.bool_)
     is_run[(ends[:, None] - np.arange(1, RUN)).ravel()] = False  # these would reach into the next text
     return _mixed(sums[is_run[:num_starts]]), (padded - RUN + 1).cumsum().astype(np.uint64)
@@ -210,8 +210,8 @@ class Signatures:
 
 def _band_keys(numbers: NDArray[np.uint32]) -> Hashes:
     sums = np.zeros(len(numbers), dtype=np.uint64)
-    for place, factor in enumerate(_factors(numbers.shape[1])):
-        sums += _mixed((numbers[:, place].astype(np.uint64) + np.uint64(1)) * factor)
+    for index, factor in enumerate(_factors(numbers.shape[1])):
+        sums += _mixed((numbers[:, index].astype(np.uint64) + np.uint64(1)) * factor)
     return sums
 
 

@@ -97,10 +97,10 @@ def find_leakage(train: Split, other: Split) -> tuple[NDArray[np.bool_], list[st
     """Return which rows of another split are in train too, and for each of those where."""
     order = np.argsort(train.hashes, kind="stable")
     ranked = train.hashes[order]
-    places = np.searchsorted(ranked, other.hashes)
-    found = places < len(ranked)
-    found[found] = ranked[places[found]] == other.hashes[found]
-    where = [train.part.place(int(train.rows[index])) for index in order[places[found]]]
+    indices = np.searchsorted(ranked, other.hashes)
+    found = indices < len(ranked)
+    found[found] = ranked[indices[found]] == other.hashes[found]
+    where = [train.part.place(int(train.rows[index])) for index in order[indices[found]]]
     return found, where
 
 

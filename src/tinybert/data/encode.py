@@ -167,12 +167,12 @@ def encode_split(
     from datasets import Dataset
 
     folder = temporary_folder() if cache_dir is None else Path(cache_dir)
-    reading = _Reading(tokenizer, max_length, format, offsets=offsets, prefix=prefix, like=like)
-    key = _key(dataset, reading)
+    encoding = _Encoding(tokenizer, max_length, format, offsets=offsets, prefix=prefix, like=like)
+    key = _key(dataset, encoding)
     file = folder / f"encoded-{key}.arrow"
     if not file.is_file():
-        schema = _schema(dataset, reading)
-        write_rows(file, schema, _encoded_batches(dataset, reading, schema))
+        schema = _schema(dataset, encoding)
+        write_rows(file, schema, _encoded_batches(dataset, encoding, schema))
     return Dataset.from_file(str(file))
 
 
@@ -193,7 +193,7 @@ def count_truncated(dataset: Dataset, tokenizer: PreTrainedTokenizerBase, *, max
 
 
 @dataclass(frozen=True)
-class _Reading:
+class _Encoding:
     """How a split is encoded; see :func:`encode_split`."""
 
     tokenizer: PreTrainedTokenizerBase
@@ -240,15 +240,15 @@ def _windows_of(like: Dataset, start: int) -> dict[str, Any]:
 
 
 def _encoded_batches(
-    dataset: Dataset, reading: _Reading, schema: pa.Schema
+    dataset: Dataset, encoding: _Encoding, schema: pa.Schema
 ) -> Iterator[dict[str, Sequence[Any]]]:
-    num_labels = None if reading.windowed else _num_labels(dataset)
+    num_labels = None if encoding.windowed else _num_labels(dataset)
     num_rows = 0
     for start in range(0, len(dataset), ROWS_AT_ONCE):
         batch = dataset[start : start + ROWS_AT_ONCE]
-        found = reading.encode(batch, start)
-        columns: dict[str, Sequence[Any]] = {reading.prefix + key: value for key, value in found.items()}
-        if not reading.prefix:
+        found = encoding.encode(batch, start)
+        columns: dict[str, Sequence[Any]] = {encoding.prefix + key: value for key, value in found.items()}
+        if not encoding.prefix:
             columns["length"] = [len(ids) for ids in found["input_ids"]]
             columns["row"] = range(num_rows, num_rows + len(columns["length"]))
             num_rows += len(columns["length"])
@@ -260,23 +260,23 @@ def _encoded_batches(
         yield {name: columns[name] for name in schema.names}
 
 
-def _schema(dataset: Dataset, reading: _Reading) -> pa.Schema:
+def _schema(dataset: Dataset, encoding: _Encoding) -> pa.Schema:
     import pyarrow as pa
 
-    prefix, pieces = reading.prefix, pa.list_(pa.int32())
-    tokens = list(encode(reading.tokenizer, ["a"], max_length=8))
-    tokens += list(OFFSETS) if reading.offsets or reading.windowed else []
+    prefix, pieces = encoding.prefix, pa.list_(pa.int32())
+    tokens = list(encode(encoding.tokenizer, ["a"], max_length=8))
+    tokens += list(OFFSETS) if encoding.offsets or encoding.windowed else []
     fields = [pa.field(prefix + name, pieces) for name in tokens]
     if prefix:
         return pa.schema(fields)
     fields += [pa.field("length", pa.int32()), pa.field("row", pa.int64())]
-    if reading.windowed:
+    if encoding.windowed:
         fields.append(pa.field("example", pa.int64()))
-    if reading.format is not None:
-        fields += [pa.field(name, pieces) for name in reading.format.window_columns]
+    if encoding.format is not None:
+        fields += [pa.field(name, pieces) for name in encoding.format.window_columns]
     if "label" in dataset.column_names:
         kind = dataset.features.arrow_schema.field("label").type
-        if reading.windowed:
+        if encoding.windowed:
             fields.append(pa.field("labels", pa.list_(pa.int64())))
         elif not pa.types.is_list(kind) or _num_labels(dataset) is not None:
             fields.append(pa.field("labels", kind))
@@ -305,16 +305,16 @@ def _num_labels(dataset: Dataset) -> int | None:
     return None
 
 
-def _key(dataset: Dataset, reading: _Reading) -> str:
+def _key(dataset: Dataset, encoding: _Encoding) -> str:
     """Name an encoded split by what went into it."""
-    tokenizer = reading.tokenizer
+    tokenizer = encoding.tokenizer
     backend = getattr(tokenizer, "backend_tokenizer", None)
     if backend is None:
         raise DataError("tokenizer", "only fast tokenizers are supported; load it with AutoTokenizer")
-    encode(tokenizer, ["a"], max_length=reading.max_length)  # sets truncation and padding: part of the hash
-    how = f"{reading.max_length} {reading.format} {reading.offsets} {reading.prefix} {backend.to_str()}"
+    encode(tokenizer, ["a"], max_length=encoding.max_length)  # sets truncation and padding: part of the hash
+    how = f"{encoding.max_length} {encoding.format} {encoding.offsets} {encoding.prefix} {backend.to_str()}"
     digest = hashlib.blake2b(how.encode(), digest_size=12)
-    windows = None if reading.like is None else reading.like.select_columns(["example", *OFFSETS])
+    windows = None if encoding.like is None else encoding.like.select_columns(["example", *OFFSETS])
     for rows in (each for each in (dataset, windows) if each is not None):
         for start in range(0, len(rows), ROWS_AT_ONCE):
             digest.update(repr(rows[start : start + ROWS_AT_ONCE]).encode("utf-8", "surrogatepass"))

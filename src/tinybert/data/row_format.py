@@ -125,7 +125,7 @@ class RowFormat(ABC):
         text: The column of the text, or what replaces it.
         text_pair: The column of the second text; None where a row has one text only.
         label: The column of the label.
-        windowed: Labels belong to places in the text: a long row is read in windows and nothing is truncated,
+        windowed: Labels belong to offsets in the text; a long row is read in windows, nothing is truncated,
             and a changed copy of a row keeps its labels.
         settings: Names below ``data.`` that only this format reads.
         converters: Format of another program → what unpacks its rows.

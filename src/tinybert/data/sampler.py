@@ -73,6 +73,6 @@ class LengthGroupedSampler(Sampler[int]):
         order = rng.permutation(len(full))
         if len(full):
             longest = int(self.lengths[full].max(axis=1).argmax())
-            place = int(np.flatnonzero(order == longest)[0])
-            order[[0, place]] = order[[place, 0]]
+            index = int(np.flatnonzero(order == longest)[0])
+            order[[0, index]] = order[[index, 0]]
         return order

@@ -28,11 +28,11 @@ def split_by_hash(hashes: NDArray[np.uint64], names: Sequence[str]) -> dict[str,
         >>> len(parts["train"]), len(parts["test"])
         (18, 2)
     """
-    places = np.minimum(hashes / 2.0**64 // HELD_OUT_SHARE, len(names)).astype(np.int64)
-    if len(np.unique(places)) <= len(names):
-        places = _ranked(hashes, len(names))
-    rows = {"train": np.flatnonzero(places == len(names))}
-    return rows | {name: np.flatnonzero(places == index) for index, name in enumerate(names)}
+    indices = np.minimum(hashes / 2.0**64 // HELD_OUT_SHARE, len(names)).astype(np.int64)
+    if len(np.unique(indices)) <= len(names):
+        indices = _ranked(hashes, len(names))
+    rows = {"train": np.flatnonzero(indices == len(names))}
+    return rows | {name: np.flatnonzero(indices == index) for index, name in enumerate(names)}
 
 
 def _ranked(hashes: NDArray[np.uint64], num_held_out: int) -> NDArray[np.int64]:

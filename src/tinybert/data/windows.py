@@ -3,9 +3,9 @@
 A *piece* is what a tokenizer cuts; a *window* is a stretch of pieces between special tokens. Neighbouring
 windows overlap, so that each word is somewhere with words around it.
 
-The place of a piece is counted in characters from the beginning of the row: of the text, or of the question,
-then one character, then the context. Special tokens, and padding, have the place -1. Two tokenizers cut the
-same characters differently: the places say which pieces of one lie over which of the other.
+The offsets of a piece are in characters from the beginning of the row: of the text, or of the question,
+then one character, then the context. Special tokens, and padding, have the offset -1. Two tokenizers cut the
+same characters differently: the offsets say which pieces of one lie over which of the other.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def encode_whole(
     *,
     max_length: int,
 ) -> Columns:
-    """Encode texts or pairs, one row each, with the place of every piece; what is too long is cut.
+    """Encode texts or pairs, one row each, with the offsets of every piece; what is too long is cut.
 
     Returns:
         As :func:`encode_windows`, without ``example``.
@@ -175,8 +175,8 @@ def _cut(tokenizer: PreTrainedTokenizerBase, text: str, num_pieces: int) -> str:
         return_offsets_mapping=True,
         verbose=False,
     )
-    places = found["offset_mapping"]
-    return text if len(places) <= num_pieces else text[: places[num_pieces][0]].rstrip()
+    offsets = found["offset_mapping"]
+    return text if len(offsets) <= num_pieces else text[: offsets[num_pieces][0]].rstrip()
 
 
 def _range(starts: Sequence[int], ends: Sequence[int], shift: int) -> tuple[int, int]:

@@ -76,8 +76,8 @@ class RowsEvaluator:
                 part if part.ndim == 1 else part[:length]
                 for part, length in zip(_numpy(logits), lengths, strict=False)
             ]
-        places = np.argsort(self.order)
-        return [scores[place] for place in places], float(np.concatenate(losses).mean())
+        indices = np.argsort(self.order)
+        return [scores[index] for index in indices], float(np.concatenate(losses).mean())
 
 
 def _numpy(tensor: Tensor) -> np.ndarray:

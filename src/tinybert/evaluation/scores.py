@@ -85,8 +85,8 @@ def score_outputs(
     return scores, task.metrics(_at(outputs, kept), _at(gold, kept))
 
 
-def _at(values: np.ndarray | Sequence[object], places: np.ndarray) -> np.ndarray | list[object]:
-    return values[places] if isinstance(values, np.ndarray) else [values[place] for place in places]
+def _at(values: np.ndarray | Sequence[object], indices: np.ndarray) -> np.ndarray | list[object]:
+    return values[indices] if isinstance(values, np.ndarray) else [values[index] for index in indices]
 
 
 def latencies_ms(

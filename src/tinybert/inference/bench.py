@@ -149,7 +149,7 @@ def latencies_s(predictors: Sequence[Predictor], rows: Sequence[TextRow]) -> lis
     """
     taken: list[list[float]] = [[] for _ in predictors]
     for block in range(LATENCY_ROWS // BLOCK_ROWS):
-        chosen = [rows[(block * BLOCK_ROWS + place) % len(rows)] for place in range(BLOCK_ROWS)]
+        chosen = [rows[(block * BLOCK_ROWS + index) % len(rows)] for index in range(BLOCK_ROWS)]
         for predictor, seconds in zip(predictors, taken, strict=True):
             for row in chosen[-WARM_ROWS:]:
                 predictor([row])

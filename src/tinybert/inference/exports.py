@@ -57,8 +57,8 @@ class Export:
     @property
     def checkpoint(self) -> Path | None:
         """The checkpoint it is in, or None when it was copied away."""
-        place = self.folder.resolve().parent
-        return place.parent if place.name == EXPORTS and (place.parent / CONFIG).is_file() else None
+        parent = self.folder.resolve().parent
+        return parent.parent if parent.name == EXPORTS and (parent.parent / CONFIG).is_file() else None
 
     def changes(self) -> list[str]:
         """Say, one line each, what has changed since it was made."""
@@ -78,9 +78,9 @@ class Export:
             ModelError: All that differs.
         """
         if problems := self.changes():
-            place = self.checkpoint or self.folder
+            path = self.checkpoint or self.folder
             fix = (
-                f"make it again (tinybert export {place} --format {self.format} --precision "
+                f"make it again (tinybert export {path} --format {self.format} --precision "
                 f"{self.precision}), or predict with --backend torch"
                 if self.checkpoint
                 else "copy the export here once more"

@@ -355,11 +355,11 @@ def padded(features: Columns, rows: Sequence[int], *, pad_token_id: int) -> Toke
     mask = np.zeros(shape, dtype=np.int64)
     kinds = np.zeros(shape, dtype=np.int64)
     of_rows = features.get("token_type_ids")
-    for place, row in enumerate(rows):
+    for index, row in enumerate(rows):
         given = features["input_ids"][row]
-        ids[place, : len(given)] = given
-        mask[place, : len(given)] = 1
+        ids[index, : len(given)] = given
+        mask[index, : len(given)] = 1
         if of_rows is not None:
-            kinds[place, : len(given)] = of_rows[row]
+            kinds[index, : len(given)] = of_rows[row]
     batch = {"input_ids": ids, "attention_mask": mask}
     return batch if of_rows is None else {**batch, "token_type_ids": kinds}

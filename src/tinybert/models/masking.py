@@ -57,7 +57,7 @@ class Masking:
 
 
 def word_starts(continues_BL: Tensor) -> Tensor:
-    """Return for each piece the place of its word's first piece.
+    """Return for each piece the index of its word's first piece.
 
     Example:
         >>> word_starts(torch.tensor([[False, False, True, True, False]])).tolist()

@@ -191,14 +191,14 @@ def _token_ids(config: object) -> dict[str, int]:
 
 
 def _renumber(config: object, kept: Sequence[int]) -> None:
-    new = {index: place for place, index in enumerate(kept)}
+    new = {index: new_id for new_id, index in enumerate(kept)}
     for name, index in _token_ids(config).items():
         setattr(config, name, new.get(index))
 
 
 def trim_tokenizer(tokenizer: PreTrainedTokenizerBase, kept: Sequence[int]) -> PreTrainedTokenizerBase:
     """Return a copy of a WordPiece tokenizer with these pieces, numbered in this order."""
-    new = {index: place for place, index in enumerate(kept)}
+    new = {index: new_id for new_id, index in enumerate(kept)}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         tokenizer.save_pretrained(folder)

@@ -61,12 +61,12 @@ def _measured(shape: str, plan: DistillPlan, data: TextData, checkpoint: Path) -
     say(f"{shape}: latency with random weights, before any training")
     save_random(plan, data, checkpoint)
     for engine in installed_engines():
-        place = (
+        path = (
             checkpoint
             if engine == "torch"
             else write_unproved(checkpoint, *parse_backend(engine), task=plan.task)
         )
-        predictor = Predictor(place, backend=engine, check=False, task=plan.task)
+        predictor = Predictor(path, backend=engine, check=False, task=plan.task)
         yield Candidate(
             shape,
             engine,

@@ -148,14 +148,14 @@ class _Search:
             BudgetError: None does; the nearest is named.
         """
         trained: list[Candidate] = []
-        for place, candidate in enumerate(table):
+        for index, candidate in enumerate(table):
             if candidate.verdict != NOT_TRAINED:
                 continue
-            table[place] = self._trained(candidate)
+            table[index] = self._trained(candidate)
             self.folder.write_table(table)
-            if table[place].verdict == WITHIN:
-                return self._finished(place, table)
-            trained.append(table[place])
+            if table[index].verdict == WITHIN:
+                return self._finished(index, table)
+            trained.append(table[index])
         best = max(trained, key=lambda each: each.retention or 0)
         raise BudgetError(
             str(self.folder.target),
@@ -212,15 +212,15 @@ class _Search:
         made = run_recipe(_teacher_recipe(self.recipe), self.folder.path / TEACHER, source=self.rows)
         return with_settings(recipe, {"teacher.path": str(made.path)})
 
-    def _finished(self, place: int, table: list[Candidate]) -> Run:
+    def _finished(self, index: int, table: list[Candidate]) -> Run:
         """Make the winner the run that was asked for, with the export that won and no other."""
-        winner, out = table[place], self.folder.target
+        winner, out = table[index], self.folder.target
         run = Run(self.folder.student(winner.shape))
         split, rows = labelled_evaluation_split(self.data)
         predictor = Predictor(run.path, backend=winner.engine, labels=self.data.labels, task=self.task)
         score, teacher = _scores(predictor, run, rows)
         share = score / teacher if teacher > 0 else 0.0
-        table[place] = replace(winner, test_retention=share)
+        table[index] = replace(winner, test_retention=share)
         self.folder.write_table(table)
         copy = out.with_name(f".{out.name}.copy")
         shutil.rmtree(copy, ignore_errors=True)

@@ -241,22 +241,22 @@ def read_json_array(path: Path, name: str) -> Iterator[RawRow | Fault]:
     decode = json.JSONDecoder().raw_decode
     chunks = _chunks(path, name)
     buffer = next(chunks).lstrip()
-    place, number = _after_gap(buffer, 1), 1
-    while not buffer.startswith("]", place):
+    offset, number = _after_gap(buffer, 1), 1
+    while not buffer.startswith("]", offset):
         try:
-            row, place = decode(buffer, place)
+            row, offset = decode(buffer, offset)
         except RecursionError as error:
             raise DataError(name, f"row {number:,}: nested too deeply") from error
         except json.JSONDecodeError as error:
             more = next(chunks, "") if _may_go_on(error, len(buffer)) else ""
             if not more:
                 raise DataError(name, f"row {number:,}: not valid JSON: {error.msg}") from error
-            buffer, place = buffer[place:] + more, 0
+            buffer, offset = buffer[offset:] + more, 0
         else:
             yield (number, row) if isinstance(row, dict) else Fault(number, "not an object", {"": row})
             number += 1
-        place = _after_gap(buffer, place)
-    if buffer[place + 1 :].strip() or "".join(chunks).strip():
+        offset = _after_gap(buffer, offset)
+    if buffer[offset + 1 :].strip() or "".join(chunks).strip():
         raise DataError(name, f"there is text after the end of the list (row {number - 1:,})")
 
 
@@ -294,8 +294,8 @@ def _is_comment(fields: list[str], width: int) -> bool:
     return len(fields) not in (2, width) or (fields[0] == "#" and fields[2:3] == ["="])
 
 
-def _after_gap(buffer: str, place: int) -> int:
-    return cast(re.Match[str], GAP.match(buffer, place)).end()
+def _after_gap(buffer: str, offset: int) -> int:
+    return cast(re.Match[str], GAP.match(buffer, offset)).end()
 
 
 def _may_go_on(error: json.JSONDecodeError, length: int) -> bool:

@@ -203,13 +203,13 @@ def _written(
     rows: Dataset, copies: Dataset, data: TextData, predictions: Iterator[Prediction] | None
 ) -> Iterator[Json]:
     """Yield each row with its copies behind it, in the columns that are read again."""
-    place, write = 0, data.format.writer(rows, data.labels)
+    index, write = 0, data.format.writer(rows, data.labels)
     sources = np.asarray(copies[SOURCE_ROW])
     for number in range(len(rows)):
         yield {**write(rows[number]), SOURCE_ROW: number}
-        while place < len(copies) and sources[place] == number:
-            row = write(copies[place]) | {SOURCE_ROW: number}
+        while index < len(copies) and sources[index] == number:
+            row = write(copies[index]) | {SOURCE_ROW: number}
             if predictions is not None:
                 row["label"] = next(predictions).as_label()
             yield row
-            place += 1
+            index += 1

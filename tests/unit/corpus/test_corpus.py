@@ -495,7 +495,7 @@ def test_the_second_call_reads_nothing(tmp_path: Path, monkeypatch: pytest.Monke
     def refuse(*_: object, **__: object) -> None:
         raise AssertionError("read again")
 
-    monkeypatch.setattr("tinybert.corpus.corpus.gather", refuse)
+    monkeypatch.setattr("tinybert.corpus.corpus.collect", refuse)
     monkeypatch.setattr("tinybert.corpus.corpus.usable", refuse)
     again = corpus_of(tmp_path / "text", work=tmp_path / "work")
     assert (again.counts, again.language, again.warnings) == (first.counts, first.language, first.warnings)

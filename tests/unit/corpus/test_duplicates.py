@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tinybert.corpus import duplicates
+from tinybert.corpus.collect import unit_of
 from tinybert.corpus.duplicates import (
     NUM_HASHES,
     Signatures,
@@ -19,7 +20,6 @@ from tinybert.corpus.duplicates import (
     signatures_of,
     text_hashes,
 )
-from tinybert.corpus.gather import unit_of
 
 
 def texts_with_copies(seed: int) -> list[str]:

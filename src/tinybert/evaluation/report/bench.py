@@ -89,14 +89,14 @@ def draw_bench(measured: Sequence[Measured], metric: str) -> Figure:
     names = list(dict.fromkeys(each.name for each in measured))
     for number, name in enumerate(names):
         own = sorted((each for each in measured if each.name == name), key=lambda each: each.p50_ms)
-        places = [(each.p50_ms, each.score or 0.0) for each in own]
-        axes.scatter(*zip(*places, strict=True), s=60, color=f"C{number % 10}", label=name, zorder=3)
-        for level, (each, place) in enumerate(
-            zip(sorted(own, key=lambda it: it.p50_ms), sorted(places), strict=True)
+        points = [(each.p50_ms, each.score or 0.0) for each in own]
+        axes.scatter(*zip(*points, strict=True), s=60, color=f"C{number % 10}", label=name, zorder=3)
+        for level, (each, point) in enumerate(
+            zip(sorted(own, key=lambda it: it.p50_ms), sorted(points), strict=True)
         ):
             axes.annotate(
                 f"{each.backend}, {each.disk_mb:,.0f} MB",
-                place,
+                point,
                 xytext=(0, 9 + 11 * (level % 3)),
                 textcoords="offset points",
                 ha="center",

@@ -25,12 +25,10 @@ def draw_learning_curve(
     figure = Figure(figsize=(9, 3.6), layout="constrained")
     loss_axes, score_axes = figure.subplots(1, 2)
     for name, rows in histories.items():
-        places = [row[by] for row in rows]
-        loss_axes.plot(places, [row["loss"] for row in rows], marker="o", label=name)
+        steps = [row[by] for row in rows]
+        loss_axes.plot(steps, [row["loss"] for row in rows], marker="o", label=name)
         scored = [(row[by], row[f"val_{main_metric}"]) for row in rows if f"val_{main_metric}" in row]
-        score_axes.plot(
-            [place for place, _ in scored], [score for _, score in scored], marker="o", label=name
-        )
+        score_axes.plot([step for step, _ in scored], [score for _, score in scored], marker="o", label=name)
     loss_axes.set(xlabel=by, ylabel="training loss (each its own objective)", yscale="log")
     score_axes.set(xlabel=by, ylabel=f"validation {main_metric}")
     score_axes.legend(fontsize=8)

@@ -94,7 +94,7 @@ def load(folder: Path, precision: Precision, loading: Loading) -> Engine:
             for array, name in zip(padded, names, strict=True):
                 array[0, :num_tokens] = batch[name][index]
             with one_at_a_time:
-                found = runners[length](**{f"args_{place}": array for place, array in enumerate(padded)})
+                found = runners[length](**{f"args_{index}": array for index, array in enumerate(padded)})
             outputs = [found[name] for name in sorted(found)]
             row = outputs[0] if len(outputs) == 1 else np.stack(outputs, axis=-1)
             rows.append(row[:, :num_tokens] if row.ndim == 3 else row)

@@ -100,10 +100,10 @@ def nodes_in_full(file: Path, in_full: int, *, gemm: str) -> list[str]:
     import onnx
 
     nodes = [node for node in onnx.load(str(file)).graph.node if node.op_type in MULTIPLIED]
-    places = {node.name + (gemm if node.op_type == "Gemm" else ""): _layer(node) for node in nodes}
-    last = max(layer for layer in places.values() if layer is not None)
+    positions = {node.name + (gemm if node.op_type == "Gemm" else ""): _layer(node) for node in nodes}
+    last = max(layer for layer in positions.values() if layer is not None)
     kept = (None, last) if in_full == 1 else (None, 0, last)
-    return [name for name, layer in places.items() if layer in kept]
+    return [name for name, layer in positions.items() if layer in kept]
 
 
 def _layer(node: onnx.NodeProto) -> int | None:

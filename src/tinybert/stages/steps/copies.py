@@ -245,7 +245,7 @@ def rows_with_copies(
 def _numbered(block: Copies, number: int) -> list[dict[str, Any]]:
     """Return the copies of a block of rows with the row each comes from."""
     return [
-        {**copy, SOURCE_ROW: number * BLOCK + place} for place, copies in enumerate(block) for copy in copies
+        {**copy, SOURCE_ROW: number * BLOCK + index} for index, copies in enumerate(block) for copy in copies
     ]
 
 

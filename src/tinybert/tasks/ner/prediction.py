@@ -52,12 +52,12 @@ class Entities(Prediction):
         """Return the text with its entities coloured, each with its type behind it."""
         kinds = sorted({entity.label for entity in self.entities})
         parts: list[str] = []
-        place = 0
+        offset = 0
         for entity in self.entities:
             colour = COLOURS[kinds.index(entity.label) % len(COLOURS)]
-            parts += [self.text[place : entity.start], paint(entity.text, colour), f"[{entity.label}]"]
-            place = entity.end
-        return "".join([*parts, self.text[place:]])
+            parts += [self.text[offset : entity.start], paint(entity.text, colour), f"[{entity.label}]"]
+            offset = entity.end
+        return "".join([*parts, self.text[offset:]])
 
     def scores_compared(self) -> list[float]:
         """Return each entity's score; the task compares the tags of all words instead."""

@@ -130,21 +130,21 @@ def _words(value: object, column: str) -> list[str]:
     words = cast("list[object]", value)
     if not words:
         raise FieldError(column, "no tokens; remove the row")
-    for place, word in enumerate(words):
+    for index, word in enumerate(words):
         if not isinstance(word, str) or not word.strip():
             raise FieldError(
-                column, f"token {place + 1} is {word!r}; a token is a text with visible characters"
+                column, f"token {index + 1} is {word!r}; a token is a text with visible characters"
             )
     return [cast(str, word).strip() for word in words]
 
 
 def _located(text: str, words: Sequence[str]) -> EntityRow:
     starts: list[int] = []
-    place = 0
+    offset = 0
     for word in words:
-        place = text.index(word, place)
-        starts.append(place)
-        place += len(word)
+        offset = text.index(word, offset)
+        starts.append(offset)
+        offset += len(word)
     return EntityRow(
         text, starts, [start + len(word) for start, word in zip(starts, words, strict=True)], None
     )
@@ -194,15 +194,15 @@ def _with_spans(row: EntityRow, label: object, column: str, count: TagCount) -> 
             )
     starts, ends = _cut_words(row, spans)
     tags = [OUTSIDE] * len(starts)
-    place = 0
+    index = 0
     for span in spans:
-        while starts[place] < span.start:
-            place += 1
-        tags[place] = f"B-{span.kind}"
-        place += 1
-        while place < len(starts) and starts[place] < span.end:
-            tags[place] = f"I-{span.kind}"
-            place += 1
+        while starts[index] < span.start:
+            index += 1
+        tags[index] = f"B-{span.kind}"
+        index += 1
+        while index < len(starts) and starts[index] < span.end:
+            tags[index] = f"I-{span.kind}"
+            index += 1
     count.num_entities += len(spans)
     return EntityRow(row.text, starts, ends, tags)
 
@@ -257,12 +257,12 @@ def _compare(inside: str, raw: object, text: str, column: str) -> None:
     given = cast(Mapping[str, object], raw).get("text") if isinstance(raw, Mapping) else None
     if not isinstance(given, str) or given.split() == inside.split():
         return
-    place = text.find(given)
-    hint = f"it is at {place}" if place >= 0 else "it is nowhere in the text"
+    offset = text.find(given)
+    hint = f"it is at {offset}" if offset >= 0 else "it is nowhere in the text"
     raise FieldError(
         column,
         f"a span's text is {given!r:.60}, but {inside!r:.60} is there; {hint} "
-        "(are the places counted in bytes or UTF-16? they are to be characters)",
+        "(are the offsets counted in bytes or UTF-16? they are to be characters)",
     )
 
 

@@ -167,7 +167,7 @@ class EntityRows(RowFormat):
         return columns
 
     def rows_of(self, rows: Dataset) -> list[TextRow]:
-        """Return texts with the places of their words."""
+        """Return texts with the offsets of their words."""
         names = ["text", *WORDS]
         return [{name: row[name] for name in names} for row in rows.select_columns(names).to_list()]
 
@@ -201,9 +201,9 @@ class EntityRows(RowFormat):
     def copy(self, row: Record, parts: Sequence[TextPart]) -> dict[str, Any]:
         """Return the changed text with its words and their tags."""
         words = parts[0].words or ()
-        places = dict(zip(WORDS, ([word[side] for word in words] for side in (0, 1)), strict=True))
+        offsets = dict(zip(WORDS, ([word[side] for word in words] for side in (0, 1)), strict=True))
         label = {} if parts[0].tags is None else {"label": list(parts[0].tags)}
-        return {**row, "text": parts[0].text, **places, **label}
+        return {**row, "text": parts[0].text, **offsets, **label}
 
     def balance(self, given: Iterable[Sequence[int]], labels: LabelScheme) -> Balance | None:
         """Compare the most frequent type of entity with the rarest; an odd tag begins one."""

@@ -69,9 +69,9 @@ def tag_names(tags: Iterable[str]) -> tuple[str, ...]:
 def orphan_message(tags: Sequence[str]) -> str:
     """Name the first tag that continues an entity which has not begun."""
     open_type = None
-    for place, tag in enumerate(tags):
+    for index, tag in enumerate(tags):
         match = TAG.fullmatch(tag)
         if match and match[1] not in BEGINS and match[2] != open_type:
-            return f"tag {place + 1} is {tag!r} without a B-{match[2]} before it; write B-{match[2]}"
+            return f"tag {index + 1} is {tag!r} without a B-{match[2]} before it; write B-{match[2]}"
         open_type = match[2] if match and match[1] not in ENDS else None
     raise AssertionError("an orphan was counted")

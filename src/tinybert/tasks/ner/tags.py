@@ -53,8 +53,8 @@ def best_tags(
     legal = np.where(starts, first[tags], follows[np.roll(tags, 1), tags])
     row_of_word = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
     for row in np.unique(row_of_word[~legal]).tolist():
-        place = slice(int(offsets[row]), int(offsets[row + 1]))
-        tags[place] = viterbi(log_probabilities[place], first, follows)
+        words = slice(int(offsets[row]), int(offsets[row + 1]))
+        tags[words] = viterbi(log_probabilities[words], first, follows)
     return tags
 
 

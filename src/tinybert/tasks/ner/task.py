@@ -75,15 +75,15 @@ def aggregate(
     by_word = np.zeros((int(offsets[-1]), num_tags), dtype=np.float32)
     covered = np.zeros(len(by_word), dtype=bool)
     if len(scores):
-        targets, places, order = _word_places(features, offsets)
-        by_word[targets[order]] = np.concatenate(scores)[places[order]]
+        targets, pieces, order = _word_pieces(features, offsets)
+        by_word[targets[order]] = np.concatenate(scores)[pieces[order]]
         covered[targets] = True
     uncovered = np.flatnonzero(~covered)
     if len(uncovered):
         begins = np.array([name.startswith("B-") for name in labels.names])
         by_word[uncovered] = np.where(begins, NEVER, -1.0 * (np.array(labels.names) != OUTSIDE))
         for words, found in _pieces_over(uncovered, scores, features=features, rows=rows, offsets=offsets):
-            by_word[words] = going_on(found, labels.names)
+            by_word[words] = continued(found, labels.names)
     return [
         WordScores(text, starts, ends, by_word[offsets[row] : offsets[row + 1]], labels.names)
         for row, (text, starts, ends) in enumerate(
@@ -92,22 +92,22 @@ def aggregate(
     ]
 
 
-def _word_places(
+def _word_pieces(
     features: Columns, offsets: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Return for each named piece its word and its place among all pieces, and the order of rising trust."""
+    """Return for each named piece its word and its index among all pieces, and the order of rising trust."""
     lengths = np.array([len(words) for words in features["words"]])
     words = np.concatenate([np.asarray(words) for words in features["words"]])
     window = np.repeat(np.arange(len(lengths)), lengths)
     inside = np.arange(len(words)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-    goes_on = np.concatenate([[False], (words[1:] == words[:-1]) & (window[1:] == window[:-1])])
-    places = np.flatnonzero((words >= 0) & ~goes_on)
-    targets = offsets[np.asarray(features["example"])[window[places]]] + words[places]
-    from_edge = np.minimum(inside, np.repeat(lengths, lengths) - 1 - inside)[places]
-    return targets, places, np.argsort(from_edge, kind="stable")
+    continues = np.concatenate([[False], (words[1:] == words[:-1]) & (window[1:] == window[:-1])])
+    pieces = np.flatnonzero((words >= 0) & ~continues)
+    targets = offsets[np.asarray(features["example"])[window[pieces]]] + words[pieces]
+    from_edge = np.minimum(inside, np.repeat(lengths, lengths) - 1 - inside)[pieces]
+    return targets, pieces, np.argsort(from_edge, kind="stable")
 
 
-def going_on(scores: np.ndarray, names: Sequence[str]) -> np.ndarray:
+def continued(scores: np.ndarray, names: Sequence[str]) -> np.ndarray:
     """Return scores (T, C) of words behind another under the same piece.
 
     Where the piece begins an entity, they continue it.
@@ -115,8 +115,8 @@ def going_on(scores: np.ndarray, names: Sequence[str]) -> np.ndarray:
     scores = scores.copy()
     for begins, name in enumerate(names):
         if name.startswith("B-") and f"I-{name[2:]}" in names:
-            goes_on = names.index(f"I-{name[2:]}")
-            scores[:, goes_on] = np.maximum(scores[:, goes_on], scores[:, begins])
+            continues = names.index(f"I-{name[2:]}")
+            scores[:, continues] = np.maximum(scores[:, continues], scores[:, begins])
             scores[:, begins] = NEVER
     return scores
 

@@ -69,16 +69,16 @@ def join_words(words: Sequence[str]) -> EntityRow:
     parts: list[str] = []
     starts: list[int] = []
     ends: list[int] = []
-    place = 0
+    offset = 0
     for index, word in enumerate(words):
         glued = by_character or (index and CJK_WORD.match(words[index - 1][-1]) and CJK_WORD.match(word))
         if index and not glued:
             parts.append(" ")
-            place += 1
+            offset += 1
         parts.append(word)
-        starts.append(place)
-        place += len(word)
-        ends.append(place)
+        starts.append(offset)
+        offset += len(word)
+        ends.append(offset)
     return EntityRow("".join(parts), starts, ends, None)
 
 
@@ -127,10 +127,10 @@ def tags_of_pieces(
     labels: list[list[int]] = []
     for of_pieces, of_words, begins in zip(words, tags, firsts, strict=True):
         row = [IGNORED] * len(of_pieces)
-        for place, word in enumerate(of_pieces if of_words else ()):
+        for index, word in enumerate(of_pieces if of_words else ()):
             if word >= 0:
                 tag = of_words[word]
-                row[place] = tag + 1 if begins[place] < 0 and tag % 2 else tag
+                row[index] = tag + 1 if begins[index] < 0 and tag % 2 else tag
         labels.append(row)
     return labels
 

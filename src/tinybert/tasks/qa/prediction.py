@@ -60,9 +60,9 @@ class FoundAnswer(Prediction):
         first = self.start - self.sentence_start
         behind = first + len(self.answer)
         marked = self.sentence[:first] + paint(self.answer, COLOURS[1]) + self.sentence[behind:]
-        place = f"characters {self.start:,}–{self.end:,}"
+        offsets = f"characters {self.start:,}–{self.end:,}"
         sentence = " ".join(marked.split())
-        return f"{text}\n  {paint(self.answer, BOLD)}\t{self.score:.1%}\t{place}\n  {sentence}"
+        return f"{text}\n  {paint(self.answer, BOLD)}\t{self.score:.1%}\t{offsets}\n  {sentence}"
 
     def scores_compared(self) -> list[float]:
         """Return the probability of the answer."""

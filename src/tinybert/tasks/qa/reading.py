@@ -62,11 +62,11 @@ def squad(raw: Record, number: int) -> Iterator[RawRow | Fault] | None:
 
 
 def _article(raw: Record, number: int) -> Iterator[RawRow | Fault]:
-    for place, paragraph in enumerate(cast("list[object]", raw["paragraphs"]), start=1):
+    for index, paragraph in enumerate(cast("list[object]", raw["paragraphs"]), start=1):
         try:
             yield from ((number, question) for question in _questions(paragraph, raw.get("title")))
         except FieldError as error:
-            yield Fault(number, f"paragraph {place}, {error.field}: {error}", {"": paragraph})
+            yield Fault(number, f"paragraph {index}, {error.field}: {error}", {"": paragraph})
 
 
 CONVERTERS: Mapping[str, Converter] = {"squad": squad}
@@ -107,7 +107,7 @@ def _paired(given: Mapping[str, object], column: str) -> list[object]:
     if not isinstance(texts, list):
         raise FieldError(column, "expected text and answer_start, each a list")
     if not isinstance(starts, list) or len(cast("list[object]", starts)) != len(cast("list[object]", texts)):
-        raise FieldError(column, "text and answer_start are of different length; give each answer its place")
+        raise FieldError(column, "text and answer_start are of different length; give each answer its offset")
     return [
         {"text": text, "answer_start": start}
         for text, start in zip(cast("list[object]", texts), cast("list[object]", starts), strict=True)
@@ -127,8 +127,8 @@ def _span(raw: object, context: str, column: str) -> tuple[int, int]:
     if not isinstance(start, int) or isinstance(start, bool):
         raise FieldError(column, f"answer_start {start!r}: a whole number is expected")
     if start < 0 or context[start : start + len(text)] != text:
-        place = context.find(text)
-        hint = f"it is at {place}" if place >= 0 else "it is nowhere in the context"
+        offset = context.find(text)
+        hint = f"it is at {offset}" if offset >= 0 else "it is nowhere in the context"
         raise FieldError(column, f"the answer {shown!r} is not at character {start}; {hint}")
     start += len(text) - len(text.lstrip())
     return start, start + len(text.strip())

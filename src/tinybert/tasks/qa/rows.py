@@ -222,7 +222,7 @@ def answer_pieces(
     """Return the first and the last piece of each window's answer.
 
     The first answer that lies in the window as a whole counts. Where none does, or there is none, both are 0,
-    the place of the first special token; where the row is not labelled, both are -100.
+    the index of the first special token; where the row is not labelled, both are -100.
 
     Source: BERT, arXiv:1810.04805, section 4.3.
     """

@@ -91,8 +91,8 @@ def aggregate(
         starts = np.asarray(features["piece_starts"][index])
         ends = np.asarray(features["piece_ends"][index])
         for start, end, value in best_spans(score, starts >= shift):
-            place = (int(starts[start]) - shift, int(ends[end]) - shift)
-            spans[row][place] = max(value, spans[row].get(place, -math.inf))
+            span = (int(starts[start]) - shift, int(ends[end]) - shift)
+            spans[row][span] = max(value, spans[row].get(span, -math.inf))
     threshold = settings.get(THRESHOLD)
     return [
         ContextScores(context, _stripped(found, context), none, threshold)
@@ -138,27 +138,27 @@ def _stripped(found: dict[tuple[int, int], float], context: str) -> list[tuple[i
 
 def decode(outputs: Outputs, labels: LabelScheme) -> list[FoundAnswer]:
     """Return the answer to each question."""
-    return [_answer(reading) for reading in cast("Sequence[ContextScores]", outputs)]
+    return [_answer(found) for found in cast("Sequence[ContextScores]", outputs)]
 
 
-def _answer(reading: ContextScores) -> FoundAnswer:
+def _answer(found: ContextScores) -> FoundAnswer:
     """Return the best answer; "there is none" takes part with what the threshold gives or takes."""
-    spans = list(reading.spans)
-    if reading.threshold is not None or not spans:
-        spans.append((0, 0, reading.null_score - (reading.threshold or 0.0)))
+    spans = list(found.spans)
+    if found.threshold is not None or not spans:
+        spans.append((0, 0, found.null_score - (found.threshold or 0.0)))
     logits = np.array([score for _, _, score in spans])
     powers = np.exp(logits - logits.max())
     n_best = [
-        Span(reading.context[start:end], start, end, float(share))
+        Span(found.context[start:end], start, end, float(share))
         for (start, end, _), share in zip(spans, powers / powers.sum(), strict=True)
     ]
     none = [span for span in n_best if span.end == 0]
     ranked = sorted(n_best, key=lambda span: -span.score)
-    if not reading.best:
+    if not found.best:
         return FoundAnswer(None, None, None, none[0].score, None, None, ranked)
     best = n_best[0]
-    start, end = sentence_around(reading.context, best.start, best.end)
-    return FoundAnswer(best.text, best.start, best.end, best.score, reading.context[start:end], start, ranked)
+    start, end = sentence_around(found.context, best.start, best.end)
+    return FoundAnswer(best.text, best.start, best.end, best.score, found.context[start:end], start, ranked)
 
 
 def sentence_around(text: str, start: int, end: int) -> tuple[int, int]:
@@ -184,26 +184,24 @@ def metrics(outputs: Outputs, gold: Sequence[Sequence[Sequence[int]] | None]) ->
     Raises:
         DataError: No question is labelled.
     """
-    readings, answers = _labelled(outputs, gold)
-    return answer_metrics([reading.best for reading in readings], answers)
+    labelled, answers = _labelled(outputs, gold)
+    return answer_metrics([found.best for found in labelled], answers)
 
 
 def calibrate(
     outputs: Outputs, gold: Sequence[Sequence[Sequence[int]] | None]
 ) -> tuple[list[ContextScores], dict[str, float]]:
     """Choose on validation rows how sure "there is none" must be, where some questions have no answer."""
-    readings, answers = _labelled(outputs, gold)
+    labelled, answers = _labelled(outputs, gold)
     if all(answers):
         return list(cast("Sequence[ContextScores]", outputs)), {}
-    certain = [replace(reading, threshold=None) for reading in readings]
+    certain = [replace(found, threshold=None) for found in labelled]
     threshold = best_threshold(
-        [min(reading.margin, 1e9) for reading in certain],
-        [answer_f1(reading.best, each) for reading, each in zip(certain, answers, strict=True)],
+        [min(found.margin, 1e9) for found in certain],
+        [answer_f1(found.best, each) for found, each in zip(certain, answers, strict=True)],
         [bool(each) for each in answers],
     )
-    calibrated = [
-        replace(reading, threshold=threshold) for reading in cast("Sequence[ContextScores]", outputs)
-    ]
+    calibrated = [replace(found, threshold=threshold) for found in cast("Sequence[ContextScores]", outputs)]
     return calibrated, {THRESHOLD: threshold}
 
 
@@ -211,13 +209,13 @@ def _labelled(
     outputs: Outputs, gold: Sequence[Sequence[Sequence[int]] | None]
 ) -> tuple[list[ContextScores], list[list[str]]]:
     pairs = [
-        (reading, [reading.context[start:end] for start, end in answers])
-        for reading, answers in zip(cast("Sequence[ContextScores]", outputs), gold, strict=True)
+        (found, [found.context[start:end] for start, end in answers])
+        for found, answers in zip(cast("Sequence[ContextScores]", outputs), gold, strict=True)
         if answers is not None
     ]
     if not pairs:
         raise DataError("metrics", f"none of {len(gold):,} rows has a gold label")
-    return [reading for reading, _ in pairs], [answers for _, answers in pairs]
+    return [found for found, _ in pairs], [answers for _, answers in pairs]
 
 
 def has_unanswered(gold: Sequence[Sequence[object] | None]) -> bool:

@@ -42,7 +42,7 @@ CHARS_A_SPACE = 20
 
 
 @dataclass(frozen=True)
-class Gathered:
+class Collected:
     """Clean documents on disk, those that the user held out first.
 
     Attributes:
@@ -91,9 +91,9 @@ def schema() -> pa.Schema:
     return pa.schema({"text": pa.large_string()})
 
 
-def gather(
+def collect(
     places: Sequence[Place], *, settings: CorpusSection, column: str | None, scratch: Path, found: Found
-) -> Gathered:
+) -> Collected:
     """Read everything once; what is wrong goes into ``found``, and then the result is not whole.
 
     Args:
@@ -104,11 +104,11 @@ def gather(
         found: Notes.
     """
     counts: dict[str, int] = dict.fromkeys(("read", "empty", "short", "damaged"), 0)
-    reading = _Reading(places, settings, column, scratch, found, counts)
+    source = _Documents(places, settings, column, scratch, found, counts)
     hash_file, content = scratch / "hashes.u64", hashlib.blake2b()
     threshold = settings.near_duplicates
     signatures = None if threshold is None else Signatures(scratch / "signatures", threshold)
-    documents = reading.documents()
+    documents = source.documents()
     head = list(islice(documents, LANGUAGE_SAMPLE))
     wanted = settings.language
     language = detect_language(head) if wanted == "auto" else wanted
@@ -119,16 +119,16 @@ def gather(
         progress("reading text", None, unit="documents", every_s=LINE_S) as advance,
     ):
         batches = (
-            _noted(texts, hashes, sign, unit, partial(reading.tell, advance))
+            _noted(texts, hashes, sign, unit, partial(source.show, advance))
             for texts in _digested(batches_of(chain(head, documents)), content)
         )
         write_batches(scratch / "documents.arrow", schema(), batches)
-    return Gathered(
+    return Collected(
         scratch / "documents.arrow",
         language,
         np.fromfile(hash_file, dtype=np.uint64),
         content.hexdigest(),
-        reading.num_given,
+        source.num_given,
         counts,
         signatures,
     )
@@ -142,7 +142,7 @@ def unit_of(language: Language, sample: Sequence[str]) -> Unit:
 
 
 @dataclass
-class _Reading:
+class _Documents:
     places: Sequence[Place]
     settings: CorpusSection
     column: str | None
@@ -173,7 +173,7 @@ class _Reading:
                     self.num_given += place.part == "validation"
                     yield document
 
-    def tell(self, advance: Advance, count: int, num_bytes: int) -> None:
+    def show(self, advance: Advance, count: int, num_bytes: int) -> None:
         """Show that some more documents are read."""
         self.num_bytes += num_bytes
         advance(count, f"{self.num_bytes / 1e6:,.0f} MB, {self.where}")
