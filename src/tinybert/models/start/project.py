@@ -40,8 +40,7 @@ from transformers import PreTrainedConfig, PreTrainedModel
 from tinybert.errors import ModelError
 from tinybert.models.capture import Capture
 from tinybert.models.families import EncoderInfo, blocks, describe, embeddings, encoder
-    what fine-tuning changed in that teacher (:class:`~tinybert.models.start.layer_fit.LayerMove`); then the
-    maps to the teacher's width are fitted again, and the head to the teacher's outputs.
+from tinybert.models.head import head_activation, head_of, logits_layer, pooler_layer
 from tinybert.models.inputs import logits_of, model_inputs
 from tinybert.models.start.flat import run_block
 from tinybert.models.start.initialise import first_position, random_start
