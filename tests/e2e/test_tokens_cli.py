@@ -318,7 +318,7 @@ def test_a_file_of_soft_labels_is_no_teacher_of_tokens(
         *("distill", home / f"{task}-rows", "--task", task, "--teacher", soft, "--out", tmp_path / "out"),
         *FAST,
     )
-    assert "a file of soft labels says nothing of single tokens" in " ".join(said.split())
+    assert "a file of soft labels has none for single tokens" in " ".join(said.split())
 
 
 def test_a_tag_that_only_the_test_rows_have_is_refused(

@@ -27,10 +27,10 @@ class Drop:
         return [self._changed(example, rng) for example in examples]
 
     def _changed(self, example: Example, rng: np.random.Generator) -> Example:
-        places = example.free
-        dropped = [place for place in places if rng.random() < self.probability]
-        if dropped and len(dropped) == len(places) and not any(example.locked):
+        free = example.free
+        dropped = [index for index in free if rng.random() < self.probability]
+        if dropped and len(dropped) == len(free) and not any(example.locked):
             dropped.pop(int(rng.integers(len(dropped))))
-        for place in reversed(dropped):
-            example = example.without(place)
+        for index in reversed(dropped):
+            example = example.without(index)
         return example

@@ -422,7 +422,7 @@ def _require_head(model: PreTrainedModel) -> None:
     raise ModelError(
         "augment.model",
         f"{type(model).__name__} has no masked-LM head, so it cannot fill in words; train one: tinybert "
-        "pretrain TEXT --model MODEL --out runs/filler (pretrain.train_only=head leaves its encoder alone)",
+        "pretrain TEXT --model MODEL --out runs/filler (pretrain.train_only=head keeps its encoder)",
     )
 
 

@@ -1,4 +1,4 @@
-"""Words that change places."""
+"""Words that change positions."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tinybert.augmentation.tools import Tools
 
 
 class Swap:
-    """Lets pairs of words change places, at least one pair: p times half the words.
+    """Lets pairs of words change positions, at least one pair: p times half the words.
 
     Marks and locked words stay where they are among the others; a tag goes with its word.
 
@@ -29,10 +29,10 @@ class Swap:
         return [self._changed(example, rng) for example in examples]
 
     def _changed(self, example: Example, rng: np.random.Generator) -> Example:
-        places = example.free
-        if len(places) < 2:
+        free = example.free
+        if len(free) < 2:
             return example
-        for _ in range(max(1, round(self.probability * len(places) / 2))):
-            one, other = rng.choice(places, size=2, replace=False).tolist()
+        for _ in range(max(1, round(self.probability * len(free) / 2))):
+            one, other = rng.choice(free, size=2, replace=False).tolist()
             example = example.swapped(one, other)
         return example

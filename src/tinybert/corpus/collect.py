@@ -1,4 +1,4 @@
-"""One pass over raw text: clean documents go to disk, and beside them what tells which stand there twice."""
+"""One pass over raw text: clean documents go to disk, and beside them what finds those that occur twice."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Collected:
         file: Arrow, column ``text``.
         language: As set, or as detected.
         hashes: One number a document, equal for texts that differ in case and spaces only.
-        digest: Of all documents, as they stand in the file.
+        digest: Of all documents, as written in the file.
         num_given: Documents that the user held out.
         counts: Documents read, and those skipped for each reason.
         signatures: For near duplicates; None where these may stay.

@@ -74,7 +74,7 @@ def load_masked_lm(
         raise ModelError(
             str(path),
             "has no masked-LM head, so it cannot fill in words; train one: tinybert pretrain TEXT --model "
-            f"{path} --out runs/filler (pretrain.train_only=head leaves its encoder as it is)",
+            f"{path} --out runs/filler (pretrain.train_only=head keeps its encoder)",
         )
     return load_model(AutoModelForMaskedLM, path, config, dtype=dtype, seed=seed, wants_head=has_head)
 

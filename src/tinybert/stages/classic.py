@@ -1,4 +1,4 @@
-"""The small form for teaching: a data set, a model, one call.
+"""The small interface for teaching: a data set, a model, one call.
 
 Under it runs the same trainer as everywhere else.
 """

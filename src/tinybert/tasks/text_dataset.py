@@ -1,4 +1,4 @@
-"""The classic form: texts and labels as a ``torch.utils.data.Dataset``, encoded when asked for."""
+"""The classic interface: texts and labels as a ``torch.utils.data.Dataset``, encoded when asked for."""
 
 from __future__ import annotations
 

@@ -191,7 +191,7 @@ class _Entry:
 def make_room(stores: Path, needed_mb: float, budget_mb: float, *, keep: Path) -> bool:
     """Delete the stores longest unused until a new one fits the budget; False when it cannot.
 
-    A store that another process reads is left alone.
+    A store that another process reads is kept.
     """
     if needed_mb > budget_mb:
         return False

@@ -94,7 +94,7 @@ def check_augment(recipe: Recipe, task: Task, teacher: TeacherPlan | None) -> No
     problems = augment_problems(section, model=model, has_embeddings=asks)
     if teacher is not None and not asks:
         problems.append(
-            "augment.copies: a file of soft labels says nothing of copies; give a model as the teacher"
+            "augment.copies: a file of soft labels has none for copies; give a model as the teacher"
         )
     if section.max_shift is not None and not asks:
         problems.append("augment.max_shift: needs a teacher to ask")

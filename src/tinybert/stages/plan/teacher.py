@@ -51,7 +51,7 @@ def plan_teacher(recipe: Recipe, task: Task) -> TeacherPlan:
         if task.soft_labels is None:
             raise RecipeError(
                 "recipe",
-                f"teacher.path = {path}: a file of soft labels says nothing of single tokens, which "
+                f"teacher.path = {path}: a file of soft labels has none for single tokens, which "
                 f"{task.name} learns from; give a model",
             )
         pretrained = recipe.teacher.pretrained or DEFAULT_PRETRAINED
