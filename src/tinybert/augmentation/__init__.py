@@ -131,7 +131,6 @@ __all__ = [
     "BUILTIN",
     "Augmenter",
     "Example",
-    "Filler",
     "Method",
     "Tools",
     "WordNet",

@@ -1,5 +1,5 @@
 """Raw text in, blocks out: find, clean, de-duplicate and cut documents."""
 
-from tinybert.corpus.corpus import Corpus, load_corpus
+from tinybert.corpus.corpus import load_corpus
 
-__all__ = ["Corpus", "load_corpus"]
+__all__ = ["load_corpus"]

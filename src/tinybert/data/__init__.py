@@ -10,7 +10,6 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from tinybert.data.encode import (
-    Truncation,
     count_truncated,
     encode,
     encode_split,
@@ -34,7 +33,6 @@ __all__ = [
     "RowFormat",
     "TextData",
     "TextRow",
-    "Truncation",
     "count_truncated",
     "encode",
     "encode_split",

@@ -1,6 +1,6 @@
 """Students and teachers as models: shapes, loading, first weights, layer maps and activation capture."""
 
-from tinybert.models.capture import Capture, Captured, capture
+from tinybert.models.capture import Capture, capture
 from tinybert.models.families import EncoderInfo, describe
 from tinybert.models.layer_maps import resolve_layer_map
 from tinybert.models.load import (
@@ -13,13 +13,11 @@ from tinybert.models.load import (
 )
 from tinybert.models.shapes import Shape, resolve_shape
 from tinybert.models.start.initialise import num_positions, random_start, slice_start, student_config
-from tinybert.models.start.project import ProjectedStart, project_start
+from tinybert.models.start.project import project_start
 
 __all__ = [
     "Capture",
-    "Captured",
     "EncoderInfo",
-    "ProjectedStart",
     "Shape",
     "capture",
     "check_vocabulary",

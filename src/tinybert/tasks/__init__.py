@@ -13,11 +13,11 @@ from tinybert.lookup import find
 from tinybert.models.head import SEQUENCE, head_of
 from tinybert.tasks.classification import CLASSIFICATION
 from tinybert.tasks.multilabel import MULTILABEL
-from tinybert.tasks.ner import NER, Entities, Entity
+from tinybert.tasks.ner import NER, Entities
 from tinybert.tasks.prediction import Prediction, TextPrediction
-from tinybert.tasks.qa import QA, FoundAnswer, Span
+from tinybert.tasks.qa import QA, FoundAnswer
 from tinybert.tasks.regression import REGRESSION
-from tinybert.tasks.task import HardLoss, Outputs, ProblemType, Task
+from tinybert.tasks.task import HardLoss, Outputs, Task
 from tinybert.tasks.text_dataset import TextDataset
 
 if TYPE_CHECKING:
@@ -94,13 +94,10 @@ __all__ = [
     "BUILTIN",
     "NOTES",
     "Entities",
-    "Entity",
     "FoundAnswer",
     "HardLoss",
     "Outputs",
     "Prediction",
-    "ProblemType",
-    "Span",
     "Task",
     "TextDataset",
     "TextPrediction",

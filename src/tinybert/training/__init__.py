@@ -2,7 +2,7 @@
 
 from tinybert.training.evaluator import Evaluator
 from tinybert.training.precision import choose_precision, seconds_per_product
-from tinybert.training.progress import epoch_line, metric_title
+from tinybert.training.progress import metric_title
 from tinybert.training.settings import Settings
 from tinybert.training.tracking import check_trackers, tracked
 from tinybert.training.trainer import Batch, Objective, Trained, train
@@ -15,7 +15,6 @@ __all__ = [
     "Trained",
     "check_trackers",
     "choose_precision",
-    "epoch_line",
     "metric_title",
     "seconds_per_product",
     "tracked",
