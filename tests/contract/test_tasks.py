@@ -229,7 +229,7 @@ def said(answer):
         assert answer.answer == "a b c"[answer.start : answer.end]
         assert sum(span.score for span in answer.n_best) == pytest.approx(1)
         return (answer.start, answer.end)
-    return answer.label
+    return answer.label if isinstance(answer, TextPrediction) else answer.as_label()
 
 
 @EVERY

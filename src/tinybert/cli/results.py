@@ -37,7 +37,10 @@ def show_run(path: Path, metrics: Metrics, recipe: Recipe) -> None:
             f"on the {metrics['split']} split"
         )
     print(f"\nrun: {path}   report: {path / 'report.md'}")
-    print(f'try: tinybert predict {shlex.quote(str(path))} "a text of yours"')
+    from tinybert.tasks import own_task
+
+    task = f" --task {recipe.task}" if own_task(recipe.task) else ""
+    print(f'try: tinybert predict {shlex.quote(str(path))} "a text of yours"{task}')
 
 
 def show_text_run(path: Path, metrics: Metrics, recipe: Recipe) -> None:

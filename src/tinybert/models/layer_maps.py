@@ -56,7 +56,11 @@ def first(num_student_layers: int, num_teacher_layers: int) -> list[int]:
     return list(range(1, num_student_layers + 1))
 
 
-BUILTIN: dict[str, LayerMap] = {"uniform": uniform, "first": first, "last": last}
+BUILTIN: dict[str, LayerMap] = {
+    "uniform": uniform,
+    "first": first,
+    "last": last,
+}
 
 
 def resolve_layer_map(

@@ -177,7 +177,11 @@ CLASSIFICATION = Task(
     problem_type="single_label_classification",
     main_metric="accuracy",
     hard_losses={"cross_entropy": cross_entropy, "mse": mse_over_classes},
-    soft_losses=("kl_divergence", "soft_cross_entropy", "mse_logits"),
+    soft_losses=(
+        "kl_divergence",
+        "soft_cross_entropy",
+        "mse_logits",
+    ),
     soft_labels=SoftLabels(named_scores, logits_of_classes),
     decode=decode,
     metrics=metrics,
