@@ -47,5 +47,6 @@ def find(table: Mapping[str, T], name: str, *, kind: str, trusted: bool = True) 
     module_name, _, attribute = name.partition(":")
     try:
         return getattr(importlib.import_module(module_name), attribute)
-    except (ImportError, AttributeError) as error:
-        raise RecipeError(name, f"cannot import this {kind}: {error}") from error
+    except Exception as error:  # the user's own code: whatever it raises, at its import, is theirs to fix
+        reason = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+        raise RecipeError(name, f"cannot import this {kind}: {reason}") from error

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import pytest
 
@@ -31,7 +32,7 @@ def test_a_dotted_name_is_imported() -> None:
     assert find({}, "math:sqrt", kind="loss") is math.sqrt
 
 
-@pytest.mark.parametrize("name", ["no_such_package_here:loss", "math:no_such_function"])
+@pytest.mark.parametrize("name", ["no_such_package_here:loss", "math:no_such_function", ".math:sqrt", "..:x"])
 def test_what_cannot_be_imported_is_said(name: str) -> None:
     with pytest.raises(RecipeError, match="cannot import this loss"):
         find({}, name, kind="loss")
@@ -41,3 +42,13 @@ def test_a_saved_run_may_not_name_code_of_its_own() -> None:
     with pytest.raises(RecipeError, match="may not name code of its own as its loss"):
         find({}, "math:sqrt", kind="loss", trusted=False)
     assert find(TABLE, "mse_logits", kind="loss", trusted=False) == 2
+
+
+@pytest.mark.parametrize("text", ["def broken(:", "raise ValueError('boom')"])
+def test_code_of_ones_own_that_fails_at_its_import_is_an_error_of_its_name(
+    text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "fails_at_import.py").write_text(text)
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(RecipeError, match=r"cannot import this task: (SyntaxError|ValueError): "):
+        find({}, "fails_at_import:TASK", kind="task")
