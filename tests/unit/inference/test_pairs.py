@@ -36,7 +36,7 @@ def test_the_config_says_which(run: Path) -> None:
 def test_the_other_kind_is_refused(run: Path) -> None:
     right, wrong = (PAIR, SINGLE) if run.name == "pairs" else (SINGLE, PAIR)
     assert len(Predictor(run)([right])) == 1
-    with pytest.raises(DataError, match=r"trained on (pairs of texts; give|single texts; leave) the second"):
+    with pytest.raises(DataError, match=r"trained on (pairs of texts; give|single texts; omit) the second"):
         Predictor(run)([wrong])
 
 

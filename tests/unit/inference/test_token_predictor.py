@@ -15,7 +15,7 @@ from transformers import BertForQuestionAnswering
 
 from tinybert.data.windows import encode_windows
 from tinybert.errors import DataError, ModelError, TinyBertError
-from tinybert.inference import Predictor, answers, files, predictor
+from tinybert.inference import Predictor, files, lines, predictor
 from tinybert.inference.files import predict_file
 from tinybert.models import load_classifier
 from tinybert.models.label_order import reorder_outputs
@@ -383,7 +383,7 @@ def test_possible_answers_in_json_are_the_five_best(teachers: dict[str, Predicto
     (answer,) = teachers["qa"](PAIRS[:1])
     assert isinstance(answer, FoundAnswer)
     assert len(answer.n_best) > 5
-    shown = json.loads(answers.as_json({"question": "?"}, answer))["n_best"]
+    shown = json.loads(lines.as_json({"question": "?"}, answer))["n_best"]
     assert [span["text"] for span in shown] == [span.text for span in answer.n_best[:5]]
 
 

@@ -133,7 +133,7 @@ def test_a_temperature_that_is_none_is_refused(loss, temperature):
 
 
 def test_other_class_counts_are_refused():
-    with pytest.raises(ModelError, match="class counts 2 and 3 differ; student and teacher must answer"):
+    with pytest.raises(ModelError, match="class counts 2 and 3 differ; student and teacher must predict"):
         kl_divergence(torch.zeros(1, 2), torch.zeros(1, 3))
 
 

@@ -67,7 +67,7 @@ def test_labels_and_problem_type_are_written_into_the_config(bare):
 
 
 def test_a_head_for_another_number_of_classes_is_refused_unless_a_new_one_is_wanted(checkpoint):
-    with pytest.raises(ModelError, match="answers 3 classes, the data has 5"):
+    with pytest.raises(ModelError, match="predicts 3 classes, the data has 5"):
         load_classifier(checkpoint, num_labels=5)
     assert load_classifier(checkpoint, num_labels=5, new_head=True)(**batch()).logits.shape == (3, 5)
 
