@@ -96,6 +96,8 @@ def predict_file(predictor: Predictor, source: Path, target: Path | None) -> Cou
             str(target), "is the input itself, or is kept beside it; give the predictions a file of their own"
         )
     with file:
+        if file.metadata is not None:
+            return Counts(file.num_read, file.num_bad, 0, file.bad_rows)
         reader.skip(file.num_read, num_bad=file.num_bad)
         lines = Lines(target.suffix, table=file.table)
         with progress("predicting", _count_rows(source), unit="rows", done=file.num_read) as advance:

@@ -1,7 +1,8 @@
 """A file of predictions on its way: what is written stays valid, and the same command resumes it.
 
 Predictions grow in ``NAME.partial``; after each window ``NAME.partial.json`` says how far it is. A command
-that resumes truncates what a killed one had half written, and reads on behind the last window.
+that resumes truncates what a killed one had half written, and reads on behind the last window. Beside a
+finished file ``.NAME.made_from.json`` says what it was made from, and how long it is.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import TextIO, cast
 from tinybert.console import warn
 from tinybert.errors import RunError
 from tinybert.inference.lines import Table, encodable
-from tinybert.storage import Json, Output, hold, read_json, write_json
+from tinybert.storage import MADE_FROM, Json, Output, hold, read_json, write_json
 
 BAD_ROWS = ".bad_rows.jsonl"
 COUNTS = ("num_bytes", "num_bad_bytes", "num_read", "num_bad")
@@ -26,7 +27,7 @@ class PredictionFile(Output):
     """An output that grows by windows of rows; leaving its ``with`` gives it its name.
 
     Args:
-        target: The file; an earlier one is replaced.
+        target: The file.
         made_from: What the predictions depend on.
 
     Attributes:
@@ -39,9 +40,8 @@ class PredictionFile(Output):
         super().__init__(
             target,
             made_from,
-            report="",
+            report=f".{target.name}.{MADE_FROM}",
             keep=lambda path, error: self.num_read > 0,
-            replaces=True,
             option="--output",
         )
         self.path = target.with_name(target.name + ".partial")
@@ -58,19 +58,25 @@ class PredictionFile(Output):
         return [self.target, self.path, self.state, self.bad_rows, self.partial_bad]
 
     def known(self, *, is_finished: bool) -> Json | None:
-        """Return what the half made file is made from, and note how much of it is valid."""
-        if not self.state.is_file():
+        """Return what the file is made from, and note how much of it is valid."""
+        path = self._report_in(self.target) if is_finished else self.state
+        if not path.is_file():
             return None
         try:
-            state = read_json(self.state)
+            state = read_json(path)
             made_from, table = cast(Json, state["made_from"]), cast("Table | None", state["table"])
             counts = [state[name] for name in COUNTS]
         except (RunError, KeyError, TypeError):
             counts, made_from, table = [None], {}, None
         if not all(isinstance(count, int) and count >= 0 for count in counts):
-            warn(f"{self.state} is damaged: beginning again")
+            warn(f"{path} is damaged" + ("" if is_finished else ": beginning again"))
             return None
         *sizes, num_read, num_bad = cast("list[int]", counts)
+        if is_finished:
+            if self.target.stat().st_size != sizes[0]:
+                return None  # something else has this name now
+            self.num_read, self.num_bad = num_read, num_bad
+            return made_from
         there = [file.stat().st_size if file.is_file() else 0 for file in (self.path, self.partial_bad)]
         if any(size > found for size, found in zip(sizes, there, strict=True)):
             return None  # it has its name already, or was taken away: nothing to resume
@@ -83,8 +89,7 @@ class PredictionFile(Output):
         self.sizes = [_append(self.path, text), _append(self.partial_bad, encodable("".join(lines)))]
         self.num_read += num_read
         self.num_bad += len(bad)
-        counts = dict(zip(COUNTS, [*self.sizes, self.num_read, self.num_bad], strict=True))
-        write_json(self.state, {"made_from": self.made_from, "table": self.table, **counts})
+        self._note(self.state)
 
     def discard(self) -> None:
         """Delete what is half made."""
@@ -94,7 +99,7 @@ class PredictionFile(Output):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if error is None:
+        if error is None and self.metadata is None:
             self._name()
         super().__exit__(kind, error, trace)
 
@@ -110,7 +115,15 @@ class PredictionFile(Output):
         for file, size in zip((self.path, self.partial_bad), self.sizes, strict=True):
             os.truncate(file, size)
 
+    def _note(self, file: Path) -> None:
+        counts = dict(zip(COUNTS, [*self.sizes, self.num_read, self.num_bad], strict=True))
+        write_json(file, {"made_from": self.made_from, "table": self.table, **counts})
+
+    def _report_in(self, place: Path) -> Path:
+        return place.with_name(self.report)
+
     def _name(self) -> None:
+        self._note(self._report_in(self.target))
         if self.num_bad:
             self.partial_bad.replace(self.bad_rows)
         else:

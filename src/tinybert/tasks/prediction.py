@@ -7,6 +7,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from tinybert.errors import RecipeError
+
 RANGE_SHARE = 0.01
 """Two numbers count as equal when they differ by no more than this part of the range of all predictions."""
 COLOURS = (44, 42, 45, 46, 43, 41)
@@ -45,8 +47,12 @@ class Prediction(ABC):
         """
 
     def as_label(self) -> object:
-        """Return the prediction as the label of a row."""
-        raise NotImplementedError(type(self).__name__)
+        """Return the prediction as the label of a row.
+
+        Raises:
+            RecipeError: Predictions of this kind are no labels.
+        """
+        raise RecipeError("recipe", "teacher.path: what this task predicts is no label of a row; omit it")
 
     def columns_repeated(self, row: Mapping[str, object]) -> set[str]:
         """Return the columns of a row that its prediction repeats, or that are too long beside it."""

@@ -112,7 +112,10 @@ def test_a_broken_row_is_told_and_set_aside_and_the_rest_goes_on(
     assert {(row["file"], row["unit"]) for row in aside} == {(str(source), "line")}
     assert aside[0]["raw"] == {"text": " ", "id": 4}
     assert [(row["text"], row["label"]) for row in read(target)] == list(zip(TEXTS, GOLD, strict=True))
-    left = [f"answers{suffix}", f"answers{suffix}.bad_rows.jsonl", "texts.jsonl"]
+    left = [
+        *(f".answers{suffix}.made_from.json", f"answers{suffix}", f"answers{suffix}.bad_rows.jsonl"),
+        "texts.jsonl",
+    ]
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(left)
 
 
@@ -225,12 +228,38 @@ def test_a_missing_column_is_said_with_those_there_are(
         predict_file(teacher, write(tmp_path / f"texts{suffix}", column="remark"), tmp_path / "out.jsonl")
 
 
-def test_an_existing_prediction_file_survives_a_mistake(teacher: Predictor, tmp_path: Path) -> None:
-    target = tmp_path / "answers.jsonl"
+def test_a_file_that_is_not_of_this_input_is_never_replaced(teacher: Predictor, tmp_path: Path) -> None:
+    source, target = write(tmp_path / "texts.jsonl"), tmp_path / "answers.jsonl"
     target.write_text("of yesterday")
-    with pytest.raises(DataError):
-        predict_file(teacher, write(tmp_path / "texts.jsonl", [""]), target)
+    with pytest.raises(RunError, match="already exists; choose another --output, or delete it first"):
+        predict_file(teacher, source, target)
     assert target.read_text() == "of yesterday"
+    target.unlink()
+    predict_file(teacher, source, target)
+    made = target.read_text()
+    write(source, TEXTS[:3])
+    with pytest.raises(RunError, match=r"already exists, made with other .*; choose another --output"):
+        predict_file(teacher, source, target)
+    assert target.read_text() == made
+    write(source)
+    target.write_text(made + "a line of somebody's\n")
+    with pytest.raises(RunError, match="already exists; choose another --output"):
+        predict_file(teacher, source, target)
+
+
+def test_a_finished_prediction_file_is_not_made_again(
+    teacher: Predictor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source, target = write(tmp_path / "texts.jsonl", [*TEXTS, ""]), tmp_path / "answers.jsonl"
+    first = predict_file(teacher, source, target)
+
+    def predicts(*_: object) -> None:
+        raise AssertionError("predicted again")
+
+    monkeypatch.setattr(Predictor, "chunk_outputs", predicts)
+    again = predict_file(teacher, source, target)
+    assert (again.num_rows, again.num_bad, again.bad_rows) == (first.num_rows, 1, first.bad_rows)
+    assert f"{target} is finished already" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
