@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import sys
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import TypeVar
 
 from tinybert.errors import RecipeError
@@ -28,7 +30,8 @@ def find(table: Mapping[str, T], name: str, *, kind: str, trusted: bool = True) 
 
     Args:
         table: The room's literal table.
-        name: A key of the table, or a dotted name with one colon.
+        name: A key of the table, or a dotted name with one colon: of an installed module or one in the
+            current folder.
         kind: What is looked up, for the error message ("loss", "task", …).
         trusted: A dotted name runs code. Pass False when the name comes from a saved run
             that somebody else may have made: then only the table is read.
@@ -45,6 +48,9 @@ def find(table: Mapping[str, T], name: str, *, kind: str, trusted: bool = True) 
     if not trusted:
         raise RecipeError(name, f"a saved run may not name code of its own as its {kind}")
     module_name, _, attribute = name.partition(":")
+    here = str(Path.cwd())
+    if not {"", here} & set(sys.path):
+        sys.path.append(here)  # what is installed comes first
     try:
         return getattr(importlib.import_module(module_name), attribute)
     except Exception as error:  # the user's own code: whatever it raises, at its import, is theirs to fix

@@ -37,10 +37,21 @@ def show_run(path: Path, metrics: Metrics, recipe: Recipe) -> None:
             f"on the {metrics['split']} split"
         )
     print(f"\nrun: {path}   report: {path / 'report.md'}")
-    from tinybert.tasks import own_task
+    print(f"try: tinybert predict {shlex.quote(str(path))} {_words_to_try(path, recipe)}")
 
-    task = f" --task {recipe.task}" if own_task(recipe.task) else ""
-    print(f'try: tinybert predict {shlex.quote(str(path))} "a text of yours"{task}')
+
+def _words_to_try(path: Path, recipe: Recipe) -> str:
+    """Return what a run of this task predicts: one text or two, and its task where that must be named."""
+    from tinybert.models import load_config
+    from tinybert.tasks import find_task, notes_of, own_task
+
+    pair = find_task(recipe.task).format.text_pair
+    words = '"a text of yours"'
+    if pair is not None and pair.required:
+        words = '"a question" --context "a text"'
+    elif notes_of(load_config(path)).get("text_pair"):
+        words += ' --text-pair "another"'
+    return words + (f" --task {recipe.task}" if own_task(recipe.task) else "")
 
 
 def show_text_run(path: Path, metrics: Metrics, recipe: Recipe) -> None:

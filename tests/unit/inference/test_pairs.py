@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
 from pathlib import Path
 
@@ -10,8 +11,10 @@ import pytest
 from tests import easy
 from tests.command import call, refused
 
+from tinybert.cli.results import show
 from tinybert.errors import DataError
 from tinybert.inference import Predictor
+from tinybert.runs import Run
 
 PAIR, SINGLE = ("good", "bad"), "good"
 
@@ -27,6 +30,15 @@ def run(request: pytest.FixtureRequest, tiny_encoder: Path, tmp_path_factory: py
     words = [*easy.FAST, "train.num_epochs=1"]
     call("finetune", data, "--model", tiny_encoder, "--out", folder / request.param, *words)
     return folder / request.param
+
+
+def test_the_hint_is_a_command_that_works(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    capsys.readouterr()
+    show(Run(run), Run(run).recipe, as_json=False)
+    hint = capsys.readouterr().out.splitlines()[-1]
+    program, *words = shlex.split(hint.removeprefix("try: "))
+    assert program == "tinybert"
+    call(*words)
 
 
 def test_the_config_says_which(run: Path) -> None:

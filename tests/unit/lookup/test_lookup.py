@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from pathlib import Path
 
 import pytest
@@ -52,3 +53,10 @@ def test_code_of_ones_own_that_fails_at_its_import_is_an_error_of_its_name(
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(RecipeError, match=r"cannot import this task: (SyntaxError|ValueError): "):
         find({}, "fails_at_import:TASK", kind="task")
+
+
+def test_a_module_in_the_current_folder_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "of_this_folder.py").write_text("LOSS = 3")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.path", [path for path in sys.path if path])
+    assert find({}, "of_this_folder:LOSS", kind="loss") == 3
