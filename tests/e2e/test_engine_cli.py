@@ -19,7 +19,6 @@ from tinybert.inference import bench
 
 MAIN = """
 import signal
-signal.signal(signal.SIGINT, signal.default_int_handler)  # a test in the background hands down "ignored"
 from tinybert.cli import main
 main()
 """

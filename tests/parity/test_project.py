@@ -131,7 +131,7 @@ def test_what_cannot_be_projected_is_refused_with_all_reasons():
         "3 mapped",
     ):
         assert part in text
-    assert "answers 3 classes, the student 5" in text
+    assert "predicts 3 classes, the student 5" in text
     with pytest.raises(ModelError, match="no rows"):
         project(teacher, batches=[])
     with pytest.raises(ModelError, match="no classification head"):
