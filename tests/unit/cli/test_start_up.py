@@ -6,11 +6,15 @@ import resource
 import statistics
 import subprocess
 import sys
+import time
 
 import pytest
 
 LIMIT_S = 0.3
+OWN_LIMIT_S = 0.1
 NUM_STARTS = 7
+LIBRARIES = "import cyclopts, rich.markdown, rich.syntax"
+"""What prints the help, and takes most of its time."""
 HEAVY = {"torch", "transformers", "datasets", "numpy", "matplotlib", "sklearn", "scipy", "pyarrow"}
 
 
@@ -27,11 +31,26 @@ def seconds_of(*words: str) -> float:
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
-def test_help_is_there_at_once() -> None:
+def test_help_costs_little_beside_the_libraries_that_print_it() -> None:
+    """By turns, and the least of each: a busy machine slows down both, and some starts more than others."""
     assert "distill" in run("-m", "tinybert", "--help").stdout
-    bare = statistics.median(seconds_of("-c", "pass") for _ in range(NUM_STARTS))
-    helped = statistics.median(seconds_of("-m", "tinybert", "--help") for _ in range(NUM_STARTS))
-    assert helped - bare <= LIMIT_S
+    seconds = [
+        (seconds_of("-m", "tinybert", "--help"), seconds_of("-c", LIBRARIES)) for _ in range(NUM_STARTS)
+    ]
+    helped, libraries = (min(taken) for taken in zip(*seconds, strict=True))
+    assert helped - libraries <= OWN_LIMIT_S
+
+
+@pytest.mark.slow
+def test_help_is_there_at_once() -> None:
+    """In the clock's seconds, on a machine that does nothing else."""
+
+    def clocked() -> float:
+        begun = time.perf_counter()
+        run("-m", "tinybert", "--help")
+        return time.perf_counter() - begun
+
+    assert statistics.median(clocked() for _ in range(NUM_STARTS)) <= LIMIT_S
 
 
 @pytest.mark.parametrize("words", [["--help"], ["distill", "--help"], ["predict", "--help"], ["--version"]])

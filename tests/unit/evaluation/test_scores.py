@@ -58,6 +58,7 @@ def test_latency_is_of_one_row_a_call_and_the_models_take_turns(monkeypatch: pyt
             return np.zeros((len(rows["text"]), 2))
 
     monkeypatch.setattr(scores_module, "Predictor", Counting)
+    monkeypatch.setattr(scores_module, "LATENCY_ROWS", 40)
     rows = easy.make_dataset(easy.make_rows(40))
     taken = latencies_ms({"teacher": "a", "student": "b"}, rows, task=TASK, max_length=32)
     assert taken.keys() == {"teacher", "student"}
