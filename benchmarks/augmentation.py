@@ -31,8 +31,9 @@ from typing import Any
 import torch
 
 from tinybert.augmentation import BLOCK, Augmenter, Example, build_method, copies_in_blocks
-from tinybert.augmentation.filler import WordFiller, embedding_vectors
+from tinybert.augmentation.filler import WordFiller
 from tinybert.augmentation.replacement import content_words
+from tinybert.augmentation.word_pieces import embedding_vectors
 from tinybert.config.recipe import AugmentSection
 from tinybert.models import load_config, load_tokenizer
 from tinybert.models.masked_lm import load_masked_lm

@@ -39,10 +39,10 @@ from transformers import (
 
 import tinybert
 from tinybert.data import load
+from tinybert.inference.batches import batches_of, padded
 from tinybert.inference.bench import random_rows, score_of
 from tinybert.inference.exports import exports_of
 from tinybert.inference.files import predict_file
-from tinybert.inference.predictor import batches_of, padded
 from tinybert.runs import Run
 
 NUM_ROWS, NUM_ALONE, ROUNDS = 512, 128, 5

@@ -9,17 +9,12 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from tinybert.data.encode import (
-    count_truncated,
-    encode,
-    encode_split,
-    pad,
-    tokenise,
-)
+from tinybert.data.encode import encode, encode_split, pad, tokenise
 from tinybert.data.findings import BadRow
 from tinybert.data.labelled import TextData, load
 from tinybert.data.labels import LabelScheme
 from tinybert.data.row_format import RowFormat, TextRow
+from tinybert.data.truncation import count_truncated
 
 if TYPE_CHECKING:
     from tinybert.data.collate import Collator

@@ -33,25 +33,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 ROWS_AT_ONCE = 2000
-MAX_ROWS_SAMPLED = 10_000
 IGNORED_CLASS = -100
-
-
-@dataclass(frozen=True)
-class Truncation:
-    """What a maximum length cuts off.
-
-    Attributes:
-        rows: How many of the sampled rows are cut.
-        tokens_cut: How many tokens they lose together.
-        longest: The longest sampled row in tokens, special tokens included.
-        sampled: How many rows were looked at.
-    """
-
-    rows: int
-    tokens_cut: int
-    longest: int
-    sampled: int
 
 
 def tokenise(texts: Sequence[str], tokenizer: PreTrainedTokenizerBase) -> list[list[str]]:
@@ -174,22 +156,6 @@ def encode_split(
         schema = _schema(dataset, encoding)
         write_rows(file, schema, _encoded_batches(dataset, encoding, schema))
     return Dataset.from_file(str(file))
-
-
-def count_truncated(dataset: Dataset, tokenizer: PreTrainedTokenizerBase, *, max_length: int) -> Truncation:
-    """Count what ``max_length`` cuts off, on at most 10,000 rows spread evenly over the split."""
-    step = max(1, math.ceil(len(dataset) / MAX_ROWS_SAMPLED))
-    rows = cut = longest = sampled = 0
-    for start in range(0, len(dataset), step * ROWS_AT_ONCE):
-        batch = dataset[list(range(start, min(start + step * ROWS_AT_ONCE, len(dataset)), step))]
-        found = tokenizer(
-            batch["text"], batch.get("text_pair"), truncation=False, padding=False, verbose=False
-        )
-        lengths = [len(ids) for ids in cast(list[list[int]], found["input_ids"])]
-        over = [length - max_length for length in lengths if length > max_length]
-        rows, cut, sampled = rows + len(over), cut + sum(over), sampled + len(lengths)
-        longest = max(longest, *lengths)
-    return Truncation(rows, cut, longest, sampled)
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Which of several exports predicts fastest on this machine: measured once, then remembered."""
+"""Which export predicts: the one asked for, or the fastest on this machine, measured once and remembered."""
 
 from __future__ import annotations
 
@@ -11,21 +11,25 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from transformers import PreTrainedConfig
 
-from tinybert.errors import RunError
+from tinybert.errors import ModelError, RunError
 from tinybert.inference.backends import (
     BUILTIN,
     Engine,
     Loading,
     Tokens,
+    full_name,
     is_installed,
     load_engine,
     parse_backend,
+    require,
 )
-from tinybert.inference.exports import Export
+from tinybert.inference.exports import Export, exports_of, is_export, read_export
 from tinybert.metrics.timing import median_seconds
 from tinybert.storage import cache_folder, read_json, write_json
 
+AUTO = "auto"
 BATCH_ROWS = 32
 REPEATS = 5
 CPU_FILE = Path("/proc/cpuinfo")
@@ -117,3 +121,47 @@ def _processor() -> str:
     lines = CPU_FILE.read_text().splitlines() if CPU_FILE.is_file() else []
     named = [line for line in lines if line.startswith(("model name", "flags"))][:2]
     return "\n".join(named) or f"{platform.machine()} {platform.processor()}"
+
+
+def find_export(path: str | Path, backend: str, config: PreTrainedConfig) -> Export | None:
+    """Return the export that predicts for a checkpoint; None when the checkpoint itself does.
+
+    Raises:
+        ModelError: There is no such export.
+        MissingExtraError: Its runtime is not installed.
+        RecipeError: There is no such backend.
+    """
+    if backend != AUTO:
+        parse_backend(backend)
+    if is_export(path):
+        export = read_export(Path(path).expanduser())
+        if backend not in (AUTO, export.name):
+            raise ModelError(str(path), f"is an export for {export.name}; it has no other backend")
+    else:
+        export = _export_within(path, backend, config)
+    if export is not None:
+        require(BUILTIN[export.format])
+    return export
+
+
+def _export_within(path: str | Path, backend: str, config: PreTrainedConfig) -> Export | None:
+    if backend != AUTO and parse_backend(backend)[0] == "torch":
+        return None
+    exports = exports_of(path) if Path(path).expanduser().is_dir() else []
+    if backend == AUTO:
+        here = installed(exports)
+        if not here or torch.cuda.is_available():
+            return None
+        best = fastest(here, vocab_size=config.vocab_size)
+        return next(export for export in here if export.name == best)
+    name, precision = parse_backend(backend)
+    wanted = full_name(name, precision)
+    for export in exports:
+        if export.name == wanted:
+            return export
+    there = f" (there is: {', '.join(export.name for export in exports)})" if exports else ""
+    raise ModelError(
+        str(path),
+        f"has no export {wanted}{there}; make it: tinybert export {path} --format {name} --precision "
+        f"{precision}",
+    )

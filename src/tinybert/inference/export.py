@@ -16,6 +16,7 @@ from datasets import Dataset
 from tinybert.console import say
 from tinybert.errors import ModelError, RecipeError
 from tinybert.inference.backends import BUILTIN, IN_FULL, Backend, ExportJob, Precision, full_name, require
+from tinybert.inference.batches import Columns, padded
 from tinybert.inference.choice import random_tokens
 from tinybert.inference.exports import CONFIG, EXPORTS, METADATA, Export, hashes, read_export, source_files
 from tinybert.inference.graph import Graph, check_family
@@ -27,7 +28,7 @@ from tinybert.inference.parity import (
     parity_table,
     reference_of,
 )
-from tinybert.inference.predictor import Columns, Predictor, padded
+from tinybert.inference.predictor import Predictor
 from tinybert.models import load_classifier, load_config, load_tokenizer
 from tinybert.storage import OF_PARTIAL, Json, Output, clear, keep_nothing, write_json, write_text
 from tinybert.tasks import Task

@@ -9,16 +9,14 @@ from __future__ import annotations
 
 import itertools
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
-import torch
 from datasets import Dataset
-from numpy.typing import NDArray
 from tokenizers import Tokenizer
 from transformers import PreTrainedConfig, PreTrainedTokenizerFast
 
@@ -30,14 +28,12 @@ from tinybert.inference.backends import (
     Loading,
     Precision,
     Scores,
-    Tokens,
     full_name,
     load_engine,
     parse_backend,
-    require,
 )
-from tinybert.inference.choice import fastest, installed, num_threads
-from tinybert.inference.exports import Export, exports_of, is_export, read_export
+from tinybert.inference.batches import Columns, batches_of, padded
+from tinybert.inference.choice import AUTO, find_export, num_threads
 from tinybert.models import has_task_head, load_config, load_tokenizer, num_positions
 from tinybert.models.label_order import label_mismatch, label_order, output_names
 from tinybert.models.memory import give_back_memory
@@ -45,12 +41,7 @@ from tinybert.runs import open_run
 from tinybert.storage import partial_path
 from tinybert.tasks import Outputs, Prediction, Task, notes_of, task_of_config
 
-AUTO = "auto"
 CHUNK_ROWS = 1024
-TOKENS_A_ROW = 128
-"""A batch holds no more tokens than ``batch_size`` rows of this length; attention maps grow faster still."""
-
-Columns = Mapping[str, Sequence[Any]]
 
 
 class Predictor:
@@ -276,90 +267,3 @@ def _config_of(path: str | Path) -> PreTrainedConfig:
     if not has_task_head(config):
         raise ModelError(str(path), "has no task head, so it cannot predict; fine-tune or distil it first")
     return config
-
-
-def find_export(path: str | Path, backend: str, config: PreTrainedConfig) -> Export | None:
-    """Return the export that predicts for a checkpoint; None when the checkpoint itself does.
-
-    Raises:
-        ModelError: There is no such export.
-        MissingExtraError: Its runtime is not installed.
-        RecipeError: There is no such backend.
-    """
-    if backend != AUTO:
-        parse_backend(backend)
-    if is_export(path):
-        export = read_export(Path(path).expanduser())
-        if backend not in (AUTO, export.name):
-            raise ModelError(str(path), f"is an export for {export.name}; it has no other backend")
-    else:
-        export = _export_within(path, backend, config)
-    if export is not None:
-        require(BUILTIN[export.format])
-    return export
-
-
-def _export_within(path: str | Path, backend: str, config: PreTrainedConfig) -> Export | None:
-    if backend != AUTO and parse_backend(backend)[0] == "torch":
-        return None
-    exports = exports_of(path) if Path(path).expanduser().is_dir() else []
-    if backend == AUTO:
-        here = installed(exports)
-        if not here or torch.cuda.is_available():
-            return None
-        best = fastest(here, vocab_size=config.vocab_size)
-        return next(export for export in here if export.name == best)
-    name, precision = parse_backend(backend)
-    wanted = full_name(name, precision)
-    for export in exports:
-        if export.name == wanted:
-            return export
-    there = f" (there is: {', '.join(export.name for export in exports)})" if exports else ""
-    raise ModelError(
-        str(path),
-        f"has no export {wanted}{there}; make it: tinybert export {path} --format {name} --precision "
-        f"{precision}",
-    )
-
-
-def batches_of(lengths: NDArray[np.int64], *, batch_size: int) -> Iterator[list[int]]:
-    """Yield rows of like length together, the longest first: what they free serves the others.
-
-    Args:
-        lengths: Of the rows, in tokens.
-        batch_size: Most rows of a batch; fewer where they are longer than 128 tokens.
-
-    Example:
-        >>> list(batches_of(np.array([3, 9, 4]), batch_size=2))
-        [[1, 2], [0]]
-    """
-    order = np.argsort(-lengths, kind="stable")
-    start = 0
-    while start < len(order):
-        longest = int(lengths[order[start]])
-        rows = max(1, min(batch_size, batch_size * TOKENS_A_ROW // max(longest, 1)))
-        yield order[start : start + rows].tolist()
-        start += rows
-
-
-def padded(features: Columns, rows: Sequence[int], *, pad_token_id: int) -> Tokens:
-    """Return some encoded rows as tensors of one length, that of the longest, which comes first.
-
-    Args:
-        features: ``input_ids`` and maybe ``token_type_ids``.
-        rows: Which.
-        pad_token_id: What fills the empty positions of ``input_ids``.
-    """
-    shape = (len(rows), max(2, len(features["input_ids"][rows[0]])))
-    ids = np.full(shape, pad_token_id, dtype=np.int64)
-    mask = np.zeros(shape, dtype=np.int64)
-    kinds = np.zeros(shape, dtype=np.int64)
-    of_rows = features.get("token_type_ids")
-    for index, row in enumerate(rows):
-        given = features["input_ids"][row]
-        ids[index, : len(given)] = given
-        mask[index, : len(given)] = 1
-        if of_rows is not None:
-            kinds[index, : len(given)] = of_rows[row]
-    batch = {"input_ids": ids, "attention_mask": mask}
-    return batch if of_rows is None else {**batch, "token_type_ids": kinds}

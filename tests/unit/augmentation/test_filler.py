@@ -16,13 +16,8 @@ from transformers import (
 )
 
 from tinybert.augmentation import filler as fill
-from tinybert.augmentation.filler import (
-    WordFiller,
-    batches_by_length,
-    best_columns,
-    embedding_vectors,
-    whole_word_pieces,
-)
+from tinybert.augmentation.filler import WordFiller, batches_by_length, best_columns
+from tinybert.augmentation.word_pieces import embedding_vectors, whole_word_pieces
 from tinybert.errors import ModelError
 from tinybert.models.masked_lm import random_masked_lm
 

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import math
-import sys
 from pathlib import Path
 
 import pytest
@@ -11,7 +10,7 @@ from hypothesis import strategies as st
 from tests.unit.data.made_up import make_tokenizer, read, rows_of
 from transformers import PreTrainedTokenizerFast
 
-from tinybert.data import count_truncated, encode, encode_split, pad, tokenise
+from tinybert.data import encode, encode_split, pad, tokenise
 from tinybert.errors import DataError
 
 ROWS = st.lists(st.lists(st.integers(1, 99), min_size=1, max_size=20), min_size=1, max_size=8)
@@ -128,14 +127,6 @@ def test_a_dataset_without_labels(tokenizer: PreTrainedTokenizerFast) -> None:
     rows = Dataset.from_dict({"text": ["a", "b c"]})
     found = encode_split(rows, tokenizer, max_length=16)
     assert found.column_names == ["input_ids", "token_type_ids", "length", "row"]
-
-
-def test_count_truncated(tokenizer: PreTrainedTokenizerFast, monkeypatch: pytest.MonkeyPatch) -> None:
-    rows = Dataset.from_dict({"text": ["a", "a b c d e a", "a b c", "a b c d e"]})
-    found = count_truncated(rows, tokenizer, max_length=6)
-    assert (found.rows, found.tokens_cut, found.longest, found.sampled) == (2, 3, 8, 4)
-    monkeypatch.setattr(sys.modules["tinybert.data.encode"], "MAX_ROWS_SAMPLED", 2)
-    assert count_truncated(rows, tokenizer, max_length=6).sampled == 2
 
 
 def test_a_slow_tokenizer_is_refused(tokenizer: PreTrainedTokenizerFast) -> None:

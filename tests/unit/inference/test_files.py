@@ -14,7 +14,7 @@ import pytest
 from tests import easy
 
 from tinybert.errors import DataError, RecipeError, RunError
-from tinybert.inference import Predictor, TextRow, files, prediction_file
+from tinybert.inference import Predictor, TextRow, files, prediction_file, row_windows
 from tinybert.inference.files import predict_file, rows_of_words
 from tinybert.tasks import Prediction
 
@@ -93,7 +93,7 @@ def test_a_broken_row_is_told_and_set_aside_and_the_rest_goes_on(
     capsys: pytest.CaptureFixture[str],
     suffix: str,
 ) -> None:
-    monkeypatch.setattr(files, "CHUNK_ROWS", 3)
+    monkeypatch.setattr(row_windows, "CHUNK_ROWS", 3)
     source = write(tmp_path / "texts.jsonl", [*TEXTS[:4], " ", *TEXTS[4:]])
     with source.open("ab") as file:
         file.write(b'{"text": "broken\n{"text": "na\xefve"}\n')
@@ -159,7 +159,7 @@ class Seeing(Predictor):
 def test_the_same_call_goes_on_after_a_stop_and_ends_with_the_same_bytes(
     teacher: Predictor, tiny_teacher: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str
 ) -> None:
-    monkeypatch.setattr(files, "CHUNK_ROWS", 2)
+    monkeypatch.setattr(row_windows, "CHUNK_ROWS", 2)
     source = write(tmp_path / "texts.jsonl", [TEXTS[0], "", *TEXTS[1:], ""])
     whole, target = tmp_path / f"whole{suffix}", tmp_path / f"answers{suffix}"
     predict_file(teacher, source, whole)
@@ -183,7 +183,7 @@ def test_the_same_call_goes_on_after_a_stop_and_ends_with_the_same_bytes(
 def test_unfinished_answers_of_another_input_are_kept(
     teacher: Predictor, tiny_teacher: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(files, "CHUNK_ROWS", 2)
+    monkeypatch.setattr(row_windows, "CHUNK_ROWS", 2)
     target = tmp_path / "answers.jsonl"
     with pytest.raises(KeyboardInterrupt):
         predict_file(Stopping(tiny_teacher), write(tmp_path / "texts.jsonl"), target)
@@ -196,7 +196,7 @@ def test_unfinished_answers_of_another_input_are_kept(
 def test_a_full_disk_is_said_and_the_same_call_goes_on(
     teacher: Predictor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(files, "CHUNK_ROWS", 2)
+    monkeypatch.setattr(row_windows, "CHUNK_ROWS", 2)
     source, target = write(tmp_path / "texts.jsonl"), tmp_path / "answers.jsonl"
     append, calls = prediction_file._append, iter([False, True])
 
@@ -331,7 +331,7 @@ def test_nothing_that_is_written_may_be_the_input(teacher: Predictor, tmp_path: 
 def test_what_was_taken_away_between_two_calls_is_made_anew(
     teacher: Predictor, tiny_teacher: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lost: str
 ) -> None:
-    monkeypatch.setattr(files, "CHUNK_ROWS", 2)
+    monkeypatch.setattr(row_windows, "CHUNK_ROWS", 2)
     source, target = write(tmp_path / "texts.jsonl", [TEXTS[0], "", *TEXTS[1:]]), tmp_path / "answers.jsonl"
     with pytest.raises(KeyboardInterrupt):
         predict_file(Stopping(tiny_teacher), source, target)
@@ -359,7 +359,7 @@ def test_a_call_that_was_killed_after_its_last_word_is_done_again(teacher: Predi
 def test_answers_of_another_backend_or_config_are_not_mixed(
     tiny_teacher: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(files, "CHUNK_ROWS", 2)
+    monkeypatch.setattr(row_windows, "CHUNK_ROWS", 2)
     model = Path(shutil.copytree(tiny_teacher, tmp_path / "model"))
     source, target = write(tmp_path / "texts.jsonl"), tmp_path / "answers.jsonl"
     with pytest.raises(KeyboardInterrupt):

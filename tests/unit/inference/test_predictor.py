@@ -11,7 +11,7 @@ from tests import easy
 from tinybert.data import LabelScheme, encode
 from tinybert.errors import DataError, ModelError, RunError
 from tinybert.inference import Predictor, predictor
-from tinybert.inference.predictor import batches_of
+from tinybert.inference.batches import batches_of
 
 TEXTS = [str(row["text"]) for row in easy.make_rows(23, seed=5)]
 

@@ -15,7 +15,7 @@ from transformers import BertForQuestionAnswering
 
 from tinybert.data.windows import encode_windows
 from tinybert.errors import DataError, ModelError, TinyBertError
-from tinybert.inference import Predictor, files, lines, predictor
+from tinybert.inference import Predictor, files, lines, predictor, row_windows
 from tinybert.inference.files import predict_file
 from tinybert.models import load_classifier
 from tinybert.models.label_order import reorder_outputs
@@ -363,7 +363,7 @@ def test_files_are_answered_a_window_at_a_time(
 ) -> None:
     source = tmp_path / "squad.json"
     source.write_text(json.dumps(squad()))
-    monkeypatch.setattr(files, "CHUNK_ROWS", 3)
+    monkeypatch.setattr(row_windows, "CHUNK_ROWS", 3)
     predict_file(teachers["qa"], source, tmp_path / "out.jsonl")
     assert [(row["answer"], row["start"]) for row in read(tmp_path / "out.jsonl")] == WANTED
 
@@ -457,7 +457,7 @@ def test_a_table_stays_straight_where_texts_are_said_twice(
 def test_a_table_says_that_a_late_column_has_no_place(
     teachers: dict[str, Predictor], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(files, "CHUNK_ROWS", 2)
+    monkeypatch.setattr(row_windows, "CHUNK_ROWS", 2)
     rows = [{"text": "ada"}, {"text": "bert"}, {"text": "carl", "late": 1}]
     (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     assert predict_file(teachers["ner"], tmp_path / "rows.jsonl", tmp_path / "out.csv").num_bad == 1

@@ -15,7 +15,8 @@ from datasets import Dataset, concatenate_datasets
 from torch import nn
 
 from tinybert.augmentation import BLOCK, Augmenter, build_method, copies_in_blocks, load_vectors, needs
-from tinybert.augmentation.filler import WordFiller, embedding_vectors
+from tinybert.augmentation.filler import WordFiller
+from tinybert.augmentation.word_pieces import embedding_vectors
 from tinybert.config import AugmentSection, Recipe
 from tinybert.console import progress, say
 from tinybert.data import RowFormat, TextData
