@@ -154,6 +154,24 @@ def test_the_file_a_run_was_trained_on_is_scored_on_its_held_out_rows(
     assert "inputs.json: damaged" in refused(capsys, "evaluate", tmp_path / "run", file)
 
 
+def test_rows_without_a_label_are_not_scored(
+    tmp_path: Path, tiny_teacher: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [*easy.make_rows(100), *({**row, "label": None} for row in easy.make_rows(60, seed=5))]
+    file = easy.write_rows(tmp_path / "rows.jsonl", rows)
+    call(
+        *("distill", file, "--teacher", tiny_teacher, "--out", tmp_path / "run", "--no-baseline"),
+        *easy.TINY_STUDENT,
+        *easy.FAST,
+    )
+    trained = metrics_of(tmp_path / "run")
+    capsys.readouterr()
+    call("evaluate", tmp_path / "run", file, "--json")
+    scores = json.loads(capsys.readouterr().out)
+    assert 0 < scores["num_rows"] == trained["num_rows_scored"] < 30
+    assert scores["accuracy"] == pytest.approx(trained["student"]["test"]["accuracy"])
+
+
 def test_predict_piped_gives_one_json_line_a_text(
     distilled: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -53,13 +53,15 @@ def test_every_score_is_given_twice(run: Path, rows: Path, tiny_teacher: Path) -
     assert "2 of them are also in the train split" in report
 
 
+@pytest.mark.parametrize("kind", ["rows", "folder"])
 def test_evaluate_gives_both_where_it_reads_the_train_split(
-    rows: Path, tiny_encoder: Path, tmp_path: Path
+    kind: str, rows: Path, tiny_encoder: Path, tmp_path: Path
 ) -> None:
-    source = {
+    splits = {
         name: [json.loads(line) for line in (rows / f"{name}.jsonl").read_text().splitlines()]
         for name in ("train", "validation", "test")
     }
+    source = splits if kind == "rows" else rows
     run = tinybert.finetune(source, *easy.FAST, model=tiny_encoder, out=tmp_path / "run")
     scores = tinybert.evaluate(run, source)
     assert scores["num_rows_leaked"] == 2

@@ -21,7 +21,7 @@ from tinybert.models.load import count_parameters
 from tinybert.search.budget import Candidate
 from tinybert.stages.plan.distillation import DistillPlan
 from tinybert.stages.steps.distillation import untrained_student
-from tinybert.stages.steps.finish import labelled_evaluation_split
+from tinybert.stages.steps.finish import evaluation_split, scored_rows
 
 ENGINES = ("onnx-int8", "openvino-int8", "torch")
 """What may predict for a student, where it is installed."""
@@ -90,7 +90,7 @@ def save_random(plan: DistillPlan, data: TextData, folder: Path) -> None:
 
 def latency_ms(predictor: Predictor, data: TextData) -> float:
     """Return the median milliseconds of one row a call."""
-    _, rows = labelled_evaluation_split(data)
+    rows, _ = scored_rows(data, evaluation_split(data))
     chosen = rows.select(np.linspace(0, len(rows) - 1, min(len(rows), LATENCY_ROWS)).astype(int))
     (seconds,) = latencies_s([predictor], predictor.task.format.rows_of(chosen))
     return round(1000 * statistics.median(seconds), 3)

@@ -32,7 +32,7 @@ from tinybert.stages.export import export
 from tinybert.stages.pipeline import make_plan, quiet_libraries, run_recipe
 from tinybert.stages.plan.distillation import DistillPlan
 from tinybert.stages.stage import unnamed
-from tinybert.stages.steps.finish import labelled_evaluation_split
+from tinybert.stages.steps.finish import evaluation_split, scored_rows
 from tinybert.stages.steps.prepare import load_rows
 
 TEACHER = "teacher"
@@ -216,7 +216,8 @@ class _Search:
         """Make the winner the run that was asked for, with the export that won and no other."""
         winner, out = table[index], self.folder.target
         run = Run(self.folder.student(winner.shape))
-        split, rows = labelled_evaluation_split(self.data)
+        split = evaluation_split(self.data)
+        rows, _ = scored_rows(self.data, split)
         predictor = Predictor(run.path, backend=winner.engine, labels=self.data.labels, task=self.task)
         score, teacher = _scores(predictor, run, rows)
         share = score / teacher if teacher > 0 else 0.0

@@ -117,7 +117,7 @@ def conclude(
         baseline_start: How the baseline began.
     """
     plan, run, data = work.plan, work.run, work.data
-    split, _ = evaluation_split(data)
+    split = evaluation_split(data)
     models: dict[str, tuple[str, Json | None]] = {"student": (str(student[0]), student[1])}
     if plan.teacher.kind != "file":
         models["teacher"] = (plan.teacher.path, teacher_summary)

@@ -12,6 +12,7 @@ from tinybert.evaluation import score_outputs
 from tinybert.inference import Predictor
 from tinybert.lookup import nearest
 from tinybert.runs import Run, digest_input, is_run
+from tinybert.stages.steps.finish import scored_rows
 from tinybert.storage import Json
 
 
@@ -26,8 +27,8 @@ def evaluate_split(
 ) -> Json:
     """Return a model's metrics on one split; where rows of it are in train too, also without those.
 
-    A single file is scored whole, unless the run was trained on this very file: then it is split as it was
-    for training, so that no row is scored that the model has seen.
+    A single file is scored whole, unless the run was trained on this very data: then it is split as it was
+    for training, so that no row is scored that the model has seen, and its train split is read for leakage.
 
     Args:
         run: Run, checkpoint or hub name.
@@ -46,26 +47,19 @@ def evaluate_split(
         allowed = ", ".join(SPLIT_ORDER)
         raise RecipeError("split", f"{split!r}: unknown{nearest(split, SPLIT_ORDER)} (allowed: {allowed})")
     predictor = Predictor(run, backend=backend, task=task)
+    trained_on = is_run(Path(run)) and Run(Path(run)).inputs.get("data") == digest_input(source)
     data = load(
         source,  # pyright: ignore[reportArgumentType]
         settings=settings,
         format=predictor.task.format,
-        need=("train", split) if _was_trained_on(run, source) else (split,),
+        need=("train", split) if trained_on else (split,),
+        allow_unlabelled=trained_on,
         known_labels=predictor.labels,
     )
-    rows = data.splits[split]
-    leaked = data.leaked.get(split)
+    rows, leaked = scored_rows(data, split)
     scores, clean = score_outputs(predictor.task, predictor.outputs(rows), rows, leaked=leaked)
     found: Json = {"split": split, "num_rows": len(rows), "num_rows_refused": len(data.bad_rows), **scores}
     if leaked is None:
         return found
     without = {f"{name}_without_leakage": value for name, value in clean.items()}
     return {**found, "num_rows_leaked": int(leaked.sum()), **without}
-
-
-def _was_trained_on(run: str, source: object) -> bool:
-    """Say whether a file, or rows, are those of the run's training; a folder has its splits anyway."""
-    folder = Path(run)
-    if isinstance(source, str | Path) and not Path(source).expanduser().is_file():
-        return False
-    return is_run(folder) and Run(folder).inputs.get("data") == digest_input(source)

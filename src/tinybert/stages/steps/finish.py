@@ -45,8 +45,8 @@ def score_models(
         models: Name → (checkpoint, the summary of its training, if it was trained here).
         max_length: Longest row in tokens.
     """
-    split, rows = labelled_evaluation_split(data)
-    leaked = leaked_rows(data)
+    split = evaluation_split(data)
+    rows, leaked = scored_rows(data, split)
     score = partial(score_checkpoint, task=task, labels=data.labels, max_length=max_length)
     scored: dict[str, Json] = {}
     for name, (path, summary) in models.items():
@@ -62,26 +62,19 @@ def score_models(
     return found if leaked is None else {"num_rows_leaked": int(leaked.sum()), **found}
 
 
-def labelled_evaluation_split(data: TextData) -> tuple[str, Dataset]:
-    """Return the split that scores are taken on, without rows that have no label."""
-    name, rows = evaluation_split(data)
-    return name, rows.filter(lambda label: label is not None, input_columns="label")
+def evaluation_split(data: TextData) -> str:
+    """Return the name of the split that scores are taken on: test, or validation where there is no test."""
+    return "test" if "test" in data.splits else "validation"
 
 
-def leaked_rows(data: TextData) -> NDArray[np.bool_] | None:
-    """Return which of the rows that scores are taken on are also in train; None where none does."""
-    name, rows = evaluation_split(data)
-    leaked = data.leaked.get(name)
-    if leaked is None:
-        return None
-    leaked = leaked[[label is not None for label in rows["label"]]]
-    return leaked if leaked.any() else None
-
-
-def evaluation_split(data: TextData) -> tuple[str, Dataset]:
-    """Return the split that scores are taken on: test, or validation where there is no test."""
-    name = "test" if "test" in data.splits else "validation"
-    return name, data.splits[name]
+def scored_rows(data: TextData, split: str) -> tuple[Dataset, NDArray[np.bool_] | None]:
+    """Return the rows of a split that have a label, and which of these are also in train; None if none is."""
+    rows = data.splits[split]
+    labelled = [label is not None for label in rows["label"]]
+    leaked = data.leaked.get(split)
+    if leaked is not None:
+        leaked = leaked[labelled]
+    return rows.select(np.flatnonzero(labelled)), leaked if leaked is not None and leaked.any() else None
 
 
 def finish_rows(
@@ -105,7 +98,8 @@ def finish_rows(
         trainings: Name → summary of each training.
         notes: What a reader should know.
     """
-    split, rows = evaluation_split(data)
+    split = evaluation_split(data)
+    rows, _ = scored_rows(data, split)
     metrics = {
         "task": task.name,
         "main_metric": task.main_metric,
