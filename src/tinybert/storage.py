@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from reprlib import repr as brief
 from types import TracebackType
 from typing import Self, TextIO, cast
 
@@ -20,6 +21,7 @@ Json = dict[str, object]
 
 LOCK, WORK, MADE_FROM = "lock", "work", "made_from.json"
 OF_PARTIAL = (LOCK, WORK, MADE_FROM)
+MAX_NAMED = 5
 """Names in a partial folder that the finished one does not have."""
 DISK_ERRORS = frozenset(
     getattr(errno, name) for name in ("ENOSPC", "EDQUOT", "EFBIG", "EROFS", "EIO") if hasattr(errno, name)
@@ -239,19 +241,26 @@ class Output:
             known = self.known(is_finished=True)
         except RunError:  # damaged
             known = None
-        other = [] if known is None else differences(known, self.made_from)
+        other = "" if known is None else self._other(known)
         if known is not None and not other and self.is_comparable:
             self.metadata = read_json(self._report_in(self.target))
             if self.file is not None:
                 self.discard()  # what a kill has left
             say(f"{self.target} is finished already, with these settings, from these inputs: nothing to do")
             return True
-        why = f", made with {_listed(other)}" if other else ""
+        why = f", made with {other}" if other else ""
         if known is not None and not self.is_comparable:
             why = ", maybe from other text: what a pipe brings is not compared"
         raise RunError(
             str(self.target), f"already exists{why}; choose another {self.option}, or delete it first"
         )
+
+    def _other(self, known: Json) -> str:
+        """Say what differs from what is there; empty where nothing does."""
+        one, now = _parts(known), _parts(self.made_from)
+        changed = {"settings": _changed(one.get("settings"), now.get("settings"))}
+        names = differences(known, self.made_from)
+        return " and ".join(f"other {name}{changed.get(name, '')}" for name in names)
 
     def begin(self) -> None:
         """Find it made, or half made, or begin it.
@@ -313,10 +322,10 @@ class Output:
     def _refuse_other(self) -> Json | None:
         """Refuse what is half made from something else; return what it is made from."""
         known = self.known(is_finished=False)
-        if known is not None and (other := differences(known, self.made_from)):
+        if known is not None and (other := self._other(known)):
             raise RunError(
                 str(self.target),
-                f"an unfinished one with {_listed(other)} is in {self.path}; give its command again to "
+                f"an unfinished one with {other} is in {self.path}; give its command again to "
                 f"resume, delete that {'folder' if self.path.is_dir() else 'file'}, or choose another "
                 f"{self.option}",
             )
@@ -361,5 +370,12 @@ class Output:
             self._held = None
 
 
-def _listed(names: Iterable[str]) -> str:
-    return " and ".join(f"other {name}" for name in names)
+def _changed(known: object, now: object) -> str:
+    """Name the settings that differ, where both are by name."""
+    if not isinstance(known, dict) or not isinstance(now, dict):
+        return ""
+    one, other = cast(Json, known), cast(Json, now)
+    names = [name for name in one | other if one.get(name) != other.get(name)]
+    shown = [f"{name} = {brief(one.get(name))}, now {brief(other.get(name))}" for name in names[:MAX_NAMED]]
+    more = [f"{len(names) - MAX_NAMED} more"] if len(names) > MAX_NAMED else []
+    return f" ({'; '.join([*shown, *more])})"

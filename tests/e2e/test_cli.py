@@ -110,7 +110,7 @@ def test_a_finished_run_called_again_returns_at_once(
     said = refused(
         capsys, "distill", easy_rows, "--teacher", fine_tuned, "--out", distilled, *TINY, "train.seed=1"
     )
-    assert "already exists, made with other settings; choose another --out" in said
+    assert "already exists, made with other settings (train.seed = 42, now 1); choose another --out" in said
 
 
 def test_a_finished_run_is_not_taken_for_one_on_changed_data(

@@ -86,7 +86,8 @@ def test_the_same_again_is_finished_already_and_another_is_refused(
     captured = capsys.readouterr()
     assert "finished already" in captured.err
     assert "words in one piece" in captured.out
-    assert "already exists, made with other settings; choose another --out" in refused(capsys, *words, 61)
+    said = refused(capsys, *words, 61)
+    assert "already exists, made with other settings (vocab_size = 60, now 61); choose another --out" in said
     for override in ("corpus.min_chars=3", "corpus.near_duplicates=null"):
         assert "other settings" in refused(capsys, *words, 60, override)
     changed = tmp_path / "text.jsonl"

@@ -191,7 +191,10 @@ def test_a_run_made_from_other_data_is_another_run(tmp_path: Path) -> None:
     assert found(out, data="a") == open_run(out)
     with pytest.raises(RunError, match="already exists, made with other data; choose"):
         found(out, data="b")
-    with pytest.raises(RunError, match="already exists, made with other settings and other data; choose"):
+    with pytest.raises(
+        RunError,
+        match=r"already exists, made with other settings \(train.seed = 42, now 7\) and other data; choose",
+    ):
         RunInProgress(out, OTHER, {"data": "b"}).begin()
 
 

@@ -150,7 +150,8 @@ def test_another_recipe_in_the_same_place_is_refused(
         distill_within(recipe, tmp_path / "run", Budget(min_retention=2), shapes=[SMALL])
     other = recipe.model_copy(update={"train": recipe.train.model_copy(update={"seed": 7})})
     with pytest.raises(
-        RunError, match=r"an unfinished one with other settings is in .*budget; give its command"
+        RunError,
+        match=r"an unfinished one with other settings \(train.seed = 42, now 7\) is in .*budget",
     ):
         distill_within(other, tmp_path / "run", Budget(max_latency_ms=1e-6), shapes=[SMALL])
 

@@ -86,7 +86,9 @@ def test_the_same_command_again_finds_its_file_and_another_leaves_it_alone(
     said = capsys.readouterr()
     assert said.out == first
     assert "finished already" in said.err
-    assert "made with other settings; choose another" in refused(capsys, *words, "--copies", 2)
+    assert "made with other settings (augment.copies = 1, now 2); choose another" in refused(
+        capsys, *words, "--copies", 2
+    )
     assert (tmp_path / "more.jsonl").read_text() == written
 
 
