@@ -37,14 +37,34 @@ def load_recipe(path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
     """
     file = Path(path)
     try:
-        tree = yaml.safe_load(file.read_text(encoding="utf-8"))
+        text = file.read_text(encoding="utf-8")
+        tree, repeated = yaml.safe_load(text), _repeated(yaml.compose(text, yaml.SafeLoader))
     except OSError as error:
         raise RecipeError(str(path), f"cannot read this recipe: {error.strerror or error}") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise RecipeError(str(path), f"not a YAML file: {error}") from error
+    except RecursionError:
+        raise RecipeError(str(path), "an alias stands in its own anchor: write out what it means") from None
     if not isinstance(tree, dict):
         raise RecipeError(str(path), "a recipe is a mapping of keys to values")
+    if repeated:
+        raise RecipeError(str(path), repeated)
     return build_recipe(tree, overrides, subject=str(path))
+
+
+def _repeated(node: yaml.Node | None, above: str = "") -> list[str]:
+    """Name the keys that are there twice: YAML would take the last and say nothing."""
+    if not isinstance(node, yaml.MappingNode):
+        return []
+    problems: list[str] = []
+    lines: dict[str, int] = {}
+    for key, value in node.value:
+        name, line = f"{above}{key.value}", key.start_mark.line + 1
+        if name in lines:
+            problems.append(f"{name}: given twice, in lines {lines[name]} and {line}; keep one of them")
+        lines[name] = line
+        problems += _repeated(value, f"{name}.")
+    return problems
 
 
 def build_recipe(

@@ -112,7 +112,14 @@ def test_a_malformed_override_is_explained(override: str, part: str) -> None:
 
 @pytest.mark.parametrize(
     ("content", "part"),
-    [(b"- a\n- b\n", "mapping of keys"), (b"a: [", "not a YAML file"), (b"a: \xff", "not a YAML file")],
+    [
+        (b"- a\n- b\n", "mapping of keys"),
+        (b"a: [", "not a YAML file"),
+        (b"a: \xff", "not a YAML file"),
+        (b"task: ner\ntask: qa\n", "task: given twice, in lines 1 and 2"),
+        (b"train:\n  seed: 1\n  batch_size: 8\n  seed: 2\n", "train.seed: given twice, in lines 2 and 4"),
+        (b"train: &x\n  seed: *x\n", "an alias stands in its own anchor"),
+    ],
 )
 def test_a_file_that_is_no_recipe_is_refused(tmp_path: Path, content: bytes, part: str) -> None:
     path = tmp_path / "recipe.yaml"
