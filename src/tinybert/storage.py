@@ -21,8 +21,9 @@ Json = dict[str, object]
 
 LOCK, WORK, MADE_FROM = "lock", "work", "made_from.json"
 OF_PARTIAL = (LOCK, WORK, MADE_FROM)
-MAX_NAMED = 5
 """Names in a partial folder that the finished one does not have."""
+MAX_NAMED = 5
+"""Settings that a message names."""
 DISK_ERRORS = frozenset(
     getattr(errno, name) for name in ("ENOSPC", "EDQUOT", "EFBIG", "EROFS", "EIO") if hasattr(errno, name)
 )
@@ -46,9 +47,12 @@ def read_json(path: Path) -> Json:
         RunError: It is damaged.
     """
     try:
-        return cast(Json, json.loads(path.read_text(encoding="utf-8")))
+        found: object = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise RunError(str(path), f"damaged ({error}); delete it, or choose another --out") from error
+    if not isinstance(found, dict):
+        raise RunError(str(path), "damaged (it is not a JSON object); delete it, or choose another --out")
+    return cast(Json, found)
 
 
 @contextmanager
@@ -237,10 +241,11 @@ class Output:
         is_empty = self.file is None and self.target.is_dir() and not any(self.target.iterdir())
         if self.replaces or is_empty or not self.target.exists():
             return False
+        damaged = ""
         try:
             known = self.known(is_finished=True)
-        except RunError:  # damaged
-            known = None
+        except RunError as error:
+            known, damaged = None, f", and its {Path(error.subject).name} is damaged"
         other = "" if known is None else self._other(known)
         if known is not None and not other and self.is_comparable:
             self.metadata = read_json(self._report_in(self.target))
@@ -248,7 +253,7 @@ class Output:
                 self.discard()  # what a kill has left
             say(f"{self.target} is finished already, with these settings, from these inputs: nothing to do")
             return True
-        why = f", made with {other}" if other else ""
+        why = f", made with {other}" if other else damaged
         if known is not None and not self.is_comparable:
             why = ", maybe from other text: what a pipe brings is not compared"
         raise RunError(

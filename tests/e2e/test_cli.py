@@ -138,7 +138,10 @@ def test_evaluate_agrees_with_the_run(
 
 
 def test_the_file_a_run_was_trained_on_is_scored_on_its_held_out_rows(
-    tmp_path: Path, tiny_encoder: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path,
+    tiny_encoder: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     file = easy.write_rows(tmp_path / "rows.jsonl", easy.make_rows(120))
     call("finetune", file, "--model", tiny_encoder, "--out", tmp_path / "run", *easy.FAST)
@@ -148,6 +151,8 @@ def test_the_file_a_run_was_trained_on_is_scored_on_its_held_out_rows(
     scores = json.loads(capsys.readouterr().out)
     assert scores["num_rows"] == trained["num_rows_scored"] < 40
     assert scores["accuracy"] == pytest.approx(trained["model"]["test"]["accuracy"])
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert tinybert.evaluate("~/run", file)["num_rows"] == scores["num_rows"]
     said = refused(capsys, "evaluate", tmp_path / "run", file, "--split", "tets")
     assert "'tets': unknown; did you mean 'test'?" in said
     (tmp_path / "run" / "inputs.json").write_text("{")

@@ -81,11 +81,11 @@ class Predictor:
         check: bool = True,
         task: str | Task | None = None,
     ) -> None:
+        path = Path(path).expanduser() if str(path).startswith("~") else path
         self.config = _config_of(path)
         export = find_export(path, backend, self.config)
         if export is not None and check:
             export.check()
-        self.folder = Path(path).expanduser() if export is None else export.folder
         name, precision = parse_backend(export.name if export else "torch" if backend == AUTO else backend)
         self.backend = full_name(name, precision)
         self.runtime = BUILTIN[name]
@@ -192,13 +192,17 @@ class Predictor:
         if self.is_pair is None or self.is_pair == is_pair:
             return None
         if self.is_pair:
-            return (
-                "the model was trained on pairs of texts; give the second too: text_pair, or --text-pair TEXT"
-            )
+            return "the model was trained on pairs of texts; give the second too: text_pair, or --text-pair"
         return "the model was trained on single texts; omit the second"
 
     def outputs(self, rows: Dataset) -> Outputs:
-        """Return what the task reads from the scores of a split, a window of rows at a time."""
+        """Return what the task reads from the scores of a split, a window of rows at a time.
+
+        Raises:
+            DataError: The rows are pairs and the model was trained on single texts, or the other way round.
+        """
+        if problem := self.pair_problem(is_pair="text_pair" in rows.column_names):
+            raise DataError("rows to predict", problem)
         names = [name for name in rows.column_names if name != "label"]
         chosen = rows.select_columns(names)
         starts = range(0, len(rows), CHUNK_ROWS)

@@ -1,4 +1,4 @@
-"""The rows of a file of texts, many at a time, those that cannot be predicted apart."""
+"""The rows of a file of texts, many at a time; rows that cannot be predicted are set aside."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Window:
 
 
 class RowWindows:
-    """The rows of a file, many at a time, those that cannot be used apart.
+    """The rows of a file, many at a time; rows that cannot be used are set aside.
 
     Args:
         rows: The rows.

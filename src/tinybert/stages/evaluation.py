@@ -47,7 +47,8 @@ def evaluate_split(
         allowed = ", ".join(SPLIT_ORDER)
         raise RecipeError("split", f"{split!r}: unknown{nearest(split, SPLIT_ORDER)} (allowed: {allowed})")
     predictor = Predictor(run, backend=backend, task=task)
-    trained_on = is_run(Path(run)) and Run(Path(run)).inputs.get("data") == digest_input(source)
+    folder = Path(run).expanduser()
+    trained_on = is_run(folder) and Run(folder).inputs.get("data") == digest_input(source)
     data = load(
         source,  # pyright: ignore[reportArgumentType]
         settings=settings,

@@ -69,6 +69,27 @@ def test_rows_of_a_file_that_are_not_of_this_kind_are_named(run: Path, tmp_path:
     assert [row["row"] for row in bad] == ([2, 4] if run.name == "pairs" else [1, 3])
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["evaluate", "{run}", "{rows}"],
+        ["bench", "{run}", "--data", "{rows}"],
+        ["export", "{run}", "--data", "{rows}"],
+        ["distill", "{rows}", "--teacher", "{run}", "--out", "{out}", *easy.TINY_STUDENT, *easy.FAST],
+    ],
+    ids=lambda words: words[0],
+)
+def test_labelled_rows_of_the_other_kind_are_refused_before_anything_is_made(
+    command: list[str], run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = {} if run.name == "pairs" else {"text_pair": "bab del"}
+    rows = easy.write_rows(tmp_path / "rows.jsonl", [row | other for row in easy.make_rows(60)])
+    words = [word.format(run=run, rows=rows, out=tmp_path / "out") for word in command]
+    assert "the model was trained on" in refused(capsys, *words)
+    assert not (tmp_path / "out").exists()
+    assert not list(run.glob("exports/*"))
+
+
 def test_a_checkpoint_that_does_not_say_takes_both(run: Path, tmp_path: Path) -> None:
     folder = tmp_path / "before"
     shutil.copytree(run, folder)

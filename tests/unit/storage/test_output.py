@@ -159,9 +159,10 @@ def test_a_damaged_report_is_not_taken_for_ours(kind: Kind, tmp_path: Path) -> N
     kind.make(tmp_path)
     for name in ("out/report.json", "out.report.json", "run/metrics.json", "run/inputs.json"):
         if (tmp_path / name).exists():
-            (tmp_path / name).write_text("{")
-            with pytest.raises(RunError, match=r"already exists|damaged"):
-                kind.make(tmp_path)
+            for content in ("{", "[1]"):
+                (tmp_path / name).write_text(content)
+                with pytest.raises(RunError, match="damaged"):
+                    kind.make(tmp_path)
 
 
 @EACH
