@@ -124,22 +124,19 @@ class Counts:
 
 
 def _made_from(predictor: Predictor, source: Path) -> Json:
-    """Return what predictions depend on: settings, the input, and the model; files by size and time."""
+    """Return what predictions depend on: the input, and the files of the model, by size and time."""
     folder = Path(predictor.place)
     model = predictor.runtime.files.get(predictor.precision)
     names = [*(source_files(folder) if folder.is_dir() else ()), *([model] if model else ())]
+    stats = {str(file): file.stat() for file in (source, *(folder / name for name in names))}
     return {
-        "settings": {name: getattr(predictor, name) for name in ("backend", "max_length", "batch_size")},
-        "inputs": {
-            "input": _stamps([source.resolve()]),
-            "model": [predictor.place, _stamps([folder / name for name in names])],
-        },
+        "input": str(source.resolve()),
+        "model": predictor.place,
+        "backend": predictor.backend,
+        "max_length": predictor.max_length,
+        "batch_size": predictor.batch_size,
+        "files": {name: [stat.st_size, stat.st_mtime_ns] for name, stat in stats.items()},
     }
-
-
-def _stamps(files: Sequence[Path]) -> dict[str, list[int]]:
-    stats = {str(file): file.stat() for file in files}
-    return {name: [stat.st_size, stat.st_mtime_ns] for name, stat in stats.items()}
 
 
 def _count_rows(source: Path) -> int | None:
