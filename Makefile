@@ -28,15 +28,18 @@ test: $(STAMP)
 test-slow: $(STAMP) test-litert
 	$(BIN)/python -m pytest -q -m "slow or network" --force-enable-socket
 
-# LiteRT's converter takes shared packages back to older versions: it has an environment of its own
+# LiteRT's converter takes shared packages back to older versions: it has an environment of its own, in which
+# all others keep their versions (free to choose, pip does not find an end)
+TAKEN_BACK := typing_extensions|typing-inspection|pydantic|pydantic_core|anyio
 test-litert: .venv-litert/.installed
 	.venv-litert/bin/python -m pytest -q -p no:anyio tests/contract/test_backends.py -k litert
 
-.venv-litert/.installed: pyproject.toml
+.venv-litert/.installed: pyproject.toml constraints.txt
 	test -x .venv-litert/bin/python || $(PYTHON) -m venv .venv-litert
 	.venv-litert/bin/python -m pip install --quiet --upgrade "pip>=25.1"
 	.venv-litert/bin/python -m pip install --quiet $(TORCH)
-	.venv-litert/bin/python -m pip install --quiet $(TORCH) pytest pytest-socket hypothesis -e ".[litert]"
+	grep -vE "^($(TAKEN_BACK))==" constraints.txt > .venv-litert/constraints.txt
+	.venv-litert/bin/python -m pip install --quiet -c .venv-litert/constraints.txt $(TORCH) pytest pytest-socket hypothesis -e ".[litert]"
 	touch .venv-litert/.installed
 
 check: $(STAMP)
