@@ -182,10 +182,11 @@ def _open_parquet(path: Path, name: str) -> dict[str, Table]:
 
     try:
         file = pq.ParquetFile(path, memory_map=True)
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-        raise DataError(name, f"not a Parquet file: {error}") from error
-    schema = cast("pa.Schema", file.schema_arrow)
-    return {"": Table(name, "row", schema.names, _numbered(_parquet_rows(file, name)), _class_names(schema))}
+        schema = cast("pa.Schema", file.schema_arrow)
+        classes = _class_names(schema)
+    except (pa.ArrowException, OSError, ValueError, TypeError, KeyError) as error:  # the last: its metadata
+        raise DataError(name, f"not a Parquet file that can be read: {error}") from error
+    return {"": Table(name, "row", schema.names, _numbered(_parquet_rows(file, name)), classes)}
 
 
 def _parquet_rows(file: pq.ParquetFile, name: str) -> Iterator[object]:
@@ -194,7 +195,7 @@ def _parquet_rows(file: pq.ParquetFile, name: str) -> Iterator[object]:
     try:
         for batch in file.iter_batches(ROWS_AT_ONCE):
             yield from batch.to_pylist()
-    except (pa.ArrowInvalid, OSError) as error:
+    except (pa.ArrowException, OSError, ValueError) as error:  # ValueError: a text that is not UTF-8
         raise DataError(name, f"the Parquet file is damaged: {error}") from error
 
 

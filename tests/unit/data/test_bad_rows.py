@@ -299,6 +299,23 @@ def test_damaged_parquet(tmp_path: Path) -> None:
     assert problems_of(path)
 
 
+def test_parquet_whose_text_is_not_utf_8(tmp_path: Path) -> None:
+    path = tmp_path / "reviews.parquet"
+    texts = pa.array([b"fine", b"caf\xe9"]).view(pa.string())
+    pq.write_table(pa.table({"text": texts, "label": [0, 1]}), path)
+    only_problem(path, "the Parquet file is damaged: 'utf-8' codec")
+
+
+@pytest.mark.parametrize(
+    "features", ["{", '{"info": 3}', '{"info": {"features": {"label": {"_type": "Unknown"}}}}']
+)
+def test_parquet_whose_class_names_cannot_be_read(tmp_path: Path, features: str) -> None:
+    path = tmp_path / "reviews.parquet"
+    table = pa.table({"text": ["a"], "label": [1]})
+    pq.write_table(table.replace_schema_metadata({"huggingface": features}), path)
+    only_problem(path, "not a Parquet file that can be read")
+
+
 def test_json_array_that_breaks_names_the_row(write: Write) -> None:
     path = write("reviews.json", '[{"text": "a", "label": 1}, {"text": "b" "label": 2}]')
     only_problem(path, "row 2: not valid JSON")
