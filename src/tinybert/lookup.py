@@ -48,7 +48,7 @@ def find(table: Mapping[str, T], name: str, *, kind: str, trusted: bool = True) 
     if not trusted:
         raise RecipeError(name, f"a saved run may not name code of its own as its {kind}")
     module_name, _, attribute = name.partition(":")
-    if not module_name.strip(".") or module_name.startswith("."):
+    if not module_name or module_name.startswith("."):
         raise RecipeError(name, f"this {kind} needs its whole name: package.module:attr")
     here = str(Path.cwd())
     if not {"", here} & set(sys.path):

@@ -126,14 +126,16 @@ def clear(folder: Path, *, but: Iterable[str] = ()) -> None:
 
 
 def differences(known: Mapping[str, object], made_from: Mapping[str, object]) -> list[str]:
-    """Return what differs between what two outputs are made from: ``settings``, and names of inputs.
+    """Return what differs between what two outputs are made from: settings, and names of inputs.
 
     Example:
-        >>> differences({"recipe": 1, "inputs": {"data": "a"}}, {"recipe": 2, "inputs": {"data": "b"}})
-        ['settings', 'data']
+        >>> differences({"recipe": {"seed": 1}, "inputs": {"data": "a"}}, {"recipe": {"seed": 2}})
+        ['settings (seed = 1, now 2)', 'data']
     """
     one, other = _parts({name: known.get(name) for name in made_from}), _parts(made_from)
-    return [name for name in one | other if one.get(name) != other.get(name)]
+    names = [name for name in one | other if one.get(name) != other.get(name)]
+    changed = {"settings": _changed(one.get("settings"), other.get("settings"))}
+    return [name + changed.get(name, "") for name in names]
 
 
 def _parts(made_from: Mapping[str, object]) -> Json:
@@ -246,26 +248,19 @@ class Output:
             known = self.known(is_finished=True)
         except RunError as error:
             known, damaged = None, f", and its {Path(error.subject).name} is damaged"
-        other = "" if known is None else self._other(known)
+        other = [] if known is None else differences(known, self.made_from)
         if known is not None and not other and self.is_comparable:
             self.metadata = read_json(self._report_in(self.target))
             if self.file is not None:
                 self.discard()  # what a kill has left
             say(f"{self.target} is finished already, with these settings, from these inputs: nothing to do")
             return True
-        why = f", made with {other}" if other else damaged
+        why = f", made with {_listed(other)}" if other else damaged
         if known is not None and not self.is_comparable:
             why = ", maybe from other text: what a pipe brings is not compared"
         raise RunError(
             str(self.target), f"already exists{why}; choose another {self.option}, or delete it first"
         )
-
-    def _other(self, known: Json) -> str:
-        """Say what differs from what is there; empty where nothing does."""
-        one, now = _parts(known), _parts(self.made_from)
-        changed = {"settings": _changed(one.get("settings"), now.get("settings"))}
-        names = differences(known, self.made_from)
-        return " and ".join(f"other {name}{changed.get(name, '')}" for name in names)
 
     def begin(self) -> None:
         """Find it made, or half made, or begin it.
@@ -327,10 +322,10 @@ class Output:
     def _refuse_other(self) -> Json | None:
         """Refuse what is half made from something else; return what it is made from."""
         known = self.known(is_finished=False)
-        if known is not None and (other := self._other(known)):
+        if known is not None and (other := differences(known, self.made_from)):
             raise RunError(
                 str(self.target),
-                f"an unfinished one with {other} is in {self.path}; give its command again to "
+                f"an unfinished one with {_listed(other)} is in {self.path}; give its command again to "
                 f"resume, delete that {'folder' if self.path.is_dir() else 'file'}, or choose another "
                 f"{self.option}",
             )
@@ -373,6 +368,10 @@ class Output:
         if self._held is not None:
             self._held.close()
             self._held = None
+
+
+def _listed(names: Iterable[str]) -> str:
+    return " and ".join(f"other {name}" for name in names)
 
 
 def _changed(known: object, now: object) -> str:

@@ -69,6 +69,25 @@ def test_evaluate_gives_both_where_it_reads_the_train_split(
     assert "num_rows_leaked" not in tinybert.evaluate(run, rows / "test.jsonl")
 
 
+@pytest.mark.parametrize("words", [["data.max_leakage=1"], ["--on-bad-row", "skip"]])
+def test_evaluate_reads_the_data_of_a_run_as_its_training_did(
+    words: list[str], tiny_encoder: Path, tmp_path: Path
+) -> None:
+    splits = easy.make_splits(test=20)
+    splits = {**splits, "test": [*splits["test"], *splits["train"][:12]]}
+    if words[0] == "--on-bad-row":
+        splits["train"] = [*splits["train"], {"text": "", "label": easy.LABELS[0]}]
+    named = {name: [{"review": r["text"], "y": r["label"]} for r in rows] for name, rows in splits.items()}
+    folder = easy.write_splits(tmp_path / "rows", named)
+    columns = ["--text", "review", "--label", "y"]
+    call("finetune", folder, "--model", tiny_encoder, "--out", tmp_path / "run", *columns, *words, *easy.FAST)
+    trained = metrics_of(tmp_path / "run")
+    scores = tinybert.evaluate(tmp_path / "run", folder)
+    assert scores["num_rows"] == trained["num_rows_scored"]
+    assert scores["accuracy"] == pytest.approx(trained["model"]["test"]["accuracy"])
+    assert scores.get("num_rows_leaked") == trained.get("num_rows_leaked")
+
+
 def test_rows_without_leakage_have_one_score(rows: Path, tiny_encoder: Path, tmp_path: Path) -> None:
     clean = easy.write_splits(tmp_path / "rows", easy.make_splits(test=18))
     call("finetune", clean, "--model", tiny_encoder, "--out", tmp_path / "run", *easy.FAST)

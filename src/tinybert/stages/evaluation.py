@@ -29,6 +29,7 @@ def evaluate_split(
 
     A single file is scored whole, unless the run was trained on this very data: then it is split as it was
     for training, so that no row is scored that the model has seen, and its train split is read for leakage.
+    Columns and what to do with bad rows are then those of the run, where ``settings`` say nothing else.
 
     Args:
         run: Run, checkpoint or hub name.
@@ -49,6 +50,8 @@ def evaluate_split(
     predictor = Predictor(run, backend=backend, task=task)
     folder = Path(run).expanduser()
     trained_on = is_run(folder) and Run(folder).inputs.get("data") == digest_input(source)
+    if trained_on:
+        settings = Run(folder).recipe.data.model_copy(update=settings.model_dump(exclude_defaults=True))
     data = load(
         source,  # pyright: ignore[reportArgumentType]
         settings=settings,
