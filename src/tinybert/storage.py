@@ -129,7 +129,8 @@ def differences(known: Mapping[str, object], made_from: Mapping[str, object]) ->
     """Return what differs between what two outputs are made from: settings, and names of inputs.
 
     Example:
-        >>> differences({"recipe": {"seed": 1}, "inputs": {"data": "a"}}, {"recipe": {"seed": 2}})
+        >>> known = {"recipe": {"seed": 1}, "inputs": {"data": "a"}}
+        >>> differences(known, {"recipe": {"seed": 2}, "inputs": {"data": "b"}})
         ['settings (seed = 1, now 2)', 'data']
     """
     one, other = _parts({name: known.get(name) for name in made_from}), _parts(made_from)
