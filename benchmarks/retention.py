@@ -1,6 +1,6 @@
 """How much of its teacher a student keeps: the runs behind docs/results.md, and the tables made of them.
 
-    python benchmarks/retention.py run --data DATA --out runs/bench sst2 shapes datasets
+    python benchmarks/retention.py run --data DATA --out runs/bench base base-shapes chinese
     python benchmarks/retention.py table --out runs/bench
     python benchmarks/retention.py picture --out runs/bench --picture docs/retention.png
 
@@ -21,6 +21,7 @@ from pathlib import Path
 import tinybert
 
 SEEDS = (42, 43, 44)
+MINILM, MPNET, E5 = "bundled:minilm", "bundled:mpnet", "bundled:e5"
 GENERAL = "general-4l-312d"
 FILLER_STEPS = 400
 LONGER = ("train.num_epochs=8", "train.learning_rate=1e-4")
@@ -38,6 +39,19 @@ AUGMENTED = (
     "teacher.learning_rate=1e-4",
 )
 HARD_ONLY = ("distill.losses.hard=1",)
+SLOW = ("train.num_epochs=4", "train.learning_rate=3e-5")
+BASE: dict[str, tuple[str, tuple[str, ...]]] = {
+    "sst2_sentences": ("classification", ("train.num_epochs=3",)),
+    "mrpc": ("classification", SLOW),
+    "stsb": ("regression", ("train.num_epochs=4",)),
+    "banking77": ("classification", ("train.num_epochs=5", "train.learning_rate=1e-4")),
+    "conll2003": ("ner", ("train.num_epochs=3",)),
+    "cola": ("classification", SLOW),
+    "rte": ("classification", ("train.num_epochs=5", "train.learning_rate=3e-5")),
+    "squad11": ("qa", (*SLOW, "train.batch_size=16")),
+}
+"""Data set → its task and how its base-size teacher is fine-tuned."""
+THREE_SEEDS = ("sst2_sentences", "mrpc", "banking77", "conll2003")
 
 
 @dataclass(frozen=True)
@@ -45,7 +59,8 @@ class Job:
     """One distillation, its run named by what it is.
 
     ``shape`` is the named one that overrides change, or a run of another suite to start from; a ``teacher``
-    that is named is not fine-tuned beforehand; one of another seed may be shared.
+    that is named is not fine-tuned beforehand; one of another seed may be shared. ``model`` is what the
+    teacher is fine-tuned from.
     """
 
     dataset: str
@@ -59,11 +74,18 @@ class Job:
     shape: str | None = None
     teacher: str | None = None
     teacher_seed: int | None = None
+    model: str = MINILM
 
     @property
     def name(self) -> str:
         """The run's folder."""
         return f"{self.dataset}-{self.student}-{self.variant}-{self.seed}"
+
+    @property
+    def teacher_name(self) -> str:
+        """The folder of the teacher's run."""
+        family = "" if self.model == MINILM else f"-{self.model.partition(':')[2]}"
+        return f"{self.dataset}{family}-teacher-{self.teacher_seed or self.seed}"
 
 
 def suites() -> dict[str, list[Job]]:
@@ -105,21 +127,52 @@ def suites() -> dict[str, list[Job]]:
     ]
     few = [Job(sst2, "4l-384d", seed, "few", overrides=AUGMENTED, teacher="bundled:minilm") for seed in SEEDS]
     tokens = {"conll": conll, "conll-uniform": uniform, "cluener": cluener, "squad": squad}
-    raw = {"general": starts, "augmentation": few}
+    raw = {"general": starts, "augmentation": few, **base_suites()}
     return {**raw, "sst2": main, "start": start, "shapes": shapes, "datasets": datasets, **tokens}
+
+
+def base_suites() -> dict[str, list[Job]]:
+    """Return the suites of base-size and Chinese teachers, one teacher a data set."""
+
+    def job(dataset: str, student: str, seed: int = 42, variant: str = "mpnet", **changes: object) -> Job:
+        task, own = BASE[dataset]
+        given = {"task": task, "teacher_overrides": own, "teacher_seed": 42, "model": MPNET}
+        return Job(dataset, student, seed, variant, **(given | changes))
+
+    main = [
+        job(dataset, "4l-312d", seed)
+        for dataset in BASE
+        for seed in (SEEDS if dataset in THREE_SEEDS else SEEDS[:1])
+    ]
+    shapes = [job(dataset, shape) for shape in ("6l-384d", "4l-192d", "2l-128d") for dataset in BASE]
+    random = [
+        job(dataset, "4l-312d", variant="mpnet-random", overrides=("student.start=random",), baseline=False)
+        for dataset in THREE_SEEDS
+    ]
+    small = [job(dataset, "4l-312d", variant="minilm", model=MINILM, baseline=False) for dataset in BASE]
+    chinese = [
+        Job("waimai_10k_zh", "4l-312d", variant="e5", model=E5),
+        Job("cluener2020_zh", "4l-312d", variant="e5", model=E5, task="ner"),
+    ]
+    return {
+        "base": main,
+        "base-shapes": shapes,
+        "base-random": random,
+        "base-minilm": small,
+        "chinese": chinese,
+    }
 
 
 def carry_out(job: Job, data: Path, out: Path) -> None:
     """Fine-tune the dataset's teacher with the job's seed, once, and distil it."""
     source = str(data / job.dataset)
-    teacher_seed = job.teacher_seed or job.seed
-    teacher = job.teacher or out / f"{job.dataset}-teacher-{teacher_seed}"
+    teacher = job.teacher or out / job.teacher_name
     if job.teacher is None:
         tinybert.finetune(
             source,
-            f"train.seed={teacher_seed}",
+            f"train.seed={job.teacher_seed or job.seed}",
             *job.teacher_overrides,
-            model="bundled:minilm",
+            model=job.model,
             task=job.task,
             out=teacher,
         )
@@ -175,11 +228,11 @@ def spread(values: list[float]) -> str:
 def table(out: Path) -> str:
     """Return the Markdown table of all finished runs."""
     lines = [
-        "| data | metric | student | start | seeds | teacher | fine-tuned | distilled | kept | parameters |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
+        "| data | metric | student | start | seeds | teacher | TF-IDF | fine-tuned | distilled | kept | parameters |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     for (dataset, student, variant), runs in sorted(finished(out).items()):
-        first, base = runs[0], scores(runs, "fine_tune_only")
+        first, base, free = runs[0], scores(runs, "fine_tune_only"), scores(runs, "tfidf")
         cells = [
             dataset if first["split"] == "test" else f"{dataset} ({first['split']})",
             first["main_metric"],
@@ -187,6 +240,7 @@ def table(out: Path) -> str:
             first["student_start"] + ("" if variant in ("default", "random") else f", {variant}"),
             str(len(runs)),
             spread(scores(runs, "teacher")),
+            spread(free[:1]) if free else "–",
             spread(base) if base else "–",
             spread(scores(runs, "student")),
             spread([run["retention"] for run in runs]) + " %",
@@ -198,7 +252,7 @@ def table(out: Path) -> str:
 
 def scores(runs: list[dict], name: str) -> list[float]:
     """Return one model's scores on the main metric over the runs' seeds."""
-    return [run[name][run["split"]][run["main_metric"]] for run in runs if run[name]]
+    return [run[name][run["split"]][run["main_metric"]] for run in runs if run.get(name)]
 
 
 def picture(out: Path, path: Path) -> None:

@@ -52,9 +52,9 @@ def bert(hidden: int, layers: int, intermediate: int, attention: str) -> BertFor
     return BertForSequenceClassification(config)
 
 
-def encoded(source: str, folder: Path):
+def encoded(source: str, folder: Path, *, tokenizer: str | Path | None = None):
     """Return encoded training rows and their collator."""
-    tokenizer = load_tokenizer(fetch("bundled:minilm"))
+    tokenizer = load_tokenizer(tokenizer or fetch("bundled:minilm"))
     data = load(
         source,
         settings=DataSection(on_bad_row="skip"),

@@ -28,7 +28,8 @@ def distill(
             --task general raw text: file, folder, hub name, bundled:snippets, or - for standard input.
         overrides: Settings as key.path=value.
         teacher: Run, checkpoint, bundled:minilm, hub name, or a file of soft labels.
-        student: A named shape (6l-768d, 4l-384d, 3l-384d, 4l-312d, 4l-192d, 2l-128d) or a checkpoint.
+        student: A checkpoint, or a named shape (6l-768d, 6l-384d, 4l-384d, 3l-384d, 4l-312d, 4l-192d or
+            2l-128d).
         out: The run directory.
         baseline: Also train the fine-tune-only baseline, as is the default.
         max_latency_ms: Find the smallest student that predicts one text in so many milliseconds here.

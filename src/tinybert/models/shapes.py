@@ -23,6 +23,7 @@ class Shape:
 # so that each student head can start from one teacher head (see `tinybert.models.start.project`).
 BUILTIN: dict[str, Shape] = {
     "6l-768d": Shape(6, 768, 12, 3072),
+    "6l-384d": Shape(6, 384, 12, 1536),
     "4l-384d": Shape(4, 384, 12, 1536),
     "3l-384d": Shape(3, 384, 12, 1536),
     "4l-312d": Shape(4, 312, 12, 1200),
