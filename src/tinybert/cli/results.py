@@ -127,7 +127,7 @@ def _show_pieces(columns: Sequence[tuple[str, Metrics]], metrics: Metrics) -> No
     rows += [
         ["words in one piece", *(f"{each['words_in_one_piece']:.1%}" for each in held_out)],
         ["pieces a word", *(f"{each['pieces_per_word']:.3f}" for each in held_out)],
-        ["[UNK] of all pieces", *(f"{each['unknown']:.3%}" for each in held_out)],
+        ["unknown pieces", *(f"{each['unknown']:.3%}" for each in held_out)],
     ]
     print("\n" + plain_table(rows) + "\n")
     for example in cast("Sequence[Mapping[str, str]]", metrics["examples"]):

@@ -178,12 +178,14 @@ def measure_coverage(tokenizer: PreTrainedTokenizerBase, texts: Iterable[str]) -
     for batch in batches_of(texts):
         encoded = tokenizer(batch, add_special_tokens=False, truncation=False, verbose=False)
         for row, ids in enumerate(cast("list[list[int]]", encoded["input_ids"])):
-            sizes = Counter(encoded.word_ids(row)).values()
-            unknown = ids.count(cast(int, tokenizer.unk_token_id))
+            words = encoded.word_ids(row)
+            sizes = Counter(words)
+            unread = [word for word, index in zip(words, ids, strict=True) if index == tokenizer.unk_token_id]
             num_words += len(sizes)
-            num_single += sum(size == 1 for size in sizes) - unknown  # an unknown word is one piece too
+            num_single += sum(size == 1 for size in sizes.values())
+            num_single -= sum(sizes[word] == 1 for word in unread)
             num_pieces += len(ids)
-            num_unknown += unknown
+            num_unknown += len(unread)
     return Coverage(
         words_in_one_piece=num_single / max(num_words, 1),
         pieces_per_word=num_pieces / max(num_words, 1),

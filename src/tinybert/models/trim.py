@@ -1,8 +1,7 @@
 """Fewer pieces, smaller model: keep the part of a vocabulary that a text uses.
 
-WordPiece takes the longest piece that fits, then the next. A piece that a text never produced was never the
-longest that fits there, so without it the text is cut into the same pieces as before, and the model, with
-fewer rows in its embedding table, predicts the same.
+A text whose pieces are all kept is cut into the same pieces as before (:mod:`tinybert.models.subwords` says
+why), and the model, with fewer rows in its embedding table, predicts the same.
 
 Shapes: V pieces before, K pieces kept.
 """
@@ -32,13 +31,15 @@ from transformers import (
 from transformers.models.auto.auto_factory import _BaseAutoModelClass  # pyright: ignore[reportPrivateUsage]
 
 from tinybert.corpus.batches import batches_of
-from tinybert.corpus.wordpiece import PREFIX, write_tokenizer
+from tinybert.corpus.wordpiece import write_tokenizer
 from tinybert.errors import ModelError
 from tinybert.models.families import FAMILIES
 from tinybert.models.load import check_vocabulary, load_config, load_model, load_tokenizer
+from tinybert.models.start.initialise import first_position
+from tinybert.models.subwords import BUILTIN as SUBWORDS
+from tinybert.models.subwords import SubwordModel, Tree
 
 TOKENIZER_FILE, TOKENIZER_CONFIG = "tokenizer.json", "tokenizer_config.json"
-Tree = dict[str, object]
 
 
 @dataclass
@@ -62,7 +63,7 @@ def load_for_trimming(path: str | Path) -> tuple[PreTrainedModel, PreTrainedToke
     """Load a checkpoint with whatever head it has, in the precision it was saved in, and its tokenizer.
 
     Raises:
-        ModelError: It cannot be read, is of an unknown family, or its tokenizer is no WordPiece.
+        ModelError: It cannot be read, is of an unknown family, or its vocabulary cannot be trimmed.
     """
     config = load_config(path)
     if config.model_type not in FAMILIES:
@@ -92,22 +93,24 @@ def _class_of(config: PreTrainedConfig) -> tuple[type[_BaseAutoModelClass], bool
 
 
 def refuse_other_tokenizers(tokenizer: PreTrainedTokenizerBase, name: str) -> None:
-    """Refuse a tokenizer whose pieces depend on each other.
+    """Refuse a tokenizer whose vocabulary cannot be trimmed.
 
     Raises:
-        ModelError: It is no WordPiece.
+        ModelError: It is of another kind than those of :mod:`tinybert.models.subwords`.
     """
-    kind = cast(Tree, _backend_tree(tokenizer)["model"])["type"] if tokenizer.is_fast else "slow"
-    if kind != "WordPiece":
+    model: Tree = _subword_tree(tokenizer) if tokenizer.is_fast else {"type": "slow"}
+    kind = str(model["type"])
+    problem = SUBWORDS[kind].problem(model) if kind in SUBWORDS else "how it builds its pieces is not known"
+    if problem:
         raise ModelError(
             name,
-            f"its tokenizer is {kind}, and only the vocabulary of WordPiece (BERT, DistilBERT, ELECTRA) can "
-            "be trimmed: others build a piece from pieces that must stay",
+            f"its tokenizer is {kind}: {problem}; those that can be trimmed: WordPiece (BERT, DistilBERT, "
+            "ELECTRA), Unigram (XLM-R, CamemBERT, multilingual E5), BPE whose pieces have no marks (RoBERTa)",
         )
 
 
 def count_pieces(tokenizer: PreTrainedTokenizerBase, texts: Iterable[str]) -> PieceCounts:
-    """Return which pieces and characters of a WordPiece vocabulary a text uses."""
+    """Return which pieces of a vocabulary, and which characters, a text uses."""
     counts = PieceCounts()
     normalizer = _backend(tokenizer).normalizer
     for batch in batches_of(texts):
@@ -136,27 +139,42 @@ def choose_pieces(
 ) -> list[int]:
     """Return the ids to keep, in their old order.
 
-    Kept are all special and added tokens, all characters used, alone and as ## forms, and every piece used at
-    least ``min_count`` times; under a cap the most frequent of these.
+    Kept are all special and added tokens, all characters used, and every piece used at least ``min_count``
+    times, with the pieces it is made of; under a cap the most frequent of these that find room.
 
     Raises:
         ModelError: The cap is lower than the special tokens and characters alone.
     """
     vocabulary = tokenizer.get_vocab()
     always = set(tokenizer.added_tokens_decoder) | set(tokenizer.all_special_ids)
-    always |= set(_token_ids(config).values()) & set(vocabulary.values())
-    for character in counts.characters:
-        always |= {vocabulary[form] for form in (character, PREFIX + character) if form in vocabulary}
+    always |= {*_token_ids(config).values(), *range(first_position(config))} & set(vocabulary.values())
+    subwords, model = _subwords(tokenizer)
+    spelling = subwords.always(model, _characters(tokenizer, counts))
+    always |= {vocabulary[piece] for piece in spelling if piece in vocabulary}
     if vocab_size is not None and vocab_size < len(always):
         raise ModelError(
             "vocabulary",
             f"vocab_size = {vocab_size:,}: the special tokens and the characters of the text alone are "
             f"{len(always):,} pieces; set vocab_size to {len(always):,} or more",
         )
-    used = [(-count, index) for index, count in counts.pieces.items() if count >= min_count]
-    others = [index for _, index in sorted(used) if index not in always]
-    room = len(others) if vocab_size is None else vocab_size - len(always)
-    return sorted([*always, *others[:room]])
+    names = {index: piece for piece, index in vocabulary.items()}
+    parts = subwords.parts(model)
+    used = sorted((-count, index) for index, count in counts.pieces.items() if count >= min_count)
+    kept = set(always)
+    for _, index in used:
+        missing = {vocabulary[part] for part in parts(names[index]) if part in vocabulary} - kept
+        if vocab_size is None or len(kept) + len(missing) <= vocab_size:
+            kept |= missing
+    return sorted(kept)
+
+
+def _characters(tokenizer: PreTrainedTokenizerBase, counts: PieceCounts) -> set[str]:
+    """Return the characters of a text as the tokenizer's model reads them: a space as ▁, é as two bytes."""
+    cut = _backend(tokenizer).pre_tokenizer
+    if cut is None:
+        return counts.characters
+    read = (piece for each in counts.characters for piece, _ in cut.pre_tokenize_str(each))
+    return {character for piece in read for character in piece}
 
 
 def trim_model(model: PreTrainedModel, kept: Sequence[int]) -> PreTrainedModel:
@@ -197,7 +215,7 @@ def _renumber(config: object, kept: Sequence[int]) -> None:
 
 
 def trim_tokenizer(tokenizer: PreTrainedTokenizerBase, kept: Sequence[int]) -> PreTrainedTokenizerBase:
-    """Return a copy of a WordPiece tokenizer with these pieces, numbered in this order."""
+    """Return a copy of a tokenizer with these pieces, numbered in this order."""
     new = {index: new_id for new_id, index in enumerate(kept)}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -210,18 +228,15 @@ def trim_tokenizer(tokenizer: PreTrainedTokenizerBase, kept: Sequence[int]) -> P
                 str(new[int(index)]): token for index, token in cast("dict[str, object]", added).items()
             }
             (folder / TOKENIZER_CONFIG).write_text(json.dumps(settings, ensure_ascii=False), encoding="utf-8")
-        (folder / "vocab.txt").unlink(missing_ok=True)
         return load_tokenizer(folder)
 
 
 def _trimmed_tree(tree: Tree, new: Mapping[int, int]) -> Tree:
     """Return the content of a ``tokenizer.json`` with new numbers wherever it names a piece by its number."""
     model = cast(Tree, tree["model"])
-    vocabulary = cast("dict[str, int]", model["vocab"])
     added = cast("list[Tree]", tree["added_tokens"])
-    kept = {piece: new[index] for piece, index in vocabulary.items() if index in new}
     return tree | {
-        "model": model | {"vocab": dict(sorted(kept.items(), key=lambda item: item[1]))},
+        "model": SUBWORDS[str(model["type"])].cut(model, new),
         "added_tokens": [token | {"id": new[cast(int, token["id"])]} for token in added],
         "post_processor": _renumbered_processor(tree["post_processor"], new),
     }
@@ -249,17 +264,26 @@ def _renumbered_processor(processor: object, new: Mapping[int, int]) -> object:
 
 
 def write_trimmed(folder: Path, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
-    """Write an ordinary checkpoint."""
+    """Write an ordinary checkpoint; a WordPiece vocabulary also line by line, as BERT has it."""
     model.save_pretrained(folder)
-    write_tokenizer(tokenizer, folder)
+    if _subword_tree(tokenizer)["type"] == "WordPiece":
+        write_tokenizer(tokenizer, folder)
+    else:
+        tokenizer.save_pretrained(folder)
 
 
 def _backend(tokenizer: PreTrainedTokenizerBase) -> Tokenizer:
     return cast(PreTrainedTokenizerFast, tokenizer).backend_tokenizer
 
 
-def _backend_tree(tokenizer: PreTrainedTokenizerBase) -> Tree:
-    return cast(Tree, json.loads(_backend(tokenizer).to_str()))
+def _subwords(tokenizer: PreTrainedTokenizerBase) -> tuple[SubwordModel, Tree]:
+    """Return how a tokenizer builds its pieces, and the part of its file that says from what."""
+    model = _subword_tree(tokenizer)
+    return SUBWORDS[str(model["type"])], model
+
+
+def _subword_tree(tokenizer: PreTrainedTokenizerBase) -> Tree:
+    return cast(Tree, cast(Tree, json.loads(_backend(tokenizer).to_str()))["model"])
 
 
 def _read_tree(path: Path) -> Tree:

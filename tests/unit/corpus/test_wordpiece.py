@@ -4,7 +4,8 @@ import random
 from pathlib import Path
 
 import pytest
-from transformers import AutoTokenizer
+from tokenizers import Tokenizer, models, pre_tokenizers
+from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from tinybert.corpus import wordpiece
 from tinybert.corpus.wordpiece import (
@@ -117,3 +118,12 @@ def test_coverage_by_hand() -> None:
     found = measure_coverage(tokenizer, iter(["Red foxes", "zzz!"]))
     assert found == Coverage(words_in_one_piece=2 / 4, pieces_per_word=5 / 4, unknown=1 / 5)
     assert measure_coverage(tokenizer, []) == Coverage(0.0, 0.0, 0.0)
+
+
+def test_a_word_with_several_unknown_pieces_is_none_in_one_piece() -> None:
+    backend = Tokenizer(models.Unigram([("<unk>", 0.0), ("▁", -1.0), ("▁a", -1.0), ("b", -2.0)], unk_id=0))
+    backend.pre_tokenizer = pre_tokenizers.Metaspace()
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=backend, unk_token="<unk>")
+    # ▁a · ▁ <unk> b <unk>
+    found = measure_coverage(tokenizer, ["a xbx"])
+    assert found == Coverage(words_in_one_piece=1 / 2, pieces_per_word=5 / 2, unknown=2 / 5)

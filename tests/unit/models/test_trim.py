@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 import torch
 import transformers
+from tests.unit.models.tiny import CONFIGS as FAMILY_CONFIGS
 from tests.unit.models.tiny import SIZE
-from tokenizers import Tokenizer, processors
+from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from transformers import (
     AutoTokenizer,
     BertConfig,
@@ -246,12 +247,122 @@ def test_trimming_draws_nothing_and_leaves_the_model_alone(tmp_path: Path) -> No
     assert pieces_of(tokenizer) == PIECES
 
 
-def test_other_tokenizers_are_refused(tmp_path: Path) -> None:
-    from tokenizers import models
+SCORED = [("▁", -2.0), *((letter, -4.0) for letter in "redfoxszlhagjump!?é"), ("dogs", -9.0), ("▁fo", -5.0)]
+SCORED += [(f"▁{word}", -6.0) for word in ("red", "fox", "foxes", "lazy", "dog", "unused", "the", "a")]
+MERGES = [
+    ("r", "e"),
+    ("Ġ", "f"),
+    ("o", "x"),
+    ("re", "d"),
+    ("Ġf", "ox"),
+    ("Ġ", "red"),
+    ("Ġred", "d"),
+    ("e", "s"),
+]
+MERGES += [("d", "o"), ("Ġfox", "es"), ("Ã", "©"), ("l", "a")]
+UNUSED_WORDS = {"▁lazy", "▁unused", "▁the", "▁fo"}
+SENTENCES = ["red foxes", "red red fox", "a foxé dog!"]
 
-    backend = Tokenizer(models.BPE({"a": 0, "b": 1, "ab": 2, "<unk>": 3}, [("a", "b")]))
-    source = save(tmp_path, tokenizer=PreTrainedTokenizerFast(tokenizer_object=backend, unk_token="<unk>"))
-    with pytest.raises(ModelError, match=r"its tokenizer is BPE, and only the vocabulary of WordPiece"):
+
+def sentencepiece(name: str) -> PreTrainedTokenizerBase:
+    """Return a tokenizer of XLM-R or CamemBERT, as their classes build it, with a token of its own."""
+    if name == "camembert":
+        first = [("<s>NOTUSED", 0.0), ("<pad>", 0.0), ("</s>NOTUSED", 0.0), ("<unk>", 0.0)]
+        first += [("<unk>NOTUSED", -100.0), ("<s>", 0.0), ("</s>", 0.0)]
+        kind = transformers.CamembertTokenizer
+    else:
+        first = [("<s>", 0.0), ("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0)]
+        kind = transformers.XLMRobertaTokenizer
+    tokenizer = kind(vocab=[*first, *SCORED, ("<mask>", 0.0)])
+    tokenizer.add_tokens(["<product>"])
+    return tokenizer
+
+
+def byte_level() -> PreTrainedTokenizerBase:
+    first = ["<s>", "<pad>", "</s>", "<unk>", *sorted(pre_tokenizers.ByteLevel.alphabet())]
+    pieces = [*first, *("".join(pair) for pair in MERGES), "<mask>"]
+    vocabulary = {piece: at for at, piece in enumerate(pieces)}
+    return transformers.RobertaTokenizer(vocab=vocabulary, merges=MERGES)
+
+
+TOKENIZERS = {
+    "xlm-roberta": lambda: sentencepiece("xlm-roberta"),
+    "camembert": lambda: sentencepiece("camembert"),
+    "bert": lambda: sentencepiece("xlm-roberta"),  # as multilingual E5 has it
+    "roberta": byte_level,
+}
+
+
+@pytest.mark.parametrize("family", TOKENIZERS)
+@pytest.mark.parametrize("head", ["ModelForSequenceClassification", "ModelForMaskedLM"])
+def test_other_kinds_of_vocabulary(tmp_path: Path, family: str, head: str) -> None:
+    tokenizer = TOKENIZERS[family]()
+    config = copy.deepcopy(FAMILY_CONFIGS[family])
+    config.update({"vocab_size": len(tokenizer) + 35, "pad_token_id": tokenizer.pad_token_id})
+    torch.manual_seed(0)
+    model = getattr(transformers, f"Auto{head}").from_config(config)
+    for parameter in model.parameters():
+        parameter.data += 0.15 * torch.randn_like(parameter)
+    source = tmp_path / "whole"
+    model.save_pretrained(source)
+    tokenizer.save_pretrained(source)
+    kept = trim(source, tmp_path / "small", SENTENCES)
+    pieces, before = answers(source, SENTENCES)
+    small_pieces, after = answers(tmp_path / "small", SENTENCES)
+    assert small_pieces == pieces
+    assert len(kept) < len(tokenizer)
+    for one, other in zip(before, after, strict=True):
+        expected = one[..., kept] if one.shape[-1] == config.vocab_size else one
+        torch.testing.assert_close(other, expected, rtol=0, atol=1e-6)
+    small_model, small = load_for_trimming(tmp_path / "small")
+    assert small_model.config.vocab_size == len(small) == len(kept)
+    assert small.convert_ids_to_tokens(list(range(len(small)))) == [
+        tokenizer.convert_ids_to_tokens(index) for index in kept
+    ]
+    for name in ("pad", "unk", "cls", "sep", "mask"):
+        assert getattr(small, f"{name}_token") == getattr(tokenizer, f"{name}_token")
+    assert small("red", "fox").tokens() == tokenizer("red", "fox").tokens()
+    gone = set(tokenizer.get_vocab()) - set(small.get_vocab())
+    scored = {*"zlhjump?", *UNUSED_WORDS} | ({"dogs"} if family == "camembert" else set())  # else the lowest
+    assert gone == ({"Ġredd", "la"} if family == "roberta" else scored)
+    unread = "the unused jump"
+    assert (small.unk_token_id in small(unread)["input_ids"]) == (family != "roberta")
+    if family == "roberta":
+        assert small.decode(small(unread)["input_ids"], skip_special_tokens=True) == unread
+
+
+def test_rows_before_the_padding_stay_where_positions_begin_behind_it(tmp_path: Path) -> None:
+    """RoBERTa numbers positions from the padding's id on: another id of it would read other positions."""
+    backend = byte_level().backend_tokenizer
+    tree = json.loads(backend.to_str())
+    order = ["z", "y", *(piece for piece in tree["model"]["vocab"] if piece not in "yz")]
+    tree["model"]["vocab"] = {piece: at for at, piece in enumerate(order)}
+    tree["post_processor"], tree["added_tokens"] = None, []
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=Tokenizer.from_str(json.dumps(tree)), pad_token="<pad>", unk_token="<unk>"
+    )
+    config = copy.deepcopy(FAMILY_CONFIGS["roberta"])
+    config.update({"vocab_size": len(tokenizer), "pad_token_id": tokenizer.pad_token_id})
+    kept = choose_pieces(tokenizer, config, PieceCounts())
+    assert tokenizer.pad_token_id == 3
+    assert kept[:4] == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize("kind", ["WordLevel", "BPE"])
+def test_other_tokenizers_are_refused(tmp_path: Path, kind: str) -> None:
+    backend, problem = {
+        "WordLevel": (
+            models.WordLevel({"a": 0, "<unk>": 1}, "<unk>"),
+            "how it builds its pieces is not known",
+        ),
+        "BPE": (
+            models.BPE({"a</w>": 0, "<unk>": 1}, [], end_of_word_suffix="</w>"),
+            "it marks its pieces by end_of_word_suffix '</w>'",
+        ),
+    }[kind]
+    fast = PreTrainedTokenizerFast(tokenizer_object=Tokenizer(backend), unk_token="<unk>")
+    source = save(tmp_path, tokenizer=fast)
+    with pytest.raises(ModelError, match=rf"its tokenizer is {kind}: {problem}; those that can be trimmed: "):
         load_for_trimming(source)
 
 
