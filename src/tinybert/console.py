@@ -74,7 +74,16 @@ def progress(
 def _bar(label: str, total: int | None, *, unit: str, done: int) -> Generator[Advance]:
     from tqdm import tqdm
 
-    with tqdm(total=total, initial=done, desc=label, unit=f" {unit}", leave=False, dynamic_ncols=True) as bar:
+    scale = unit == "bytes"  # 94.4M, not 94387430
+    with tqdm(
+        total=total,
+        initial=done,
+        desc=label,
+        unit=f" {unit}",
+        unit_scale=scale,
+        leave=False,
+        dynamic_ncols=True,
+    ) as bar:
         _bars.append(bar)
 
         def advance(count: int, note: str = "") -> None:

