@@ -42,8 +42,8 @@ from tinybert.corpus.corpus import load_corpus
 from tinybert.data import Collator, LengthGroupedSampler, lengths_of
 from tinybert.losses import cross_entropy
 from tinybert.models import load_encoder, load_tokenizer
-from tinybert.models.attention import training_attention
 from tinybert.models.dropout import set_dropout
+from tinybert.models.kernel import training_attention
 from tinybert.objectives import DistillObjective, GeneralObjective, MaskedLMObjective, Teaching
 from tinybert.sources import fetch
 from tinybert.stages.steps.raw_text import masking_of

@@ -26,8 +26,8 @@ from transformers import BertConfig, BertForSequenceClassification
 from tinybert.config import DataSection
 from tinybert.data import Collator, LengthGroupedSampler, encode_split, lengths_of, load
 from tinybert.models import load_tokenizer
-from tinybert.models.attention import training_attention
 from tinybert.models.dropout import set_dropout
+from tinybert.models.kernel import training_attention
 from tinybert.objectives import DistillObjective, Teaching
 from tinybert.sources import fetch
 from tinybert.stages.plan.distillation import DEFAULT_DROPOUT

@@ -119,7 +119,7 @@ def save_student(folder: Path) -> None:
     """Save four layers of bundled:minilm, with its own vocabulary."""
     weights = tinybert.fetch("bundled:minilm")
     shape = Shape(len(LAYERS), 384, 12, 1536)
-    config = student_config(load_config(weights), shape, num_labels=2, same_family=True)
+    config = student_config(load_config(weights), shape, num_labels=2, family=load_config(weights).model_type)
     sliced = slice_start(load_encoder(weights), LAYERS, config, keep_head=False)
     sliced.base_model.save_pretrained(folder)
     AutoTokenizer.from_pretrained(weights).save_pretrained(folder)

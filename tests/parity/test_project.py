@@ -8,6 +8,7 @@ from tinybert.errors import ModelError
 from tinybert.models import Shape, project_start, random_start, slice_start, student_config
 from tinybert.models.families import encoder
 from tinybert.models.head import SEQUENCE, set_head
+from tinybert.models.start.layer_fit import LayerFit
 from tinybert.models.start.project import adapt_student
 
 SAME = Shape(3, 32, 4, 48)
@@ -15,8 +16,10 @@ CALIBRATION = [batch(rows=16, length=12, seed=seed) for seed in range(1, 9)]
 HELD_OUT = batch(rows=16, length=12, seed=99)
 
 
-def project(teacher, shape=SAME, layers=(1, 2, 3), *, keep_head=True, batches=CALIBRATION, **changes):
-    config = student_config(teacher.config, shape, num_labels=3)
+def project(
+    teacher, shape=SAME, layers=(1, 2, 3), *, keep_head=True, batches=CALIBRATION, family="bert", **changes
+):
+    config = student_config(teacher.config, shape, num_labels=3, family=family)
     return project_start(teacher, config, layers, batches=batches, keep_head=keep_head, **changes)
 
 
@@ -25,6 +28,43 @@ def error(model, teacher):
     with torch.no_grad():
         expected, found = teacher(**HELD_OUT).logits, model(**HELD_OUT).logits
     return float((expected - found).square().sum() / (expected - expected.mean(0)).square().sum())
+
+
+@pytest.mark.parametrize("heads", [4, 2])
+def test_a_student_of_mpnet_may_keep_the_bias_of_relative_positions(heads):
+    teacher = classifier("mpnet", num_attention_heads=heads)
+    start = project(teacher, Shape(3, 32, heads, 48), family="mpnet")
+    assert type(start.student).__name__ == "MPNetForSequenceClassification"
+    with torch.no_grad():
+        torch.testing.assert_close(
+            start.student(**HELD_OUT).logits, teacher(**HELD_OUT).logits, atol=2e-4, rtol=1e-3
+        )
+
+
+def test_fewer_heads_keep_their_bias_the_same_heads_in_all_layers():
+    teacher = classifier("mpnet")
+    student = project(teacher, Shape(3, 32, 2, 48), family="mpnet").student
+    own, theirs = (model.mpnet.encoder.relative_attention_bias.weight for model in (student, teacher))
+    kept = [next(head for head in range(4) if torch.equal(own[:, i], theirs[:, head])) for i in range(2)]
+    assert kept == sorted(set(kept))
+
+
+def test_a_bert_holds_a_part_of_the_bias_of_relative_positions():
+    """Against the same projection that is not told of the bias."""
+    teacher = classifier("mpnet")
+    told, untold = project(teacher), project_untold(teacher)
+    assert error(told.student, teacher) < 0.9 * error(untold.student, teacher)
+
+
+def project_untold(teacher):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(LayerFit, "_bias_to_hold", lambda *_: None)
+        return project(teacher)
+
+
+def test_a_student_of_a_bert_is_no_mpnet():
+    with pytest.raises(ModelError, match="a student of a teacher of family bert is a bert"):
+        project(classifier("bert"), family="mpnet")
 
 
 # ELECTRA and DistilBERT answer through gelu and relu, which a BERT's tanh pooler only approaches
@@ -51,11 +91,13 @@ def test_distilbert_encoders_project_exactly_too():
     assert error(student, teacher) < 0.4
 
 
-@pytest.mark.parametrize("family", ["bert", "roberta", "distilbert"])
+@pytest.mark.parametrize(
+    ("family", "own"), [("bert", "bert"), ("roberta", "bert"), ("distilbert", "bert"), ("mpnet", "mpnet")]
+)
 @pytest.mark.parametrize("shape", [Shape(3, 24, 4, 40), Shape(3, 24, 3, 48), Shape(3, 24, 2, 48)])
-def test_a_narrower_student_is_far_closer_than_a_random_one(family, shape):
+def test_a_narrower_student_is_far_closer_than_a_random_one(family, own, shape):
     teacher = classifier(family)
-    start = project(teacher, shape)
+    start = project(teacher, shape, family=own)
     random = random_start(start.student.config, seed=0)
     assert start.projection.shape == (32, 24)
     torch.testing.assert_close(start.projection.T @ start.projection, torch.eye(24), atol=1e-5, rtol=0)
@@ -64,7 +106,7 @@ def test_a_narrower_student_is_far_closer_than_a_random_one(family, shape):
 
 def test_at_full_width_fitting_closes_part_of_the_gap_that_a_slice_leaves():
     teacher = classifier()
-    config = student_config(teacher.config, Shape(2, 32, 4, 48), num_labels=3, same_family=True)
+    config = student_config(teacher.config, Shape(2, 32, 4, 48), num_labels=3, family="bert")
     sliced = slice_start(teacher, [1, 3], config)
     assert error(project(teacher, Shape(2, 32, 4, 48), (1, 3)).student, teacher) < 0.7 * error(
         sliced, teacher

@@ -14,7 +14,9 @@ def _config(teacher, num_layers, **changes):
         "num_attention_heads": 4,
         "intermediate_size": 48,
     }
-    return student_config(teacher.config, Shape(**{**shape, **changes}), num_labels=3, same_family=True)
+    return student_config(
+        teacher.config, Shape(**{**shape, **changes}), num_labels=3, family=teacher.config.model_type
+    )
 
 
 @pytest.mark.parametrize("family", CONFIGS)
@@ -84,4 +86,4 @@ def test_wrong_sizes_and_layers_are_all_listed():
     ):
         assert part in text
     with pytest.raises(ModelError, match="hidden_size = 16: a slice keeps the teacher's 32"):
-        _config(teacher, 2, hidden_size=16)
+        slice_start(teacher, [1, 2], _config(teacher, 2, hidden_size=16))

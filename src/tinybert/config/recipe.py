@@ -108,6 +108,11 @@ class StudentSection(Section):
         default="auto",
         description="auto: project where the teacher can be projected, else slice, else random",
     )
+    family: str = Field(
+        default="auto",
+        description="bert, or of an mpnet teacher also mpnet, which keeps its bias of relative positions; "
+        "auto: the teacher's own where it is one of these, else bert; a slice is always of the teacher's",
+    )
     layer_map: str | list[int] = Field(
         default="auto",
         description=(

@@ -19,9 +19,11 @@ from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerB
 from transformers.modeling_outputs import BaseModelOutputWithPastAndCrossAttentions
 
 from tinybert.errors import ModelError
-from tinybert.models.families import FAMILIES, Block, blocks, encoder
+from tinybert.models import num_positions
+from tinybert.models.families import FAMILIES, Block, blocks, encoder, family_of
 from tinybert.models.head import SEQUENCE, head_of
 from tinybert.models.inputs import model_inputs
+from tinybert.models.mpnet import DistanceTable
 
 FAR_BELOW = -1e4
 """Added to the score of a padded key: no probability is left of it, and every number format holds it."""
@@ -52,11 +54,12 @@ class PlainLayer(nn.Module):
 
         Args:
             hidden: (B, L, D).
-            bias: (B, 1, 1, L), added to the attention scores.
+            bias: (B, 1, 1, L) or (B, H, L, L), added to the attention scores.
             first_only: Only the first token's output is wanted.
         """
         asking = hidden[:, :1] if first_only else hidden
         q, k, v = self._heads(self.q(asking)), self._heads(self.k(hidden)), self._heads(self.v(hidden))
+        bias = bias[:, :, :1] if first_only else bias
         probabilities = (q @ k.transpose(2, 3) + bias).softmax(-1)
         context = (probabilities @ v).transpose(1, 2).flatten(2)
         attended = self.norm1(asking + self.o(context))
@@ -71,14 +74,19 @@ class PlainEncoder(nn.Module):
 
     def __init__(self, model: PreTrainedModel, *, first_only: bool) -> None:
         super().__init__()
-        self.layers = nn.ModuleList(PlainLayer(block) for block in blocks(model))
+        parts = blocks(model)
+        self.layers = nn.ModuleList(PlainLayer(block) for block in parts)
         self.first_only = first_only
+        bias, positions = parts[0].position_bias, num_positions(model.config)
+        self.distances = DistanceTable(bias(positions)) if bias and positions else None
 
     def forward(
         self, hidden_states: Tensor, attention_mask: Tensor, **_: object
     ) -> BaseModelOutputWithPastAndCrossAttentions:
         """Return the last hidden states."""
         last = len(self.layers) - 1
+        if self.distances is not None:
+            attention_mask = attention_mask + self.distances(hidden_states.shape[1])
         for index, layer in enumerate(self.layers):
             hidden_states = layer(hidden_states, attention_mask, first_only=self.first_only and index == last)
         return BaseModelOutputWithPastAndCrossAttentions(
@@ -105,7 +113,7 @@ class Graph(nn.Module):
         super().__init__()
         check_family(model.config)
         head = head_of(model.config) or SEQUENCE
-        stack = FAMILIES[model.config.model_type][0].partition(".")[0]
+        stack = family_of(model.config).layers.partition(".")[0]
         setattr(encoder(model), stack, PlainEncoder(model, first_only=head.is_pooled))
         self.model = model.eval()
         known = model_inputs(model, dict.fromkeys(tokenizer.model_input_names, torch.empty(0)))

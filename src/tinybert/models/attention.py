@@ -9,36 +9,21 @@ products written out (``benchmarks/attention.py``).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from collections.abc import Callable
 from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
-from transformers import AttentionInterface, AttentionMaskInterface, PreTrainedModel
+from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 
-from tinybert.models.families import encoder
-
 NAME = "tinybert_attention"
 
-Recorder = Callable[[Tensor, Tensor, Tensor, float, "Tensor | None"], None]
-"""``(queries, keys, values, scaling, raw scores or None)``; the scores are given where they exist anyway."""
+Recorder = Callable[[Tensor, Tensor, Tensor, Callable[[], Tensor]], None]
+"""``(queries, keys, values, what gives the raw scores)``; these are computed where they are asked for."""
 
 recorders: WeakKeyDictionary[nn.Module, Recorder] = WeakKeyDictionary()
-
-
-@contextmanager
-def training_attention(model: PreTrainedModel) -> Generator[None]:
-    """Let a model train with the kernel that is fastest for its device and precision."""
-    config = encoder(model).config
-    before = config._attn_implementation  # pyright: ignore[reportPrivateUsage]
-    config._attn_implementation = NAME  # pyright: ignore[reportPrivateUsage]
-    try:
-        yield
-    finally:
-        config._attn_implementation = before  # pyright: ignore[reportPrivateUsage]
 
 
 def attention(
@@ -49,6 +34,8 @@ def attention(
     attention_mask: Tensor | None,
     dropout: float = 0.0,
     scaling: float | None = None,
+    *,
+    position_bias: Tensor | None = None,
     **kwargs: object,
 ) -> tuple[Tensor, None]:
     """Attend, and hand queries, keys, values and raw scores to whoever asked for this layer.
@@ -58,26 +45,35 @@ def attention(
         query: (B, H, L, d); ``key`` and ``value`` likewise.
         key: See ``query``.
         value: See ``query``.
-        attention_mask: (B, 1, L, L), true where attention may go; None when nothing is padded.
+        attention_mask: (B, 1, L, L), true where attention may go, or a number that is added to the scores;
+            None when nothing is padded.
         dropout: Of the probabilities.
         scaling: 1/√d when not given.
+        position_bias: (B, H, L, L), added to the scores by relative position: a part of the raw scores. The
+            mask is then of numbers.
         **kwargs: For the fused kernel.
 
     Returns:
         (B, L, H, d), and no probabilities.
     """
     scale = query.shape[-1] ** -0.5 if scaling is None else scaling
+
+    def raw_scores() -> Tensor:
+        scores = (query @ key.transpose(2, 3)) * scale
+        return scores if position_bias is None else scores + position_bias.to(scores.dtype)
+
     record = recorders.get(module)
     if torch.is_grad_enabled() and query.dtype == torch.bfloat16 and query.device.type == "cpu":
-        scores = (query @ key.transpose(2, 3)) * scale
+        scores = raw_scores()
         if record is not None:
-            record(query, key, value, scale, scores)
-        if attention_mask is not None:
-            scores = scores.masked_fill(~attention_mask, torch.finfo(scores.dtype).min)
-        probabilities = nn.functional.dropout(scores.softmax(-1), dropout, training=dropout > 0)
+            record(query, key, value, lambda: scores)
+        probabilities = nn.functional.dropout(_masked(scores, attention_mask).softmax(-1), dropout)
         return (probabilities.to(value.dtype) @ value).transpose(1, 2).contiguous(), None
     if record is not None:
-        record(query, key, value, scale, None)
+        record(query, key, value, raw_scores)
+    if position_bias is not None:
+        added = position_bias if attention_mask is None else position_bias + attention_mask
+        attention_mask = added.to(query.dtype)
     return sdpa_attention_forward(
         module,
         query,
@@ -88,6 +84,14 @@ def attention(
         scaling=scaling,
         **kwargs,  # type: ignore[arg-type]
     )
+
+
+def _masked(scores: Tensor, mask: Tensor | None) -> Tensor:
+    if mask is None:
+        return scores
+    if mask.dtype == torch.bool:
+        return scores.masked_fill(~mask, torch.finfo(scores.dtype).min)
+    return scores + mask.to(scores.dtype)
 
 
 AttentionInterface.register(NAME, attention)

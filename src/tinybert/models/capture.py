@@ -8,7 +8,7 @@ layers; the other layers pay nothing. Hidden states come from forward hooks.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from types import TracebackType
 
@@ -18,6 +18,7 @@ from torch.utils.hooks import RemovableHandle
 from tinybert.errors import ModelError
 from tinybert.models.attention import NAME, Recorder, recorders
 from tinybert.models.families import blocks, encoder
+from tinybert.models.kernel import switch_attention
 
 
 @dataclass
@@ -25,9 +26,10 @@ class Captured:
     """What one forward left behind. Layers are counted from 1; hidden state 0 is the embedding output.
 
     Attributes:
-        scores: Layer → raw attention scores QKᵀ/√d (B, H, L, L), before mask and softmax.
+        scores: Layer → raw attention scores (B, H, L, L), before mask and softmax: QKᵀ/√d, in MPNet with the
+            bias of relative positions, which goes into the softmax with them.
         hidden: Index → hidden states (B, L, D).
-        vectors: Layer → queries, keys and values, each (B, H, L, d).
+        vectors: Layer → queries, keys and values, each (B, H, L, d); no bias is in them.
     """
 
     scores: dict[int, Tensor] = field(default_factory=dict[int, Tensor])
@@ -94,7 +96,7 @@ class Capture:
         for layer in wanted:
             recorders[self._blocks[layer - 1].attention] = self._recorder(layer, taken)
         if wanted:
-            self._implementation = self._switch(NAME)
+            self._implementation = switch_attention(self._encoder, NAME)
         self._handles = [self._hook(index, taken) for index in sorted(self._hidden)]
         return taken
 
@@ -105,30 +107,20 @@ class Capture:
             handle.remove()
         self._handles = []
         if self._implementation is not None:
-            self._switch(self._implementation)
+            switch_attention(self._encoder, self._implementation)
             self._implementation = None
         for layer in self._scores | self._vectors:
             recorders.pop(self._blocks[layer - 1].attention, None)
-
-    def _switch(self, implementation: str | None) -> str | None:
-        """Set the kernel and return the one before; every layer of these families reads this one config."""
-        config = self._encoder.config
-        before = config._attn_implementation  # pyright: ignore[reportPrivateUsage]
-        config._attn_implementation = implementation  # pyright: ignore[reportPrivateUsage]
-        return before
 
     def _recorder(self, layer: int, taken: Captured) -> Recorder:
         def record(
             q_BHLd: Tensor,
             k_BHLd: Tensor,
             v_BHLd: Tensor,
-            scaling: float,
-            scores_BHLL: Tensor | None,
+            raw_scores: Callable[[], Tensor],
         ) -> None:
             if layer in self._scores:
-                if scores_BHLL is None:
-                    scores_BHLL = (q_BHLd @ k_BHLd.transpose(2, 3)) * scaling
-                taken.scores[layer] = scores_BHLL
+                taken.scores[layer] = raw_scores()
             if layer in self._vectors:
                 taken.vectors[layer] = (q_BHLd, k_BHLd, v_BHLd)
 

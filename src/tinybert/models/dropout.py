@@ -5,6 +5,8 @@ from __future__ import annotations
 from torch import nn
 from transformers import PreTrainedModel
 
+from tinybert.models.families import blocks
+
 HIDDEN_NAMES = ("hidden_dropout_prob", "dropout")
 ATTENTION_NAMES = ("attention_probs_dropout_prob", "attention_dropout")
 
@@ -25,9 +27,10 @@ def set_dropout(model: PreTrainedModel, rate: float) -> None:
         model: Any supported encoder with or without a head.
         rate: Of the hidden states.
     """
-    for name, module in model.named_modules():
+    of_probabilities = {part for block in blocks(model) for part in block.attention.modules()}
+    for module in model.modules():
         if isinstance(module, nn.Dropout):
-            module.p = 0.0 if name.endswith(("attention.self.dropout", "attention.dropout")) else rate
+            module.p = 0.0 if module in of_probabilities else rate
     for names, value in ((HIDDEN_NAMES, rate), (ATTENTION_NAMES, 0.0)):
         for name in names:
             if hasattr(model.config, name):

@@ -1,13 +1,15 @@
 """What the rest of the toolkit needs to know about an encoder family.
 
 All supported families are post-LayerNorm encoders whose blocks hold the same eight parts under other names.
-`blocks` gives these parts one name each, so that capturing, slicing and projecting are written once.
+`blocks` gives these parts one name each, so that capturing, slicing and projecting are written once. What is
+special to MPNet, whose layers share a bias of relative positions, is in :mod:`tinybert.models.mpnet`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import cast
 
 from torch import Tensor, nn
@@ -15,6 +17,10 @@ from transformers import PreTrainedConfig, PreTrainedModel
 from transformers.activations import ACT2FN
 
 from tinybert.errors import ModelError
+from tinybert.models.mpnet import has_position_bias, position_bias
+
+PositionBias = Callable[[int], Tensor]
+"""Tokens L → what is added to the attention scores (1, H, L, L)."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +49,7 @@ class Block:
         norm2: LayerNorm after the feed-forward part.
         num_heads: Attention heads.
         activation: The feed-forward activation.
+        position_bias: What the layer's scores have added by relative position; None in most families.
     """
 
     module: nn.Module
@@ -57,6 +64,26 @@ class Block:
     norm2: nn.LayerNorm
     num_heads: int
     activation: Callable[[Tensor], Tensor]
+    position_bias: PositionBias | None = None
+
+
+@dataclass(frozen=True)
+class Family:
+    """Where an encoder family keeps what all have.
+
+    Attributes:
+        layers: Path of the layer list below the base model.
+        parts: Part of a :class:`Block` → its path inside a layer.
+        pads_positions: Tokens are numbered from behind the padding's row of the position table on.
+        is_projectable: A narrower student can be computed from such a teacher.
+        is_student: A narrower student can be of this family; where it is not, it is a BERT.
+    """
+
+    layers: str
+    parts: dict[str, str]
+    pads_positions: bool = False
+    is_projectable: bool = True
+    is_student: bool = False
 
 
 _BERT_PATHS = {
@@ -81,16 +108,29 @@ _DISTILBERT_PATHS = {
     "ffn_out": "ffn.lin2",
     "norm2": "output_layer_norm",
 }
-# model_type → (path of the layer list below the base model, paths inside a layer)
-FAMILIES: dict[str, tuple[str, dict[str, str]]] = {
-    "bert": ("encoder.layer", _BERT_PATHS),
-    "roberta": ("encoder.layer", _BERT_PATHS),
-    "xlm-roberta": ("encoder.layer", _BERT_PATHS),
-    "camembert": ("encoder.layer", _BERT_PATHS),
-    "electra": ("encoder.layer", _BERT_PATHS),
-    "ernie": ("encoder.layer", _BERT_PATHS),
-    "distilbert": ("transformer.layer", _DISTILBERT_PATHS),
+_MPNET_PATHS = {
+    "attention": "attention.attn",
+    "q": "attention.attn.q",
+    "k": "attention.attn.k",
+    "v": "attention.attn.v",
+    "o": "attention.attn.o",
+    "norm1": "attention.LayerNorm",
+    "ffn_in": "intermediate.dense",
+    "ffn_out": "output.dense",
+    "norm2": "output.LayerNorm",
 }
+_ROBERTA = Family("encoder.layer", _BERT_PATHS, pads_positions=True)
+FAMILIES: dict[str, Family] = {
+    "bert": Family("encoder.layer", _BERT_PATHS, is_student=True),
+    "roberta": _ROBERTA,
+    "xlm-roberta": _ROBERTA,
+    "camembert": _ROBERTA,
+    "electra": Family("encoder.layer", _BERT_PATHS, is_projectable=False),
+    "ernie": Family("encoder.layer", _BERT_PATHS, is_projectable=False),
+    "distilbert": Family("transformer.layer", _DISTILBERT_PATHS),
+    "mpnet": Family("encoder.layer", _MPNET_PATHS, pads_positions=True, is_student=True),
+}
+"""model_type → where its parts are."""
 
 
 def encoder(model: nn.Module) -> PreTrainedModel:
@@ -106,7 +146,7 @@ def embeddings(model: nn.Module) -> nn.Module:
         ModelError: The family is not supported.
     """
     base = encoder(model)
-    _family(base.config)
+    family_of(base.config)
     return base.get_submodule("embeddings")
 
 
@@ -125,14 +165,27 @@ def blocks(model: nn.Module) -> list[Block]:
     Raises:
         ModelError: The family is not supported.
     """
-    config = encoder(model).config
-    _, paths = _family(config)
+    base = encoder(model)
+    config, parts = base.config, family_of(base.config).parts
     name = config.activation if config.model_type == "distilbert" else config.hidden_act
     rest = {"num_heads": config.num_attention_heads, "activation": ACT2FN[name]}
+    if has_position_bias(base):
+        rest["position_bias"] = partial(position_bias, base)
     return [
-        Block(module=layer, **{role: layer.get_submodule(path) for role, path in paths.items()}, **rest)  # pyright: ignore[reportArgumentType]
+        Block(module=layer, **{role: layer.get_submodule(path) for role, path in parts.items()}, **rest)  # pyright: ignore[reportArgumentType]
         for layer in _layer_list(model)
     ]
+
+
+def outside_layers(model: nn.Module) -> dict[str, Tensor]:
+    """Return the weights of the encoder that belong to no layer: embeddings, pooler, position biases.
+
+    Raises:
+        ModelError: The family is not supported.
+    """
+    base = encoder(model)
+    inside = family_of(base.config).layers + "."
+    return {name: tensor for name, tensor in base.state_dict().items() if not name.startswith(inside)}
 
 
 def describe(config: PreTrainedConfig) -> EncoderInfo:
@@ -141,7 +194,7 @@ def describe(config: PreTrainedConfig) -> EncoderInfo:
     Raises:
         ModelError: The family is not supported.
     """
-    _family(config)
+    family_of(config)
     width = config.hidden_dim if config.model_type == "distilbert" else config.intermediate_size
     return EncoderInfo(
         num_hidden_layers=config.num_hidden_layers,
@@ -155,11 +208,15 @@ def describe(config: PreTrainedConfig) -> EncoderInfo:
 
 def _layer_list(model: nn.Module) -> nn.ModuleList:
     base = encoder(model)
-    path, _ = _family(base.config)
-    return cast(nn.ModuleList, base.get_submodule(path))
+    return cast(nn.ModuleList, base.get_submodule(family_of(base.config).layers))
 
 
-def _family(config: PreTrainedConfig) -> tuple[str, dict[str, str]]:
+def family_of(config: PreTrainedConfig) -> Family:
+    """Return the family of a model.
+
+    Raises:
+        ModelError: It is not supported.
+    """
     if config.model_type not in FAMILIES:
         raise ModelError(
             f"model_type {config.model_type}",

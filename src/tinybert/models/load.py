@@ -24,6 +24,7 @@ from transformers.utils import logging as transformers_logging
 
 from tinybert.errors import ModelError
 from tinybert.models.head import SEQUENCE, Head, auto_class, copy_head, head_of, set_head, set_labels
+from tinybert.models.mpnet import switch_kernel
 from tinybert.sources import fetch, is_bundled
 from tinybert.sources.hub import hub_problem, nearest_here
 
@@ -159,6 +160,7 @@ def load_model(
             output_loading_info=True,
         )
     _check_weights(path, cast(PreTrainedModel, model), info, wants_head=wants_head)
+    switch_kernel(cast(PreTrainedModel, model).base_model, on=True)
     return cast(PreTrainedModel, model).eval()
 
 

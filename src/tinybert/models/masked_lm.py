@@ -28,6 +28,7 @@ HEADS = {
     "camembert": "lm_head",
     "electra": "generator_predictions",
     "distilbert": "vocab_transform",
+    "mpnet": "lm_head",
 }
 """Family → the module that is first to read the hidden states of all tokens."""
 

@@ -108,7 +108,7 @@ def _start(plan: GeneralPlan, blocks: Blocks) -> tuple[PreTrainedModel, Tensor |
         if MASKED_LM in plan.losses:
             return load_masked_lm(path, new_head=True, seed=seed), _learnt_maps(path, plan)
         return load_encoder(path, seed=seed), _learnt_maps(path, plan)
-    config = student_config(load_config(path), plan.shape, num_labels=2, same_family=plan.start == "slice")
+    config = student_config(load_config(path), plan.shape, num_labels=2, family=plan.family)
     projection = None
     if plan.start == "random":
         student = random_start(config, seed=seed)

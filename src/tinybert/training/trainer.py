@@ -30,7 +30,7 @@ from transformers.utils import logging as transformers_logging
 
 from tinybert.data import LengthGroupedSampler, lengths_of
 from tinybert.errors import RunError
-from tinybert.models.attention import training_attention
+from tinybert.models.kernel import training_attention
 from tinybert.models.memory import keep_freed_memory
 from tinybert.training.checkpoints import STATE, epoch_rows, last_whole_checkpoint, num_log_entries
 from tinybert.training.evaluator import Evaluator

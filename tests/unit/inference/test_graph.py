@@ -55,7 +55,7 @@ def batch(num_rows: int = 3, num_tokens: int = 11) -> dict[str, torch.Tensor]:
 @torch.inference_mode()
 def test_the_graph_answers_as_the_model_does(family: str, head: Head) -> None:
     tokenizer = easy.make_tokenizer()
-    if family in ("distilbert", "roberta", "xlm-roberta", "camembert"):
+    if family in ("distilbert", "roberta", "xlm-roberta", "camembert", "mpnet"):
         tokenizer.model_input_names = ["input_ids", "attention_mask"]
     model, given = make(family, head), batch()
     wanted = logits_of(model(**{name: given[name] for name in tokenizer.model_input_names}))

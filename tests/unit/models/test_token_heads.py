@@ -193,7 +193,8 @@ def test_has_task_head_tells_the_kinds_apart(tmp_path: Path) -> None:
 
 
 def same_config(teacher: PreTrainedModel, shape: Shape, head: Head, *, same_family: bool):
-    return student_config(teacher.config, shape, num_labels=WIDTHS[head], head=head, same_family=same_family)
+    family = teacher.config.model_type if same_family else "bert"
+    return student_config(teacher.config, shape, num_labels=WIDTHS[head], head=head, family=family)
 
 
 @HEADS

@@ -13,6 +13,7 @@ from transformers import (
     DistilBertConfig,
     ElectraConfig,
     ErnieConfig,
+    MPNetConfig,
     PreTrainedConfig,
     PreTrainedModel,
     RobertaConfig,
@@ -34,6 +35,7 @@ CONFIGS: dict[str, PreTrainedConfig] = {
     "camembert": CamembertConfig(**SIZE),
     "ernie": ErnieConfig(**SIZE),
     "electra": ElectraConfig(**SIZE, embedding_size=16),
+    "mpnet": MPNetConfig(**SIZE),
     "distilbert": DistilBertConfig(
         vocab_size=60, dim=32, n_layers=3, n_heads=4, hidden_dim=48, max_position_embeddings=40
     ),

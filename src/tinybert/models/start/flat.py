@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from tinybert.models.families import Block
+from tinybert.models.families import Block, PositionBias
 
 
 @dataclass(frozen=True)
@@ -40,8 +40,7 @@ def run_block(block: Block, hidden_ND: Tensor, masks_BL: Sequence[Tensor]) -> St
         hidden_ND: The layer's input at the real tokens.
         masks_BL: Boolean, one per batch, true at real tokens.
     """
-    q, k, v = block.q(hidden_ND), block.k(hidden_ND), block.v(hidden_ND)
-    context = attend(q, k, v, masks_BL, num_heads=block.num_heads)
+    q, k, v, context = run_attention(block, hidden_ND, masks_BL)
     before_norm1 = hidden_ND + block.o(context)
     attended = block.norm1(before_norm1)
     before_activation = block.ffn_in(attended)
@@ -61,16 +60,49 @@ def run_block(block: Block, hidden_ND: Tensor, masks_BL: Sequence[Tensor]) -> St
     )
 
 
-def attend(q_ND: Tensor, k_ND: Tensor, v_ND: Tensor, masks_BL: Sequence[Tensor], *, num_heads: int) -> Tensor:
-    """Return each token's attention context (N, D), row by row."""
+def run_attention(
+    block: Block, hidden_ND: Tensor, masks_BL: Sequence[Tensor]
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Return one layer's queries, keys, values and attention context at the real tokens, (N, D) each."""
+    q, k, v = block.q(hidden_ND), block.k(hidden_ND), block.v(hidden_ND)
+    return q, k, v, attend(q, k, v, masks_BL, num_heads=block.num_heads, position_bias=block.position_bias)
+
+
+def attend(
+    q_ND: Tensor,
+    k_ND: Tensor,
+    v_ND: Tensor,
+    masks_BL: Sequence[Tensor],
+    *,
+    num_heads: int,
+    position_bias: PositionBias | None = None,
+) -> Tensor:
+    """Return each token's attention context (N, D), row by row.
+
+    Args:
+        q_ND: Queries; ``k_ND`` and ``v_ND`` are keys and values.
+        k_ND: See ``q_ND``.
+        v_ND: See ``q_ND``.
+        masks_BL: Boolean, one per batch, true at real tokens.
+        num_heads: Attention heads.
+        position_bias: What is added to the scores by relative position.
+    """
     contexts: list[Tensor] = []
     sizes = [int(mask.sum()) for mask in masks_BL]
     parts = zip(q_ND.split(sizes), k_ND.split(sizes), v_ND.split(sizes), masks_BL, strict=True)
     for q, k, v, mask in parts:
         heads = [_heads(part, mask, num_heads) for part in (q, k, v)]
-        context_BHLd = functional.scaled_dot_product_attention(*heads, attn_mask=mask[:, None, None, :])
+        added = mask[:, None, None, :]
+        if position_bias is not None:
+            added = position_bias(mask.shape[1]).masked_fill(~added, -torch.inf)
+        context_BHLd = functional.scaled_dot_product_attention(*heads, attn_mask=added)
         contexts.append(context_BHLd.transpose(1, 2).flatten(2)[mask])
     return torch.cat(contexts)
+
+
+def positions_of(masks_BL: Sequence[Tensor]) -> Tensor:
+    """Return each real token's position in its row, counted from 0 (N,)."""
+    return torch.cat([(mask.long().cumsum(1) - 1)[mask] for mask in masks_BL])
 
 
 def _heads(flat_ND: Tensor, mask_BL: Tensor, num_heads: int) -> Tensor:

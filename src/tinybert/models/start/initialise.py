@@ -10,7 +10,7 @@ import torch
 from transformers import BertConfig, PreTrainedConfig, PreTrainedModel
 
 from tinybert.errors import ModelError
-from tinybert.models.families import describe, encoder, layers
+from tinybert.models.families import FAMILIES, describe, encoder, layers, outside_layers
 from tinybert.models.head import SEQUENCE, Head, auto_class, copy_head, set_head, set_labels
 from tinybert.models.shapes import Shape, shape_problems
 
@@ -25,7 +25,7 @@ def student_config(
     id2label: Mapping[int, str] | None = None,
     problem_type: str | None = None,
     head: Head = SEQUENCE,
-    same_family: bool = False,
+    family: str = "bert",
 ) -> PreTrainedConfig:
     """Make the config of a student that reads the teacher's tokens.
 
@@ -36,15 +36,19 @@ def student_config(
         id2label: Names of the classes.
         problem_type: As in transformers.
         head: What the student outputs.
-        same_family: Take the teacher's own class, as a slice of it needs; else the student is a BERT.
+        family: The student's; one of :func:`student_families`. A slice is of the teacher's own.
 
     Raises:
-        ModelError: The shape cannot exist, or `same_family` is asked for at another width.
+        ModelError: The shape cannot exist, or a student cannot be of this family.
     """
     problems = shape_problems(shape)
     if problems:
         raise ModelError("student shape", problems)
-    config = _slice_config(teacher_config, shape) if same_family else _bert_config(teacher_config, shape)
+    own = teacher_config.model_type
+    if family not in ("bert", own):
+        names = " or a ".join(dict.fromkeys(("bert", own)))
+        raise ModelError(f"family {family}", f"a student of a teacher of family {own} is a {names}")
+    config = _own_config(teacher_config, shape) if family == own else _bert_config(teacher_config, shape)
     set_labels(config, num_labels=num_labels, id2label=id2label, problem_type=problem_type)
     set_head(config, head)
     return config
@@ -76,7 +80,7 @@ def slice_start(
     Args:
         teacher: A classifier, or a bare encoder when the head is not kept.
         layer_map: The layers to keep, counted from 1.
-        config: Of the student: the teacher's class and sizes (`student_config` with ``same_family=True``).
+        config: Of the student: the teacher's class and sizes (`student_config` with its ``family``).
         keep_head: Copy the head; else it is drawn at random.
         seed: For a head drawn at random.
 
@@ -88,9 +92,9 @@ def slice_start(
     source, target = encoder(teacher), encoder(student)
     for kept, layer in zip(layer_map, layers(student), strict=True):
         layer.load_state_dict(layers(teacher)[kept - 1].state_dict())
-    for name, module in target.named_children():
-        if name not in ("encoder", "transformer") and hasattr(source, name):
-            module.load_state_dict(source.get_submodule(name).state_dict())
+    own = outside_layers(target)
+    kept = {name: tensor for name, tensor in outside_layers(source).items() if name in own}
+    target.load_state_dict(kept, strict=False)
     if keep_head:
         copy_head(teacher, student)
     return student
@@ -124,24 +128,28 @@ def num_positions(config: PreTrainedConfig) -> int | None:
 
 def first_position(config: PreTrainedConfig) -> int:
     """Return the row of the position table that the first token reads: behind the padding's in RoBERTa."""
-    if config.model_type in ("roberta", "xlm-roberta", "camembert"):
-        return (config.pad_token_id or 0) + 1
-    return 0
+    family = FAMILIES.get(config.model_type)
+    return (config.pad_token_id or 0) + 1 if family and family.pads_positions else 0
 
 
-def _slice_config(teacher_config: PreTrainedConfig, shape: Shape) -> PreTrainedConfig:
-    info = describe(teacher_config)
-    names = ("hidden_size", "num_attention_heads", "intermediate_size")
-    problems = [
-        f"{name} = {getattr(shape, name)}: a slice keeps the teacher's {getattr(info, name)}; "
-        "or set student.start=project or random"
-        for name in names
-        if getattr(shape, name) != getattr(info, name)
-    ]
-    if problems:
-        raise ModelError("student shape", problems)
+def student_families(model_type: str) -> tuple[str, ...]:
+    """Return the families that a student may be of, the one it is by default first.
+
+    A projection, or random weights, into the teacher's own family needs that its sizes can be chosen freely.
+
+    Args:
+        model_type: Of the teacher.
+    """
+    family = FAMILIES.get(model_type)
+    return tuple(dict.fromkeys((model_type, "bert"))) if family and family.is_student else ("bert",)
+
+
+def _own_config(teacher_config: PreTrainedConfig, shape: Shape) -> PreTrainedConfig:
     config = copy.deepcopy(teacher_config)
-    config.num_hidden_layers = shape.num_hidden_layers
+    config.num_hidden_layers, config.hidden_size = shape.num_hidden_layers, shape.hidden_size
+    config.num_attention_heads = shape.num_attention_heads
+    width = "hidden_dim" if config.model_type == "distilbert" else "intermediate_size"
+    setattr(config, width, shape.intermediate_size)
     return config
 
 

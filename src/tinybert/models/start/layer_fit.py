@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from tinybert.models.families import Block
-from tinybert.models.start.flat import Steps, attend
+from tinybert.models.start.flat import Steps, positions_of, run_attention
 from tinybert.models.start.refit import refit_linear, refit_map, refit_norm
 
 MOVE_RIDGE = 0.03
@@ -28,12 +28,14 @@ class LayerFit:
         target: The student's layer, whose weights are set.
         theirs: What the teacher's layer computed at the calibrating tokens.
         basis: (D, S), orthonormal columns: the student's coordinates in the teacher's hidden states.
+        heads: The teacher's heads that are kept; None: those whose output varies most.
     """
 
     source: Block
     target: Block
     theirs: Steps
     basis: Tensor
+    heads: Sequence[int] | None = None
 
     def run(self, hidden_NS: Tensor, masks_BL: Sequence[Tensor]) -> Tensor:
         """Set all weights of the layer; return its output (N, S) for this input."""
@@ -48,52 +50,62 @@ class LayerFit:
     def _fit_heads(self, hidden_NS: Tensor, masks_BL: Sequence[Tensor]) -> Tensor:
         """Fit queries, keys, values and output; return the attention context (N, S)."""
         source, target, theirs, basis_DS = self.source, self.target, self.theirs, self.basis
-        cuts = [self._cut_head(head) for head in self._strongest_heads()]
+        bias = self._bias_to_hold(masks_BL)
+        heads = self.heads or strongest(head_power(source, theirs.context), target.num_heads).tolist()
+        asked = [self._head(number, bias) for number in heads]
+        cuts = [self._cut_head(each) for each in asked]
         for role in ("q", "k", "v"):
             linear: nn.Linear = getattr(target, role)
             weight_HdD = getattr(source, role).weight.unflatten(0, (source.num_heads, -1))
-            values_NHd = getattr(theirs, role).unflatten(1, (source.num_heads, -1))
-            start_SD = torch.cat([getattr(cut, role).T @ weight_HdD[cut.head] for cut in cuts])
-            targets_NS = torch.cat([values_NHd[:, cut.head] @ getattr(cut, role) for cut in cuts], dim=1)
+            width = weight_HdD.shape[1]
+            pairs = list(zip(asked, cuts, strict=True))
+            start_SD = torch.cat([getattr(cut, role)[:width].T @ weight_HdD[cut.head] for _, cut in pairs])
+            targets_NS = torch.cat([getattr(head, role) @ getattr(cut, role) for head, cut in pairs], dim=1)
             refit_linear(linear, hidden_NS, targets_NS, start_OI=start_SD @ basis_DS)
-        context_NS = attend(
-            target.q(hidden_NS),
-            target.k(hidden_NS),
-            target.v(hidden_NS),
-            masks_BL,
-            num_heads=target.num_heads,
-        )
+        *_, context_NS = run_attention(target, hidden_NS, masks_BL)
         wanted_NS = theirs.before_norm1 @ basis_DS - hidden_NS
         start_SS = torch.cat([cut.output for cut in cuts]).T
         refit_linear(target.o, context_NS, wanted_NS, start_OI=start_SS)
         return context_NS
 
-    def _strongest_heads(self) -> list[int]:
-        """Return the teacher's heads whose output varies most, in their old order."""
-        num_heads = self.source.num_heads
-        context_NHd = self.theirs.context.unflatten(1, (num_heads, -1))
-        output_DHd = self.source.o.weight.unflatten(1, (num_heads, -1))
-        centred_NHd = context_NHd - context_NHd.mean(0)
-        covariance_Hdd = torch.einsum("nhd,nhe->hde", centred_NHd, centred_NHd)
-        gram_Hdd = torch.einsum("ohd,ohe->hde", output_DHd, output_DHd)
-        power_H = (covariance_Hdd * gram_Hdd).sum((1, 2))
-        return _strongest(power_H, self.target.num_heads).tolist()
+    def _bias_to_hold(self, masks_BL: Sequence[Tensor]) -> tuple[Tensor, Tensor] | None:
+        """Return the position bias as queries and keys more, (H, N, r) each, where the student has none."""
+        source, target = self.source, self.target
+        if source.position_bias is None or target.position_bias is not None:
+            return None
+        positions_N = positions_of(masks_BL)
+        bias_HPP = source.position_bias(int(positions_N.max()) + 1)[0]
+        width = source.q.out_features // source.num_heads
+        rank = target.q.out_features // target.num_heads
+        left_HPP, values_HP, right_HPP = torch.linalg.svd(width**0.5 * bias_HPP)
+        shared_H1r = values_HP[:, None, :rank].sqrt()
+        queries_HPr, keys_HPr = left_HPP[..., :rank] * shared_H1r, right_HPP.mT[..., :rank] * shared_H1r
+        return queries_HPr[:, positions_N], keys_HPr[:, positions_N]
 
-    def _cut_head(self, head: int) -> HeadCut:
-        source, theirs = self.source, self.theirs
+    def _head(self, number: int, bias: tuple[Tensor, Tensor] | None) -> Head:
         q_Nd, k_Nd, v_Nd = (
-            x_ND.unflatten(1, (source.num_heads, -1))[:, head] for x_ND in (theirs.q, theirs.k, theirs.v)
+            x_ND.unflatten(1, (self.source.num_heads, -1))[:, number]
+            for x_ND in (self.theirs.q, self.theirs.k, self.theirs.v)
         )
-        output_Dd = source.o.weight.unflatten(1, (source.num_heads, -1))[:, head]
+        if bias is None:
+            return Head(number, q_Nd, k_Nd, v_Nd)
+        q_Ne, k_Ne = (
+            torch.cat([own_Nd, more_HNr[number]], dim=1)
+            for own_Nd, more_HNr in zip((q_Nd, k_Nd), bias, strict=True)
+        )
+        return Head(number, q_Ne, k_Ne, v_Nd)
+
+    def _cut_head(self, head: Head) -> HeadCut:
+        output_Dd = self.source.o.weight.unflatten(1, (self.source.num_heads, -1))[:, head.number]
         rank = self.target.q.out_features // self.target.num_heads
-        return cut_head(head, q_Nd, k_Nd, v_Nd, output_dS=output_Dd.T @ self.basis, rank=rank)
+        return cut_head(head.number, head.q, head.k, head.v, output_dS=output_Dd.T @ self.basis, rank=rank)
 
     def _fit_neurons(self, attended_NS: Tensor) -> Tensor:
         """Fit the feed-forward part; return its neurons (N, F)."""
         source, target, theirs = self.source, self.target, self.theirs
         outputs_SF = self.basis.T @ source.ffn_out.weight
         power_F = theirs.neurons.std(0, correction=0) * outputs_SF.norm(dim=0)
-        kept_F = _strongest(power_F, target.ffn_in.out_features)
+        kept_F = strongest(power_F, target.ffn_in.out_features)
         start_FS = source.ffn_in.weight[kept_F] @ self.basis
         refit_linear(target.ffn_in, attended_NS, theirs.before_activation[:, kept_F], start_OI=start_FS)
         neurons_NF = target.activation(target.ffn_in(attended_NS))
@@ -134,8 +146,7 @@ class LayerMove:
         target = self.target
         for role in ("q", "k", "v"):
             self._fit(getattr(target, role), hidden_NS, self._wanted(role))
-        q, k, v = target.q(hidden_NS), target.k(hidden_NS), target.v(hidden_NS)
-        context_NS = attend(q, k, v, masks_BL, num_heads=target.num_heads)
+        *_, context_NS = run_attention(target, hidden_NS, masks_BL)
         self._fit(target.o, context_NS, self._wanted("before_norm1") - hidden_NS)
         attended_NS = self._fit_norm(target.norm1, hidden_NS + target.o(context_NS), self._wanted("attended"))
         self._fit(target.ffn_in, attended_NS, self._wanted("before_activation"))
@@ -155,6 +166,20 @@ class LayerMove:
     def _fit_norm(self, norm: nn.LayerNorm, before_NS: Tensor, after_NS: Tensor) -> Tensor:
         refit_norm(norm, before_NS, after_NS, start_O=norm.weight.clone())
         return norm(before_NS)
+
+
+@dataclass(frozen=True)
+class Head:
+    """What one teacher head computed at the calibrating tokens: queries, keys and values.
+
+    Queries and keys are (N, d), or (N, d + r) with the position bias, in r factors, as columns more: their
+    product is then what goes into the softmax.
+    """
+
+    number: int
+    q: Tensor
+    k: Tensor
+    v: Tensor
 
 
 @dataclass(frozen=True)
@@ -188,9 +213,9 @@ def cut_head(head: int, q_Nd: Tensor, k_Nd: Tensor, v_Nd: Tensor, *, output_dS: 
         output_dS: What a unit of context adds to the student's hidden state.
         rank: Width r of the student's head.
     """
-    width = q_Nd.shape[1]
+    width = v_Nd.shape[1]
     scale = (rank / width) ** 0.25
-    if rank >= width:
+    if rank >= q_Nd.shape[1]:
         keep_dr = torch.eye(width, rank, device=q_Nd.device)
         return HeadCut(head, scale * keep_dr, scale * keep_dr, keep_dr, keep_dr.T @ output_dS)
     root_q, root_k, root_v = _root(q_Nd), _root(k_Nd), _root(v_Nd)
@@ -216,5 +241,21 @@ def _root(values_Nd: Tensor) -> Tensor:
     return (directions * energies.clamp(min=1e-12).sqrt()) @ directions.T
 
 
-def _strongest(power: Tensor, count: int) -> Tensor:
+def head_power(source: Block, context_ND: Tensor) -> Tensor:
+    """Return how much each head's output varies over the tokens (H,), in its square.
+
+    Args:
+        source: The teacher's layer.
+        context_ND: Its attention context.
+    """
+    context_NHd = context_ND.unflatten(1, (source.num_heads, -1))
+    output_DHd = source.o.weight.unflatten(1, (source.num_heads, -1))
+    centred_NHd = context_NHd - context_NHd.mean(0)
+    covariance_Hdd = torch.einsum("nhd,nhe->hde", centred_NHd, centred_NHd)
+    gram_Hdd = torch.einsum("ohd,ohe->hde", output_DHd, output_DHd)
+    return (covariance_Hdd * gram_Hdd).sum((1, 2))
+
+
+def strongest(power: Tensor, count: int) -> Tensor:
+    """Return the numbers of the greatest, in their old order."""
     return power.argsort(descending=True)[:count].sort().values

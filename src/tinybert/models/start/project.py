@@ -42,9 +42,10 @@ from tinybert.models.capture import Capture
 from tinybert.models.families import EncoderInfo, blocks, describe, embeddings, encoder
 from tinybert.models.head import head_activation, head_of, logits_layer, pooler_layer
 from tinybert.models.inputs import logits_of, model_inputs
-from tinybert.models.start.flat import run_block
-from tinybert.models.start.initialise import first_position, random_start
-from tinybert.models.start.layer_fit import LayerFit, LayerMove
+from tinybert.models.mpnet import copy_position_bias, has_position_bias
+from tinybert.models.start.flat import run_attention, run_block
+from tinybert.models.start.initialise import first_position, random_start, student_families
+from tinybert.models.start.layer_fit import LayerFit, LayerMove, head_power, strongest
 from tinybert.models.start.refit import refit_linear, refit_map, refit_norm
 
 MAX_TOKENS = 20_000  # some 800 sentences: enough for the widest regression here
@@ -55,7 +56,8 @@ class ProjectedStart:
     """A student and the way back to its teacher.
 
     Attributes:
-        student: A BERT with the head its config names, in evaluation mode, fp32, on the teacher's device.
+        student: A BERT or an MPNet with the head its config names, in evaluation mode, fp32, on the teacher's
+            device.
         projection: (D, S), orthonormal columns: student hidden ≈ teacher hidden @ projection, so the map of a
             hidden loss from student to teacher starts at its transpose.
     """
@@ -97,7 +99,7 @@ def project_start(
 
     Args:
         teacher: A classifier, or a bare encoder when the head is not kept.
-        config: Of the student: a BERT, no wider than the teacher in any respect.
+        config: Of the student: a BERT, or of an MPNet teacher an MPNet; no wider than the teacher anywhere.
         layer_map: For each student layer a teacher layer, counted from 1.
         batches: Rows to calibrate with, padded on the right: input_ids, attention_mask, token_type_ids; other
             keys are not read. Above 20,000 real tokens only every second batch is used, or every third, ….
@@ -118,9 +120,10 @@ def project_start(
         nn.Module.to(student, teacher.device)
         basis_DS = _hidden_basis(seen, [0, *layer_map], config.hidden_size)
         hidden_NS = _start_embeddings(teacher, student, seen, basis_DS)
+        heads = _start_position_bias(teacher, student, seen, layer_map)
         for index, layer in enumerate(layer_map):
             theirs = run_block(blocks(teacher)[layer - 1], seen.hidden[layer - 1], seen.masks)
-            fit = LayerFit(blocks(teacher)[layer - 1], blocks(student)[index], theirs, basis_DS)
+            fit = LayerFit(blocks(teacher)[layer - 1], blocks(student)[index], theirs, basis_DS, heads)
             hidden_NS = fit.run(hidden_NS, seen.masks)
         if (head := head_of(config)) is not None and head.is_pooled:
             first_BS = hidden_NS[_first_tokens(seen.masks)]
@@ -215,8 +218,11 @@ def _hidden_of(student: PreTrainedModel, seen: _Calibration, indices: Sequence[i
 def _check(
     teacher: PreTrainedModel, config: PreTrainedConfig, layer_map: Sequence[int], *, keep_head: bool
 ) -> None:
-    if config.model_type != "bert":
-        raise ModelError("project", f"the student must be a BERT, not {config.model_type}")
+    allowed = student_families(teacher.config.model_type)
+    if config.model_type not in allowed:
+        raise ModelError(
+            "project", f"the student must be of family {' or '.join(allowed)}, not {config.model_type}"
+        )
     given, wanted = describe(teacher.config), describe(config)
     problems = [
         f"{name} = {getattr(wanted, name)}: the teacher has {getattr(given, name)}, and projecting only "
@@ -300,25 +306,48 @@ def _start_embeddings(
 ) -> Tensor:
     """Project the tables, fit the LayerNorm, and return the student's embedding output (N, S)."""
     source, target = embeddings(teacher), embeddings(student)
-    first = first_position(teacher.config)
+    first, own = first_position(teacher.config), first_position(student.config)
     for name in ("word_embeddings", "position_embeddings", "token_type_embeddings"):
+        if not hasattr(target, name):
+            continue
         table = cast(nn.Embedding, target.get_submodule(name)).weight.data
         if not hasattr(source, name):
             table.zero_()
             continue
         rows_D = cast(nn.Embedding, source.get_submodule(name)).weight
-        rows_D = rows_D[first:] if name == "position_embeddings" else rows_D
+        if name == "position_embeddings":
+            rows_D, table = rows_D[first:], table[own:]
         table.copy_(rows_D[: len(table)] @ basis_DS)
     norm = cast(nn.LayerNorm, target.get_submodule("LayerNorm"))
     summed_NS: list[Tensor] = []
     handle = norm.register_forward_pre_hook(lambda _module, args: summed_NS.append(args[0]))
     for batch in seen.batches:
-        target(input_ids=batch["input_ids"], token_type_ids=batch.get("token_type_ids"))
+        target(**model_inputs(target, batch))
     handle.remove()
     before_NS = torch.cat([part[mask] for part, mask in zip(summed_NS, seen.masks, strict=True)])
     start_S = basis_DS.square().T @ cast(nn.LayerNorm, source.get_submodule("LayerNorm")).weight
     refit_norm(norm, before_NS, seen.hidden[0] @ basis_DS, start_O=start_S)
     return norm(before_NS)
+
+
+def _start_position_bias(
+    teacher: PreTrainedModel, student: PreTrainedModel, seen: _Calibration, layer_map: Sequence[int]
+) -> list[int] | None:
+    """Give a student that has one the bias of the heads it keeps; return these, the same in all layers.
+
+    None where each of its layers may keep heads of its own.
+    """
+    if not has_position_bias(encoder(student)):
+        return None
+    powers = [
+        head_power(block, run_attention(block, seen.hidden[layer - 1], seen.masks)[-1])
+        for layer, block in enumerate(blocks(teacher), start=1)
+        if layer in layer_map
+    ]
+    power_H = torch.stack([power / power.sum() for power in powers]).sum(0)
+    heads = strongest(power_H, describe(student.config).num_attention_heads).tolist()
+    copy_position_bias(encoder(teacher), encoder(student), heads)
+    return heads
 
 
 def _first_tokens(masks_BL: Sequence[Tensor]) -> Tensor:

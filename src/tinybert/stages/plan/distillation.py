@@ -16,6 +16,7 @@ from tinybert.stages.plan.student import (
     check_start,
     choose_layer_map,
     describe_student,
+    plan_family,
     plan_layer_map,
     plan_shape,
     plan_start,
@@ -55,6 +56,7 @@ class DistillPlan(Plan):
         task: The task.
         teacher: Who teaches.
         shape: The student's size.
+        family: Its ``model_type``.
         start: How the student begins.
         source: Where the student's first weights, or only its vocabulary, come from.
         layer_map: For each student layer the teacher's, from 1; empty when no layers are matched.
@@ -67,6 +69,7 @@ class DistillPlan(Plan):
     task: Task
     teacher: TeacherPlan
     shape: Shape
+    family: str
     start: Start
     source: str
     layer_map: tuple[int, ...]
@@ -88,9 +91,10 @@ class DistillPlan(Plan):
     def describe(self) -> str:
         """Return who teaches whom, and the recipe as it would be run."""
         teacher = f"{self.teacher.path} ({self.teacher.kind})"
-        return describe_student(teacher, self.shape, self.start, self.source, self.layer_map) + dump_recipe(
-            self.recipe
+        student = describe_student(
+            teacher, self.shape, self.start, self.source, self.layer_map, family=self.family
         )
+        return student + dump_recipe(self.recipe)
 
 
 def plan_distill(recipe: Recipe) -> DistillPlan:
@@ -118,9 +122,11 @@ def plan_distill(recipe: Recipe) -> DistillPlan:
         lambda: plan_losses(
             recipe, task, shape, teacher.info, teacher_is_file=is_file, follows_teacher=follows
         ),
+        lambda: plan_family(recipe, start, source),
         lambda: check_start(start, shape, source),
         lambda: check_augment(recipe, task, teacher) if recipe.augment.copies else None,
     )
+    family = plan_family(recipe, start, source)
     matched = start in ("slice", "project") or any(is_intermediate(name) for name in losses)
     name = choose_layer_map(recipe, task, start, shape=shape, source=source, taught=taught)
     layer_map = plan_layer_map(name, shape, source, teacher) if matched else ()
@@ -135,13 +141,14 @@ def plan_distill(recipe: Recipe) -> DistillPlan:
             **training.settings(),
             "hard_loss": find_hard_loss(recipe, task),
             "student.start": start,
+            "student.family": family,
             "student.layer_map": name,
             "distill.losses": losses,
             "distill.dropout": dropout,
         },
     )
     return DistillPlan(
-        resolved, training, task, teacher, shape, start, source, layer_map, losses, dropout, taught
+        resolved, training, task, teacher, shape, family, start, source, layer_map, losses, dropout, taught
     )
 
 

@@ -11,7 +11,14 @@ from tinybert.models.masked_lm import refuse_without_known_head
 from tinybert.models.tokenizers import same_tokenizer
 from tinybert.objectives import INTERMEDIATE, MASKED_LM, find_loss, is_intermediate
 from tinybert.stages.plan.losses import layer_problems, relation_problems
-from tinybert.stages.plan.student import Start, check_start, describe_student, plan_shape, plan_start
+from tinybert.stages.plan.student import (
+    Start,
+    check_start,
+    describe_student,
+    plan_family,
+    plan_shape,
+    plan_start,
+)
 from tinybert.stages.plan.training import Training, longest_input, plan_training
 from tinybert.stages.stage import Plan, all_of, is_below, unused_settings
 
@@ -34,6 +41,7 @@ class GeneralPlan(Plan):
         teacher: The encoder that is learnt from.
         info: Its size.
         shape: The student's.
+        family: Its ``model_type``.
         start: How the student begins.
         source: The checkpoint it begins from; the teacher for the rest.
         layer_map: For each student layer the teacher's, from 1.
@@ -45,6 +53,7 @@ class GeneralPlan(Plan):
     teacher: str
     info: EncoderInfo
     shape: Shape
+    family: str
     start: Start
     source: str
     layer_map: tuple[int, ...]
@@ -58,7 +67,9 @@ class GeneralPlan(Plan):
 
     def describe(self) -> str:
         """Return who teaches whom, and the recipe as it would be run."""
-        student = describe_student(self.teacher, self.shape, self.start, self.source, self.layer_map)
+        student = describe_student(
+            self.teacher, self.shape, self.start, self.source, self.layer_map, family=self.family
+        )
         return student + dump_recipe(self.recipe)
 
 
@@ -80,9 +91,11 @@ def plan_general(recipe: Recipe) -> GeneralPlan:
     max_length, losses = all_of(
         lambda: longest_input(recipe, [teacher, source], default=MAX_LENGTH),
         lambda: _losses(recipe, shape, info),
+        lambda: plan_family(recipe, start, source),
         lambda: check_start(start, shape, source),
         lambda: _check_same_vocabulary(source, teacher) if start == "checkpoint" else None,
     )
+    family = plan_family(recipe, start, source)
     if MASKED_LM in losses:
         refuse_without_known_head(source, load_config(source))
     name = "uniform" if recipe.student.layer_map == "auto" else recipe.student.layer_map
@@ -94,13 +107,14 @@ def plan_general(recipe: Recipe) -> GeneralPlan:
         {
             **training.settings(),
             "student.start": start,
+            "student.family": family,
             "student.layer_map": name,
             "distill.losses": losses,
             "distill.dropout": dropout,
         },
     )
     return GeneralPlan(
-        resolved, training, teacher, info, shape, start, source, tuple(layer_map), losses, dropout
+        resolved, training, teacher, info, shape, family, start, source, tuple(layer_map), losses, dropout
     )
 
 

@@ -13,13 +13,12 @@ from tinybert.lookup import nearest
 from tinybert.models import EncoderInfo, Shape, describe, load_config, resolve_layer_map, resolve_shape
 from tinybert.models.families import FAMILIES
 from tinybert.models.shapes import BUILTIN as SHAPES
+from tinybert.models.start.initialise import student_families
 from tinybert.runs import Run, is_run
 from tinybert.stages.plan.teacher import TeacherPlan
 from tinybert.tasks import Task
 
 Start = Literal["random", "slice", "project", "checkpoint"]
-
-PROJECTABLE = ("bert", "roberta", "xlm-roberta", "camembert", "distilbert")
 
 
 @dataclass(frozen=True)
@@ -76,9 +75,34 @@ def _natural_start(shape: Shape, info: EncoderInfo) -> Start:
     its = (info.num_hidden_layers, info.hidden_size, info.num_attention_heads, info.intermediate_size)
     if any(ours > theirs for ours, theirs in zip(own, its, strict=True)):
         return "random"
-    if own == its or (own[1:] == its[1:] and info.model_type not in PROJECTABLE):
+    is_projectable = FAMILIES[info.model_type].is_projectable
+    if own == its or (own[1:] == its[1:] and not is_projectable):
         return "slice"
-    return "project" if info.model_type in PROJECTABLE else "random"
+    return "project" if is_projectable else "random"
+
+
+def plan_family(recipe: Recipe, start: Start, source: str) -> str:
+    """Return the family (``model_type``) of the student.
+
+    Args:
+        recipe: The recipe.
+        start: How the student begins.
+        source: What from.
+
+    Raises:
+        RecipeError: It cannot be of the family that is set.
+    """
+    own = load_config(source).model_type
+    allowed = student_families(own) if start in ("random", "project") else (own,)
+    given = recipe.student.family
+    if given not in ("auto", *allowed):
+        why = f"a {start} from {source}, which is of family {own}"
+        raise RecipeError(
+            "recipe",
+            f"student.family = {given!r}: not possible for {why}{nearest(given, allowed)} "
+            f"(allowed: {', '.join(('auto', *allowed))})",
+        )
+    return allowed[0] if given == "auto" else given
 
 
 def _own_numbers(recipe: Recipe) -> dict[str, int | None]:
@@ -180,11 +204,13 @@ def plan_layer_map(name: str | list[int], shape: Shape, source: str, teacher: Te
     return tuple(resolve_layer_map(name, shape.num_hidden_layers, info.num_hidden_layers))
 
 
-def describe_student(teacher: str, shape: Shape, start: Start, source: str, layer_map: Sequence[int]) -> str:
+def describe_student(
+    teacher: str, shape: Shape, start: Start, source: str, layer_map: Sequence[int], *, family: str
+) -> str:
     """Return who teaches whom, as comments above a recipe."""
     lines = [
         f"# teacher: {teacher}",
-        f"# student: {shape.num_hidden_layers} layers × {shape.hidden_size}, "
+        f"# student: {family}, {shape.num_hidden_layers} layers × {shape.hidden_size}, "
         f"{shape.num_attention_heads} heads, feed-forward {shape.intermediate_size}; "
         f"start: {start} from {source}",
     ]

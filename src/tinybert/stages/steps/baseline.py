@@ -55,17 +55,18 @@ def baseline_start(plan: DistillPlan) -> tuple[StartPlan, str]:
     """Return the baseline's start and the sentence that describes it."""
     same = "Fine-tune only: the same shape and as many steps, hard labels only, "
     pretrained = plan.teacher.pretrained
+    size = plan.shape, plan.family
     if plan.start == "checkpoint":
-        return StartPlan("checkpoint", plan.source, plan.shape, (), False), same + "from the same checkpoint."
+        return StartPlan("checkpoint", plan.source, *size, (), False), same + "from the same checkpoint."
     if plan.start == "random":
-        return StartPlan("random", plan.source, plan.shape, (), False), same + "from the same random start."
+        return StartPlan("random", plan.source, *size, (), False), same + "from the same random start."
     if pretrained is None:
         return (
-            StartPlan("random", plan.source, plan.shape, (), False),
+            StartPlan("random", plan.source, *size, (), False),
             same + "from a random start, because the weights the teacher was fine-tuned from are not known "
             "(name them with teacher.pretrained=…): a weaker baseline than it could be.",
         )
     description = (
         same + f"started the same way ({plan.start}) from the pre-trained weights, no task teacher anywhere."
     )
-    return StartPlan(plan.start, pretrained, plan.shape, plan.layer_map, False), description
+    return StartPlan(plan.start, pretrained, *size, plan.layer_map, False), description

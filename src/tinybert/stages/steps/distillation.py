@@ -84,7 +84,7 @@ def untrained_student(plan: DistillPlan, labels: LabelScheme) -> PreTrainedModel
     config = student_config(
         load_config(plan.source),
         plan.shape,
-        same_family=plan.start == "slice",
+        family=plan.family,
         **label_arguments(plan.task, labels),  # pyright: ignore[reportArgumentType]
     )
     return random_start(config, seed=0)

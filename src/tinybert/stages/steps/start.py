@@ -43,6 +43,7 @@ class StartPlan:
         kind: random, slice, project or checkpoint.
         source: The model cut from, or the checkpoint itself; for a random start only its config is read.
         shape: The student's size.
+        family: Its ``model_type``.
         layer_map: The source's layers kept, from 1; of a checkpoint, the teacher's that it was taught.
         keep_head: The source knows the task: its head comes along.
         origin: The teacher that a checkpoint was taught by.
@@ -52,6 +53,7 @@ class StartPlan:
     kind: Start
     source: str
     shape: Shape
+    family: str
     layer_map: tuple[int, ...]
     keep_head: bool
     origin: str | None = None
@@ -87,7 +89,7 @@ def start_student(
     config = student_config(
         load_config(plan.source),
         plan.shape,
-        same_family=plan.kind == "slice",
+        family=plan.family,
         **label_arguments(task, labels),  # pyright: ignore[reportArgumentType]
     )
     if plan.kind == "random":

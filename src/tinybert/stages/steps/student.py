@@ -55,6 +55,7 @@ def first_weights(plan: DistillPlan, *, same_tokens: bool) -> StartPlan:
             plan.start,
             plan.source,
             plan.shape,
+            plan.family,
             layers,
             keep_head=False,
             origin=origin,
@@ -62,7 +63,7 @@ def first_weights(plan: DistillPlan, *, same_tokens: bool) -> StartPlan:
         )
     cut = plan.teacher.kind != "file" and plan.start in ("slice", "project")
     keep_head = cut and knows_task(plan.source, plan.task)
-    return StartPlan(plan.start, plan.source, plan.shape, plan.layer_map, keep_head)
+    return StartPlan(plan.start, plan.source, plan.shape, plan.family, plan.layer_map, keep_head)
 
 
 def teach(work: Distillation, begin: Path, *, name: str = "student", like: Json | None = None) -> Trained:
