@@ -210,7 +210,7 @@ def evaluator_of(rows: Sequence[Row]) -> RowsEvaluator:
         make_dataset(rows),
         labels=LabelScheme(LABELS),
         collator=Collator(make_tokenizer()),
-        hard_loss="cross_entropy",
+        hard_loss=TASKS["classification"].hard_loss("cross_entropy"),
     )
 
 

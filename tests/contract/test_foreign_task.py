@@ -40,6 +40,7 @@ from tinybert.errors import DataError, ModelError
 from tinybert.losses import binary_cross_entropy, cross_entropy
 from tinybert.models.head import TOKEN
 from tinybert.tasks import Prediction, Task
+from tinybert.tasks.class_weights import balanced
 from tinybert.tasks.ner.words import join_words, segment, words_of_pieces
 from tinybert.tasks.task import require_finite
 from tinybert.tasks.text_rows import TextRows
@@ -276,6 +277,7 @@ SHOUTS = Task(
     head=TOKEN,
     main_metric="words_right",
     hard_losses={"cross_entropy": cross_entropy},
+    balanced_weights=lambda given, labels: balanced(np.bincount([flag for flags in given for flag in flags])),
     soft_losses=("kl_divergence",),
     loss_rows=lambda logits, batch: (logits, batch["word_of_piece"] >= 0),
     aggregate=join_windows,
@@ -458,3 +460,18 @@ def test_what_is_wrong_with_its_rows_is_said(
     words = ["--model", tiny_encoder, "--task", case.dotted, "--out", tmp_path / "run"]
     said = refused(capsys, "finetune", path, *words)
     assert f"rows.jsonl, line 21, {label}" in said
+
+
+def test_only_a_task_that_says_how_has_class_weights(
+    case: Case, data: Path, tiny_encoder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "weighted"
+    words = [data, "--model", tiny_encoder, "--task", case.dotted, "--out", out, *FAST, "train.num_epochs=1"]
+    if case.task.balanced_weights is None:
+        said = refused(capsys, "finetune", *words, "train.class_weights=balanced")
+        assert "train.class_weights: task rating does not use it; omit it" in said
+        return
+    said = refused(capsys, "finetune", *words, "train.class_weights={laud: 2}")
+    assert "train.class_weights.laud: the data has no such label; did you mean 'loud'?" in said
+    call("finetune", *words, "train.class_weights=balanced")
+    assert open_run(out).recipe.train.class_weights == "balanced"

@@ -16,7 +16,12 @@ from tinybert.tasks import BUILTIN as TASKS
 
 NUM_HEADS, NUM_TOKENS, WIDTH, NUM_CLASSES = 2, 4, 3, 3
 LENGTHS = (4, 0, 3, 1)  # one row holds nothing real
-OPTIONS = {"temperature": 2.0, "num_relation_heads": 3}
+OPTIONS = {
+    "temperature": 2.0,
+    "num_relation_heads": 3,
+    "class_weights": torch.tensor([0.5, 1.0, 3.0]),
+    "focal_gamma": 1.5,
+}
 TOKEN_KINDS = {"student_scores_BHLL": "BHLL", "student_hidden_BLD": "BLD", "student_vectors_BHLD": "BHLD"}
 SIZES = {"H": NUM_HEADS, "D": WIDTH}
 
@@ -55,7 +60,7 @@ def make(name, lengths=LENGTHS, *, padding=0, garbage=0.0, dtype=torch.float64, 
     if first == "student_logits":
         return _of_logits(given, lengths, padding, garbage, dtype, rows, generator)
     if first == "logits":
-        return _of_labels(name, lengths, padding, garbage, dtype, rows, generator)
+        return _of_labels(name, given, lengths, padding, garbage, dtype, rows, generator)
     raise AssertionError(f"{name}: first parameter '{first}' has a new name; say here what to feed it with")
 
 
@@ -88,7 +93,7 @@ def _of_logits(given, lengths, padding, garbage, dtype, rows, generator):
     return Case(draw(), draw(), {**given, "mask": real_N[rows]}, real_N[rows].long().tolist())
 
 
-def _of_labels(name, lengths, padding, garbage, dtype, rows, generator):
+def _of_labels(name, given, lengths, padding, garbage, dtype, rows, generator):
     tasks = [task.name for task in TASKS.values() if BUILTIN[name] in task.hard_losses.values()]
     assert tasks, f"{name}: no task names this hard loss, so nobody can use it"
     num_rows, width = len(lengths) + padding, 1 if tasks[0] == "regression" else NUM_CLASSES
@@ -104,7 +109,7 @@ def _of_labels(name, lengths, padding, garbage, dtype, rows, generator):
         ).float(),
         "regression": torch.where(real_N, order.float() / 4, torch.nan),
     }[tasks[0]]
-    return Case(logits[rows], labels[rows], {}, real_N[rows].long().tolist())
+    return Case(logits[rows], labels[rows], given, real_N[rows].long().tolist())
 
 
 @EVERY

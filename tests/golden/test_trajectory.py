@@ -34,7 +34,7 @@ ALL_LOSSES = {
     "hard": 0.1,
 }
 NARROW = {"num_hidden_layers": 2, "hidden_size": 16, "intermediate_size": 32}
-CROSS_ENTROPY = TASKS["classification"].hard_losses["cross_entropy"]
+CROSS_ENTROPY = TASKS["classification"].hard_loss("cross_entropy")
 
 
 @dataclass
@@ -155,9 +155,7 @@ def test_the_second_epoch_comes_in_another_order(tmp_path: Path) -> None:
 
     def objective(model: nn.Module, batch: dict[str, Tensor]) -> dict[str, Tensor]:
         seen.append(batch["row"].tolist())
-        return {
-            "hard": CROSS_ENTROPY(model(batch["input_ids"], batch["attention_mask"]).logits, batch["labels"])
-        }
+        return {"hard": CROSS_ENTROPY(model(batch["input_ids"], batch["attention_mask"]).logits, batch)}
 
     rows = easy.encode_rows(easy.make_rows(40))
     train(

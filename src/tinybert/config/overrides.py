@@ -25,6 +25,7 @@ EXPECTED = {
     "bool_type": "true or false",
     "string_type": "text; quote it",
     "list_type": "a list, such as [one, two]",
+    "dict_type": "a mapping, such as {name: 2}",
 }
 """Kind of a value that was refused → what it must be, in plain words."""
 

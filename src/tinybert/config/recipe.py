@@ -168,6 +168,17 @@ class TrainSection(Section):
     )
     max_grad_norm: float = Field(default=1.0, gt=0, description="gradients are clipped to this norm")
     early_stopping_patience: int | None = Field(default=None, ge=1, description="epochs without a better one")
+    class_weights: Literal["none", "balanced"] | dict[str, float] = Field(
+        default="none",
+        description="what a row of each class counts in the hard loss: label → weight, 1 where not named; "
+        "balanced: rows / (classes · rows of the class). multilabel: what a yes counts beside a no; "
+        "balanced: rows without the label / rows with it. Not for regression and qa",
+    )
+    focal_gamma: float = Field(
+        default=2.0,
+        ge=0,
+        description="of hard_loss=focal: how much less a row counts that is predicted well already; 0: not",
+    )
     precision: Literal["auto", "fp32", "bf16"] = Field(
         default="auto", description="auto: bf16 where a quick measurement finds it faster"
     )
@@ -175,6 +186,17 @@ class TrainSection(Section):
     trackers: list[Literal["tensorboard", "wandb", "trackio"]] = Field(
         default_factory=list, description="where to log besides the run"
     )
+
+    @field_validator("class_weights", mode="before")
+    @classmethod
+    def _read_labels(cls, value: object) -> object:
+        """YAML reads the labels 1 and true as a number and a truth value; labels are text."""
+        if not isinstance(value, Mapping):
+            return value
+        weights = cast(Mapping[object, object], value)
+        return {
+            str(key).lower() if isinstance(key, bool) else str(key): each for key, each in weights.items()
+        }
 
 
 class CorpusSection(Section):
@@ -320,7 +342,9 @@ class Recipe(Section):
         description="classification, multilabel, regression, ner or qa; general: the stage of this name",
     )
     hard_loss: str = Field(
-        default="auto", description="the task's own, or another it allows (mse for classification)"
+        default="auto",
+        description="the task's own, or another it allows (focal for classification, multilabel and ner; mse "
+        "for classification)",
     )
     model: str | None = Field(
         default=None,

@@ -11,7 +11,7 @@ from torch.utils.data import DataLoader
 from tinybert.data import Collator, LabelScheme, lengths_of
 from tinybert.data.windows import OFFSETS
 from tinybert.models.inputs import run_model
-from tinybert.tasks import Task
+from tinybert.tasks import BatchLoss, Task
 
 BATCH_SIZE = 64
 
@@ -28,7 +28,7 @@ class RowsEvaluator:
         rows: The rows as they were read.
         labels: Their labels.
         collator: Rows to a padded batch.
-        hard_loss: Name of one of the task's hard losses.
+        hard_loss: One of the task's hard losses, as :meth:`tinybert.tasks.Task.hard_loss` returns it.
     """
 
     greater_is_better = True
@@ -41,12 +41,12 @@ class RowsEvaluator:
         *,
         labels: LabelScheme,
         collator: Collator,
-        hard_loss: str,
+        hard_loss: BatchLoss,
     ) -> None:
         self.main_metric = task.main_metric
         self.task = task
         self.labels = labels
-        self.hard_loss = task.hard_loss(hard_loss)
+        self.hard_loss = hard_loss
         self.lengths = lengths_of(encoded)
         self.order = np.argsort(self.lengths, kind="stable")
         self.batches = DataLoader(encoded.select(self.order), batch_size=BATCH_SIZE, collate_fn=collator)  # pyright: ignore[reportArgumentType]

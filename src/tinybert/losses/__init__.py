@@ -20,7 +20,14 @@ from collections.abc import Callable
 from torch import Tensor
 
 from tinybert.losses.attention import attention_score_mse
-from tinybert.losses.hard import binary_cross_entropy, cross_entropy, mse, mse_over_classes
+from tinybert.losses.hard import (
+    binary_cross_entropy,
+    cross_entropy,
+    focal_binary_cross_entropy,
+    focal_cross_entropy,
+    mse,
+    mse_over_classes,
+)
 from tinybert.losses.hidden import hidden_state_mse
 from tinybert.losses.prediction import kl_divergence, mse_logits, soft_cross_entropy
 from tinybert.losses.relation import relation_kl
@@ -35,8 +42,10 @@ BUILTIN: dict[str, Loss] = {
     "soft_cross_entropy": soft_cross_entropy,
     "mse_logits": mse_logits,
     "cross_entropy": cross_entropy,
+    "focal_cross_entropy": focal_cross_entropy,
     "mse_over_classes": mse_over_classes,
     "binary_cross_entropy": binary_cross_entropy,
+    "focal_binary_cross_entropy": focal_binary_cross_entropy,
     "mse": mse,
 }
 
@@ -59,13 +68,27 @@ def read_by(loss: Loss) -> str | None:
     return READS.get(next(iter(inspect.signature(loss).parameters), ""))
 
 
+def accepted(loss: Loss, **arguments: object) -> dict[str, object]:
+    """Return the arguments that a loss has parameters for.
+
+    Example:
+        >>> accepted(kl_divergence, temperature=2.0, num_relation_heads=4)
+        {'temperature': 2.0}
+    """
+    names = inspect.signature(loss).parameters
+    return {name: value for name, value in arguments.items() if name in names}
+
+
 __all__ = [
     "BUILTIN",
     "READS",
     "Loss",
+    "accepted",
     "attention_score_mse",
     "binary_cross_entropy",
     "cross_entropy",
+    "focal_binary_cross_entropy",
+    "focal_cross_entropy",
     "hidden_state_mse",
     "kl_divergence",
     "mse",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import cast
@@ -11,15 +10,14 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from tinybert.losses import Loss
+from tinybert.losses import Loss, accepted
 from tinybert.models.capture import Captured
 from tinybert.models.inputs import run_model
 from tinybert.objectives.catalogue import HARD, find_loss
-from tinybert.tasks.task import identity
+from tinybert.tasks.task import BatchLoss, identity
 from tinybert.teachers import Teacher, TeacherOutput, Wanted, capture_wanted
 from tinybert.training import Batch
 
-HardLoss = Callable[[Tensor, Tensor], Tensor]
 Rows = Callable[[Tensor, Mapping[str, Tensor]], tuple[Tensor, Tensor | None]]
 
 PROJECTIONS = "distillation_projections"
@@ -73,7 +71,7 @@ class DistillObjective:
         student: The student; projections are attached to it here.
         teacher: Its outputs are learnt.
         teaching: Which losses between which layers.
-        hard_loss: The task's loss on labels.
+        hard_loss: ``(logits of a batch, batch) -> ()``, as :meth:`tinybert.tasks.Task.hard_loss` returns it.
         teacher_hidden_size: The teacher's width.
         projection_start: (D_teacher, D_student) the start of every projection, or one a hidden state
             (N + 1, D_teacher, D_student); else random.
@@ -86,7 +84,7 @@ class DistillObjective:
         teacher: Teacher,
         teaching: Teaching,
         *,
-        hard_loss: HardLoss,
+        hard_loss: BatchLoss,
         teacher_hidden_size: int,
         projection_start: Tensor | None = None,
         rows: Rows = identity,
@@ -120,7 +118,7 @@ class DistillObjective:
             for name, loss, reads in self.losses
         }
         if HARD in self.teaching.weights and "labels" in batch:  # no row has one: nothing to add
-            terms[HARD] = self.hard_loss(rows, batch["labels"])
+            terms[HARD] = self.hard_loss(logits, batch)
         return {name: self.teaching.weights[name] * term for name, term in terms.items()}
 
     def _taught(
@@ -146,7 +144,7 @@ class DistillObjective:
         if reads == "scores":
             return _total(loss(taken.scores[own], output.scores[its], mask_BL=mask) for own, its in layers)
         own, its = layers[-1]
-        heads = _accepted(loss, num_relation_heads=self.teaching.num_relation_heads)
+        heads = accepted(loss, num_relation_heads=self.teaching.num_relation_heads)
         return _total(
             loss(ours, theirs, mask_BL=mask, **heads)
             for ours, theirs in zip(taken.vectors[own], output.vectors[its], strict=True)
@@ -184,14 +182,8 @@ def _projections(count: int, width: int, teacher_width: int, start: Tensor | Non
 
 def _between(loss: Loss, student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
     """Return a loss on logits."""
-    return loss(student, teacher, **_accepted(loss, temperature=temperature))
+    return loss(student, teacher, **accepted(loss, temperature=temperature))
 
 
 def _total(terms: Iterable[Tensor]) -> Tensor:
     return torch.stack(list(terms)).sum()
-
-
-def _accepted(loss: Loss, **arguments: float) -> dict[str, float]:
-    """Return the arguments that a loss has parameters for."""
-    names = inspect.signature(loss).parameters
-    return {name: value for name, value in arguments.items() if name in names}

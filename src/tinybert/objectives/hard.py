@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from torch import Tensor, nn
 
 from tinybert.models.inputs import run_model
 from tinybert.objectives.catalogue import HARD
+from tinybert.tasks.task import BatchLoss
 from tinybert.training import Batch
 
 
@@ -18,7 +17,7 @@ class HardObjective:
         hard_loss: ``(logits of a batch, batch) -> ()``, as :meth:`tinybert.tasks.Task.hard_loss` returns it.
     """
 
-    def __init__(self, hard_loss: Callable[[Tensor, Batch], Tensor]) -> None:
+    def __init__(self, hard_loss: BatchLoss) -> None:
         self.hard_loss = hard_loss
 
     def __call__(self, model: nn.Module, batch: Batch) -> dict[str, Tensor]:

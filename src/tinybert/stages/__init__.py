@@ -31,7 +31,10 @@ COPIES = (
     *("augment.copies", "augment.method", "augment.model", "augment.probability", "augment.num_candidates"),
     *("augment.word_vectors", "augment.wordnet", "augment.language", "augment.max_shift"),
 )
-ROWS = ("task", "hard_loss", "data", *OPTIMISER, "train.early_stopping_patience")
+ROWS = (
+    *("task", "hard_loss", "data", *OPTIMISER, "train.early_stopping_patience"),
+    *("train.class_weights", "train.focal_gamma"),
+)
 TEXT = (
     *("data.path", "data.text", "data.max_length", "corpus"),
     *(*OPTIMISER, "train.num_steps", "train.eval_steps"),

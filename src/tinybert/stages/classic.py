@@ -54,7 +54,7 @@ def train_model(
         raise DataError("train_model", "the rows have no labels; give TextDataset labels")
     val_dataset.labels_scheme = scheme  # a label must mean the same output on both sides
     task = train_dataset.task
-    hard_loss = next(iter(task.hard_losses))
+    hard_loss = task.hard_loss(next(iter(task.hard_losses)))
     validation = _as_rows(val_dataset)
     evaluator = RowsEvaluator(
         task,
@@ -75,7 +75,7 @@ def train_model(
     with tempfile.TemporaryDirectory() as folder:
         trained = train(
             model,
-            HardObjective(task.hard_loss(hard_loss)),
+            HardObjective(hard_loss),
             train_rows=_as_rows(train_dataset),
             collator=train_dataset.collate,
             evaluator=evaluator,

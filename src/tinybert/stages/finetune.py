@@ -115,8 +115,8 @@ def fine_tune(
     return fit(
         folder,
         model,
-        HardObjective(rows.task.hard_loss(recipe.hard_loss)),
+        HardObjective(rows.hard_loss),
         rows=rows,
-        evaluator=rows.evaluator(recipe.hard_loss),
+        evaluator=rows.evaluator(),
         settings=settings_of(recipe, training, name=name, bf16=bf16),
     )

@@ -175,7 +175,7 @@ def _train(folder: Path, plan: GeneralPlan, blocks: Blocks, begin: Path, *, bf16
         student,
         ModelTeacher(teacher, teaching.wanted(), bf16=bf16),
         teaching,
-        hard_loss=cross_entropy,
+        hard_loss=lambda logits, batch: cross_entropy(logits, batch["labels"]),
         teacher_hidden_size=plan.info.hidden_size,
         projection_start=projection,
     )

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, cast
 from tinybert.errors import ModelError, RecipeError
 from tinybert.lookup import find
 from tinybert.models.head import SEQUENCE, head_of
+from tinybert.tasks.class_weights import ClassWeights, class_weights
 from tinybert.tasks.classification import CLASSIFICATION
 from tinybert.tasks.multilabel import MULTILABEL
 from tinybert.tasks.ner import NER, Entities
 from tinybert.tasks.prediction import Prediction, TextPrediction
 from tinybert.tasks.qa import QA, FoundAnswer
 from tinybert.tasks.regression import REGRESSION
-from tinybert.tasks.task import HardLoss, Outputs, Task
+from tinybert.tasks.task import BatchLoss, HardLoss, Outputs, Task
 from tinybert.tasks.text_dataset import TextDataset
 
 if TYPE_CHECKING:
@@ -93,6 +94,8 @@ def task_of_config(config: PreTrainedConfig, *, named: str | Task | None = None)
 __all__ = [
     "BUILTIN",
     "NOTES",
+    "BatchLoss",
+    "ClassWeights",
     "Entities",
     "FoundAnswer",
     "HardLoss",
@@ -101,6 +104,7 @@ __all__ = [
     "Task",
     "TextDataset",
     "TextPrediction",
+    "class_weights",
     "find_task",
     "notes_of",
     "own_task",

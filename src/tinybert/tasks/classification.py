@@ -12,8 +12,9 @@ import numpy as np
 from tinybert.data.labels import LabelScheme, label_name, sort_names
 from tinybert.data.row_format import Balance
 from tinybert.errors import DataError
-from tinybert.losses import cross_entropy, mse_over_classes
+from tinybert.losses import cross_entropy, focal_cross_entropy, mse_over_classes
 from tinybert.metrics import classification_metrics
+from tinybert.tasks.class_weights import balanced
 from tinybert.tasks.prediction import TextPrediction
 from tinybert.tasks.soft_labels import SoftLabels, logits_of_classes, named_scores
 from tinybert.tasks.task import Task, require_finite, require_width
@@ -71,6 +72,11 @@ def metrics(logits: np.ndarray, gold: np.ndarray) -> dict[str, float]:
 def majority_share(gold: np.ndarray) -> float:
     """Return the accuracy of always predicting the most frequent class."""
     return float(np.bincount(gold).max() / len(gold))
+
+
+def balanced_weights(given: Sequence[int], labels: LabelScheme) -> list[float]:
+    """Return the weight of each class by its rows; see :func:`balanced`."""
+    return balanced(np.bincount(np.asarray(given, dtype=np.int64), minlength=labels.num_labels))
 
 
 @dataclass(frozen=True)
@@ -176,7 +182,8 @@ CLASSIFICATION = Task(
     matches=matches,
     problem_type="single_label_classification",
     main_metric="accuracy",
-    hard_losses={"cross_entropy": cross_entropy, "mse": mse_over_classes},
+    hard_losses={"cross_entropy": cross_entropy, "focal": focal_cross_entropy, "mse": mse_over_classes},
+    balanced_weights=balanced_weights,
     soft_losses=(
         "kl_divergence",
         "soft_cross_entropy",

@@ -11,7 +11,7 @@ import numpy as np
 
 from tinybert.data.labels import LabelScheme, find_separator, label_name, sort_names, split_labels
 from tinybert.errors import DataError
-from tinybert.losses import binary_cross_entropy
+from tinybert.losses import binary_cross_entropy, focal_binary_cross_entropy
 from tinybert.metrics import multilabel_metrics
 from tinybert.tasks.prediction import TextPrediction
 from tinybert.tasks.soft_labels import SoftLabels, logits_of_labels, named_scores
@@ -60,6 +60,21 @@ def metrics(logits: np.ndarray, gold: np.ndarray) -> dict[str, float]:
         DataError: No row has a label.
     """
     return multilabel_metrics(require_finite(logits) >= 0, gold)
+
+
+def balanced_weights(given: Sequence[Sequence[float]], labels: LabelScheme) -> list[float]:
+    """Return for each label the rows without it over the rows with it: both then count alike.
+
+    The weights of :func:`tinybert.tasks.class_weights.balanced` for one yes-or-no question, n/(2·yes) and
+    n/(2·no), divided by that of "no". A label that no row has, or every row, has the weight 1.
+
+    Example:
+        >>> balanced_weights([[1.0, 0.0], [0.0, 0.0], [0.0, 0.0]], LabelScheme(("glad", "sad")))
+        [2.0, 1.0]
+    """
+    rows = np.asarray(given, dtype=np.float64).reshape(-1, labels.num_labels)
+    yes, no = rows.sum(0), (1 - rows).sum(0)
+    return np.where((yes > 0) & (no > 0), no / np.maximum(yes, 1), 1.0).tolist()
 
 
 @dataclass(frozen=True)
@@ -135,7 +150,8 @@ MULTILABEL = Task(
     matches=matches,
     problem_type="multi_label_classification",
     main_metric="micro_f1",
-    hard_losses={"binary_cross_entropy": binary_cross_entropy},
+    hard_losses={"binary_cross_entropy": binary_cross_entropy, "focal": focal_binary_cross_entropy},
+    balanced_weights=balanced_weights,
     soft_losses=("mse_logits",),
     soft_labels=SoftLabels(named_scores, logits_of_labels),
     decode=decode,

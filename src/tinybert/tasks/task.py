@@ -12,6 +12,7 @@ from torch import Tensor
 from tinybert.data.labels import LabelScheme
 from tinybert.data.row_format import RowFormat
 from tinybert.errors import ModelError
+from tinybert.losses import Loss, accepted
 from tinybert.models.head import SEQUENCE, Head
 from tinybert.tasks.prediction import Prediction
 from tinybert.tasks.soft_labels import SoftLabels
@@ -21,8 +22,10 @@ if TYPE_CHECKING:
 
 
 ProblemType = Literal["single_label_classification", "multi_label_classification", "regression"]
-HardLoss = Callable[[Tensor, Tensor], Tensor]
+HardLoss = Loss
 Batch = Mapping[str, Tensor]
+BatchLoss = Callable[[Tensor, Batch], Tensor]
+"""``(scores of a batch, batch) -> ()``."""
 Columns = Mapping[str, Sequence[Any]]
 Settings = Mapping[str, float]
 Outputs = np.ndarray | Sequence[object]
@@ -95,9 +98,12 @@ class Task:
         max_length: Longest row or window in tokens, by default.
         longest_unset: Longest window of a checkpoint whose tokenizer does not say; None: its positions.
         main_metric: The key of ``metrics`` that the best epoch is chosen by; more is better.
-        hard_losses: Name → ``(rows, labels) -> ()``; the first is the default.
+        hard_losses: Name → ``(rows, labels) -> ()``; the first is the default. One with a parameter
+            ``class_weights`` or ``focal_gamma`` is given this setting.
         soft_losses: Names of the losses on the teacher's rows that have a meaning here; the first is the
             default.
+        balanced_weights: ``(labels of train rows, label scheme) -> a number an output``, the class weights of
+            ``train.class_weights=balanced``; None where outputs are no classes, and cannot be weighted.
         soft_labels: Reads a file of teacher outputs; None where such a file says too little.
         loss_rows: ``(scores of a batch, batch) -> (rows, mask)``: the scores as losses read them, one
             distribution a row, (B, C), (B, L, C) or (B, 2, L), and which of them a teacher teaches, None for
@@ -127,6 +133,7 @@ class Task:
     head: Head = SEQUENCE
     max_length: int = 128
     longest_unset: int | None = None
+    balanced_weights: Callable[[Sequence[Any], LabelScheme], Sequence[float]] | None = None
     soft_labels: SoftLabels | None = None
     loss_rows: Callable[[Tensor, Batch], tuple[Tensor, Tensor | None]] = identity
     aggregate: Aggregate = stacked
@@ -138,10 +145,11 @@ class Task:
     compared: Callable[[Outputs, Sequence[Prediction]], np.ndarray] = predicted_scores
     is_bounded: bool = True
 
-    def hard_loss(self, name: str) -> Callable[[Tensor, Batch], Tensor]:
-        """Return ``(scores of a batch, batch) -> ()`` for one of the hard losses."""
+    def hard_loss(self, name: str, **settings: object) -> BatchLoss:
+        """Return one of the hard losses, with those of the settings that it has parameters for."""
         loss = self.hard_losses[name]
-        return lambda logits, batch: loss(self.loss_rows(logits, batch)[0], batch["labels"])
+        given = accepted(loss, **settings)
+        return lambda logits, batch: loss(self.loss_rows(logits, batch)[0], batch["labels"], **given)
 
 
 def require_finite(logits: np.ndarray) -> np.ndarray:

@@ -160,3 +160,14 @@ def test_laying_overrides_over_a_tree_leaves_the_tree_alone() -> None:
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
 def test_every_recipe_that_ships_loads(path: Path) -> None:
     assert load_recipe(path).data.path is not None
+
+
+def test_class_weights_are_a_word_or_numbers_by_label() -> None:
+    train = build_recipe({}, ["train.class_weights={0: 5, true: 2.5, ham: 0.1}"]).train
+    assert train.class_weights == {"0": 5, "true": 2.5, "ham": 0.1}
+    assert build_recipe({}, ["train.class_weights=balanced"]).train.class_weights == "balanced"
+    assert problems_of("train.class_weights=balance") == (
+        "train.class_weights = 'balance': must be 'none' or 'balanced'",
+        "train.class_weights = 'balance': must be a mapping, such as {name: 2}",
+    )
+    assert any("finite number" in problem for problem in problems_of("train.class_weights={ham: .inf}"))

@@ -39,7 +39,12 @@ def test_the_scores_are_those_of_the_finished_model(name: str, tmp_path: Path) -
     tokenizer = predictor.tokenizer
     encoded = encode_split(rows, tokenizer, max_length=MAX_LENGTH, format=task.format)
     evaluator = RowsEvaluator(
-        task, encoded, rows, labels=labels, collator=Collator(tokenizer), hard_loss="cross_entropy"
+        task,
+        encoded,
+        rows,
+        labels=labels,
+        collator=Collator(tokenizer),
+        hard_loss=task.hard_loss("cross_entropy"),
     )
     model = load_classifier(path).eval()
     with torch.no_grad():

@@ -165,6 +165,11 @@ def test_a_file_of_soft_labels_is_a_teacher_of_predictions(tmp_path: Path, tiny_
         (["distill.losses={hard: 1}", "distill.phases=two"], None, ["'two' needs an intermediate loss"]),
         (["hard_loss=cross_entropi"], None, ["classification allows auto, cross_entropy",
                                              "did you mean 'cross_entropy'?"]),
+        (["train.focal_gamma=1"], None, ["train.focal_gamma: hard_loss=cross_entropy does not use it; omit"]),
+        (["train.class_weights=balanced", "hard_loss=mse"], None,
+         ["train.class_weights: hard_loss=mse does not use it; omit it"]),
+        (["train.class_weights={positive: 0, negative: -1}"], None,
+         ["train.class_weights.positive = 0.0: a weight is positive", "train.class_weights.negative = -1.0"]),
         (["data.label_pieces=all", "data.on_orphan_tag=refuse"], None,
          ["data.label_pieces: task classification does not use it", "data.on_orphan_tag: task"]),
         (["student.shape=4l-385d"], [], ["neither a named shape; did you mean '4l-384d'?"]),
@@ -176,6 +181,13 @@ def test_what_cannot_go_together_is_refused_with_the_fix(
     said = refusal(tiny_teacher, *overrides, student=student)
     for part in parts:
         assert part in said
+
+
+@pytest.mark.parametrize("task", ["regression", "qa"])
+def test_a_task_without_classes_has_no_class_weights(tiny_encoder: Path, task: str) -> None:
+    said = refusal(tiny_encoder, "train.class_weights={a: 2}", "train.focal_gamma=1", task=task)
+    assert f"train.class_weights: task {task} does not use it; omit it" in said
+    assert "train.focal_gamma: hard_loss=" in said
 
 
 def test_losses_are_the_tasks_own(tiny_teacher: Path) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 
 import pytest
+import torch
 from tests import easy
 
 from tinybert.config import build_recipe
@@ -21,7 +23,7 @@ def test_rows_say_whether_they_are_pairs_and_how_a_foreign_task_is_named(
 ) -> None:
     second = {"text_pair": "bab"} if is_pair else {}
     source = {name: [{**row, **second} for row in rows] for name, rows in easy.make_splits().items()}
-    recipe, task = build_recipe({"task": task_name}), TASKS["classification"]
+    recipe, task = build_recipe({"task": task_name, "hard_loss": "cross_entropy"}), TASKS["classification"]
     data = load_rows(source, recipe, task, work_dir=tmp_path / "rows", allow_unlabelled=False)
     rows = encode_rows(
         data, easy.make_tokenizer(), recipe=recipe, task=task, max_length=16, folder=tmp_path / "encoded"
@@ -35,3 +37,19 @@ def test_every_checkpoint_of_a_run_says_it(tmp_path: Path, tiny_encoder: Path) -
     run = run_recipe(recipe, tmp_path / "run", source=easy.make_splits())
     for folder in (run.path, run.path / "teacher"):
         assert json.loads((folder / "config.json").read_text())["tinybert"] == {"text_pair": False}
+
+
+def test_hard_labels_are_weighted_by_the_labelled_train_rows(tmp_path: Path) -> None:
+    source = easy.make_splits(train=12)
+    source["train"] = [*source["train"][:8:2], *source["train"][1:3:2], *source["train"][8:]]
+    source["train"][-1]["label"] = source["train"][-2]["label"] = None  # left: 5 negative, 2 positive
+    settings = {"hard_loss": "focal", "train": {"class_weights": "balanced", "focal_gamma": 1.0}}
+    recipe, task = build_recipe(settings), TASKS["classification"]
+    data = load_rows(source, recipe, task, work_dir=tmp_path / "rows", allow_unlabelled=True)
+    rows = encode_rows(
+        data, easy.make_tokenizer(), recipe=recipe, task=task, max_length=16, folder=tmp_path / "encoded"
+    )
+    logits, batch = torch.zeros(3, 2, dtype=torch.float64), {"labels": torch.tensor([0, 1, -100])}
+    expected = (7 / (2 * 5) + 7 / (2 * 2)) * math.log(2) / 2 / 2  # γ = 1 halves each row
+    assert rows.hard_loss(logits, batch).item() == pytest.approx(expected)
+    assert rows.evaluator().hard_loss is rows.hard_loss

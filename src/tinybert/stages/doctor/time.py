@@ -47,7 +47,7 @@ def _step_seconds(context: Context, batch: Batch) -> float:
     plan = context.plan
     student = untrained_student(plan, context.data.labels).train()
     optimizer = torch.optim.AdamW(student.parameters(), lr=1e-5)
-    objective = HardObjective(plan.task.hard_loss(plan.recipe.hard_loss))
+    objective = HardObjective(context.encoded.hard_loss)
 
     def step() -> None:
         torch.stack(list(objective(student, batch).values())).sum().backward()

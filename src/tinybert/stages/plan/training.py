@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from tinybert.config import STAGES_AS_TASKS, Recipe
 from tinybert.data.windows import MIN_WINDOW
 from tinybert.errors import RecipeError
 from tinybert.lookup import nearest
+from tinybert.losses import accepted
 from tinybert.models import load_config, num_positions
 from tinybert.stages.stage import unused_settings
-from tinybert.tasks import BUILTIN, Task
+from tinybert.tasks import BUILTIN, ClassWeights, Task
 from tinybert.tasks import find_task as named_task
 
 
@@ -66,15 +67,36 @@ def find_task(recipe: Recipe) -> Task:
     others = {f"data.{name}" for each in BUILTIN.values() for name in each.format.settings}
     others -= {f"data.{name}" for name in task.format.settings}
     problems += unused_settings(recipe, lambda name: name in others, by=f"task {task.name}")
-    allowed = ("auto", *task.hard_losses)
-    if recipe.hard_loss not in allowed:
-        problems.append(
-            f"hard_loss = {recipe.hard_loss!r}: {task.name} allows {', '.join(allowed)}"
-            f"{nearest(recipe.hard_loss, allowed)}"
-        )
+    problems += _hard_loss_problems(recipe, task)
     if problems:
         raise RecipeError("recipe", problems)
     return task
+
+
+def _hard_loss_problems(recipe: Recipe, task: Task) -> list[str]:
+    """Say why a task has no such hard loss, or which settings it does not use."""
+    allowed = ("auto", *task.hard_losses)
+    if recipe.hard_loss not in allowed:
+        hint = nearest(recipe.hard_loss, allowed)
+        return [f"hard_loss = {recipe.hard_loss!r}: {task.name} allows {', '.join(allowed)}{hint}"]
+    name = find_hard_loss(recipe, task)
+    used = accepted(task.hard_losses[name], class_weights=None, focal_gamma=None)
+    unused = {f"train.{setting}" for setting in ("class_weights", "focal_gamma") if setting not in used}
+    by_task = {"train.class_weights"} if task.balanced_weights is None else set[str]()
+    return [
+        *_weight_problems(recipe.train.class_weights),
+        *unused_settings(recipe, lambda setting: setting in by_task, by=f"task {task.name}"),
+        *unused_settings(recipe, lambda setting: setting in unused - by_task, by=f"hard_loss={name}"),
+    ]
+
+
+def _weight_problems(weights: ClassWeights) -> list[str]:
+    given = weights.items() if isinstance(weights, Mapping) else ()
+    return [
+        f"train.class_weights.{label} = {weight}: a weight is positive"
+        for label, weight in given
+        if weight <= 0
+    ]
 
 
 def find_hard_loss(recipe: Recipe, task: Task) -> str:

@@ -41,9 +41,9 @@ def fine_tune_only(work: Distillation, student: Json) -> tuple[Path, Json, str] 
         return fit(
             folder,
             model,
-            HardObjective(plan.task.hard_loss(recipe.hard_loss)),
+            HardObjective(work.encoded.hard_loss),
             rows=replace(work.encoded, train=rows),
-            evaluator=work.encoded.evaluator(recipe.hard_loss),
+            evaluator=work.encoded.evaluator(),
             settings=settings_of(recipe, plan.training, name="fine_tune_only", bf16=work.bf16, **pace),
         )
 

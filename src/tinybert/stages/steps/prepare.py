@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+import torch
 from datasets import Dataset, concatenate_datasets
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
@@ -28,7 +29,7 @@ from tinybert.models import has_task_head, load_classifier, load_config
 from tinybert.models.label_order import label_mismatch, label_order, reorder_outputs
 from tinybert.stages.steps.fit import TrainingRows
 from tinybert.storage import Json
-from tinybert.tasks import NOTES, Task, own_task
+from tinybert.tasks import NOTES, BatchLoss, Task, class_weights, own_task
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,7 @@ class Encoded(TrainingRows):
         labels: The data's labels.
         validation: The encoded validation rows.
         validation_rows: The same as they were read.
+        hard_loss: The task's loss on their labels, as the recipe sets it.
         origin: What a checkpoint says of them: whether they are pairs, and how a foreign task was named.
     """
 
@@ -47,9 +49,10 @@ class Encoded(TrainingRows):
     labels: LabelScheme
     validation: Dataset
     validation_rows: Dataset
+    hard_loss: BatchLoss
     origin: Json
 
-    def evaluator(self, hard_loss: str) -> RowsEvaluator:
+    def evaluator(self) -> RowsEvaluator:
         """Return what validates a model on these rows."""
         return RowsEvaluator(
             self.task,
@@ -57,7 +60,7 @@ class Encoded(TrainingRows):
             self.validation_rows,
             labels=self.labels,
             collator=self.collator,
-            hard_loss=hard_loss,
+            hard_loss=self.hard_loss,
         )
 
     def config(self, checkpoint: Path) -> Json:
@@ -111,6 +114,7 @@ def encode_rows(
     teacher_tokenizer: PreTrainedTokenizerBase | None = None,
 ) -> Encoded:
     """Encode the train and validation splits, with the teacher's own tokens beside where they differ."""
+    hard_loss = hard_loss_of(data, recipe, task=task)
     encode = partial(encode_split, max_length=max_length, format=data.format, cache_dir=folder)
     rows, validation_rows = data.splits["train"], data.splits["validation"]
     train = encode(rows, tokenizer, offsets=teacher_tokenizer is not None)
@@ -124,7 +128,24 @@ def encode_rows(
     origin: Json = {"text_pair": data.is_pair}
     if task.matches is None or own_task(recipe.task):
         origin["task"] = recipe.task
-    return Encoded(train, collator, tokenizer, task, data.labels, validation, validation_rows, origin)
+    return Encoded(
+        train, collator, tokenizer, task, data.labels, validation, validation_rows, hard_loss, origin
+    )
+
+
+def hard_loss_of(data: TextData, recipe: Recipe, *, task: Task) -> BatchLoss:
+    """Return the loss on labels that a recipe sets, its classes weighted by the labels of the train split.
+
+    Raises:
+        RecipeError: A weight is given for a label that the data does not have.
+    """
+    given = (label for label in data.splits["train"]["label"] if label is not None)
+    weights = class_weights(recipe.train.class_weights, task, given, labels=data.labels)
+    return task.hard_loss(
+        recipe.hard_loss,
+        class_weights=None if weights is None else torch.tensor(weights),
+        focal_gamma=recipe.train.focal_gamma,
+    )
 
 
 def labelled_only(rows: Dataset, task: Task) -> Dataset:

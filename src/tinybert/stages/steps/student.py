@@ -124,7 +124,7 @@ def teach_phase(work: Distillation, phase: Phase, begin: Path, folder: Path) -> 
         begun.model,
         choose_teacher(work, teaching),
         teaching,
-        hard_loss=plan.task.hard_losses[recipe.hard_loss],
+        hard_loss=work.encoded.hard_loss,
         teacher_hidden_size=info.hidden_size if info else plan.shape.hidden_size,
         projection_start=begun.projection,
         rows=plan.task.loss_rows,
@@ -143,7 +143,7 @@ def teach_phase(work: Distillation, phase: Phase, begin: Path, folder: Path) -> 
         begun.model,
         objective,
         rows=work.encoded,
-        evaluator=work.encoded.evaluator(recipe.hard_loss),
+        evaluator=work.encoded.evaluator(),
         settings=settings,
     )
 

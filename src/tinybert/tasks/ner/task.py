@@ -14,9 +14,10 @@ from torch import Tensor
 from tinybert.data.labels import LabelScheme
 from tinybert.data.windows import OFFSETS
 from tinybert.errors import DataError
-from tinybert.losses import cross_entropy
+from tinybert.losses import cross_entropy, focal_cross_entropy
 from tinybert.metrics.entities import entity_metrics
 from tinybert.models.head import TOKEN, head_of
+from tinybert.tasks.classification import balanced_weights as balanced_classes
 from tinybert.tasks.classification import softmax
 from tinybert.tasks.ner.prediction import Entities, Entity
 from tinybert.tasks.ner.rows import EntityRows
@@ -205,6 +206,11 @@ def metrics(outputs: Outputs, gold: Sequence[Sequence[int] | None]) -> dict[str,
     return entity_metrics(found, wanted, kinds=sorted({name[2:] for name in pairs[0][0].names} - {""}))
 
 
+def balanced_weights(given: Sequence[Sequence[int]], labels: LabelScheme) -> list[float]:
+    """Return the weight of each tag by its words."""
+    return balanced_classes([tag for tags in given for tag in tags], labels)
+
+
 def tag_probabilities(outputs: Outputs, predictions: Sequence[Prediction]) -> np.ndarray:
     """Return the probability of every tag of every word, end to end."""
     words = [softmax(row.scores.astype(np.float64)) for row in cast("Sequence[WordScores]", outputs)]
@@ -222,7 +228,8 @@ NER = Task(
     head=TOKEN,
     matches=matches,
     main_metric="f1",
-    hard_losses={"cross_entropy": cross_entropy},
+    hard_losses={"cross_entropy": cross_entropy, "focal": focal_cross_entropy},
+    balanced_weights=balanced_weights,
     soft_losses=("kl_divergence", "soft_cross_entropy", "mse_logits"),
     loss_rows=loss_rows,
     aggregate=aggregate,
