@@ -9,6 +9,7 @@ from tinybert.config.recipe import (
     DataSection,
     PretrainSection,
     Recipe,
+    TeacherSection,
     TrainSection,
 )
 from tinybert.config.settings import (
@@ -27,6 +28,7 @@ __all__ = [
     "DataSection",
     "PretrainSection",
     "Recipe",
+    "TeacherSection",
     "TrainSection",
     "build_recipe",
     "changed_settings",

@@ -83,6 +83,20 @@ class TeacherSection(Section):
     )
     num_epochs: int = Field(default=3, ge=1, description="epochs of that fine-tuning")
     learning_rate: float = Field(default=5e-5, gt=0, description="its peak learning rate")
+    layer_decay: float = Field(
+        default=1.0,
+        gt=0,
+        le=1,
+        description="of that fine-tuning: the rate of each layer over that of the layer above; 1: all alike",
+    )
+    frozen_layers: int = Field(
+        default=0,
+        ge=0,
+        description="of that fine-tuning: the embeddings and so many layers are kept",
+    )
+    gradient_checkpointing: bool = Field(
+        default=False, description="of that fine-tuning: less memory, slower steps"
+    )
     store: Literal["auto", "on", "off"] = Field(
         default="auto",
         description="auto: keep the teacher's outputs on disk where they fit the budget; off: compute them",
@@ -167,6 +181,23 @@ class TrainSection(Section):
         default="linear", description="how the rate falls after the warm-up"
     )
     max_grad_norm: float = Field(default=1.0, gt=0, description="gradients are clipped to this norm")
+    layer_decay: float = Field(
+        default=1.0,
+        gt=0,
+        le=1,
+        description="finetune: the rate of each layer over that of the layer above; 1: all alike. The last "
+        "layer and the head learn at learning_rate",
+    )
+    frozen_layers: int = Field(
+        default=0,
+        ge=0,
+        description="finetune: the embeddings and so many layers above them are kept; 0: nothing is",
+    )
+    gradient_checkpointing: bool = Field(
+        default=False,
+        description="finetune: compute each layer's activations again for its gradients; less memory, slower "
+        "steps, the same result",
+    )
     early_stopping_patience: int | None = Field(default=None, ge=1, description="epochs without a better one")
     class_weights: Literal["none", "balanced"] | dict[str, float] = Field(
         default="none",

@@ -15,7 +15,7 @@ from typing import cast
 
 from datasets import Dataset
 
-from tinybert.config import GENERAL, Recipe, with_settings
+from tinybert.config import GENERAL, Recipe, TeacherSection, with_settings
 from tinybert.console import say
 from tinybert.errors import BudgetError, ModelError, RecipeError
 from tinybert.evaluation.report import plain_table
@@ -31,6 +31,7 @@ from tinybert.search.measuring import latency_ms, machine, measure_shapes, size_
 from tinybert.stages.export import export
 from tinybert.stages.pipeline import make_plan, quiet_libraries, run_recipe
 from tinybert.stages.plan.distillation import DistillPlan
+from tinybert.stages.plan.training import LAYER_SETTINGS
 from tinybert.stages.stage import unnamed
 from tinybert.stages.steps.finish import evaluation_split, scored_rows
 from tinybert.stages.steps.prepare import load_rows
@@ -210,7 +211,8 @@ class _Search:
         if _plan(recipe).teacher.kind != "encoder":
             return recipe
         made = run_recipe(_teacher_recipe(self.recipe), self.folder.path / TEACHER, source=self.rows)
-        return with_settings(recipe, {"teacher.path": str(made.path)})
+        done = {f"teacher.{name}": getattr(TeacherSection(), name) for name in LAYER_SETTINGS}
+        return with_settings(recipe, {"teacher.path": str(made.path), **done})
 
     def _finished(self, index: int, table: list[Candidate]) -> Run:
         """Make the winner the run that was asked for, with the export that won and no other."""
@@ -259,5 +261,6 @@ def _teacher_recipe(recipe: Recipe) -> Recipe:
         "model": recipe.teacher.path,
         "train.num_epochs": recipe.teacher.num_epochs,
         "train.learning_rate": recipe.teacher.learning_rate,
+        **{f"train.{name}": getattr(recipe.teacher, name) for name in LAYER_SETTINGS},
     }
     return with_settings(Recipe(data=recipe.data, train=recipe.train), given)

@@ -15,6 +15,7 @@ from tinybert.stages import (
 )
 from tinybert.stages.plan.distillation import plan_distill
 from tinybert.stages.plan.general import plan_general
+from tinybert.stages.plan.training import LAYER_SETTINGS
 from tinybert.stages.stage import Stage
 
 OPTIMISER = (
@@ -35,6 +36,7 @@ ROWS = (
     *("task", "hard_loss", "data", *OPTIMISER, "train.early_stopping_patience"),
     *("train.class_weights", "train.focal_gamma"),
 )
+LAYERS = tuple(f"train.{name}" for name in LAYER_SETTINGS)
 TEXT = (
     *("data.path", "data.text", "data.max_length", "corpus"),
     *(*OPTIMISER, "train.num_steps", "train.eval_steps"),
@@ -67,7 +69,9 @@ STAGES: dict[str, Stage] = {
         plan=plan_general,
         run=general.distill_general,
     ),
-    "finetune": Stage("finetune", reads=("model", *ROWS), plan=finetune.plan_finetune, run=finetune.finetune),
+    "finetune": Stage(
+        "finetune", reads=("model", *ROWS, *LAYERS), plan=finetune.plan_finetune, run=finetune.finetune
+    ),
     "distill": Stage(
         "distill",
         reads=(*ROWS, "teacher", "student", "distill", *COPIES, "augment.ablation", "baseline"),

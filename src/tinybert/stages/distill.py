@@ -19,6 +19,7 @@ from tinybert.stages.finetune import fine_tune
 from tinybert.stages.plan.distillation import DistillPlan
 from tinybert.stages.plan.student import Taught
 from tinybert.stages.plan.teacher import KEPT_TEACHER, TeacherPlan
+from tinybert.stages.plan.training import layers_of
 from tinybert.stages.steps.baseline import fine_tune_only
 from tinybert.stages.steps.copies import augmented_data
 from tinybert.stages.steps.distillation import Distillation, encode_for, need_labels, prepare
@@ -69,7 +70,10 @@ def fine_tuned_teacher(work: Distillation) -> tuple[DistillPlan, Json | None]:
         return plan, None
     say(f"{plan.teacher.path} has no head for this task: fine-tuning it as the teacher")
     training = replace(
-        plan.training, num_epochs=recipe.teacher.num_epochs, learning_rate=recipe.teacher.learning_rate
+        plan.training,
+        num_epochs=recipe.teacher.num_epochs,
+        learning_rate=recipe.teacher.learning_rate,
+        layers=layers_of(recipe.teacher, plan.teacher.path),
     )
     rows = replace(work.encoded, train=need_labels(work))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tinybert.config import Recipe, with_settings
@@ -14,6 +14,7 @@ from tinybert.stages.plan.training import (
     Training,
     find_hard_loss,
     find_task,
+    layers_of,
     longest_row,
     plan_training,
 )
@@ -52,7 +53,7 @@ def plan_finetune(recipe: Recipe) -> FinetunePlan:
     """Decide everything a fine-tuning needs.
 
     Raises:
-        RecipeError: ``model`` is missing, or the hard loss is not the task's.
+        RecipeError: ``model`` is missing or has too few layers, or the hard loss is not the task's.
         ModelError: There is no such model.
     """
     model = recipe.model
@@ -64,6 +65,7 @@ def plan_finetune(recipe: Recipe) -> FinetunePlan:
     max_length = longest_row(recipe, task, [model])
     defaults = DEFAULT_NUM_EPOCHS, DEFAULT_LEARNING_RATE
     training = plan_training(recipe, max_length=max_length, defaults=defaults)
+    training = replace(training, layers=layers_of(recipe.train, model))
     changes = {**training.settings(), "hard_loss": find_hard_loss(recipe, task)}
     return FinetunePlan(with_settings(recipe, changes), training, task, model)
 

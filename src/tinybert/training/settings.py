@@ -18,7 +18,8 @@ class Settings:
     """Every number of a training, decided.
 
     ``max_steps`` > 0 overrides ``num_epochs``. ``eval_steps`` says how often the model is scored and a
-    checkpoint written; None: once an epoch.
+    checkpoint written; None: once an epoch. The lowest ``frozen_layers`` and the embeddings are not trained;
+    ``layer_decay`` below 1 lowers the rate with the depth.
     """
 
     num_epochs: int
@@ -29,6 +30,9 @@ class Settings:
     warmup_ratio: float = 0.1
     schedule: Literal["linear", "cosine"] = "linear"
     max_grad_norm: float = 1.0
+    layer_decay: float = 1.0
+    frozen_layers: int = 0
+    gradient_checkpointing: bool = False
     early_stopping_patience: int | None = None
     bf16: bool = False
     seed: int = 42

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, cast
@@ -30,10 +31,12 @@ from transformers.utils import logging as transformers_logging
 
 from tinybert.data import LengthGroupedSampler, lengths_of
 from tinybert.errors import RunError
+from tinybert.models.depth import freeze_layers, gradient_checkpointing
 from tinybert.models.kernel import training_attention
 from tinybert.models.memory import keep_freed_memory
 from tinybert.training.checkpoints import STATE, epoch_rows, last_whole_checkpoint, num_log_entries
 from tinybert.training.evaluator import Evaluator
+from tinybert.training.layer_decay import decay_by_depth
 from tinybert.training.progress import EpochLines, GiveBack, LastStep, Progress
 from tinybert.training.settings import Settings, training_arguments
 
@@ -55,6 +58,7 @@ class ObjectiveTrainer(Trainer):
         objective: Named weighted terms of one batch.
         evaluator: Validates the model.
         args: The usual training arguments.
+        layer_decay: See :func:`tinybert.training.layer_decay.decay_by_depth`.
     """
 
     def __init__(
@@ -64,17 +68,27 @@ class ObjectiveTrainer(Trainer):
         evaluator: Evaluator,
         model: PreTrainedModel,
         args: TrainingArguments,
+        layer_decay: float = 1.0,
         **kwargs: object,
     ) -> None:
         super().__init__(model=model, args=args, **kwargs)  # pyright: ignore[reportArgumentType]
         self.objective = objective
         self.evaluator = evaluator
+        self.layer_decay = layer_decay
         self.loss_is_scaled_for_ga = False
         self.term_sums: dict[str, Tensor] = {}
         self.num_rows_seen = 0
         self.num_tokens_seen = torch.zeros((), dtype=torch.int64)
         self.began = self.counted_from = time.perf_counter()
         self.num_entries_before = 0
+
+    def create_optimizer(self, model: nn.Module | None = None) -> torch.optim.Optimizer:
+        """Make the usual optimiser, with a rate for each depth where these differ."""
+        is_new = self.optimizer is None
+        optimizer = super().create_optimizer(model)
+        if is_new and self.layer_decay != 1:
+            decay_by_depth(optimizer, cast(nn.Module, self.model), self.layer_decay)
+        return optimizer
 
     def seconds_before(self) -> float:
         """Return what earlier processes took to come to the checkpoint this one began from."""
@@ -219,11 +233,13 @@ def train(
         RunError: The training diverged.
     """
     checkpoint = last_whole_checkpoint(work_dir)
+    freeze_layers(model, settings.frozen_layers)
     trainer = ObjectiveTrainer(
         objective,
         evaluator=evaluator,
         model=model,
         args=training_arguments(settings, evaluator, work_dir, num_rows=len(train_rows)),
+        layer_decay=settings.layer_decay,
         train_dataset=train_rows,
         eval_dataset=train_rows,  # transformers asks for one; what is read, the evaluator knows
         data_collator=collator,
@@ -236,7 +252,8 @@ def train(
     if checkpoint is not None and trainer.take_over_finished(checkpoint):
         num_steps, seconds = trainer.state.global_step, 0.0
     else:
-        with training_attention(model):
+        recompute = gradient_checkpointing(model) if settings.gradient_checkpointing else nullcontext()
+        with training_attention(model), recompute:
             outcome = trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
         num_steps, seconds = outcome.global_step, float(outcome.metrics["train_runtime"])
     if not all(bool(torch.isfinite(parameter).all()) for parameter in model.parameters()):

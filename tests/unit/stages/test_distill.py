@@ -14,6 +14,7 @@ from transformers import AutoModelForSequenceClassification
 
 from tinybert.config import Recipe, build_recipe
 from tinybert.errors import DataError, RecipeError
+from tinybert.models import load_encoder
 from tinybert.objectives import Teaching
 from tinybert.runs import Run, RunInProgress
 from tinybert.stages.pipeline import make_plan, run_recipe
@@ -130,10 +131,17 @@ def test_a_teacher_without_a_head_is_fine_tuned_and_kept(tmp_path: Path, tiny_en
         tiny_encoder,
         "teacher.num_epochs=3",
         "teacher.learning_rate=3e-3",
+        "teacher.layer_decay=0.9",
+        "teacher.frozen_layers=1",
+        "teacher.gradient_checkpointing=true",
+        "train.class_weights=balanced",
         splits=easy.make_splits(train=240),
     )
     metrics = made.metrics
     kept = made.path / "teacher"
+    before, after = (load_encoder(path).state_dict() for path in (tiny_encoder, kept))
+    is_kept = {name: torch.equal(before[name], after[name]) for name in after if "encoder.layer" in name}
+    assert all(kept == name.startswith("encoder.layer.0.") for name, kept in is_kept.items())
     assert metrics["teacher"]["train_seconds"] > 0
     assert metrics["teacher_path"] == str(tiny_encoder)
     assert AutoModelForSequenceClassification.from_pretrained(kept).config.id2label[1] == "positive"

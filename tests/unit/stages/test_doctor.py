@@ -160,13 +160,18 @@ def test_truncated_rows_are_counted(tmp_path: Path, tiny_teacher: Path) -> None:
     assert f"lose {sum(cut) / len(cut):.0f} on average; the longest has {max(lengths)}" in finding.message
 
 
-def test_a_rare_label_is_said(tmp_path: Path, tiny_teacher: Path) -> None:
+def test_a_rare_label_is_said(tmp_path: Path, tiny_teacher: Path, tiny_encoder: Path) -> None:
     splits = easy.make_splits()
     positive = [row for row in splits["train"] if row["label"] == "positive"]
     splits["train"] = [row for row in splits["train"] if row["label"] == "negative"] + positive[:3]
     finding = findings(tmp_path, tiny_teacher, splits=splits)["balance"]
     assert finding.level == "warn"
     assert "'negative' has 48 train rows, 'positive' has 3; judge by macro_f1 too" in finding.message
+    assert "class_weights" not in finding.message  # this teacher knows the task
+    taught = findings(tmp_path / "taught", tiny_encoder, splits=splits)["balance"]
+    assert taught.message.endswith("; train.class_weights=balanced counts the rare ones more")
+    weighted = findings(tmp_path / "set", tiny_encoder, "train.class_weights=balanced", splits=splits)
+    assert weighted["balance"].message == finding.message
 
 
 def test_rows_in_two_splits_are_said(tmp_path: Path, tiny_teacher: Path) -> None:

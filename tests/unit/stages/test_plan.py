@@ -190,6 +190,26 @@ def test_a_task_without_classes_has_no_class_weights(tiny_encoder: Path, task: s
     assert "train.focal_gamma: hard_loss=" in said
 
 
+def test_frozen_layers_are_no_more_than_there_are(tiny_encoder: Path) -> None:
+    assert plan(tiny_encoder, "teacher.frozen_layers=4").recipe.teacher.frozen_layers == 4
+    said = refusal(tiny_encoder, "teacher.frozen_layers=5")
+    assert f"teacher.frozen_layers = 5: {tiny_encoder} has 4 layers; set 4 or less" in said
+    recipe = {"stage": "finetune", "model": str(tiny_encoder)}
+    with pytest.raises(RecipeError, match=r"train\.frozen_layers = 5: .* has 4 layers"):
+        make_plan(build_recipe(recipe, ["train.frozen_layers=5"]))
+    made = make_plan(build_recipe(recipe, ["train.layer_decay=0.9", "train.gradient_checkpointing=true"]))
+    assert made.training.layers == {"layer_decay": 0.9, "frozen_layers": 0, "gradient_checkpointing": True}
+
+
+def test_settings_on_layers_belong_to_what_is_fine_tuned(tiny_teacher: Path, tiny_encoder: Path) -> None:
+    said = refusal(tiny_teacher, "teacher.layer_decay=0.9", "teacher.gradient_checkpointing=true")
+    for name in ("layer_decay", "gradient_checkpointing"):
+        assert f"teacher.{name}: a teacher that is not fine-tuned here does not use it; omit it" in said
+    said = refusal(tiny_encoder, "train.layer_decay=0.9", "train.frozen_layers=1")
+    assert "train.layer_decay: stage distill does not use it; omit it" in said
+    assert "train.frozen_layers: stage distill does not use it; omit it" in said
+
+
 def test_losses_are_the_tasks_own(tiny_teacher: Path) -> None:
     said = refusal(tiny_teacher, "distill.losses={kl_divergence: 1}", task="regression")
     assert "distill.losses.kl_divergence: regression is taught by mse_logits" in said

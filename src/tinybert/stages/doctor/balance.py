@@ -15,4 +15,13 @@ def check_balance(context: Context) -> list[Finding]:
     balance = data.format.balance(given, data.labels)
     if balance is None:
         return [Finding("ok", "balance", "not a question for this task")]
-    return [Finding(balance.level, "balance", balance.message)]
+    hint = weights_hint(context) if balance.level == "warn" else ""
+    return [Finding(balance.level, "balance", balance.message + hint)]
+
+
+def weights_hint(context: Context) -> str:
+    """Name the setting that helps where a teacher is fine-tuned; one that knows the task is followed."""
+    plan = context.plan
+    is_unset = plan.recipe.train.class_weights == "none"
+    helps = plan.teacher.kind == "encoder" and plan.task.balanced_weights is not None and is_unset
+    return "; train.class_weights=balanced counts the rare ones more" if helps else ""

@@ -22,7 +22,7 @@ from tinybert.stages.plan.student import (
     plan_start,
     taught_by_layers,
 )
-from tinybert.stages.plan.teacher import TeacherPlan, plan_teacher
+from tinybert.stages.plan.teacher import TeacherPlan, check_fine_tuning, plan_teacher
 from tinybert.stages.plan.training import (
     Training,
     find_hard_loss,
@@ -124,6 +124,7 @@ def plan_distill(recipe: Recipe) -> DistillPlan:
         ),
         lambda: plan_family(recipe, start, source),
         lambda: check_start(start, shape, source),
+        lambda: check_fine_tuning(recipe, teacher),
         lambda: check_augment(recipe, task, teacher) if recipe.augment.copies else None,
     )
     family = plan_family(recipe, start, source)

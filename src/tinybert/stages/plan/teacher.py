@@ -13,6 +13,8 @@ from tinybert.models.families import FAMILIES
 from tinybert.runs import Run, is_run
 from tinybert.sources import is_bundled
 from tinybert.sources.hub import hub_problem
+from tinybert.stages.plan.training import LAYER_SETTINGS, layers_of
+from tinybert.stages.stage import unused_settings
 from tinybert.tasks import Task
 from tinybert.teachers import is_soft_label_file
 
@@ -67,6 +69,22 @@ def plan_teacher(recipe: Recipe, task: Task) -> TeacherPlan:
             "`tinybert finetune`, or set teacher.fine_tune=auto",
         )
     return TeacherPlan("encoder", path, path, info)
+
+
+def check_fine_tuning(recipe: Recipe, teacher: TeacherPlan) -> None:
+    """Check the settings on the teacher's layers, which only a teacher that is fine-tuned here uses.
+
+    Raises:
+        RecipeError: More layers are frozen than it has, or it is not fine-tuned.
+        ModelError: Its layers cannot be told apart.
+    """
+    if teacher.kind == "encoder":
+        layers_of(recipe.teacher, teacher.path)
+        return
+    names = {f"teacher.{name}" for name in LAYER_SETTINGS}
+    by = "a teacher that is not fine-tuned here"
+    if problems := unused_settings(recipe, lambda name: name in names, by=by):
+        raise RecipeError("recipe", problems)
 
 
 def pretrained_of(path: str) -> str | None:

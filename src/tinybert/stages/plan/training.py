@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
-from tinybert.config import STAGES_AS_TASKS, Recipe
+from tinybert.config import STAGES_AS_TASKS, Recipe, TeacherSection, TrainSection
 from tinybert.data.windows import MIN_WINDOW
 from tinybert.errors import RecipeError
 from tinybert.lookup import nearest
 from tinybert.losses import accepted
 from tinybert.models import load_config, num_positions
+from tinybert.models.depth import count_layers
 from tinybert.stages.stage import unused_settings
 from tinybert.tasks import BUILTIN, ClassWeights, Task
 from tinybert.tasks import find_task as named_task
+
+LAYER_SETTINGS = ("layer_decay", "frozen_layers", "gradient_checkpointing")
 
 
 @dataclass(frozen=True)
@@ -24,11 +28,13 @@ class Training:
         max_length: Longest row, window or block in tokens.
         num_epochs: Of the training.
         learning_rate: Its peak.
+        layers: How the layers of a checkpoint are fine-tuned, where a section of the recipe says so.
     """
 
     max_length: int
     num_epochs: int
     learning_rate: float
+    layers: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
     def settings(self) -> dict[str, object]:
         """Return the same as settings of a recipe: dotted name → value."""
@@ -50,6 +56,27 @@ def plan_training(recipe: Recipe, *, max_length: int, defaults: tuple[int, float
     num_epochs, learning_rate = defaults
     section = recipe.train
     return Training(max_length, section.num_epochs or num_epochs, section.learning_rate or learning_rate)
+
+
+def layers_of(section: TrainSection | TeacherSection, path: str) -> dict[str, Any]:
+    """Return a section's settings on the layers of the checkpoint that is fine-tuned, by the trainer's names.
+
+    Raises:
+        RecipeError: More layers are frozen than it has.
+        ModelError: There is no such checkpoint, or its layers cannot be told apart.
+    """
+    values = {name: getattr(section, name) for name in LAYER_SETTINGS}
+    if all(type(section).model_fields[name].default == value for name, value in values.items()):
+        return {}
+    num_layers = count_layers(load_config(path))
+    if section.frozen_layers > num_layers:
+        name = "teacher" if isinstance(section, TeacherSection) else "train"
+        raise RecipeError(
+            "recipe",
+            f"{name}.frozen_layers = {section.frozen_layers}: {path} has {num_layers} layers; set "
+            f"{num_layers} or less",
+        )
+    return values
 
 
 def find_task(recipe: Recipe) -> Task:

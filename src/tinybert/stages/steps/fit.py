@@ -49,7 +49,7 @@ def settings_of(recipe: Recipe, training: Training, *, name: str, bf16: bool, **
 
     Args:
         recipe: The resolved recipe.
-        training: Epochs and learning rate.
+        training: Epochs, learning rate, and what differs by layer.
         name: Shown on the progress bar and in trackers.
         bf16: What ``precision`` came out as.
         changes: Settings of this training that differ from the recipe's.
@@ -69,6 +69,7 @@ def settings_of(recipe: Recipe, training: Training, *, name: str, bf16: bool, **
         "seed": section.seed,
         "trackers": tuple(section.trackers),
         "name": name,
+        **training.layers,
     }
     return Settings(**(values | changes))  # pyright: ignore[reportArgumentType]
 
