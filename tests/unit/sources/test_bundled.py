@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import re
 import time
 import zipfile
 from collections.abc import Sequence
@@ -10,9 +11,14 @@ from pathlib import Path
 
 import pytest
 import torch
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
 from tests.unit.sources.wheels import copied, make_wheel, use_index
 from transformers import AutoModel, AutoTokenizer
 
+from tinybert.config import DataSection
+from tinybert.data import load
 from tinybert.errors import DataError
 from tinybert.sources import bundled, pip_download, unpacking
 from tinybert.sources.bundled import BUILTIN, Bundle, File, fetch, find_damage, is_bundled
@@ -39,7 +45,7 @@ def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bundle:
         make_wheel(index, f"tiny-bundle-{number}", {"data.txt": text})
         for number, text in ((1, "hel"), (2, "lo"))
     )
-    bundle = Bundle("a greeting", "CC0-1.0", archives, unpack_both, {"data.txt": File(5, HELLO)})
+    bundle = Bundle("a greeting", "CC0-1.0", {"data.txt": File(5, HELLO)}, archives, unpack_both)
     monkeypatch.setitem(BUILTIN, "bundled:tiny", bundle)
     monkeypatch.setenv("TINYBERT_CACHE", str(tmp_path / "cache"))
     return bundle
@@ -183,6 +189,7 @@ def test_every_line_of_the_table_is_whole(name: str) -> None:
     assert name.startswith("bundled:")
     assert bundle.description
     assert bundle.licence in ("Apache-2.0", "MIT")
+    assert bool(bundle.archives) == (bundle.unpack is not None)
     for archive in bundle.archives:
         assert "==" in archive.requirement
         assert len(archive.sha256) == 64
@@ -202,6 +209,43 @@ def test_files_are_those_that_are_unpacked() -> None:
         assert {*BUILTIN[f"bundled:{name}"].files} == {*files}
 
 
+def test_the_chinese_reviews_come_with_the_package() -> None:
+    folder = fetch("bundled:reviews-zh")
+    assert find_damage(folder, BUILTIN["bundled:reviews-zh"]) is None
+    found = load(
+        "bundled:reviews-zh", settings=DataSection(), format=CLASSIFICATION.format, need=("train", "test")
+    )
+    assert {name: len(split) for name, split in found.splits.items()} == {
+        "train": 390,
+        "validation": 90,
+        "test": 120,
+    }
+    texts = [row["text"] for split in found.splits.values() for row in split]
+    assert len({re.sub(r"\W", "", text) for text in texts}) == 600
+    assert all(re.search(r"[\u4e00-\u9fff]", text) for text in texts)
+    for split in found.splits.values():
+        assert sum(split["label"]) * 2 == len(split)
+
+
+def test_words_alone_do_not_tell_the_chinese_reviews_apart() -> None:
+    """Were they filled-in templates, TF-IDF would know them all."""
+    folder = fetch("bundled:reviews-zh")
+    train, test = (
+        [json.loads(line) for line in (folder / f"{split}.jsonl").read_text(encoding="utf-8").splitlines()]
+        for split in ("train", "test")
+    )
+    model = make_pipeline(TfidfVectorizer(analyzer="char", ngram_range=(1, 4)), LogisticRegression(C=10))
+    model.fit([row["text"] for row in train], [row["label"] for row in train])
+    accuracy = model.score([row["text"] for row in test], [row["label"] for row in test])
+    assert 0.55 < accuracy < 0.8
+
+
+def test_a_damaged_installation_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bundled, "bundle_folder", lambda _: tmp_path)
+    with pytest.raises(DataError, match=r"train\.jsonl is missing; install tinybert again"):
+        fetch("bundled:reviews-zh")
+
+
 def test_the_folder_of_one_archive_is_named_by_it_that_of_several_by_all() -> None:
     assert bundled.bundle_folder("bundled:minilm").name == "minilm-a49ad1d21a11"  # as in earlier versions
     assert bundled.bundle_folder("bundled:mpnet").name == "mpnet-0f8847253fa4"
@@ -210,9 +254,6 @@ def test_the_folder_of_one_archive_is_named_by_it_that_of_several_by_all() -> No
 @pytest.mark.network
 @pytest.mark.enable_socket
 def test_the_real_ones(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from tinybert.config import DataSection
-    from tinybert.data import load
-
     monkeypatch.setenv("TINYBERT_CACHE", str(tmp_path))
     model = fetch("bundled:minilm")
     assert json.loads((model / "config.json").read_text())["num_hidden_layers"] == 6
