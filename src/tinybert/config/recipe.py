@@ -72,7 +72,9 @@ class TeacherSection(Section):
     """The teacher: a model, or a file of soft labels."""
 
     path: str | None = Field(
-        default=None, description="run, checkpoint, hub name, bundled:minilm or a file of soft labels"
+        default=None,
+        description="run, checkpoint, hub name, a file of soft labels, or bundled:minilm, bundled:mpnet, "
+        "bundled:e5",
     )
     pretrained: str | None = Field(
         default=None,

