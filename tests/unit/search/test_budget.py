@@ -131,13 +131,16 @@ def test_a_teacher_without_a_head_is_fine_tuned_once(
     easy_rows: Path, tiny_encoder: Path, tmp_path: Path, trained: list[str]
 ) -> None:
     recipe = recipe_of(easy_rows, tiny_encoder)
-    teacher = recipe.teacher.model_copy(update={"num_epochs": 8, "learning_rate": 2e-3})
+    teacher = recipe.teacher.model_copy(update={"num_epochs": 8, "learning_rate": 2e-3, "layer_decay": 0.95})
     recipe = recipe.model_copy(update={"teacher": teacher})
     with pytest.raises(BudgetError):
         distill_within(recipe, tmp_path / "run", Budget(min_retention=2))
     runs = list(dict.fromkeys(trained))
     assert runs == ["teacher", SMALL, LARGE]
-    assert Run(tmp_path / "run.budget" / SMALL).recipe.teacher.path.endswith("run.budget/teacher")
+    student = Run(tmp_path / "run.budget" / SMALL).recipe
+    assert student.teacher.path.endswith("run.budget/teacher")
+    assert student.teacher.layer_decay == 1  # nothing is left to fine-tune
+    assert Run(tmp_path / "run.budget" / "teacher").recipe.train.layer_decay == 0.95
 
 
 @pytest.mark.usefixtures("_one_engine")

@@ -187,7 +187,24 @@ def test_too_little_memory_stops(tmp_path: Path, tiny_teacher: Path, monkeypatch
     monkeypatch.setattr(psutil, "virtual_memory", lambda: free)
     finding = findings(tmp_path, tiny_teacher)["memory"]
     assert finding.level == "stop"
-    assert "lower train.batch_size or data.max_length" in finding.message
+    assert "lower train.batch_size or data.max_length, or take a smaller shape" in finding.message
+
+
+def test_a_teacher_that_is_fine_tuned_may_be_what_is_too_large(
+    tmp_path: Path, tiny_encoder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # 32 rows of 64 tokens, 4 layers of 32 units, 69 pieces; the student has 2 layers
+    weights = (12 * 4 * 32**2 + 69 * 32) * 16
+    waiting, checkpointed = 32 * 64 * 4 * 32 * 68, 32 * 64 * 32 * (4 * 4 + 68)
+    free = psutil.virtual_memory()._replace(available=weights + waiting - 1)
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: free)
+    finding = findings(tmp_path / "plain", tiny_encoder)["memory"]
+    assert finding.level == "stop"
+    assert "set teacher.gradient_checkpointing=true, or lower train.batch_size" in finding.message
+    assert weights + checkpointed < weights + waiting / 2
+    recomputed = findings(tmp_path / "less", tiny_encoder, "teacher.gradient_checkpointing=true")["memory"]
+    assert recomputed.level == "ok"
+    assert findings(tmp_path / "low", tiny_encoder, "teacher.frozen_layers=1")["memory"].level == "ok"
 
 
 def test_too_little_disk_stops(tmp_path: Path, tiny_teacher: Path, monkeypatch: pytest.MonkeyPatch) -> None:
