@@ -64,7 +64,7 @@ def _chinese(*, quick: bool) -> dict[str, object]:
     """390 reviews are all there are: more steps of fewer rows, and longer ones."""
     return {
         "data": {"path": "bundled:reviews-zh"},
-        "teacher": {"path": "bundled:e5", "learning_rate": 1e-4, "num_epochs": 2 if quick else 4},
+        "teacher": {"path": "bundled:e5", "learning_rate": 1e-4, "num_epochs": 5 if quick else 8},
         "student": {"shape": "4l-384d"},
-        "train": {"batch_size": 16, "num_epochs": 3 if quick else 8},
+        "train": {"batch_size": 16, "num_epochs": 4 if quick else 10},
     }
