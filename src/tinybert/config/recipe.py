@@ -136,6 +136,14 @@ class StudentSection(Section):
             "first for ner and qa where half of the teacher or more is kept, else uniform"
         ),
     )
+    vocabulary: Literal["keep", "trim"] = Field(
+        default="keep",
+        description="trim: only the pieces that the training rows use, for the student and for a teacher "
+        "that reads with the same tokenizer; the teacher is scored and kept with its whole vocabulary",
+    )
+    vocabulary_text: str | None = Field(
+        default=None, description="trim: file or folder of raw text whose pieces are kept too"
+    )
 
 
 class DistillSection(Section):

@@ -199,6 +199,33 @@ def trim_model(model: PreTrainedModel, kept: Sequence[int]) -> PreTrainedModel:
     return trimmed.eval()
 
 
+def restore_vocabulary(
+    model: PreTrainedModel, whole: PreTrainedModel, kept: Sequence[int]
+) -> PreTrainedModel:
+    """Give a trained model the rest of its vocabulary back.
+
+    Args:
+        model: Trimmed, then trained.
+        whole: The same model before; what has a row for each piece keeps the rows that the trimmed one lacks.
+            It is changed in place.
+        kept: As it was trimmed.
+
+    Returns:
+        The trained model with V pieces.
+    """
+    rows_K = torch.tensor(kept)
+    state = whole.state_dict()
+    for name, tensor in model.state_dict().items():
+        if tensor.shape == state[name].shape:
+            state[name].copy_(tensor)
+        else:
+            state[name][rows_K] = tensor
+    config = copy.deepcopy(model.config)
+    config.update({"vocab_size": whole.config.vocab_size, **_token_ids(whole.config)})
+    whole.config = config
+    return whole
+
+
 def _token_ids(config: object) -> dict[str, int]:
     """Return the settings that are ids of pieces: pad_token_id, …."""
     return {

@@ -92,6 +92,12 @@ def _shapes(recipe: Recipe, shapes: Sequence[str]) -> list[str]:
         raise RecipeError(
             "recipe", "teacher.path is missing; give --teacher a run, a checkpoint or bundled:minilm"
         )
+    if recipe.student.vocabulary == "trim":
+        raise RecipeError(
+            "recipe",
+            "student.vocabulary = 'trim': a budget measures students before the rows are read; trim the "
+            "teacher first (tinybert trim TEACHER TEXT --out runs/trimmed) and give it as --teacher",
+        )
     teacher = _plan(recipe).teacher
     if teacher.kind == "file":
         raise RecipeError(

@@ -32,6 +32,10 @@ COPIES = (
     *("augment.copies", "augment.method", "augment.model", "augment.probability", "augment.num_candidates"),
     *("augment.word_vectors", "augment.wordnet", "augment.language", "augment.max_shift"),
 )
+SIZE = (
+    *("student.shape", "student.num_hidden_layers", "student.hidden_size", "student.num_attention_heads"),
+    *("student.intermediate_size", "student.family", "student.start", "student.layer_map"),
+)
 ROWS = (
     *("task", "hard_loss", "data", *OPTIMISER, "train.early_stopping_patience"),
     *("train.class_weights", "train.focal_gamma"),
@@ -63,7 +67,7 @@ STAGES: dict[str, Stage] = {
     "general": Stage(
         "general",
         reads=(
-            *(*TEXT, "teacher.path", "student", "pretrain.mask_share", "pretrain.whole_words"),
+            *(*TEXT, "teacher.path", *SIZE, "pretrain.mask_share", "pretrain.whole_words"),
             *("distill.losses", "distill.dropout", "distill.num_relation_heads"),
         ),
         plan=plan_general,
@@ -81,6 +85,7 @@ STAGES: dict[str, Stage] = {
             "augment": ("augment.copies", 0),
             "distill.intermediate_num_epochs": ("distill.phases", "joint"),
             "teacher.store_budget_mb": ("teacher.store", "off"),
+            "student.vocabulary_text": ("student.vocabulary", "keep"),
         },
     ),
     "augment": Stage(

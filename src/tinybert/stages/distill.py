@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import cast
 
 from tinybert.console import say
 from tinybert.evaluation import retention
+from tinybert.models import load_tokenizer
 from tinybert.runs import Run, RunInProgress
 from tinybert.stages.doctor import CHECKS, Context, check_teacher, report_findings
 from tinybert.stages.finetune import fine_tune
@@ -21,12 +23,18 @@ from tinybert.stages.plan.student import Taught
 from tinybert.stages.plan.teacher import KEPT_TEACHER, TeacherPlan
 from tinybert.stages.plan.training import layers_of
 from tinybert.stages.steps.baseline import fine_tune_only
-from tinybert.stages.steps.copies import augmented_data
-from tinybert.stages.steps.distillation import Distillation, encode_for, need_labels, prepare
+from tinybert.stages.steps.distillation import (
+    Distillation,
+    encode_for,
+    need_labels,
+    prepare,
+    with_copies,
+)
 from tinybert.stages.steps.finish import evaluation_split, finish_rows, score_models
 from tinybert.stages.steps.fit import MODEL, save_checkpoint
 from tinybert.stages.steps.prepare import load_for_labels
 from tinybert.stages.steps.student import Trained, make_start, teach
+from tinybert.stages.steps.trimming import restore_teacher, vocabulary_metrics, vocabulary_notes
 from tinybert.storage import Json
 from tinybert.training import check_trackers
 
@@ -42,14 +50,16 @@ def distill(plan: DistillPlan, run: RunInProgress, source: object) -> Run:
     recipe = plan.recipe
     check_trackers(recipe.train.trackers)
     work = prepare(plan, run, source)
-    context = Context(plan, work.data, work.encoded)
+    context = Context(work.plan, work.data, work.encoded, trimmed=work.trimmed)
     checks = [check for name, check in CHECKS.items() if name != "leakage"]  # that is said with the rows
     report_findings([finding for check in checks for finding in check(context)])
     plan, teacher_summary = fine_tuned_teacher(work)
     work = replace(work, plan=plan)
     if plan.teacher.kind != "file":
         is_new = teacher_summary is not None
-        report_findings(check_teacher(replace(context, plan=plan, is_teacher_new=is_new)))
+        work = replace(work, whole_teacher=whole_teacher(work, is_new=is_new))
+        scored = replace(plan, teacher=replace(plan.teacher, path=work.whole_teacher))
+        report_findings(check_teacher(replace(context, plan=scored, is_teacher_new=is_new)))
     begin = make_start(work)
     taught = augmented(work) if recipe.augment.copies else work
     student = teach(taught, begin)
@@ -88,18 +98,27 @@ def fine_tuned_teacher(work: Distillation) -> tuple[DistillPlan, Json | None]:
     return replace(plan, teacher=teacher, source=source), summary
 
 
+def whole_teacher(work: Distillation, *, is_new: bool) -> str:
+    """Return the teacher with its whole vocabulary, which reads other text than the training rows too.
+
+    Args:
+        work: The distillation, with a teacher that knows the task.
+        is_new: It was fine-tuned here.
+    """
+    trimmed, path = work.trimmed, work.plan.teacher.path
+    if trimmed is None or not trimmed.has(trimmed.plan.teacher.path):
+        return path
+    if not is_new:
+        return trimmed.plan.teacher.path
+    folder, _ = work.run.step("whole_teacher", partial(restore_teacher, trimmed, work.data, path))
+    return str(folder / MODEL)
+
+
 def augmented(work: Distillation) -> Distillation:
     """Return the distillation with changed copies behind its training rows, which only the teacher labels."""
-    plan, recipe = work.plan, work.recipe
-    data = augmented_data(
-        work.data,
-        recipe,
-        work.run.work / "augmentation",
-        embeddings_of=plan.teacher.path,
-        teacher=plan.teacher.path,
-        bf16=work.bf16,
-    )
-    encoded, prefix = encode_for(plan, data, work.run.work)
+    by = work.trimmed.plan if work.trimmed else work.plan
+    data = with_copies(by, work.data, work.run.work, bf16=work.bf16)
+    encoded, prefix = encode_for(work.plan, data, work.run.work)
     return replace(work, data=data, encoded=encoded, teacher_prefix=prefix)
 
 
@@ -124,7 +143,7 @@ def conclude(
     split = evaluation_split(data)
     models: dict[str, tuple[str, Json | None]] = {"student": (str(student[0]), student[1])}
     if plan.teacher.kind != "file":
-        models["teacher"] = (plan.teacher.path, teacher_summary)
+        models["teacher"] = (work.whole_teacher, teacher_summary)
     models |= {name: (str(path), said) for name, (path, said) in others.items()}
     metrics: Json = {"teacher": None, "fine_tune_only": None, "student": None, "retention": None}
     metrics |= score_models(run, data, plan.task, models, max_length=plan.training.max_length)
@@ -138,14 +157,15 @@ def conclude(
         "student_start": plan.start,
         "layer_map": list(plan.layer_map),
     }
+    if work.trimmed is not None:
+        metrics["vocabulary"] = vocabulary_metrics(work.trimmed, student[0])
     summaries = {"teacher": teacher_summary, **{name: summary for name, (_, summary) in others.items()}}
     summaries["student"] = student[1]
     trainings = {name: summary for name, summary in summaries.items() if summary is not None}
     if teacher_summary is not None:
         keep_teacher(work)
-    return finish_rows(
-        run, data, plan.task, metrics, model=student[0], trainings=trainings, notes=notes(work)
-    )
+    said = [*notes(work), *vocabulary_notes(cast(Json | None, metrics.get("vocabulary")))]
+    return finish_rows(run, data, plan.task, metrics, model=student[0], trainings=trainings, notes=said)
 
 
 def _of(metrics: Json, name: str, split: str) -> dict[str, float]:
@@ -154,8 +174,8 @@ def _of(metrics: Json, name: str, split: str) -> dict[str, float]:
 
 def keep_teacher(work: Distillation) -> None:
     """Keep the teacher that was fine-tuned here as ``RUN/teacher``, ready for the next student."""
-    model = load_for_labels(work.plan.teacher.path, work.plan.task, work.data.labels, seed=0, new_head=False)
-    save_checkpoint(model, work.encoded.tokenizer, work.run.path / KEPT_TEACHER)
+    model = load_for_labels(work.whole_teacher, work.plan.task, work.data.labels, seed=0, new_head=False)
+    save_checkpoint(model, load_tokenizer(work.whole_teacher), work.run.path / KEPT_TEACHER)
 
 
 def notes(work: Distillation) -> list[str]:

@@ -16,6 +16,7 @@ from tinybert.errors import RecipeError, TinyBertError
 from tinybert.runs import Run, RunInProgress, digest_input, refuse_inside
 from tinybert.sources.locate import refuse_missing
 from tinybert.stages import STAGES
+from tinybert.stages.plan.vocabulary import TEXT
 from tinybert.stages.stage import Made, Plan, problems_of
 
 
@@ -46,7 +47,7 @@ def run_recipe(recipe: Recipe, out: str | Path | None = None, *, source: object 
     if stage.reads_raw_text:
         refuse_inside(target, data)
     inputs = {"data": digest_input(data, is_text=stage.reads_raw_text)} | {
-        name: digest_input(path) for name, path in plan.inputs().items()
+        name: digest_input(path, is_text=name == TEXT) for name, path in plan.inputs().items()
     }
     with RunInProgress(target, plan.recipe, inputs, is_comparable=not is_pipe(data)) as run:
         return run.finished or stage.run(plan, run, data)

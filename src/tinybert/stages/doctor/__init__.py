@@ -14,10 +14,12 @@ from tinybert.stages.doctor.memory import check_memory
 from tinybert.stages.doctor.teacher import check_teacher
 from tinybert.stages.doctor.time import check_time
 from tinybert.stages.doctor.tokenizers import check_tokenizers
+from tinybert.stages.doctor.vocabulary import check_vocabulary
 
 CHECKS: dict[str, Check] = {
     "labels": check_labels,
     "tokenizers": check_tokenizers,
+    "vocabulary": check_vocabulary,
     "layers": check_layers,
     "lengths": check_lengths,
     "balance": check_balance,

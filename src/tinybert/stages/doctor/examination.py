@@ -9,7 +9,9 @@ from tinybert.errors import RecipeError
 from tinybert.stages.doctor import CHECKS, CHECKS_OF_MODELS, Context, Finding
 from tinybert.stages.pipeline import make_plan
 from tinybert.stages.plan.distillation import DistillPlan
-from tinybert.stages.steps.distillation import prepare_rows
+from tinybert.stages.plan.vocabulary import trims
+from tinybert.stages.steps.distillation import encode_for, read_rows
+from tinybert.stages.steps.trimming import Trimmed, trim_checkpoints, with_trimmed
 
 
 def examine(recipe: Recipe, source: object, folder: Path) -> list[Finding]:
@@ -26,8 +28,11 @@ def examine(recipe: Recipe, source: object, folder: Path) -> list[Finding]:
     plan = make_plan(recipe)
     if not isinstance(plan, DistillPlan):
         raise RecipeError("recipe", f"stage = '{recipe.stage}': the doctor checks distillations of a task")
-    data, encoded, _ = prepare_rows(plan, source, folder)
-    context = Context(plan, data, encoded)
+    data, trimmed = read_rows(plan, source, folder), None
+    if trims(recipe):
+        summary = trim_checkpoints(plan, data, folder / "vocabulary")
+        trimmed, plan = Trimmed(plan, summary), with_trimmed(plan, folder / "vocabulary", summary)
+    context = Context(plan, data, encode_for(plan, data, folder)[0], trimmed=trimmed)
     findings = [finding for check in CHECKS.values() for finding in check(context)]
     if any(finding.level == "stop" for finding in findings):
         return findings

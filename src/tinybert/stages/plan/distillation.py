@@ -30,6 +30,7 @@ from tinybert.stages.plan.training import (
     longest_row,
     plan_training,
 )
+from tinybert.stages.plan.vocabulary import TEXT, check_vocabulary, describe_vocabulary, trims
 from tinybert.stages.stage import Plan, all_of
 from tinybert.tasks import Task
 
@@ -86,6 +87,8 @@ class DistillPlan(Plan):
             paths["origin"] = self.taught.origin
         if self.recipe.baseline and self.teacher.pretrained is not None:
             paths["pretrained"] = self.teacher.pretrained
+        if self.recipe.student.vocabulary_text is not None:
+            paths[TEXT] = self.recipe.student.vocabulary_text
         return paths | (models_of_augment(self.recipe.augment) if self.recipe.augment.copies else {})
 
     def describe(self) -> str:
@@ -94,7 +97,7 @@ class DistillPlan(Plan):
         student = describe_student(
             teacher, self.shape, self.start, self.source, self.layer_map, family=self.family
         )
-        return student + dump_recipe(self.recipe)
+        return student + describe_vocabulary(self.recipe) + dump_recipe(self.recipe)
 
 
 def plan_distill(recipe: Recipe) -> DistillPlan:
@@ -126,6 +129,7 @@ def plan_distill(recipe: Recipe) -> DistillPlan:
         lambda: check_start(start, shape, source),
         lambda: check_fine_tuning(recipe, teacher),
         lambda: check_augment(recipe, task, teacher) if recipe.augment.copies else None,
+        lambda: check_vocabulary(recipe, source, teacher) if trims(recipe) else None,
     )
     family = plan_family(recipe, start, source)
     matched = start in ("slice", "project") or any(is_intermediate(name) for name in losses)

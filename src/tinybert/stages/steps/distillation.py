@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from datasets import Dataset
@@ -15,14 +16,28 @@ from tinybert.models import load_config, load_tokenizer, random_start, student_c
 from tinybert.models.tokenizers import same_tokenizer
 from tinybert.runs import RunInProgress
 from tinybert.stages.plan.distillation import DistillPlan
+from tinybert.stages.plan.vocabulary import trims
+from tinybert.stages.steps.copies import augmented_data
 from tinybert.stages.steps.fit import precision_of
 from tinybert.stages.steps.prepare import Encoded, encode_rows, label_arguments, labelled_only, load_rows
+from tinybert.stages.steps.trimming import Trimmed, trim_checkpoints, with_trimmed
 from tinybert.teachers import read_soft_labels
 
 
 @dataclass(frozen=True)
 class Distillation:
-    """What all steps of one distillation share."""
+    """What all steps of one distillation share.
+
+    Attributes:
+        run: The run being made.
+        plan: Of the distillation; where the vocabulary is trimmed, with the trimmed models.
+        data: The rows.
+        encoded: The same as the student reads them.
+        bf16: What ``precision`` came out as.
+        teacher_prefix: Of the columns that the teacher reads.
+        trimmed: What was trimmed, if anything.
+        whole_teacher: The teacher that is scored and kept, once it is fine-tuned: with its whole vocabulary.
+    """
 
     run: RunInProgress
     plan: DistillPlan
@@ -30,6 +45,8 @@ class Distillation:
     encoded: Encoded
     bf16: bool
     teacher_prefix: str
+    trimmed: Trimmed | None = None
+    whole_teacher: str = ""
 
     @property
     def recipe(self) -> Recipe:
@@ -38,16 +55,27 @@ class Distillation:
 
 
 def prepare(plan: DistillPlan, run: RunInProgress, source: object) -> Distillation:
-    """Read and encode the rows of a run."""
-    data, encoded, prefix = prepare_rows(plan, source, run.work)
-    return Distillation(run, plan, data, encoded, precision_of(run) == "bf16", prefix)
+    """Read and encode the rows of a run, after their vocabulary is trimmed where it shall be."""
+    bf16 = precision_of(run) == "bf16"
+    data, trimmed = read_rows(plan, source, run.work), None
+    if trims(plan.recipe):
+        every = with_copies(plan, data, run.work, bf16=bf16) if plan.recipe.augment.copies else data
+        folder, summary = run.step("vocabulary", partial(trim_checkpoints, plan, every))
+        trimmed, plan = Trimmed(plan, summary), with_trimmed(plan, folder, summary)
+    encoded, prefix = encode_for(plan, data, run.work)
+    return Distillation(run, plan, data, encoded, bf16, prefix, trimmed)
 
 
-def prepare_rows(plan: DistillPlan, source: object, folder: Path) -> tuple[TextData, Encoded, str]:
-    """Read and encode the rows, with the teacher's own tokens beside where its tokenizer differs.
+def with_copies(plan: DistillPlan, data: TextData, folder: Path, *, bf16: bool) -> TextData:
+    """Return the rows with changed copies behind the training rows; made once."""
+    teacher = plan.teacher.path
+    return augmented_data(
+        data, plan.recipe, folder / "augmentation", embeddings_of=teacher, teacher=teacher, bf16=bf16
+    )
 
-    Returns:
-        The rows, their encoding, and the prefix of the columns that the teacher reads.
+
+def read_rows(plan: DistillPlan, source: object, folder: Path) -> TextData:
+    """Read the rows of a distillation, and check that a file of soft labels has scores for them.
 
     Raises:
         DataError: See :func:`tinybert.data.load`.
@@ -57,7 +85,7 @@ def prepare_rows(plan: DistillPlan, source: object, folder: Path) -> tuple[TextD
     if plan.teacher.kind == "file":
         rows, reader = data.splits["train"], plan.task.soft_labels
         read_soft_labels(plan.teacher.path, rows, data.labels, reader=reader)  # what is wrong is reported now
-    return (data, *encode_for(plan, data, folder))
+    return data
 
 
 def encode_for(plan: DistillPlan, data: TextData, folder: Path) -> tuple[Encoded, str]:
