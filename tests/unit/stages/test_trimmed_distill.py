@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 import torch
-from tests import easy
+from tests import easy, tokens
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from tinybert.config import Recipe, build_recipe
 from tinybert.errors import RecipeError
 from tinybert.runs import Run
+from tinybert.stages import distill as distill_stage
 from tinybert.stages.pipeline import make_plan, run_recipe
+from tinybert.stages.plan.distillation import DistillPlan
+from tinybert.stages.steps.distillation import encode_for, read_rows
+from tinybert.stages.steps.trimming import trim_checkpoints, with_trimmed
+from tinybert.tasks import BUILTIN as TASKS
 
-TRIM = "student.vocabulary=trim"
+WITH_TEACHER = ("teacher.num_epochs=2", "teacher.learning_rate=3e-3")
+QUICK = ("baseline=false", "train.num_epochs=1")
 MORE = [f"more{letter}" for letter in "abcdefgh"]
 """Words of the vocabulary that no row has."""
 
@@ -46,15 +54,23 @@ def run(folder: Path, teacher: object, *settings: str, student: list[str] = easy
     return made
 
 
+def used_words() -> set[str]:
+    return {word for row in splits()["train"] for word in str(row["text"]).split()}
+
+
 def words_of(folder: Path) -> set[str]:
     return {word for word in AutoTokenizer.from_pretrained(folder).get_vocab() if not word.startswith("[")}
 
 
-def test_student_and_baseline_have_the_words_of_the_training_rows(tmp_path: Path, encoder: Path) -> None:
-    made = run(tmp_path, encoder, "teacher.num_epochs=1")
-    used = {word for row in splits()["train"] for word in str(row["text"]).split()}
-    letters = {letter for word in used for letter in word}
-    assert used <= words_of(made.path) <= used | letters
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory, encoder: Path) -> Run:
+    """A run that fine-tunes its teacher, with a baseline."""
+    return run(tmp_path_factory.mktemp("made"), encoder, *WITH_TEACHER)
+
+
+def test_student_and_baseline_have_the_words_of_the_training_rows(made: Run) -> None:
+    letters = {letter for word in used_words() for letter in word}
+    assert used_words() <= words_of(made.path) <= used_words() | letters
     metrics = made.metrics
     found = metrics["vocabulary"]
     assert found["num_pieces"] == len(words_of(made.path)) + 5
@@ -66,90 +82,89 @@ def test_student_and_baseline_have_the_words_of_the_training_rows(tmp_path: Path
     model = AutoModelForSequenceClassification.from_pretrained(made.path)
     assert model.config.vocab_size == found["num_pieces"]
     pieces = [word for row in splits()["test"] for word in str(row["text"]).split()]
-    lost = sum(word not in used for word in pieces) / len(pieces)
+    lost = sum(word not in used_words() for word in pieces) / len(pieces)
+    assert lost > 0.3
     assert found["splits"]["test"] == {
         "pieces_lost": pytest.approx(lost, abs=1e-6),
         "unknown_before": 0.0,
         "unknown_after": pytest.approx(lost, abs=1e-6),
     }
-    assert lost > 0.3
     report = (made.path / "report.md").read_text()
     assert f"{found['num_pieces']} of {found['num_pieces_before']} pieces" in report
     assert f"Vocabulary, test: {lost:.2%} of the pieces are gone" in report
 
 
-def test_a_teacher_fine_tuned_on_the_way_is_kept_with_its_whole_vocabulary(
-    tmp_path: Path, encoder: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    made = run(tmp_path, encoder, "teacher.num_epochs=2", "teacher.learning_rate=3e-3")
-    assert "warning: vocabulary: " in capsys.readouterr().err
+def test_a_teacher_fine_tuned_on_the_way_is_kept_with_its_whole_vocabulary(made: Run, encoder: Path) -> None:
     kept = AutoModelForSequenceClassification.from_pretrained(made.path / "teacher")
     before = AutoModelForSequenceClassification.from_pretrained(encoder)
     assert words_of(made.path / "teacher") == {*MORE, *easy.WORDS}
     assert kept.config.vocab_size == before.config.vocab_size
     assert kept.config.id2label == {0: "negative", 1: "positive"}
     tables = [model.bert.embeddings.word_embeddings.weight for model in (kept, before)]
-    ids = AutoTokenizer.from_pretrained(encoder).get_vocab()
     same = (tables[0] == tables[1]).all(1)
-    used = {word for row in splits()["train"] for word in str(row["text"]).split()}
-    assert {word for word, index in ids.items() if not same[index] and word in easy.WORDS} == used
-    assert all(same[ids[word]] for word in MORE)
+    ids = AutoTokenizer.from_pretrained(encoder).get_vocab()
+    assert {word for word, index in ids.items() if not same[index] and word[0] != "["} == used_words()
     assert made.metrics["teacher"]["num_parameters"] == sum(each.numel() for each in kept.parameters())
 
 
-def test_a_teacher_that_knows_the_task_is_scored_as_it_is(tmp_path: Path, tiny_teacher: Path) -> None:
-    trimmed = run(tmp_path, tiny_teacher, "baseline=false")
-    whole = run(tmp_path / "b", tiny_teacher, "baseline=false", "student.vocabulary=keep")
+def test_a_killed_run_resumes_to_the_same(
+    made: Run,
+    encoder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def stop(*_: object, **__: object) -> NoReturn:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(distill_stage, "teach", stop)
+        with pytest.raises(KeyboardInterrupt):
+            run(tmp_path, encoder, *WITH_TEACHER)
+    assert "warning: vocabulary: " in capsys.readouterr().err
+    patched = [("tinybert.stages.steps.distillation.trim_checkpoints", stop)]
+    patched.append(("tinybert.stages.distill.restore_teacher", stop))
+    for name, instead in patched:
+        monkeypatch.setattr(name, instead)  # both are done already
+    again = run(tmp_path, encoder, *WITH_TEACHER)
+    for name in ("student", "teacher", "fine_tune_only"):
+        assert again.metrics[name]["test"] == made.metrics[name]["test"]
+    assert again.metrics["vocabulary"] == made.metrics["vocabulary"]
+
+
+def test_on_its_training_rows_nothing_changes(tmp_path: Path, tiny_teacher: Path) -> None:
+    """The same losses as with the whole vocabulary; the teacher is scored as it is."""
+    exact = ("baseline=false", "distill.dropout=0", "train.weight_decay=0")
+    trimmed, whole = (
+        run(tmp_path / name, tiny_teacher, *exact, f"student.vocabulary={name}") for name in ("trim", "keep")
+    )
+    lines = [(each.path / "log.jsonl").read_text().splitlines() for each in (trimmed, whole)]
+    logs = [[json.loads(line) for line in each] for each in lines]
+    losses = [[[row[name] for name in row if name.startswith("loss/")] for row in log] for log in logs]
+    torch.testing.assert_close(torch.tensor(losses[0]), torch.tensor(losses[1]), rtol=1e-4, atol=1e-5)
     assert trimmed.metrics["teacher"]["test"] == whole.metrics["teacher"]["test"]
     assert trimmed.metrics["student"]["num_parameters"] < whole.metrics["student"]["num_parameters"]
     assert "vocabulary" not in whole.metrics
 
 
-def test_on_its_training_rows_nothing_changes(tmp_path: Path, tiny_teacher: Path) -> None:
-    """The same losses, step for step, as with the whole vocabulary: all models read the rows as before."""
-    one, other = (
-        run(
-            tmp_path / name,
-            tiny_teacher,
-            "baseline=false",
-            f"student.vocabulary={name}",
-            "distill.dropout=0",
-            "train.weight_decay=0",
-        )
-        for name in ("trim", "keep")
-    )
-    logs = [
-        [json.loads(line) for line in (made.path / "log.jsonl").read_text().splitlines()]
-        for made in (one, other)
-    ]
-    losses = [[[row[name] for name in row if name.startswith("loss/")] for row in log] for log in logs]
-    torch.testing.assert_close(torch.tensor(losses[0]), torch.tensor(losses[1]), rtol=1e-4, atol=1e-5)
-
-
 @pytest.mark.parametrize("start", ["slice", "random"])
 def test_other_starts(tmp_path: Path, tiny_teacher: Path, start: str) -> None:
-    made = run(tmp_path, tiny_teacher, f"student.start={start}", "train.num_epochs=1")
-    assert words_of(made.path) < set(easy.WORDS)
+    made = run(tmp_path, tiny_teacher, f"student.start={start}", *QUICK)
+    assert words_of(made.path) == used_words()
 
 
-def test_more_text_keeps_more_pieces(tmp_path: Path, encoder: Path, tiny_teacher: Path) -> None:
+def test_more_text_and_copies_keep_more_pieces(tmp_path: Path, encoder: Path, tiny_teacher: Path) -> None:
     text = tmp_path / "more" / "text.txt"
     text.parent.mkdir()
     text.write_text("\n".join([*MORE[:3], "another unknown"]) + "\n", encoding="utf-8")
-    settings = [f"student.vocabulary_text={text.parent}", "baseline=false", "teacher.num_epochs=1"]
-    made = run(tmp_path, encoder, *settings, "train.num_epochs=1")
-    assert words_of(made.path) & set(MORE) == set(MORE[:3])
+    copies = ["augment.copies=2", "augment.method=neighbours", "augment.language=other"]
+    settings = [f"student.vocabulary_text={text.parent}", "teacher.num_epochs=1", *QUICK, *copies]
+    made = run(tmp_path, encoder, *settings, "augment.ablation=false")
+    assert set(MORE[:3]) <= words_of(made.path)
+    assert words_of(made.path) > used_words() | set(MORE[:3])
+    assert made.metrics["num_train_rows"] > 96
     assert made.metrics["vocabulary"]["text"] == str(text.parent)
     assert f"and of {text.parent}" in (made.path / "report.md").read_text()
-
-
-def test_copies_keep_their_pieces(tmp_path: Path, tiny_teacher: Path) -> None:
-    copies = ["augment.copies=2", "augment.method=neighbours", "augment.language=other"]
-    plain = run(tmp_path / "a", tiny_teacher, "baseline=false", "train.num_epochs=1")
-    made = run(tmp_path / "b", tiny_teacher, "baseline=false", "train.num_epochs=1", *copies)
-    assert words_of(plain.path) < words_of(made.path)
-    assert made.metrics["num_train_rows"] > plain.metrics["num_train_rows"]
-    assert made.metrics["not_augmented"]["num_parameters"] == made.metrics["student"]["num_parameters"]
 
 
 def test_a_student_that_is_a_checkpoint_is_trimmed_with_its_own_tokenizer(
@@ -157,10 +172,41 @@ def test_a_student_that_is_a_checkpoint_is_trimmed_with_its_own_tokenizer(
 ) -> None:
     student = easy.save_encoder(tmp_path / "other", words=list(reversed(easy.WORDS)), num_hidden_layers=2)
     loss = "distill.losses={hidden_state_mse: 1, kl_divergence: 1}"
-    made = run(tmp_path, tiny_teacher, f"student.shape={student}", loss, student=[])
-    used = {word for row in splits()["train"] for word in str(row["text"]).split()}
-    assert words_of(made.path) == used
-    assert made.metrics["teacher"]["num_parameters"] > 0
+    made = run(tmp_path, tiny_teacher, f"student.shape={student}", loss, *QUICK, student=[])
+    assert words_of(made.path) == used_words()
+
+
+ROWS = {
+    "classification": lambda: splits(),
+    "multilabel": lambda: _labelled(lambda label: [label]),
+    "regression": lambda: _labelled(lambda label: float(label == "positive")),
+    "ner": lambda: tokens.make_splits(tokens.make_entity_rows),
+    "qa": lambda: tokens.make_splits(tokens.make_question_rows),
+}
+
+
+def _labelled(convert: Callable[[str], object]) -> dict[str, list[easy.Row]]:
+    rows = splits().items()
+    return {name: [row | {"label": convert(str(row["label"]))} for row in each] for name, each in rows}
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_the_rows_of_every_task_are_cut_as_before(task: str, tmp_path: Path) -> None:
+    encoder = easy.save_encoder(tmp_path / "encoder", words=[*MORE, *tokens.WORDS])
+    plan = make_plan(recipe_of(encoder, f"task={task}"))
+    assert isinstance(plan, DistillPlan)
+    data = read_rows(plan, ROWS[task](), tmp_path / "work")
+    folder = tmp_path / "trimmed"
+    summary = trim_checkpoints(plan, data, folder)
+    small = with_trimmed(plan, folder, summary)
+    assert small.source == small.teacher.path == small.teacher.pretrained == str(folder / "0")
+    whole_rows, rows = (encode_for(each, data, tmp_path / "work")[0] for each in (plan, small))
+    for before, after in zip(whole_rows.train, rows.train, strict=True):
+        assert after["labels"] == before["labels"] if "labels" in before else True
+        assert rows.tokenizer.convert_ids_to_tokens(
+            after["input_ids"]
+        ) == whole_rows.tokenizer.convert_ids_to_tokens(before["input_ids"])
+    assert not set(MORE) & words_of(folder / "0")
 
 
 def test_a_file_of_soft_labels_teaches_a_trimmed_student(tmp_path: Path, encoder: Path) -> None:
@@ -169,7 +215,7 @@ def test_a_file_of_soft_labels_teaches_a_trimmed_student(tmp_path: Path, encoder
         for row in splits()["train"]
     ]
     file = easy.write_rows(tmp_path / "soft.jsonl", rows)
-    made = run(tmp_path, file, f"teacher.pretrained={encoder}", "baseline=false", "train.num_epochs=1")
+    made = run(tmp_path, file, f"teacher.pretrained={encoder}", *QUICK)
     assert not words_of(made.path) & set(MORE)
     assert made.metrics["teacher"] is None
 
