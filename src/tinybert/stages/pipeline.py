@@ -46,6 +46,8 @@ def run_recipe(recipe: Recipe, out: str | Path | None = None, *, source: object 
         return stage.run(plan, target, data)
     if stage.reads_raw_text:
         refuse_inside(target, data)
+    if TEXT in plan.inputs():
+        refuse_inside(target, plan.inputs()[TEXT])
     inputs = {"data": digest_input(data, is_text=stage.reads_raw_text)} | {
         name: digest_input(path, is_text=name == TEXT) for name, path in plan.inputs().items()
     }

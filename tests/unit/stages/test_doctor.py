@@ -15,7 +15,7 @@ from tinybert.stages.doctor import time as duration
 from tinybert.stages.doctor.examination import examine
 from tinybert.stages.doctor.finding import Finding, report_findings
 from tinybert.stages.pipeline import make_plan
-from tinybert.stages.steps.distillation import prepare_rows
+from tinybert.stages.steps.distillation import encode_for, read_rows
 
 
 def findings(
@@ -80,7 +80,8 @@ def test_a_teacher_trained_here_that_learned_little_is_a_warning(tmp_path: Path,
     raw = easy.save_teacher(tmp_path / "raw", num_steps=0)
     recipe = build_recipe({"teacher": {"path": str(raw)}}, easy.TINY_STUDENT)
     made = make_plan(recipe)
-    data, encoded, _ = prepare_rows(made, easy.make_splits(), tmp_path / "work")
+    data = read_rows(made, easy.make_splits(), tmp_path / "work")
+    encoded, _ = encode_for(made, data, tmp_path / "work")
     (finding,) = check_teacher(Context(made, data, encoded, is_teacher_new=True))
     assert finding.level == "warn"
 

@@ -10,15 +10,19 @@ from typing import NoReturn
 import pytest
 import torch
 from tests import easy, tokens
-from transformers import AutoModelForSequenceClassification, AutoTokenizer
+from tokenizers import Tokenizer, models
+from transformers import AutoModelForSequenceClassification, AutoTokenizer, PreTrainedTokenizerFast
 
 from tinybert.config import Recipe, build_recipe
-from tinybert.errors import RecipeError
+from tinybert.errors import RecipeError, RunError
 from tinybert.runs import Run
+from tinybert.search.budget import Budget
+from tinybert.search.smallest import distill_within
 from tinybert.stages import distill as distill_stage
 from tinybert.stages.pipeline import make_plan, run_recipe
 from tinybert.stages.plan.distillation import DistillPlan
 from tinybert.stages.steps.distillation import encode_for, read_rows
+from tinybert.stages.steps.start import PROJECTION_FILE
 from tinybert.stages.steps.trimming import trim_checkpoints, with_trimmed
 from tinybert.tasks import BUILTIN as TASKS
 
@@ -193,6 +197,7 @@ def _labelled(convert: Callable[[str], object]) -> dict[str, list[easy.Row]]:
 @pytest.mark.parametrize("task", TASKS)
 def test_the_rows_of_every_task_are_cut_as_before(task: str, tmp_path: Path) -> None:
     encoder = easy.save_encoder(tmp_path / "encoder", words=[*MORE, *tokens.WORDS])
+    (encoder / PROJECTION_FILE).write_bytes(b"of general distillation")
     plan = make_plan(recipe_of(encoder, f"task={task}"))
     assert isinstance(plan, DistillPlan)
     data = read_rows(plan, ROWS[task](), tmp_path / "work")
@@ -207,6 +212,7 @@ def test_the_rows_of_every_task_are_cut_as_before(task: str, tmp_path: Path) -> 
             after["input_ids"]
         ) == whole_rows.tokenizer.convert_ids_to_tokens(before["input_ids"])
     assert not set(MORE) & words_of(folder / "0")
+    assert (folder / "0" / PROJECTION_FILE).read_bytes() == b"of general distillation"
 
 
 def test_a_file_of_soft_labels_teaches_a_trimmed_student(tmp_path: Path, encoder: Path) -> None:
@@ -240,14 +246,25 @@ def test_what_cannot_be_trimmed_is_refused_before_weights_load(encoder: Path, tm
         f"student.vocabulary_text = {tmp_path / 'none'}",
         "augment.max_shift",
     ]
-    from tokenizers import Tokenizer, models
-    from transformers import PreTrainedTokenizerFast
-
+    teacher = easy.save_teacher(tmp_path / "teacher", num_steps=1)
+    with pytest.raises(RecipeError, match=r"teacher.pretrained = .*: has another tokenizer than .*teacher"):
+        make_plan(recipe_of(teacher, f"teacher.pretrained={encoder}"))
     other = easy.save_encoder(tmp_path / "words")
     backend = Tokenizer(models.WordLevel({"[UNK]": 0, "[PAD]": 1}, "[UNK]"))
     PreTrainedTokenizerFast(tokenizer_object=backend, unk_token="[UNK]").save_pretrained(other)
     with pytest.raises(RecipeError, match=r"student.vocabulary = 'trim': .*its tokenizer is WordLevel"):
         make_plan(recipe_of(other))
+
+
+def test_a_search_asks_for_a_trimmed_teacher(encoder: Path, tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match=r"trim the teacher first \(tinybert trim TEACHER TEXT"):
+        distill_within(recipe_of(encoder), tmp_path / "run", Budget(max_size_mb=1), source=splits())
+
+
+def test_no_run_lies_among_its_text(encoder: Path, tmp_path: Path) -> None:
+    easy.write_documents(tmp_path / "text.txt", 4)
+    with pytest.raises(RunError, match="lies in the folder of its own data"):
+        run(tmp_path, encoder, f"student.vocabulary_text={tmp_path}")
 
 
 def test_text_to_keep_is_reported_where_nothing_is_trimmed(

@@ -30,7 +30,7 @@ from tinybert.stages.plan.training import (
     longest_row,
     plan_training,
 )
-from tinybert.stages.plan.vocabulary import TEXT, check_vocabulary, describe_vocabulary, trims
+from tinybert.stages.plan.vocabulary import TEXT, check_trimming, describe_vocabulary, trims
 from tinybert.stages.stage import Plan, all_of
 from tinybert.tasks import Task
 
@@ -129,7 +129,11 @@ def plan_distill(recipe: Recipe) -> DistillPlan:
         lambda: check_start(start, shape, source),
         lambda: check_fine_tuning(recipe, teacher),
         lambda: check_augment(recipe, task, teacher) if recipe.augment.copies else None,
-        lambda: check_vocabulary(recipe, source, teacher) if trims(recipe) else None,
+        lambda: (
+            check_trimming(recipe, source, teacher, follows=start in ("slice", "project"))
+            if trims(recipe)
+            else None
+        ),
     )
     family = plan_family(recipe, start, source)
     matched = start in ("slice", "project") or any(is_intermediate(name) for name in losses)

@@ -32,13 +32,14 @@ def describe_vocabulary(recipe: Recipe) -> str:
     return f"# vocabulary: trimmed to the pieces of the training rows{copies}{more}, before all else\n"
 
 
-def check_vocabulary(recipe: Recipe, source: str, teacher: TeacherPlan) -> None:
+def check_trimming(recipe: Recipe, source: str, teacher: TeacherPlan, *, follows: bool) -> None:
     """Say early that a vocabulary cannot be trimmed.
 
     Args:
         recipe: The recipe.
         source: Where the student's vocabulary comes from.
         teacher: Who teaches.
+        follows: The student, and so the baseline, is cut from weights with that vocabulary.
 
     Raises:
         RecipeError: All problems.
@@ -53,6 +54,12 @@ def check_vocabulary(recipe: Recipe, source: str, teacher: TeacherPlan) -> None:
         )
     models = [source] if teacher.kind == "file" else [source, teacher.path]
     problems += [f"student.vocabulary = 'trim': {problem}" for problem in _untrimmable(models)]
+    before = teacher.pretrained if recipe.baseline and follows else None
+    if before is not None and not same_tokenizer(load_tokenizer(before), load_tokenizer(source)):
+        problems.append(
+            f"teacher.pretrained = {before}: has another tokenizer than {source}, so the baseline cannot be "
+            "trimmed like the student; give what the teacher was fine-tuned from, or set baseline=false"
+        )
     if problems:
         raise RecipeError("recipe", problems)
 
