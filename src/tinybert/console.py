@@ -20,8 +20,14 @@ _bars: list[tqdm] = []
 class Advance(Protocol):
     """Moves a progress bar."""
 
-    def __call__(self, count: int, note: str = "") -> object:
-        """Count what has been done since the last call; the note comes after the figures."""
+    def __call__(self, count: int, note: str = "", *, total: int | None = None) -> object:
+        """Count what has been done since the last call.
+
+        Args:
+            count: So many more.
+            note: Comes after the figures.
+            total: How many there are by now, where that has changed.
+        """
         ...
 
 
@@ -62,7 +68,7 @@ def progress(
         What is called with the number that has been done since the last call.
     """
     if not is_first_process():
-        yield lambda count, note="": None
+        yield lambda count, note="", *, total=None: None
     elif sys.stderr.isatty():
         with _bar(label, total, unit=unit, done=done) as advance:
             yield advance
@@ -86,7 +92,8 @@ def _bar(label: str, total: int | None, *, unit: str, done: int) -> Generator[Ad
     ) as bar:
         _bars.append(bar)
 
-        def advance(count: int, note: str = "") -> None:
+        def advance(count: int, note: str = "", *, total: int | None = None) -> None:
+            bar.total = total or bar.total
             if note:
                 bar.set_postfix_str(note, refresh=False)
             bar.update(count)
@@ -105,8 +112,9 @@ class _Lines:
         self.begun_with = self.done = self.last = done
         self.start = self.printed = time.perf_counter()
 
-    def __call__(self, count: int, note: str = "") -> None:
+    def __call__(self, count: int, note: str = "", *, total: int | None = None) -> None:
         self.done += count
+        self.total = total or self.total
         now = time.perf_counter()
         if self._is_due(now):
             self.last, self.printed = self.done, now

@@ -36,6 +36,8 @@ def show_run(path: Path, metrics: Metrics, recipe: Recipe) -> None:
             f"\nretention: {float(str(metrics['retention'])):.1%} of the teacher's {metrics['main_metric']} "
             f"on the {metrics['split']} split"
         )
+    for caution in cast("Sequence[str]", metrics.get("cautions", ())):
+        print(f"\n{caution}")
     print(f"\nrun: {path}   report: {path / 'report.md'}")
     print(f"try: tinybert predict {shlex.quote(str(path))} {_words_to_try(path, recipe)}")
 

@@ -143,9 +143,8 @@ def _explain(detail: dict[str, object]) -> str:
         keys = f", for example {location[-1]}.{next(iter(section.model_fields))}" if section else ""
         return f"{path} = {detail['input']!r}: a section, not a value; set its keys{keys}"
     expected = EXPECTED.get(str(detail["type"]))
-    problem = (
-        f"must be {expected}" if expected else str(detail["msg"]).lower().replace("input should", "must")
-    )
+    message = str(detail["msg"]).removeprefix("Value error, ").lower().replace("input should", "must")
+    problem = f"must be {expected}" if expected else message
     return f"{path} = {detail['input']!r}: {problem}"
 
 

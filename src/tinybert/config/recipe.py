@@ -8,9 +8,9 @@ always before any weights load.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal, cast
+from typing import Annotated, Literal, cast
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 GENERAL = "general"
 STAGES_AS_TASKS: Mapping[str, str] = {GENERAL: GENERAL}
@@ -19,6 +19,16 @@ StageName = Literal[
     "tokenizer", "trim", "pretrain", "general", "augment", "finetune", "distill", "export", "bench"
 ]
 StartName = Literal["auto", "random", "slice", "project", "checkpoint"]
+
+
+def _epochs(value: object) -> object:
+    """Check a number of epochs; recipes of earlier versions hold null for what is now auto."""
+    if value is None or value == "auto" or (type(value) is int and value >= 1):
+        return value or "auto"
+    raise ValueError("must be a whole number, 1 or more, or auto")
+
+
+NumEpochs = Annotated[int | Literal["auto"], BeforeValidator(_epochs)]
 
 
 class Section(BaseModel):
@@ -83,7 +93,11 @@ class TeacherSection(Section):
     fine_tune: Literal["auto", "never"] = Field(
         default="auto", description="auto: a teacher without a task head is fine-tuned on the data first"
     )
-    num_epochs: int = Field(default=3, ge=1, description="epochs of that fine-tuning")
+    num_epochs: NumEpochs = Field(
+        default="auto",
+        description="epochs of that fine-tuning, ≥ 1; auto: 3, but at least 400 steps, and more while the "
+        "validation score rises, at most three times as many",
+    )
     learning_rate: float = Field(default=5e-5, gt=0, description="its peak learning rate")
     layer_decay: float = Field(
         default=1.0,
@@ -173,7 +187,11 @@ class DistillSection(Section):
 class TrainSection(Section):
     """The optimiser and its schedule."""
 
-    num_epochs: int | None = Field(default=None, ge=1, description="default: by the student's start")
+    num_epochs: NumEpochs = Field(
+        default="auto",
+        description="≥ 1; auto: 3 to 6 by the student's start and the task, but at least 400 steps, and more "
+        "while the validation score rises, at most three times as many; on raw text by the start alone",
+    )
     num_steps: int | None = Field(
         default=None, ge=1, le=10**9, description="raw text: stop there; overrides num_epochs"
     )
@@ -208,7 +226,9 @@ class TrainSection(Section):
         description="finetune: compute each layer's activations again for its gradients; less memory, slower "
         "steps, the same result",
     )
-    early_stopping_patience: int | None = Field(default=None, ge=1, description="epochs without a better one")
+    early_stopping_patience: int | None = Field(
+        default=None, ge=1, description="stop after so many scores (one an epoch) without a better one"
+    )
     class_weights: Literal["none", "balanced"] | dict[str, float] = Field(
         default="none",
         description="what a row of each class counts in the hard loss: label → weight, 1 where not named; "

@@ -16,7 +16,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import cast
 
-from tinybert.config import Recipe, dump_recipe, load_recipe, settings
+from tinybert.config import Recipe, dump_recipe, given_settings, load_recipe, settings
 from tinybert.errors import RecipeError, RunError, TinyBertError
 from tinybert.storage import WORK, Json, Output, partial_path, read_json, write_json, write_text
 
@@ -95,13 +95,16 @@ class RunInProgress(Output):
     def known(self, *, is_finished: bool) -> Json | None:
         """Return the recipe and the inputs of a run on disk.
 
-        The recipe is read, not compared as text: a setting that came later had its default then.
+        The recipe is read, not compared as text: a setting that came later had its default then. Earlier
+        versions also wrote down what a stage does not read; that is not compared.
         """
         run = Run(self.target if is_finished else self.path)
         if not (run.path / RECIPE).is_file() or (is_finished and not is_run(run.path)):
             return None
         try:
-            recipe = settings(run.recipe)
+            read = given_settings(self.recipe)
+            ours, theirs = settings(self.recipe), settings(run.recipe)
+            recipe = {name: (theirs if name in read else ours)[name] for name in ours}
         except RecipeError:
             recipe = None
         return {"recipe": recipe, "inputs": run.inputs}

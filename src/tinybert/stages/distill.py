@@ -21,7 +21,6 @@ from tinybert.stages.finetune import fine_tune
 from tinybert.stages.plan.distillation import DistillPlan
 from tinybert.stages.plan.student import Taught
 from tinybert.stages.plan.teacher import KEPT_TEACHER, TeacherPlan
-from tinybert.stages.plan.training import layers_of
 from tinybert.stages.steps.baseline import fine_tune_only
 from tinybert.stages.steps.distillation import (
     Distillation,
@@ -79,12 +78,7 @@ def fine_tuned_teacher(work: Distillation) -> tuple[DistillPlan, Json | None]:
     if plan.teacher.kind != "encoder":
         return plan, None
     say(f"{plan.teacher.path} has no head for this task: fine-tuning it as the teacher")
-    training = replace(
-        plan.training,
-        num_epochs=recipe.teacher.num_epochs,
-        learning_rate=recipe.teacher.learning_rate,
-        layers=layers_of(recipe.teacher, plan.teacher.path),
-    )
+    training = plan.teacher_training
     rows = replace(work.encoded, train=need_labels(work))
 
     def make(folder: Path) -> Json:

@@ -11,12 +11,14 @@ from tinybert.models import load_tokenizer
 from tinybert.objectives import HardObjective
 from tinybert.runs import Run, RunInProgress
 from tinybert.stages.plan.training import (
+    TEACHER_NUM_EPOCHS,
     Training,
     find_hard_loss,
     find_task,
     layers_of,
     longest_row,
     plan_training,
+    rows_a_step,
 )
 from tinybert.stages.stage import Plan
 from tinybert.stages.steps.finish import finish_rows, score_models
@@ -26,7 +28,6 @@ from tinybert.storage import Json
 from tinybert.tasks import Task
 from tinybert.training import check_trackers
 
-DEFAULT_NUM_EPOCHS = 3
 DEFAULT_LEARNING_RATE = 5e-5
 
 
@@ -48,6 +49,10 @@ class FinetunePlan(Plan):
         """Return what the run reads besides its rows: name → path."""
         return {"model": self.model}
 
+    def describe(self) -> str:
+        """Return how the steps are found, and the recipe as it would be run."""
+        return self.training.describe("train.num_epochs", rows_a_step(self.recipe)) + super().describe()
+
 
 def plan_finetune(recipe: Recipe) -> FinetunePlan:
     """Decide everything a fine-tuning needs.
@@ -63,7 +68,7 @@ def plan_finetune(recipe: Recipe) -> FinetunePlan:
         )
     task = find_task(recipe)
     max_length = longest_row(recipe, task, [model])
-    defaults = DEFAULT_NUM_EPOCHS, DEFAULT_LEARNING_RATE
+    defaults = TEACHER_NUM_EPOCHS, DEFAULT_LEARNING_RATE
     training = plan_training(recipe, max_length=max_length, defaults=defaults)
     training = replace(training, layers=layers_of(recipe.train, model))
     changes = {**training.settings(), "hard_loss": find_hard_loss(recipe, task)}
@@ -120,5 +125,5 @@ def fine_tune(
         HardObjective(rows.hard_loss),
         rows=rows,
         evaluator=rows.evaluator(),
-        settings=settings_of(recipe, training, name=name, bf16=bf16),
+        settings=settings_of(recipe, training, rows=rows.train, name=name, bf16=bf16),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, cast
 
@@ -83,6 +83,7 @@ def plan_pretrain(recipe: Recipe) -> PretrainPlan:
             "recipe", f"data.max_length = {max_length}: a new BERT has {NUM_POSITIONS} positions"
         )
     training = plan_training(recipe, max_length=max_length, defaults=DEFAULT_TRAINING[begins])
+    training = replace(training, is_auto=False)
     resolved = with_settings(recipe, training.settings())
     return PretrainPlan(resolved, training, model, recipe.pretrain.tokenizer or model)
 
@@ -158,7 +159,7 @@ def _train(folder: Path, plan: PretrainPlan, blocks: Blocks, *, bf16: bool) -> J
         evaluator=blocks.evaluator(
             objective.held_out, main_metric="perplexity", batch_size=recipe.train.batch_size
         ),
-        settings=settings_of(recipe, training, name="pretrain", bf16=bf16, **pace),
+        settings=settings_of(recipe, training, rows=blocks.train, name="pretrain", bf16=bf16, **pace),
     )
 
 

@@ -3,6 +3,7 @@
 from tinybert.training.evaluator import Evaluator
 from tinybert.training.precision import choose_precision, seconds_per_product
 from tinybert.training.progress import metric_title
+from tinybert.training.schedule import steps_for
 from tinybert.training.settings import Settings
 from tinybert.training.tracking import check_trackers, tracked
 from tinybert.training.trainer import Batch, Objective, Trained, train
@@ -17,6 +18,7 @@ __all__ = [
     "choose_precision",
     "metric_title",
     "seconds_per_product",
+    "steps_for",
     "tracked",
     "train",
 ]

@@ -39,6 +39,12 @@ def num_log_entries(checkpoint: Path | None) -> int:
     return len(state["log_history"])
 
 
+def scores_of(log_history: list[dict[str, float]], main_metric: str) -> dict[int, float]:
+    """Return step → validation score, of the trainer's log entries."""
+    key = f"eval_{main_metric}"
+    return {int(entry["step"]): entry[key] for entry in log_history if key in entry}
+
+
 def epoch_rows(log_history: list[dict[str, float]]) -> list[dict[str, float]]:
     """Join the trainer's log entries into one row an epoch or evaluation: loss and terms, then its scores."""
     rows: dict[float, dict[str, float]] = {}

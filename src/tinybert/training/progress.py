@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import ExitStack
 
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from tinybert.console import progress, say
 from tinybert.models.memory import give_back_memory
+from tinybert.training.checkpoints import scores_of
+from tinybert.training.schedule import is_rising
 
 SHARE_NAMES = frozenset({"accuracy", "f1", "macro_f1", "micro_f1"})
 
@@ -68,10 +71,10 @@ class EpochLines(TrainerCallback):
 
 
 class Progress(TrainerCallback):
-    """Shows how many examples are done, with examples/s and time left."""
+    """Shows how many examples are done, with examples/s and time left; the total grows with each cycle."""
 
-    def __init__(self, name: str) -> None:
-        self.name = name
+    def __init__(self, name: str, ends: Sequence[int] = ()) -> None:
+        self.name, self.ends = name, ends
         self.shown = ExitStack()
 
     def on_train_begin(
@@ -79,14 +82,20 @@ class Progress(TrainerCallback):
     ) -> None:
         """Begin where the run (or its resumption) begins."""
         self.rows_a_step = args.train_batch_size * args.gradient_accumulation_steps * args.world_size
-        total, done = (steps * self.rows_a_step for steps in (state.max_steps, state.global_step))
+        total, done = self.total_at(state), state.global_step * self.rows_a_step
         self.advance = self.shown.enter_context(progress(self.name, total, unit="examples", done=done))
+
+    def total_at(self, state: TrainerState) -> int:
+        """Return the examples of all cycles up to the one that a step is in."""
+        return self.rows_a_step * min(
+            (end for end in self.ends if end >= state.global_step), default=state.max_steps
+        )
 
     def on_step_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: object
     ) -> None:
         """Count a step's examples."""
-        self.advance(self.rows_a_step)
+        self.advance(self.rows_a_step, total=self.total_at(state))
 
     def on_train_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: object
@@ -105,12 +114,42 @@ class GiveBack(TrainerCallback):
         give_back_memory()
 
 
-class LastStep(TrainerCallback):
-    """Scores and saves the last step too, where it is no multiple of the steps between two evaluations."""
+class Cycles(TrainerCallback):
+    """Scores and saves the last step of each cycle; a further one follows where the score still rose.
+
+    Args:
+        ends: The steps at which cycles end.
+        main_metric: The score.
+        name: Of the training, as it is shown.
+    """
+
+    def __init__(self, ends: Sequence[int], main_metric: str, *, name: str) -> None:
+        self.ends, self.main_metric, self.name = ends, main_metric, name
+
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: object
+    ) -> None:
+        """Say what is planned, where it may become more."""
+        if len(self.ends) > 1 and state.global_step == 0:
+            score = f"validation {metric_title(self.main_metric).lower()}"
+            most = f"at most {self.ends[-1]:,}"
+            say(f"{self.name}: {self.ends[0]:,} steps, and more while the {score} rises, {most}")
 
     def on_step_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: object
     ) -> None:
         """Ask for all that an evaluation brings."""
-        if args.eval_strategy == "steps" and state.global_step >= state.max_steps:
+        if args.eval_strategy == "steps" and state.global_step in (*self.ends, state.max_steps):
             control.should_log = control.should_evaluate = control.should_save = True
+
+    def on_evaluate(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: object
+    ) -> None:
+        """Stop at the end of a cycle in which the score did not rise."""
+        if state.global_step not in self.ends[:-1]:
+            return
+        if is_rising(scores_of(state.log_history, self.main_metric), self.ends):
+            more = self.ends[self.ends.index(state.global_step) + 1] - state.global_step
+            say(f"{self.name}: the score still rises: {more:,} steps more, at half the learning rate")
+        else:
+            control.should_training_stop = True

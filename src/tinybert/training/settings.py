@@ -11,6 +11,7 @@ import torch
 from transformers import TrainerCallback, TrainingArguments
 
 from tinybert.training.evaluator import Evaluator
+from tinybert.training.schedule import cycle_ends
 
 
 @dataclass(frozen=True)
@@ -18,8 +19,10 @@ class Settings:
     """Every number of a training, decided.
 
     ``max_steps`` > 0 overrides ``num_epochs``. ``eval_steps`` says how often the model is scored and a
-    checkpoint written; None: once an epoch. The lowest ``frozen_layers`` and the embeddings are not trained;
-    ``layer_decay`` below 1 lowers the rate with the depth.
+    checkpoint written; None: once an epoch. ``extends``: the training goes on after ``max_steps`` while its
+    validation score rises (:mod:`tinybert.training.schedule`); both must be set then. The lowest
+    ``frozen_layers`` and the embeddings are not trained; ``layer_decay`` below 1 lowers the rate with the
+    depth.
     """
 
     num_epochs: int
@@ -39,9 +42,18 @@ class Settings:
     trackers: tuple[str, ...] = ()
     max_steps: int = -1
     eval_steps: int | None = None
+    extends: bool = False
+    line: Literal["epoch", "step"] = "epoch"
     name: str = "train"
     keep_best: bool = True
     callbacks: tuple[TrainerCallback, ...] = field(default_factory=tuple)
+
+    @property
+    def ends(self) -> list[int]:
+        """Return the steps at which cycles of the learning rate end; none where epochs are counted."""
+        if self.extends and self.eval_steps is not None:
+            return cycle_ends(self.max_steps, self.eval_steps)
+        return [self.max_steps] if self.max_steps > 0 else []
 
 
 def training_arguments(
@@ -56,7 +68,7 @@ def training_arguments(
         output_dir=str(work_dir),
         run_name=settings.name,
         num_train_epochs=settings.num_epochs,
-        max_steps=settings.max_steps,
+        max_steps=max(settings.ends, default=-1),
         learning_rate=settings.learning_rate,
         per_device_train_batch_size=settings.batch_size,
         gradient_accumulation_steps=settings.gradient_accumulation_steps,
@@ -73,7 +85,7 @@ def training_arguments(
         eval_steps=settings.eval_steps,
         save_steps=settings.eval_steps or 500,
         logging_steps=settings.eval_steps or 500,
-        save_total_limit=1,
+        save_total_limit=2 if settings.keep_best else 1,  # at 1 the last one goes where it is not the best
         load_best_model_at_end=settings.keep_best,
         metric_for_best_model=f"eval_{evaluator.main_metric}" if settings.keep_best else None,
         greater_is_better=evaluator.greater_is_better if settings.keep_best else None,

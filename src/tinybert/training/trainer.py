@@ -12,12 +12,15 @@ import time
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Protocol, cast
 
 import torch
 from datasets import Dataset
 from torch import Tensor, nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LambdaLR, LRScheduler
 from transformers import (
     EarlyStoppingCallback,
     PreTrainedModel,
@@ -34,10 +37,17 @@ from tinybert.errors import RunError
 from tinybert.models.depth import freeze_layers, gradient_checkpointing
 from tinybert.models.kernel import training_attention
 from tinybert.models.memory import keep_freed_memory
-from tinybert.training.checkpoints import STATE, epoch_rows, last_whole_checkpoint, num_log_entries
+from tinybert.training.checkpoints import (
+    STATE,
+    epoch_rows,
+    last_whole_checkpoint,
+    num_log_entries,
+    scores_of,
+)
 from tinybert.training.evaluator import Evaluator
 from tinybert.training.layer_decay import decay_by_depth
-from tinybert.training.progress import EpochLines, GiveBack, LastStep, Progress
+from tinybert.training.progress import Cycles, EpochLines, GiveBack, Progress
+from tinybert.training.schedule import is_rising, rate_at
 from tinybert.training.settings import Settings, training_arguments
 
 Batch = dict[str, Tensor]
@@ -57,7 +67,8 @@ class ObjectiveTrainer(Trainer):
     Args:
         objective: Named weighted terms of one batch.
         evaluator: Validates the model.
-        args: The usual training arguments.
+        settings: Every number decided.
+        args: The same as the usual training arguments.
         layer_decay: See :func:`tinybert.training.layer_decay.decay_by_depth`.
     """
 
@@ -66,6 +77,7 @@ class ObjectiveTrainer(Trainer):
         objective: Objective,
         *,
         evaluator: Evaluator,
+        settings: Settings,
         model: PreTrainedModel,
         args: TrainingArguments,
         layer_decay: float = 1.0,
@@ -75,6 +87,7 @@ class ObjectiveTrainer(Trainer):
         self.objective = objective
         self.evaluator = evaluator
         self.layer_decay = layer_decay
+        self.settings = settings
         self.loss_is_scaled_for_ga = False
         self.term_sums: dict[str, Tensor] = {}
         self.num_rows_seen = 0
@@ -171,12 +184,51 @@ class ObjectiveTrainer(Trainer):
             Whether it is one; else nothing is loaded.
         """
         state = TrainerState.load_from_json(str(checkpoint / STATE))
-        if not 0 < self.args.max_steps <= state.global_step:
+        if not self.is_finished(state):
             return False
         self.state = state
         self._load_from_checkpoint(str(checkpoint))
         if self.args.load_best_model_at_end and state.best_model_checkpoint is not None:
             self._load_best_model()
+        return True
+
+    def is_finished(self, state: TrainerState) -> bool:
+        """Return whether no step follows: it is the last, or the score did not rise in the cycle it ends."""
+        if state.global_step not in self.settings.ends:
+            return 0 < self.args.max_steps <= state.global_step
+        return state.global_step >= self.args.max_steps or not self.is_rising(state)
+
+    def is_rising(self, state: TrainerState) -> bool:
+        """Return whether the validation score still rose at the end of what is trained."""
+        if not self.evaluator.greater_is_better:
+            return False
+        return is_rising(scores_of(state.log_history, self.evaluator.main_metric), self.settings.ends)
+
+    def create_scheduler(
+        self, num_training_steps: int, optimizer: Optimizer | None = None
+    ) -> LambdaLR | LRScheduler:
+        """Return the usual schedule; where the training may go on, cycles of it."""
+        settings = self.settings
+        if not settings.extends:
+            return super().create_scheduler(num_training_steps, optimizer)
+        rate = partial(
+            rate_at, ends=settings.ends, warmup_ratio=settings.warmup_ratio, schedule=settings.schedule
+        )
+        self.lr_scheduler = LambdaLR(cast(Optimizer, optimizer or self.optimizer), rate)
+        self._created_lr_scheduler = True
+        return self.lr_scheduler
+
+    def _determine_best_metric(self, metrics: dict[str, float], trial: object) -> bool:
+        """Of equal scores the one with the lower loss is the better; where epochs are counted, the first."""
+        is_better = super()._determine_best_metric(metrics, trial)  # pyright: ignore[reportArgumentType]
+        name, step = self.args.metric_for_best_model, self.state.best_global_step
+        is_tie = name is not None and metrics[name] == self.state.best_metric
+        if is_better or not is_tie or step is None or not self.settings.ends:
+            return is_better
+        losses = scores_of(self.state.log_history, "loss")
+        if losses.get(self.state.global_step, math.inf) >= losses.get(step, math.inf):
+            return False
+        self.state.best_global_step = self.state.global_step
         return True
 
     def _get_train_sampler(self, train_dataset: object = None) -> torch.utils.data.Sampler | None:
@@ -197,13 +249,15 @@ class ObjectiveTrainer(Trainer):
 class Trained:
     """What one training left behind.
 
-    ``history`` holds one row an epoch: epoch, loss, its terms, validation metrics.
+    ``history`` holds one row an epoch: epoch, loss, its terms, validation metrics. ``is_rising``: the
+    validation score still rose at the end.
     """
 
     history: list[dict[str, float]]
     num_steps: int
     seconds: float
     best: dict[str, float]
+    is_rising: bool
 
 
 def train(
@@ -237,6 +291,7 @@ def train(
     trainer = ObjectiveTrainer(
         objective,
         evaluator=evaluator,
+        settings=settings,
         model=model,
         args=training_arguments(settings, evaluator, work_dir, num_rows=len(train_rows)),
         layer_decay=settings.layer_decay,
@@ -259,23 +314,28 @@ def train(
     if not all(bool(torch.isfinite(parameter).all()) for parameter in model.parameters()):
         trainer.stop_if_diverged(math.nan)
     history = epoch_rows(trainer.state.log_history)
-    return Trained(history, num_steps, trainer.seconds_before() + seconds, _best(history, evaluator))
+    seconds += trainer.seconds_before()
+    is_rising = trainer.is_rising(trainer.state)
+    return Trained(history, num_steps, seconds, _best(history, evaluator, settings), is_rising)
 
 
-def _best(history: list[dict[str, float]], evaluator: Evaluator) -> dict[str, float]:
-    """Return the row with the best score, the earliest of several."""
-    key = f"val_{evaluator.main_metric}"
-    choose = max if evaluator.greater_is_better else min
-    return choose((row for row in history if key in row), key=lambda row: row[key], default={})
+def _best(history: list[dict[str, float]], evaluator: Evaluator, settings: Settings) -> dict[str, float]:
+    """Return the row with the best score, of several the one whose weights were kept."""
+    key, sign = f"val_{evaluator.main_metric}", 1 if evaluator.greater_is_better else -1
+
+    def rank(row: dict[str, float]) -> tuple[float, float]:
+        return sign * row[key], -row.get("val_loss", 0.0) if settings.ends else 0.0
+
+    return max((row for row in history if key in row), key=rank, default={})
 
 
 def callbacks_of(settings: Settings, main_metric: str) -> list[TrainerCallback]:
     """Return what looks on: the bar, the epoch lines, early stopping where it is set, the caller's own."""
     callbacks: list[TrainerCallback] = [
-        Progress(settings.name),
-        EpochLines(main_metric, by_step=settings.eval_steps is not None),
+        Progress(settings.name, settings.ends),
+        EpochLines(main_metric, by_step=settings.line == "step"),
         GiveBack(),
-        LastStep(),
+        Cycles(settings.ends, main_metric, name=settings.name),
         *settings.callbacks,
     ]
     if (

@@ -77,7 +77,7 @@ def test_overrides_read_lists_mappings_and_null() -> None:
     )
     assert recipe.student.layer_map == [2, 4]
     assert recipe.distill.losses == {"kl_divergence": 1.0, "hard": 0.5}
-    assert recipe.train.num_epochs is None
+    assert recipe.train.num_epochs == "auto"  # recipes of earlier versions hold null
     assert recipe.data.path == "a=b.csv"
 
 
@@ -171,3 +171,20 @@ def test_class_weights_are_a_word_or_numbers_by_label() -> None:
         "train.class_weights = 'balance': must be a mapping, such as {name: 2}",
     )
     assert any("finite number" in problem for problem in problems_of("train.class_weights={ham: .inf}"))
+
+
+@pytest.mark.parametrize("section", ["train", "teacher"])
+@pytest.mark.parametrize("value", ["auto", "1", "7"])
+def test_epochs_are_a_number_or_auto(section: str, value: str) -> None:
+    recipe = build_recipe({}, [f"{section}.num_epochs={value}"])
+    assert getattr(recipe, section).num_epochs == (value if value == "auto" else int(value))
+    assert getattr(build_recipe({}), section).num_epochs == "auto"
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "2.5", "Auto", "true", "[3]", "1e3"])
+def test_other_epochs_are_refused(value: str) -> None:
+    with pytest.raises(RecipeError) as caught:
+        build_recipe({}, [f"train.num_epochs={value}"])
+    (problem,) = caught.value.problems
+    assert problem.startswith("train.num_epochs = ")
+    assert problem.endswith("must be a whole number, 1 or more, or auto")

@@ -3,17 +3,21 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import ClassVar
 
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 from tests import easy
 from transformers import AutoModelForSequenceClassification
 
 from tinybert.config import Recipe, build_recipe
 from tinybert.errors import DataError, RecipeError
+from tinybert.evaluation import RowsEvaluator
 from tinybert.models import load_encoder
 from tinybert.objectives import Teaching
 from tinybert.runs import Run, RunInProgress
@@ -21,8 +25,9 @@ from tinybert.stages.pipeline import make_plan, run_recipe
 from tinybert.stages.plan.teacher import pretrained_of
 from tinybert.stages.steps import baseline as baseline_module
 from tinybert.stages.steps import student as student_module
-from tinybert.stages.steps.baseline import baseline_start
+from tinybert.stages.steps.baseline import Baseline, baseline_start, how_it_was_trained, train_better
 from tinybert.stages.steps.distillation import prepare
+from tinybert.stages.steps.start import start_student
 from tinybert.stages.steps.student import Phase, phases_of
 from tinybert.stages.steps.teacher_outputs import choose_teacher
 from tinybert.teachers import FileTeacher, ModelTeacher, Teacher, TeacherStore
@@ -118,11 +123,16 @@ def test_phases_share_the_losses_out(tiny_teacher: Path) -> None:
     epochs = ["train.num_epochs=4", "distill.intermediate_num_epochs=7", "distill.phases=two"]
     plan = make_plan(recipe_of(tiny_teacher, *epochs))
     assert phases_of(replace(plan, losses=losses)) == [
-        Phase("intermediate", {"hidden_state_mse": 1.0, "relation_kl": 2.0}, 7),
-        Phase("student", {"kl_divergence": 0.9, "hard": 0.1}, 4),
+        Phase(
+            "intermediate",
+            {"hidden_state_mse": 1.0, "relation_kl": 2.0},
+            replace(plan.training, num_epochs=7, is_auto=False),
+        ),
+        Phase("student", {"kl_divergence": 0.9, "hard": 0.1}, plan.training),
     ]
+    assert plan.training.num_epochs == 4
     joint = make_plan(recipe_of(tiny_teacher, "train.num_epochs=4"))
-    assert phases_of(replace(joint, losses=losses)) == [Phase("student", losses, 4)]
+    assert phases_of(replace(joint, losses=losses)) == [Phase("student", losses, joint.training)]
 
 
 def test_a_teacher_without_a_head_is_fine_tuned_and_kept(tmp_path: Path, tiny_encoder: Path) -> None:
@@ -148,7 +158,10 @@ def test_a_teacher_without_a_head_is_fine_tuned_and_kept(tmp_path: Path, tiny_en
     assert "started the same way (project) from the pre-trained weights" in metrics["baseline_start"]
     assert metrics["fine_tune_only"]["num_parameters"] == metrics["student"]["num_parameters"]
     log = [json.loads(line) for line in (made.path / "log.jsonl").read_text().splitlines()]
-    assert [row["training"] for row in log] == [*["teacher"] * 3, *["fine_tune_only"] * 2, *["student"] * 2]
+    trainings = [row["training"] for row in log]
+    assert (trainings.count("teacher"), trainings.count("student")) == (3, 2)
+    assert trainings.count("fine_tune_only") >= 3
+    assert "in the student's 30 steps: 0.001 (" in metrics["baseline_start"]
     report = (made.path / "report.md").read_text()
     assert "fine-tune only (same shape, hard labels)" in report
     assert "student (distilled)" in report
@@ -201,18 +214,109 @@ def test_a_run_of_ours_says_what_it_was_fine_tuned_from(tmp_path: Path, tiny_enc
 def test_the_baseline_has_as_many_steps_as_the_student(
     tmp_path: Path, tiny_teacher: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    seen: dict[str, int] = {}
+    seen: dict[str, list[int]] = {}
     real = student_module.fit
 
     def watch(folder: Path, *args: object, **options: object) -> dict[str, object]:
         facts = real(folder, *args, **options)
-        seen[folder.name] = facts["num_steps"]
+        seen.setdefault(folder.name, []).append(facts["num_steps"])
         return facts
 
     monkeypatch.setattr(student_module, "fit", watch)
     monkeypatch.setattr(baseline_module, "fit", watch)
     run(tmp_path, tiny_teacher, "distill.phases=two", "distill.intermediate_num_epochs=1")
-    assert seen == {"intermediate": 6, "student": 12, "fine_tune_only": 18}
+    *trials, best = seen.pop("fine_tune_only")
+    assert seen == {"intermediate": [6], "student": [12]}
+    assert trials == [18, 18]
+    assert best in (18, 27, 36, 45, 54)
+
+
+@dataclass
+class Trials:
+    """Stands for a baseline: each learning rate has its validation scores, one a step."""
+
+    scores: dict[float, list[float]]
+    losses: dict[float, list[float]]
+    num_steps: int = 3
+    calls: list[tuple[float, bool]] = field(default_factory=list)
+    work: ClassVar = SimpleNamespace(
+        plan=SimpleNamespace(
+            training=SimpleNamespace(learning_rate=1.0), task=SimpleNamespace(main_metric="accuracy")
+        )
+    )
+
+    def fit(self, learning_rate: float, *, extends: bool) -> dict[str, object]:
+        self.calls.append((learning_rate, extends))
+        pairs = zip(self.scores[learning_rate], self.losses[learning_rate], strict=True)
+        rows = [
+            {"step": step, "val_accuracy": score, "val_loss": loss}
+            for step, (score, loss) in enumerate(pairs, 1)
+        ]
+        return {"history": rows, "num_steps": len(rows), "train_seconds": 10.0}
+
+
+@pytest.mark.parametrize(
+    ("scores", "losses", "best"),
+    [
+        (([0.5, 0.6, 0.7], [0.5, 0.8, 0.6]), ([1, 1, 1], [1, 1, 1]), 4.0),
+        (([0.5, 0.6, 0.9], [0.5, 0.8, 0.6]), ([1, 1, 1], [1, 1, 1]), 1.0),
+        (([0.5, 0.8, 0.8], [0.5, 0.8, 0.6]), ([1, 3, 2], [1, 1, 4]), 4.0),  # a tie: the lower loss
+        # killed when it went on: what came after the student's steps does not count in the choice
+        (([0.5, 0.6, 0.7, 0.9, 0.9], [0.5, 0.8, 0.6]), ([1] * 5, [1] * 3), 4.0),
+    ],
+)
+def test_the_baseline_goes_on_with_the_better_learning_rate(
+    scores: tuple[list[float], ...], losses: tuple[list[float], ...], best: float
+) -> None:
+    rates = (1.0, 4.0)
+    trials = Trials(dict(zip(rates, scores, strict=True)), dict(zip(rates, losses, strict=True)))
+    summary = train_better(trials)  # pyright: ignore[reportArgumentType]
+    assert trials.calls == [(1.0, False), (4.0, False), (best, True)]
+    assert (summary["learning_rate"], summary["student_steps"], summary["train_seconds"]) == (best, 3, 20.0)
+    said = how_it_was_trained(summary, "accuracy")
+    tried = " and ".join(f"{rate:g} ({max(trials.scores[rate][:3]):.4f})" for rate in rates)
+    assert f"in the student's 3 steps: {tried}; the better one did not rise after them." in said
+
+
+def test_a_baseline_killed_when_it_goes_on_ends_as_an_undisturbed_one(
+    tmp_path: Path, tiny_teacher: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(baseline_module, "RATES", (1e-6, 4.0))
+    _, work = teacher_of(tmp_path, tiny_teacher)
+    start, _ = baseline_start(work.plan)
+    rows, labels, collator = work.encoded.train, work.data.labels, work.encoded.collator
+    model = start_student(start, work.plan.task, labels, rows=rows, collator=collator, seed=0).model
+    student = {"num_steps": 12, "history": [{}] * 6}
+    real, scores = RowsEvaluator.__call__, [0.5] * 6 + [0.5, 0.5, 0.5, 0.6, 0.6, 0.7, 0.7, 0.8, 0.9]
+    undone: list[str] = []
+
+    def trained(name: str, given: list[float]) -> dict[str, object]:
+        turn = iter(given)
+
+        def score(self: RowsEvaluator, model: torch.nn.Module) -> dict[str, float]:
+            return {**real(self, model), "accuracy": next(turn)}
+
+        monkeypatch.setattr(RowsEvaluator, "__call__", score)
+        (tmp_path / name).mkdir(exist_ok=True)
+        try:
+            return train_better(Baseline(work, rows, model, student, tmp_path / name))
+        except (StopIteration, RuntimeError):
+            undone.append(name)
+            return {}
+
+    # the better one rises, so it goes on for 6 steps, and, rising still, for another 6
+    whole = trained("whole", [*scores, 0.9, 0.9, 0.9])
+    trained("killed", scores[:-2])
+    resumed = trained("killed", [*scores[-2:], 0.9, 0.9, 0.9])
+    assert undone == ["killed"]
+    assert whole["num_steps"] == resumed["num_steps"] == 24
+    assert whole["learning_rate"] == resumed["learning_rate"] == 4e-3
+    assert whole["trials"] == resumed["trials"]
+    ours, theirs = (
+        load_file(tmp_path / name / "model" / "model.safetensors") for name in ("killed", "whole")
+    )
+    for name, weight in ours.items():
+        torch.testing.assert_close(weight, theirs[name], atol=1e-6, rtol=1e-5)
 
 
 def test_a_teacher_with_another_tokenizer_teaches_answers_and_layers(

@@ -232,11 +232,15 @@ def test_the_time_counts_both_models_and_the_baseline(
     tmp_path: Path, tiny_teacher: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(duration, "median_seconds", lambda call, repeats: 20.0)
-    # 96 rows are 3 batches; 3 epochs, twice with the baseline; the teacher answers once
-    assert "about 7 min" in findings(tmp_path, tiny_teacher, "train.num_epochs=3")["time"].message
+    # 96 rows are 3 batches; 3 epochs, thrice with the baseline's two rates; the teacher answers once
+    assert "about 10 min" in findings(tmp_path, tiny_teacher, "train.num_epochs=3")["time"].message
     assert (
         "about 10 min"
         in findings(tmp_path, tiny_teacher, "train.num_epochs=3", "baseline=false", "train.num_epochs=9")[
             "time"
         ].message
     )
+    # 400 steps are 134 epochs; scored each 14th, 140 epochs
+    auto = findings(tmp_path, tiny_teacher, "baseline=false", "train.num_epochs=auto")["time"].message
+    assert auto.startswith("about 141 min")
+    assert "(420 student batches of 20.00 s" in auto

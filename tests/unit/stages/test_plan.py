@@ -59,7 +59,7 @@ def test_auto_chooses_the_start_by_the_shape(
 ) -> None:
     made = plan(tiny_teacher, student=size(*shape))
     assert (made.start, made.layer_map) == (start, layer_map)
-    assert made.recipe.train.num_epochs == num_epochs
+    assert (made.training.num_epochs, made.recipe.train.num_epochs) == (num_epochs, "auto")
     assert made.recipe.student.start == start
     assert (made.shape.num_hidden_layers, made.shape.hidden_size) == shape[:2]
 
@@ -76,6 +76,22 @@ def test_what_is_set_is_kept(tiny_teacher: Path) -> None:
     assert made.start == "random"
     assert made.losses == {"mse_logits": 2.0}
     assert (made.recipe.train.num_epochs, made.recipe.train.learning_rate) == (1, 3e-4)
+    assert made.training.steps(64, 32) == (2, 2)
+    assert not made.training.is_auto
+
+
+def test_auto_says_how_it_finds_the_steps(tiny_teacher: Path, tiny_encoder: Path) -> None:
+    auto = "at least 400 steps of 32 rows; more while the validation score rises, at most 3 times as many"
+    ours = f"# train.num_epochs: 4 epochs, but {auto}"
+    said = describe_plan(build_recipe({"teacher": {"path": str(tiny_teacher)}}, size(2, 32, 4, 64)))
+    assert ours in said.splitlines()
+    assert "teacher.num_epochs: 3" not in said
+    words = [*size(2, 32, 4, 64), "train.num_epochs=7"]
+    said = describe_plan(build_recipe({"teacher": {"path": str(tiny_encoder)}}, words))
+    assert f"# teacher.num_epochs: 3 epochs, but {auto}" in said.splitlines()
+    assert "# train.num_epochs" not in said
+    said = describe_plan(build_recipe({"stage": "finetune", "model": str(tiny_encoder)}))
+    assert f"# train.num_epochs: 3 epochs, but {auto}" in said.splitlines()
 
 
 @pytest.mark.parametrize(("spec", "layers"), [("uniform", (2, 4)), ("last", (3, 4)), ("[1, 4]", (1, 4))])

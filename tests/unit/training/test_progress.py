@@ -41,8 +41,8 @@ def test_progress_counts_from_where_the_training_resumed(
     shown = Progress("student")
     shown.on_train_begin(arguments, state(global_step=100, max_steps=200), None)  # pyright: ignore
     now[0] = 10.0
-    for _ in range(20):
-        shown.on_step_end(arguments, state(), None)  # pyright: ignore
+    for step in range(101, 121):
+        shown.on_step_end(arguments, state(global_step=step, max_steps=200), None)  # pyright: ignore
     shown.on_train_end(arguments, state(), None)  # pyright: ignore
     line = capsys.readouterr().err.splitlines()[-1]
     assert line == "student: 3,840/6,400 examples (60%), 64 a second, 40 s left"

@@ -319,3 +319,97 @@ def test_a_training_killed_at_its_very_end_keeps_its_best_weights(
     trained = run(tmp_path / "killed", model=killed, **options)
     assert (trained.num_steps, trained.best["val_accuracy"]) == (6, 0.9)
     assert easy.same_weights(whole, killed)
+
+
+AUTO = {"max_steps": 6, "eval_steps": 2, "extends": True, "num_rows": 32, "learning_rate": 1e-3}
+"""Two steps an epoch: cycles end at 6, 10, 14 and 18."""
+
+
+def says(scores: list[float], losses: list[float] | None = None) -> Says:
+    """Return an evaluator with these scores, in turn."""
+    given = iter(zip(scores, losses or [1.0] * len(scores), strict=True))
+    return Says(lambda: dict(zip(("accuracy", "loss"), next(given), strict=True)))
+
+
+@pytest.mark.parametrize(
+    ("scores", "num_steps", "rises"),
+    [
+        ([0.5, 0.6, 0.6], 6, False),
+        ([0.5, 0.6, 0.7, 0.6, 0.7], 10, False),
+        ([0.5, 0.6, 0.7, 0.6, 0.8, 0.8, 0.8], 14, False),
+        ([0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9], 18, True),
+    ],
+)
+def test_a_training_goes_on_while_its_score_rises(
+    tmp_path: Path,
+    scores: list[float],
+    num_steps: int,
+    rises: bool,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    trained = run(tmp_path, evaluator=says(scores), **AUTO)
+    said = capsys.readouterr().err
+    assert (trained.num_steps, trained.is_rising) == (num_steps, rises)
+    assert [row["val_accuracy"] for row in trained.history] == scores
+    assert [row["epoch"] for row in trained.history] == list(range(1, num_steps // 2 + 1))
+    assert "train: 6 steps, and more while the validation accuracy rises, at most 18" in said
+    assert (
+        said.count("the score still rises: 4 steps more, at half the learning rate") == (num_steps - 6) // 4
+    )
+    assert f"Epoch {num_steps // 2}, " in said
+    peak = max(row["learning_rate"] for row in trained.history)
+    assert all(row["learning_rate"] <= peak / 2 for row in trained.history[3:])
+
+
+def test_a_number_of_epochs_that_is_set_is_kept_while_the_score_rises(tmp_path: Path) -> None:
+    trained = run(tmp_path, evaluator=says([0.1, 0.2, 0.9]), num_rows=32, num_epochs=3)
+    assert (trained.num_steps, trained.is_rising) == (6, True)
+
+
+@pytest.mark.parametrize("amid", [5, 6, 9, 10, 13, 14])
+def test_a_training_killed_before_or_after_it_went_on_ends_as_an_undisturbed_one(
+    tmp_path: Path, amid: int
+) -> None:
+    scores = [0.5, 0.6, 0.7, 0.6, 0.8, 0.8, 0.7]
+
+    class Killed(TrainerCallback):
+        def on_step_begin(self, args, state, control, **kwargs: object) -> None:
+            if state.global_step == amid:
+                raise KeyboardInterrupt
+
+        def on_train_end(self, args, state, control, **kwargs: object) -> None:
+            if state.global_step == amid:
+                raise KeyboardInterrupt
+
+    whole, first, resumed = (easy.seeded_classifier(num_hidden_layers=1) for _ in range(3))
+    undisturbed = run(tmp_path / "whole", model=whole, evaluator=says(scores), **AUTO)
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "killed", model=first, evaluator=says(scores), callbacks=(Killed(),), **AUTO)
+    left = says(scores[amid // 2 :])
+    trained = run(tmp_path / "killed", model=resumed, evaluator=left, **AUTO)
+    assert trained.num_steps == undisturbed.num_steps == 14
+    assert [row["val_accuracy"] for row in trained.history] == scores
+    for ours, theirs in zip(trained.history, undisturbed.history, strict=True):
+        for name in ("step", "loss", "learning_rate", "grad_norm"):
+            assert ours[name] == pytest.approx(theirs[name], rel=1e-6), name
+    for name, weight in resumed.state_dict().items():
+        torch.testing.assert_close(weight, whole.state_dict()[name], atol=1e-6, rtol=1e-5)
+
+
+@pytest.mark.parametrize(("pace", "epoch"), [({"num_epochs": 4}, 2), ({"max_steps": 8, "eval_steps": 2}, 3)])
+def test_of_equal_scores_the_lowest_loss_is_the_best_but_the_first_where_epochs_are_set(
+    tmp_path: Path, pace: dict[str, object], epoch: int
+) -> None:
+    weights: list[float] = []
+
+    class Note(TrainerCallback):
+        def on_evaluate(self, args, state, control, **kwargs: object) -> None:
+            weights.append(float(kwargs["model"].classifier.bias.detach()[0]))
+
+    model = easy.seeded_classifier(num_hidden_layers=1)
+    given = {"num_rows": 32, "callbacks": (Note(),), **pace}
+    evaluator = says([0.8, 0.9, 0.9, 0.9], [0.1, 0.5, 0.3, 0.4])
+    trained = run(tmp_path, model=model, evaluator=evaluator, **given)
+    assert trained.best["epoch"] == epoch
+    assert float(model.classifier.bias.detach()[0]) == weights[epoch - 1]
+    assert len(set(weights)) == 4

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 
 from tinybert.data import sorted_by_length
@@ -11,6 +13,9 @@ from tinybert.models.inputs import model_inputs
 from tinybert.objectives import HardObjective
 from tinybert.stages.doctor.context import Context
 from tinybert.stages.doctor.finding import Finding
+from tinybert.stages.plan.distillation import DistillPlan
+from tinybert.stages.plan.training import Training, rows_a_step
+from tinybert.stages.steps.baseline import RATES
 from tinybert.stages.steps.distillation import untrained_student
 from tinybert.training import Batch
 
@@ -22,18 +27,31 @@ def check_time(context: Context) -> list[Finding]:
     plan, batch_size = context.plan, context.plan.recipe.train.batch_size
     batch = _middle_batch(context, batch_size)
     student_s, teacher_s = _step_seconds(context, batch), _teacher_seconds(context, batch)
-    num_batches = -(-len(context.encoded.train) // batch_size)
-    epochs = plan.training.num_epochs
-    if plan.recipe.distill.phases == "two":
-        epochs += plan.recipe.distill.intermediate_num_epochs
-    seconds = num_batches * (student_s * epochs * (2 if plan.recipe.baseline else 1) + teacher_s)
-    if plan.teacher.kind == "encoder":
-        seconds += num_batches * 3 * teacher_s * plan.recipe.teacher.num_epochs
+    num_rows = len(context.encoded.train)
+    student, teacher = planned_batches(plan, num_rows)
+    trainings = 1 + len(RATES) if plan.recipe.baseline else 1
+    seconds = student_s * student * trainings + teacher_s * math.ceil(num_rows / batch_size)
+    seconds += 3 * teacher_s * teacher
     text = (
-        f"about {seconds / 60:.0f} min in fp32 on this machine, now ({student_s:.2f} s a student step, "
-        f"{teacher_s:.2f} s a teacher batch of {batch_size} rows)"
+        f"about {seconds / 60:.0f} min in fp32 on this machine, now, and more where a score still rises at "
+        f"its end ({student:,} student batches of {student_s:.2f} s, "
+        + (f"{teacher:,} of the teacher's fine-tuning, " if teacher else "")
+        + f"{teacher_s:.2f} s a teacher batch of {batch_size} rows)"
     )
     return [Finding("ok", "time", text)]
+
+
+def planned_batches(plan: DistillPlan, num_rows: int) -> tuple[int, int]:
+    """Return the batches that are planned for the student, and for fine-tuning the teacher."""
+    accumulation = plan.recipe.train.gradient_accumulation_steps
+
+    def batches(training: Training) -> int:
+        return accumulation * training.steps(num_rows, rows_a_step(plan.recipe))[0]
+
+    student = batches(plan.training)
+    if plan.recipe.distill.phases == "two":
+        student += batches(plan.training.with_epochs(plan.recipe.distill.intermediate_num_epochs))
+    return student, batches(plan.teacher_training) if plan.teacher.kind == "encoder" else 0
 
 
 def _middle_batch(context: Context, batch_size: int) -> Batch:

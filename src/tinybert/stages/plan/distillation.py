@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tinybert.config import Recipe, dump_recipe, with_settings
 from tinybert.errors import RecipeError
@@ -24,11 +24,14 @@ from tinybert.stages.plan.student import (
 )
 from tinybert.stages.plan.teacher import TeacherPlan, check_fine_tuning, plan_teacher
 from tinybert.stages.plan.training import (
+    TEACHER_NUM_EPOCHS,
     Training,
     find_hard_loss,
     find_task,
+    layers_of,
     longest_row,
     plan_training,
+    rows_a_step,
 )
 from tinybert.stages.plan.vocabulary import TEXT, check_trimming, describe_vocabulary, trims
 from tinybert.stages.stage import Plan, all_of
@@ -91,13 +94,28 @@ class DistillPlan(Plan):
             paths[TEXT] = self.recipe.student.vocabulary_text
         return paths | (models_of_augment(self.recipe.augment) if self.recipe.augment.copies else {})
 
+    @property
+    def teacher_training(self) -> Training:
+        """How a teacher without a task head is fine-tuned."""
+        section = self.recipe.teacher
+        training = replace(
+            self.training,
+            learning_rate=section.learning_rate,
+            layers=layers_of(section, self.teacher.path),
+        )
+        return training.with_epochs(section.num_epochs, default=TEACHER_NUM_EPOCHS)
+
     def describe(self) -> str:
-        """Return who teaches whom, and the recipe as it would be run."""
+        """Return who teaches whom, how the steps are found, and the recipe as it would be run."""
         teacher = f"{self.teacher.path} ({self.teacher.kind})"
         student = describe_student(
             teacher, self.shape, self.start, self.source, self.layer_map, family=self.family
         )
-        return student + describe_vocabulary(self.recipe) + dump_recipe(self.recipe)
+        batch = rows_a_step(self.recipe)
+        student += describe_vocabulary(self.recipe)
+        if self.teacher.kind == "encoder":
+            student += self.teacher_training.describe("teacher.num_epochs", batch)
+        return student + self.training.describe("train.num_epochs", batch) + dump_recipe(self.recipe)
 
 
 def plan_distill(recipe: Recipe) -> DistillPlan:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tinybert.config import Recipe, dump_recipe, with_settings
 from tinybert.errors import RecipeError
@@ -101,6 +101,7 @@ def plan_general(recipe: Recipe) -> GeneralPlan:
     name = "uniform" if recipe.student.layer_map == "auto" else recipe.student.layer_map
     layer_map = resolve_layer_map(name, shape.num_hidden_layers, info.num_hidden_layers)
     training = plan_training(recipe, max_length=max_length, defaults=DEFAULT_TRAINING[start])
+    training = replace(training, is_auto=False)
     dropout = recipe.distill.dropout or 0.0
     resolved = with_settings(
         recipe,

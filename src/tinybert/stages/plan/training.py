@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
 
 from tinybert.config import STAGES_AS_TASKS, Recipe, TeacherSection, TrainSection
 from tinybert.data.windows import MIN_WINDOW
@@ -16,6 +17,11 @@ from tinybert.models.depth import count_layers
 from tinybert.stages.stage import unused_settings
 from tinybert.tasks import BUILTIN, ClassWeights, Task
 from tinybert.tasks import find_task as named_task
+from tinybert.training import steps_for
+from tinybert.training.schedule import BOUND, MIN_STEPS
+
+TEACHER_NUM_EPOCHS = 3
+"""Of a fine-tuning on many rows; few get more, see :mod:`tinybert.training.schedule`."""
 
 LAYER_SETTINGS = ("layer_decay", "frozen_layers", "gradient_checkpointing")
 
@@ -29,24 +35,48 @@ class Training:
         num_epochs: Of the training.
         learning_rate: Its peak.
         layers: How the layers of a checkpoint are fine-tuned, where a section of the recipe says so.
+        is_auto: Few rows get more epochs, and each training more while its validation score rises.
     """
 
     max_length: int
     num_epochs: int
     learning_rate: float
     layers: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    is_auto: bool = False
 
     def settings(self) -> dict[str, object]:
         """Return the same as settings of a recipe: dotted name → value."""
         return {
             "data.max_length": self.max_length,
-            "train.num_epochs": self.num_epochs,
+            "train.num_epochs": "auto" if self.is_auto else self.num_epochs,
             "train.learning_rate": self.learning_rate,
         }
 
+    def with_epochs(self, given: int | Literal["auto"], *, default: int = 1) -> Training:
+        """Return the training with the epochs that a recipe gives, or with those it has where left open."""
+        if given == "auto":
+            return replace(self, num_epochs=default, is_auto=True)
+        return replace(self, num_epochs=given, is_auto=False)
+
+    def steps(self, num_rows: int, rows_a_step: int) -> tuple[int, int]:
+        """Return how many steps are planned for so many rows, and after how many the model is scored."""
+        if self.is_auto:
+            return steps_for(num_rows, rows_a_step, num_epochs=self.num_epochs)
+        epoch = math.ceil(num_rows / rows_a_step)
+        return epoch * self.num_epochs, epoch
+
+    def describe(self, setting: str, rows_a_step: int) -> str:
+        """Return how the steps are found, where the setting leaves them open; a comment in YAML."""
+        if not self.is_auto:
+            return ""
+        return (
+            f"# {setting}: {self.num_epochs} epochs, but at least {MIN_STEPS} steps of {rows_a_step} rows; "
+            f"more while the validation score rises, at most {BOUND} times as many\n"
+        )
+
 
 def plan_training(recipe: Recipe, *, max_length: int, defaults: tuple[int, float]) -> Training:
-    """Decide epochs and learning rate.
+    """Decide learning rate and epochs, as far as that can be done before the rows are known.
 
     Args:
         recipe: As it was given.
@@ -55,7 +85,13 @@ def plan_training(recipe: Recipe, *, max_length: int, defaults: tuple[int, float
     """
     num_epochs, learning_rate = defaults
     section = recipe.train
-    return Training(max_length, section.num_epochs or num_epochs, section.learning_rate or learning_rate)
+    training = Training(max_length, num_epochs, section.learning_rate or learning_rate)
+    return training.with_epochs(section.num_epochs, default=num_epochs)
+
+
+def rows_a_step(recipe: Recipe) -> int:
+    """Return how many rows make a step."""
+    return recipe.train.batch_size * recipe.train.gradient_accumulation_steps
 
 
 def layers_of(section: TrainSection | TeacherSection, path: str) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import Literal, cast
+from typing import Literal
 
 import numpy as np
 from datasets import Dataset
@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 from tinybert.config import dump_recipe
 from tinybert.data import TextData
 from tinybert.evaluation import latencies_ms, score_checkpoint
-from tinybert.evaluation.report import draw_learning_curve, run_report
+from tinybert.evaluation.report import cautions, draw_learning_curve, run_report
 from tinybert.runs import Run, RunInProgress
 from tinybert.runs.directory import REPORT
-from tinybert.stages.steps.fit import precision_of
+from tinybert.stages.steps.fit import history_of, precision_of
 from tinybert.storage import Json, write_text
 from tinybert.tasks import Task
 
@@ -100,16 +100,18 @@ def finish_rows(
     """
     split = evaluation_split(data)
     rows, _ = scored_rows(data, split)
+    metrics = {"main_metric": task.main_metric, **metrics}
+    found = cautions(metrics, trainings)
     metrics = {
         "task": task.name,
-        "main_metric": task.main_metric,
         "source": data.source,
         "split": split,
         "num_rows_scored": len(rows),
         "num_train_rows": len(data.splits["train"]),
         "labels": list(data.labels.names),
         **metrics,
-        "notes": [*notes, *data.warnings, *_bad_row_notes(data)],
+        "cautions": found,
+        "notes": [*found, *notes, *data.warnings, *_bad_row_notes(data)],
     }
     if data.bad_rows:
         write_bad_rows(data, run.path / BAD_ROWS)
@@ -144,11 +146,6 @@ def finish(
     write_text(run.path / REPORT, report)
     origin = {"stage": run.recipe.stage, "seed": run.recipe.train.seed, "precision": precision_of(run)}
     return run.finish({**origin, **metrics})
-
-
-def history_of(summary: Json) -> list[dict[str, float]]:
-    """Return a training's history: one row an epoch or evaluation."""
-    return cast(list[dict[str, float]], summary["history"])
 
 
 def write_bad_rows(data: TextData, path: Path) -> None:

@@ -7,6 +7,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import torch
 from datasets import Dataset
@@ -18,7 +19,7 @@ from tinybert.config import Recipe
 from tinybert.data import Collator
 from tinybert.objectives import remove_projections
 from tinybert.runs import CHECKPOINTS, RunInProgress
-from tinybert.stages.plan.training import Training
+from tinybert.stages.plan.training import Training, rows_a_step
 from tinybert.storage import Json, write_json
 from tinybert.training import Evaluator, Objective, Settings, choose_precision, tracked, train
 
@@ -44,12 +45,21 @@ class TrainingRows:
         return {}
 
 
-def settings_of(recipe: Recipe, training: Training, *, name: str, bf16: bool, **changes: object) -> Settings:
+def settings_of(
+    recipe: Recipe,
+    training: Training,
+    *,
+    rows: Dataset,
+    name: str,
+    bf16: bool,
+    **changes: object,
+) -> Settings:
     """Return the trainer's settings for one training of a run.
 
     Args:
         recipe: The resolved recipe.
         training: Epochs, learning rate, and what differs by layer.
+        rows: What is trained on; the number of steps may depend on theirs.
         name: Shown on the progress bar and in trackers.
         bf16: What ``precision`` came out as.
         changes: Settings of this training that differ from the recipe's.
@@ -71,6 +81,9 @@ def settings_of(recipe: Recipe, training: Training, *, name: str, bf16: bool, **
         "name": name,
         **training.layers,
     }
+    if training.is_auto:
+        num_steps, eval_steps = training.steps(len(rows), rows_a_step(recipe))
+        values |= {"max_steps": num_steps, "eval_steps": eval_steps, "extends": True}
     return Settings(**(values | changes))  # pyright: ignore[reportArgumentType]
 
 
@@ -80,11 +93,10 @@ def precision_of(run: RunInProgress) -> str:
     return str(kept["precision"])
 
 
-def in_steps(num_steps: int | None, num_epochs: int) -> dict[str, object]:
-    """Return the settings of a training of so many steps that is scored as often as one of so many epochs."""
-    if num_steps is None:
-        return {}
-    return {"max_steps": num_steps, "eval_steps": math.ceil(num_steps / num_epochs)}
+def in_steps(num_steps: int, num_scores: int) -> dict[str, object]:
+    """Return the settings of a training of so many steps that is scored so often."""
+    eval_steps = math.ceil(num_steps / max(1, num_scores))
+    return {"max_steps": num_steps, "eval_steps": eval_steps, "extends": False}
 
 
 def fit(
@@ -95,6 +107,7 @@ def fit(
     rows: TrainingRows,
     evaluator: Evaluator,
     settings: Settings,
+    work_dir: Path | None = None,
 ) -> Json:
     """Train, save the checkpoint under ``folder/model``, and return the training's summary.
 
@@ -107,6 +120,7 @@ def fit(
         rows: What it is trained on.
         evaluator: What it is validated by.
         settings: Of the trainer.
+        work_dir: Where checkpoints go; by default into the step's folder.
     """
     set_seed(settings.seed)
     with tracked(settings.trackers, folder.parent.parent, settings.name):
@@ -117,7 +131,7 @@ def fit(
             collator=rows.collator,
             evaluator=evaluator,
             settings=settings,
-            work_dir=folder / CHECKPOINTS,
+            work_dir=work_dir or folder / CHECKPOINTS,
         )
     remove_projections(model)
     save_checkpoint(model, rows.tokenizer, folder / MODEL)
@@ -128,9 +142,15 @@ def fit(
         "num_steps": trained.num_steps,
         "train_seconds": round(trained.seconds, 1),
         "best": trained.best,
+        "is_rising": trained.is_rising,
         "num_parameters": num_parameters,
         "size_mb": round(num_parameters * 4 / 1e6, 1),
     }
+
+
+def history_of(summary: Json) -> list[dict[str, float]]:
+    """Return a training's history: one row an epoch or evaluation."""
+    return cast(list[dict[str, float]], summary["history"])
 
 
 def save_checkpoint(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:

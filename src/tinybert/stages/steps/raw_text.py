@@ -26,8 +26,8 @@ from tinybert.evaluation.blocks import BlockLosses
 from tinybert.evaluation.report import text_report
 from tinybert.models.masking import Masking
 from tinybert.runs import Run, RunInProgress
-from tinybert.stages.steps.finish import finish, history_of
-from tinybert.stages.steps.fit import TrainingRows
+from tinybert.stages.steps.finish import finish
+from tinybert.stages.steps.fit import TrainingRows, history_of
 from tinybert.storage import Json
 
 MAX_BLOCKS_SCORED = 1000
@@ -153,7 +153,7 @@ def pace_of(recipe: Recipe, blocks: Blocks, *, num_epochs: int) -> dict[str, obj
     batches = math.ceil(len(blocks.train) / section.batch_size)
     num_steps = section.num_steps or num_epochs * math.ceil(batches / section.gradient_accumulation_steps)
     eval_steps = section.eval_steps or math.ceil(num_steps / EVALUATIONS)
-    return {"max_steps": num_steps, "eval_steps": eval_steps, "keep_best": False}
+    return {"max_steps": num_steps, "eval_steps": eval_steps, "keep_best": False, "line": "step"}
 
 
 def finish_text(

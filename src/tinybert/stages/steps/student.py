@@ -12,8 +12,9 @@ from tinybert.models.dropout import set_dropout
 from tinybert.objectives import DistillObjective, Teaching, is_intermediate
 from tinybert.stages.plan.distillation import DistillPlan
 from tinybert.stages.plan.losses import relation_heads
+from tinybert.stages.plan.training import Training
 from tinybert.stages.steps.distillation import Distillation
-from tinybert.stages.steps.fit import MODEL, fit, in_steps, settings_of
+from tinybert.stages.steps.fit import MODEL, fit, history_of, in_steps, settings_of
 from tinybert.stages.steps.start import StartPlan, knows_task, load_start, save_start, start_student
 from tinybert.stages.steps.teacher_outputs import choose_teacher
 from tinybert.storage import Json
@@ -85,27 +86,37 @@ def teach(work: Distillation, begin: Path, *, name: str = "student", like: Json 
 
 @dataclass(frozen=True)
 class Phase:
-    """One training of the student: its name, its losses, its epochs, or its steps where they are set."""
+    """One training of the student.
+
+    Attributes:
+        name: Its step of the run.
+        losses: Loss name → weight.
+        training: Its epochs and learning rate.
+        like: The summary of another training: this one takes as many steps, and is scored as often.
+    """
 
     name: str
     losses: dict[str, float]
-    num_epochs: int
-    num_steps: int | None = None
+    training: Training
+    like: Json | None = None
+
+    @property
+    def pace(self) -> dict[str, object]:
+        """Return the trainer's settings of its steps, where another training decides them."""
+        return in_steps(cast(int, self.like["num_steps"]), len(history_of(self.like))) if self.like else {}
 
 
 def phases_of(plan: DistillPlan, *, name: str = "student", like: Json | None = None) -> list[Phase]:
     """Return the phases; the paper's two put the intermediate layers first."""
-    losses, num_epochs = plan.losses, plan.training.num_epochs
-    steps = cast(list[int], like["steps_of_phases"]) if like else [None, None]
+    losses, training = plan.losses, plan.training
+    others = cast(list[Json], like["phases"]) if like else [None, None]
     if plan.recipe.distill.phases == "joint":
-        return [Phase(name, losses, num_epochs, steps[0])]
+        return [Phase(name, losses, training, others[0])]
     before = "intermediate" if name == "student" else f"{name}_intermediate"
     first = {name: weight for name, weight in losses.items() if is_intermediate(name)}
     second = {name: weight for name, weight in losses.items() if not is_intermediate(name)}
-    return [
-        Phase(before, first, plan.recipe.distill.intermediate_num_epochs, steps[0]),
-        Phase(name, second, num_epochs, steps[1]),
-    ]
+    short = training.with_epochs(plan.recipe.distill.intermediate_num_epochs)
+    return [Phase(before, first, short, others[0]), Phase(name, second, training, others[1])]
 
 
 def teach_phase(work: Distillation, phase: Phase, begin: Path, folder: Path) -> Json:
@@ -131,12 +142,12 @@ def teach_phase(work: Distillation, phase: Phase, begin: Path, folder: Path) -> 
     )
     settings = settings_of(
         recipe,
-        plan.training,
+        phase.training,
+        rows=work.encoded.train,
         name=phase.name,
         bf16=work.bf16,
-        num_epochs=phase.num_epochs,
         keep_best=not all(is_intermediate(loss) for loss in phase.losses),
-        **in_steps(phase.num_steps, phase.num_epochs),
+        **phase.pace,
     )
     return fit(
         folder,
@@ -152,12 +163,13 @@ def joined(summaries: Sequence[Json]) -> Json:
     """Add the phases' steps and seconds up, and lay their histories end to end."""
     history: list[dict[str, float]] = []
     for summary in summaries:
-        rows = cast(list[dict[str, float]], summary["history"])
+        rows = history_of(summary)
         before = history[-1]["epoch"] if history else 0
         history += [{**row, "epoch": before + row["epoch"]} for row in rows]
     return {
         "history": history,
         "num_steps": sum(cast(int, summary["num_steps"]) for summary in summaries),
-        "steps_of_phases": [cast(int, summary["num_steps"]) for summary in summaries],
+        "phases": list(summaries),
         "train_seconds": round(sum(cast(float, summary["train_seconds"]) for summary in summaries), 1),
+        "is_rising": summaries[-1].get("is_rising", False),
     }

@@ -1,0 +1,44 @@
+"""What the figures of a run do not say: a model that was still learning, a teacher that never learnt."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import cast
+
+from tinybert.training import metric_title
+
+MAX_RETENTION = 1.03
+"""A student a little above its teacher may be chance; above this the teacher is at fault."""
+SETTINGS = {"teacher": "teacher.num_epochs", "student": "train.num_epochs", "model": "train.num_epochs"}
+"""Training → the setting that makes it longer."""
+NAMES = {"fine_tune_only": "fine-tuning baseline", "not_augmented": "student without augmentation"}
+"""Training → how it is called, where that is not its name."""
+
+
+def cautions(metrics: Mapping[str, object], trainings: Mapping[str, Mapping[str, object]]) -> list[str]:
+    """Return what a reader must know before believing the figures.
+
+    Args:
+        metrics: Of the run: its main metric, and the retention of a distillation.
+        trainings: Name → summary of each training.
+    """
+    score = f"validation {metric_title(str(metrics['main_metric'])).lower()}"
+    lines = [
+        _still_rising(name, summary, score) for name, summary in trainings.items() if summary.get("is_rising")
+    ]
+    retention = metrics.get("retention")
+    if isinstance(retention, float) and retention > MAX_RETENTION:
+        lines.append(
+            f"A retention of {retention:.1%} says that the teacher has not learnt the task, not that the "
+            "student is great: train the teacher for longer or on more rows, or take a better one."
+        )
+    return lines
+
+
+def _still_rising(name: str, summary: Mapping[str, object], score: str) -> str:
+    text = f"The {NAMES.get(name, name)}'s {score} was still rising at its last epoch"
+    if name not in SETTINGS:
+        return f"{text}; with more epochs it may come out higher."
+    history = cast(Sequence[Mapping[str, float]], summary["history"])
+    epochs = max(2, 2 * round(history[-1]["epoch"]))
+    return f"{text}; more epochs may help: {SETTINGS[name]}={epochs}"

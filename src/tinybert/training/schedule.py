@@ -1,0 +1,96 @@
+"""How many steps a training takes, when it is scored, when it goes on, and its learning rate at each step.
+
+A training is planned as one cycle: its learning rate warms up and falls to zero. Where the number of steps is
+found and not given, further cycles follow while the validation score still rises at the end of one: each of
+half the steps and half the rate, until three times the planned steps. What is decided depends on the scores
+alone, so a resumed training decides the same.
+
+Source: warm restarts, SGDR (arXiv:1608.03983). Differs: each cycle warms up, and a further one comes only
+where the score asks for it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+MIN_STEPS = 400
+"""What few rows are trained for at least: below it a new head on a pre-trained encoder stays near chance."""
+EVALUATIONS = 10
+"""How often a cycle of many short epochs is scored: each epoch would cost what training does."""
+BOUND = 3
+"""The most steps, in multiples of the planned ones."""
+FURTHER_RATE = 0.5
+"""Peak of a further cycle, as a share of the first one's."""
+MIN_RISE = 0.005
+"""What the last third of a cycle must bring over all before it: less is noise."""
+
+
+def steps_for(num_rows: int, rows_a_step: int, *, num_epochs: int) -> tuple[int, int]:
+    """Return how many steps so many rows are trained for, and after how many the model is scored.
+
+    Both are whole epochs: ``num_epochs``, or as many as make 400 steps, scored at most ten times.
+
+    Example:
+        >>> steps_for(300, 32, num_epochs=3)
+        (400, 40)
+        >>> steps_for(6920, 32, num_epochs=3)
+        (651, 217)
+    """
+    epoch = max(1, math.ceil(num_rows / rows_a_step))
+    epochs = max(num_epochs, math.ceil(MIN_STEPS / epoch))
+    epochs_a_score = math.ceil(epochs / EVALUATIONS)
+    eval_steps = epoch * epochs_a_score
+    return eval_steps * math.ceil(epochs / epochs_a_score), eval_steps
+
+
+def cycle_ends(num_steps: int, eval_steps: int) -> list[int]:
+    """Return the steps at which a training that may go on decides whether to.
+
+    Example:
+        >>> cycle_ends(400, 40)
+        [400, 600, 800, 1000, 1200]
+        >>> cycle_ends(3, 1)
+        [3, 5, 7, 9]
+    """
+    further = eval_steps * math.ceil(num_steps / eval_steps / 2)
+    return [num_steps, *range(num_steps + further, BOUND * num_steps + 1, further)]
+
+
+def is_rising(scores: Mapping[int, float], ends: Sequence[int]) -> bool:
+    """Return whether the score still rose in the last third of the newest cycle.
+
+    Args:
+        scores: Step → validation score, more is better.
+        ends: Where cycles end.
+
+    Example:
+        >>> is_rising({1: 0.5, 2: 0.6, 3: 0.7}, [3]), is_rising({1: 0.5, 2: 0.7, 3: 0.7}, [3])
+        (True, False)
+    """
+    steps = sorted(scores)
+    begin = max((end for end in ends if end < steps[-1]), default=0) if steps else 0
+    cycle = [step for step in steps if step > begin]
+    late = cycle[len(cycle) - math.ceil(len(cycle) / 3) :]
+    before = [scores[step] for step in steps if step < late[0]] if late else []
+    return bool(before) and max(scores[step] for step in late) >= max(before) + MIN_RISE
+
+
+def rate_at(
+    step: int, ends: Sequence[int], *, warmup_ratio: float, schedule: Literal["linear", "cosine"]
+) -> float:
+    """Return the learning rate after a number of steps, as a share of its peak.
+
+    Example:
+        >>> [rate_at(step, [4, 6], warmup_ratio=0.25, schedule="linear") for step in range(6)]
+        [0.0, 1.0, 0.6666666666666667, 0.33333333333333337, 0.5, 0.25]
+    """
+    begin = max((end for end in ends if end <= step), default=0)
+    end = min((end for end in ends if end > step), default=begin + 1)
+    peak, done, length = FURTHER_RATE if begin else 1.0, step - begin, end - begin
+    warmup = round(warmup_ratio * length)
+    if done < warmup:
+        return peak * done / warmup
+    progress = (done - warmup) / max(1, length - warmup)
+    return peak * (1 - progress if schedule == "linear" else (1 + math.cos(math.pi * progress)) / 2)
