@@ -156,7 +156,7 @@ def distill(
     out: str | Path,
     student: str | Path = "4l-384d",
     task: str = "classification",
-    baseline: bool = True,
+    baseline: bool | str | Sequence[str] = True,
 ) -> Run:
     """Distil a teacher into a student.
 
@@ -168,7 +168,7 @@ def distill(
         out: The run directory.
         student: A named shape or a checkpoint.
         task: classification, multilabel, regression, ner or qa; or general, without any task.
-        baseline: Also train the fine-tune-only baseline.
+        baseline: What the student is compared with: fine_tune_only, tfidf; True: all that the task has.
 
     Returns:
         The run: ``run.metrics["retention"]``, ``run.path``.

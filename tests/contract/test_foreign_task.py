@@ -41,6 +41,7 @@ from tinybert.losses import binary_cross_entropy, cross_entropy
 from tinybert.models.head import TOKEN
 from tinybert.tasks import Prediction, Task
 from tinybert.tasks.class_weights import balanced
+from tinybert.tasks.linear import LOGISTIC_REGRESSION_A_LABEL
 from tinybert.tasks.ner.words import join_words, segment, words_of_pieces
 from tinybert.tasks.task import require_finite
 from tinybert.tasks.text_rows import TextRows
@@ -128,6 +129,7 @@ RATING = Task(
     soft_losses=("mse_logits",),
     decode=decode_ratings,
     metrics=rating_metrics,
+    linear=LOGISTIC_REGRESSION_A_LABEL,
 )
 
 # shouted words: one of two classes a word, no BIO
@@ -367,6 +369,10 @@ def test_it_is_fine_tuned_and_distilled(case: Case, teacher: Path, student: Path
     assert metrics_of(teacher)["main_metric"] == case.task.main_metric
     assert scores["teacher"]["test"][case.task.main_metric] > 0.6  # type: ignore[index]
     assert scores["student"]["test"][case.task.main_metric] > 0.6  # type: ignore[index]
+    if case.task.linear is None:
+        assert scores["tfidf"] is None
+    else:
+        assert scores["tfidf"]["test"][case.task.main_metric] > 0.6  # type: ignore[index]
     assert open_run(student).recipe.task == case.dotted
     assert (student / "report.md").read_text().startswith("# ")
 

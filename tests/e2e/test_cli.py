@@ -49,9 +49,9 @@ def distilled(tmp_path_factory: pytest.TempPathFactory, fine_tuned: Path, easy_r
 
 def test_the_run_keeps_the_promised_figures(distilled: Path) -> None:
     metrics = metrics_of(distilled)
-    for name in ("teacher", "fine_tune_only", "student"):
+    for name in ("teacher", "fine_tune_only", "tfidf", "student"):
         assert metrics[name]["test"]["accuracy"] >= 0.4
-        assert metrics[name]["num_parameters"] > 10_000
+        assert metrics[name]["num_parameters"] > (100 if name == "tfidf" else 10_000)
         assert metrics[name]["size_mb"] > 0
         assert metrics[name]["latency_ms"] > 0
     assert metrics["student"]["train_seconds"] > 0
@@ -64,7 +64,10 @@ def test_the_run_keeps_the_promised_figures(distilled: Path) -> None:
     assert recipe["student"]["start"] == "project"
     assert recipe["distill"]["losses"] == {"hidden_state_mse": 1.0, "kl_divergence": 1.0, "hard": 0.1}
     assert (distilled / "learning_curve.png").read_bytes().startswith(b"\x89PNG")
-    assert "| **student (distilled)** |" in (distilled / "report.md").read_text()
+    report = (distilled / "report.md").read_text()
+    assert "| **student (distilled)** |" in report
+    assert "| TF-IDF + logistic regression |" in report
+    assert [caution in report for caution in metrics["cautions"]] == [True] * len(metrics["cautions"])
 
 
 def test_no_pickle_is_in_a_run(distilled: Path, fine_tuned: Path) -> None:

@@ -32,7 +32,7 @@ def distill(
         student: A checkpoint, or a named shape (6l-768d, 6l-384d, 4l-384d, 3l-384d, 4l-312d, 4l-192d or
             2l-128d).
         out: The run directory.
-        baseline: Also train the fine-tune-only baseline, as is the default.
+        baseline: Also measure the baselines, fine-tuning only and TF-IDF, as is the default.
         max_latency_ms: Find the smallest student that predicts one text in so many milliseconds here.
         max_size_mb: Find the smallest student whose file is no larger.
         min_retention: What that student must keep of its teacher's score; 0.97 when not given.

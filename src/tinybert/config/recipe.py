@@ -424,7 +424,19 @@ class Recipe(Section):
     augment: AugmentSection = AugmentSection()
     export: ExportSection = ExportSection()
     bench: BenchSection = BenchSection()
-    baseline: bool = Field(default=True, description="also train the fine-tune-only baseline")
+    baseline: list[str] = Field(
+        default_factory=lambda: ["auto"],
+        description="what the student is compared with: fine_tune_only, tfidf; auto: all that the task has; "
+        "[] or false: nothing",
+    )
+
+    @field_validator("baseline", mode="before")
+    @classmethod
+    def _names_of_baselines(cls, value: object) -> object:
+        """Read a single name, and the truth values that recipes of earlier versions hold."""
+        if isinstance(value, bool):
+            return ["auto"] if value else []
+        return [value] if isinstance(value, str) else value
 
     @model_validator(mode="before")
     @classmethod

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from datasets import Dataset
@@ -18,6 +19,7 @@ from tinybert.models.load import count_parameters
 from tinybert.tasks import Outputs, Task
 
 Scores = dict[str, object]
+Rows = Dataset | Sequence[object]
 
 LATENCY_ROWS = 40
 LATENCY_ROUNDS = 3
@@ -108,17 +110,27 @@ def latencies_ms(
         for name, path in paths.items()
     }
     columns = [name for name in rows.column_names if name != "label"]
-    chosen = rows.select_columns(columns).select(range(0, len(rows), max(1, len(rows) // LATENCY_ROWS)))
+    predict = {name: predictor.chunk_outputs for name, predictor in predictors.items()}
+    return row_latencies_ms(predict, rows.select_columns(columns))
+
+
+def row_latencies_ms(predict: Mapping[str, Callable[[Any], object]], rows: Rows) -> dict[str, float]:
+    """Return each model's median milliseconds for one row a call, see :func:`latencies_ms`.
+
+    Args:
+        predict: Name → what predicts some rows.
+        rows: What is sliced: some 40 rows spread over it are used.
+    """
+    chosen = range(0, len(rows), max(1, len(rows) // LATENCY_ROWS))
     calls = {
-        (name, index): partial(predictor.chunk_outputs, chosen[index : index + 1])
-        for index in range(len(chosen))
-        for name, predictor in predictors.items()
+        (name, index): partial(call, rows[index : index + 1])
+        for index in chosen
+        for name, call in predict.items()
     }
     taken = take_turns(calls, rounds=LATENCY_ROUNDS)
     medians = {key: statistics.median(seconds) for key, seconds in taken.items()}
     return {
-        name: round(1000 * statistics.median(medians[name, index] for index in range(len(chosen))), 2)
-        for name in predictors
+        name: round(1000 * statistics.median(medians[name, index] for index in chosen), 2) for name in predict
     }
 
 

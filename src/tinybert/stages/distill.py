@@ -21,7 +21,7 @@ from tinybert.stages.finetune import fine_tune
 from tinybert.stages.plan.distillation import DistillPlan
 from tinybert.stages.plan.student import Taught
 from tinybert.stages.plan.teacher import KEPT_TEACHER, TeacherPlan
-from tinybert.stages.steps.baseline import fine_tune_only
+from tinybert.stages.steps.baselines import BUILTIN, Compared
 from tinybert.stages.steps.distillation import (
     Distillation,
     encode_for,
@@ -65,11 +65,9 @@ def distill(plan: DistillPlan, run: RunInProgress, source: object) -> Run:
     others: dict[str, Trained] = {}
     if recipe.augment.copies and recipe.augment.ablation:
         others["not_augmented"] = teach(work, begin, name="not_augmented", like=student[1])
-    baseline = fine_tune_only(work, student[1]) if recipe.baseline else None
-    if baseline is not None:
-        others["fine_tune_only"] = baseline[:2]
-    description = baseline[2] if baseline is not None else None
-    return conclude(taught, teacher_summary, student, others, baseline_start=description)
+    baselines = {name: BUILTIN[name](work, student[1]) for name in plan.baselines}
+    compared = {name: baseline for name, baseline in baselines.items() if baseline is not None}
+    return conclude(taught, teacher_summary, student, others, compared)
 
 
 def fine_tuned_teacher(work: Distillation) -> tuple[DistillPlan, Json | None]:
@@ -121,8 +119,7 @@ def conclude(
     teacher_summary: Json | None,
     student: Trained,
     others: Mapping[str, Trained],
-    *,
-    baseline_start: str | None,
+    baselines: Mapping[str, Compared],
 ) -> Run:
     """Score all models on the same rows and write the run.
 
@@ -130,22 +127,25 @@ def conclude(
         work: The distillation.
         teacher_summary: The summary of the teacher's training, if it was trained here.
         student: The student.
-        others: The other models of the report.
-        baseline_start: How the baseline began.
+        others: The student's variants.
+        baselines: What it is compared with.
     """
     plan, run, data = work.plan, work.run, work.data
     split = evaluation_split(data)
     models: dict[str, tuple[str, Json | None]] = {"student": (str(student[0]), student[1])}
     if plan.teacher.kind != "file":
         models["teacher"] = (work.whole_teacher, teacher_summary)
+    trained = {name: each.trained for name, each in baselines.items() if each.trained is not None}
+    others = {**others, **trained}
     models |= {name: (str(path), said) for name, (path, said) in others.items()}
-    metrics: Json = {"teacher": None, "fine_tune_only": None, "student": None, "retention": None}
+    metrics: Json = {"teacher": None, **dict.fromkeys(BUILTIN), "student": None, "retention": None}
+    metrics |= {name: each.row for name, each in baselines.items() if each.row}
     metrics |= score_models(run, data, plan.task, models, max_length=plan.training.max_length)
     main = plan.task.main_metric
     if metrics["teacher"] is not None:
         metrics["retention"] = retention(_of(metrics, "student", split), _of(metrics, "teacher", split), main)
-    if baseline_start is not None:
-        metrics["baseline_start"] = baseline_start
+    if "fine_tune_only" in baselines:
+        metrics["baseline_start"] = baselines["fine_tune_only"].description
     metrics |= {
         "teacher_path": str(work.recipe.teacher.path),
         "student_start": plan.start,

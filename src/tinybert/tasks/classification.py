@@ -15,6 +15,7 @@ from tinybert.errors import DataError
 from tinybert.losses import cross_entropy, focal_cross_entropy, mse_over_classes
 from tinybert.metrics import classification_metrics
 from tinybert.tasks.class_weights import balanced
+from tinybert.tasks.linear import LOGISTIC_REGRESSION
 from tinybert.tasks.prediction import TextPrediction
 from tinybert.tasks.soft_labels import SoftLabels, logits_of_classes, named_scores
 from tinybert.tasks.task import Task, require_finite, require_width
@@ -194,4 +195,5 @@ CLASSIFICATION = Task(
     metrics=metrics,
     constant_score=majority_share,
     probabilities=softmax,
+    linear=LOGISTIC_REGRESSION,
 )

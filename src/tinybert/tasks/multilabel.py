@@ -13,6 +13,7 @@ from tinybert.data.labels import LabelScheme, find_separator, label_name, sort_n
 from tinybert.errors import DataError
 from tinybert.losses import binary_cross_entropy, focal_binary_cross_entropy
 from tinybert.metrics import multilabel_metrics
+from tinybert.tasks.linear import LOGISTIC_REGRESSION_A_LABEL
 from tinybert.tasks.prediction import TextPrediction
 from tinybert.tasks.soft_labels import SoftLabels, logits_of_labels, named_scores
 from tinybert.tasks.task import Task, require_finite, require_width
@@ -156,4 +157,5 @@ MULTILABEL = Task(
     soft_labels=SoftLabels(named_scores, logits_of_labels),
     decode=decode,
     metrics=metrics,
+    linear=LOGISTIC_REGRESSION_A_LABEL,
 )

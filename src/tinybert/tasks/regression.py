@@ -11,6 +11,7 @@ import numpy as np
 from tinybert.data.labels import LabelScheme, parse_value
 from tinybert.losses import mse
 from tinybert.metrics import regression_metrics
+from tinybert.tasks.linear import RIDGE_REGRESSION
 from tinybert.tasks.prediction import TextPrediction
 from tinybert.tasks.soft_labels import SoftLabels, one_score, unchanged
 from tinybert.tasks.task import Task, require_finite, require_width
@@ -109,4 +110,5 @@ REGRESSION = Task(
     decode=decode,
     metrics=metrics,
     is_bounded=False,
+    linear=RIDGE_REGRESSION,
 )

@@ -14,6 +14,7 @@ from tinybert.data.row_format import RowFormat
 from tinybert.errors import ModelError
 from tinybert.losses import Loss, accepted
 from tinybert.models.head import SEQUENCE, Head
+from tinybert.tasks.linear import LinearModel
 from tinybert.tasks.prediction import Prediction
 from tinybert.tasks.soft_labels import SoftLabels
 
@@ -119,6 +120,7 @@ class Task:
         probabilities: ``(outputs) -> (N, C)`` where these are classes that exclude each other; else None.
         compared: ``(outputs, predictions) -> numbers`` that an export must reproduce.
         is_bounded: These numbers are probabilities; else differences are divided by their range.
+        linear: What learns the labels of whole texts from sparse features; None: there is no such model.
     """
 
     name: str
@@ -144,6 +146,12 @@ class Task:
     probabilities: Callable[[Any], np.ndarray] | None = None
     compared: Callable[[Outputs, Sequence[Prediction]], np.ndarray] = predicted_scores
     is_bounded: bool = True
+    linear: LinearModel | None = None
+
+    @property
+    def baselines(self) -> tuple[str, ...]:
+        """Names of the baselines that have a meaning here."""
+        return ("fine_tune_only",) if self.linear is None else ("fine_tune_only", "tfidf")
 
     def hard_loss(self, name: str, **settings: object) -> BatchLoss:
         """Return one of the hard losses, with those of the settings that it has parameters for."""

@@ -5,7 +5,13 @@ from pathlib import Path
 import pytest
 
 from tinybert.evaluation import retention
-from tinybert.evaluation.report import draw_learning_curve, plain_table, run_report, table_rows
+from tinybert.evaluation.report import (
+    draw_learning_curve,
+    plain_table,
+    run_report,
+    table_rows,
+    verdicts,
+)
 
 METRICS: dict[str, object] = {
     "task": "classification",
@@ -29,10 +35,50 @@ METRICS: dict[str, object] = {
 def test_the_table_holds_all_three_models() -> None:
     header, teacher, baseline, student = table_rows(METRICS)
     assert header[1] == "test accuracy"
-    assert teacher == ["teacher", "0.8800", "100.0%", "22,713,986", "90.9", "12.3", "–"]
+    assert teacher == ["teacher", "0.8800", "100.0%", "22,713,986", "90.9", "12.3", "–", "–"]
     assert baseline[1:3] == ["0.8000", "90.9%"]
     assert student[1:3] == ["0.8690", "98.8%"]
     assert student[-1] == "70"
+
+
+TFIDF = {
+    "title": "TF-IDF + logistic regression",
+    "test": {"accuracy": 0.87},
+    "num_parameters": 117_762,
+    "size_mb": 2.14,
+    "predict_seconds": 0.5,
+    "train_seconds": 3.6,
+    "latency_ms": 0.71,
+    "description": "TF-IDF: words and characters.",
+}
+
+
+def test_tfidf_has_a_row_of_its_own_with_rows_a_second() -> None:
+    rows = table_rows({**METRICS, "tfidf": TFIDF})
+    assert rows[0][-2:] == ["rows/s", "training s"]
+    assert [row[0] for row in rows[2:4]] == [
+        "fine-tune only (same shape, hard labels)",
+        "TF-IDF + logistic regression",
+    ]
+    assert rows[3][1:] == ["0.8700", "98.9%", "117,762", "2.1", "0.7", "3,642", "4"]
+    assert "TF-IDF: words and characters." in run_report({**METRICS, "tfidf": TFIDF}, recipe_text="")
+
+
+def test_only_a_student_that_is_not_above_a_baseline_is_told_so() -> None:
+    assert verdicts(METRICS) == verdicts({**METRICS, "tfidf": None, "fine_tune_only": None}) == []
+    (below,) = verdicts({**METRICS, "tfidf": TFIDF})
+    assert below.startswith(
+        "The student is not above TF-IDF + logistic regression (test accuracy 86.9 against 87.0), which "
+        "trains in 4 s and predicts 3,642 rows/s: "
+    )
+    (equal,) = verdicts({**METRICS, "fine_tune_only": METRICS["student"]})
+    assert equal.startswith(
+        "The student is not above fine-tune only (test accuracy 86.9 against 86.9): the teacher did not help"
+    )
+    above = {**TFIDF, "test": {"accuracy": 0.8689}}
+    assert verdicts({**METRICS, "tfidf": above}) == []
+    fine_tuned = {name: value for name, value in METRICS.items() if name not in ("student", "teacher")}
+    assert verdicts({**fine_tuned, "model": METRICS["student"]}) == []
 
 
 def test_a_teacher_without_a_score_leaves_no_share() -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -23,14 +24,20 @@ from tinybert.objectives import Teaching
 from tinybert.runs import Run, RunInProgress
 from tinybert.stages.pipeline import make_plan, run_recipe
 from tinybert.stages.plan.teacher import pretrained_of
-from tinybert.stages.steps import baseline as baseline_module
 from tinybert.stages.steps import student as student_module
-from tinybert.stages.steps.baseline import Baseline, baseline_start, how_it_was_trained, train_better
+from tinybert.stages.steps.baselines.fine_tune_only import (
+    Baseline,
+    baseline_start,
+    how_it_was_trained,
+    train_better,
+)
 from tinybert.stages.steps.distillation import prepare
 from tinybert.stages.steps.start import start_student
 from tinybert.stages.steps.student import Phase, phases_of
 from tinybert.stages.steps.teacher_outputs import choose_teacher
 from tinybert.teachers import FileTeacher, ModelTeacher, Teacher, TeacherStore
+
+baseline_module = sys.modules[baseline_start.__module__]
 
 
 def recipe_of(teacher: Path | str, *overrides: str, student: Sequence[str] = easy.TINY_STUDENT) -> Recipe:

@@ -3,15 +3,18 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import yaml
 from tests import easy
 
 from tinybert.config import build_recipe, dump_recipe
 from tinybert.errors import DataError, ModelError, RecipeError
 from tinybert.models import load_config
 from tinybert.stages.pipeline import describe_plan, make_plan, run_recipe
-from tinybert.stages.plan.distillation import DistillPlan
+from tinybert.stages.plan.distillation import DistillPlan, plan_baselines
 from tinybert.stages.plan.teacher import pretrained_of
 from tinybert.stages.plan.training import find_task
+from tinybert.stages.steps.baselines import BUILTIN as BASELINES
+from tinybert.tasks import BUILTIN as TASKS
 
 
 def plan(
@@ -316,3 +319,38 @@ def test_a_run_is_made_of_every_model_it_reads(tiny_teacher: Path, tiny_encoder:
         "pretrained": str(tiny_encoder),
     }
     assert plan(tiny_teacher, "baseline=false").inputs() == {"teacher": str(tiny_teacher)}
+
+
+@pytest.mark.parametrize(
+    ("given", "names"),
+    [
+        ("auto", ("fine_tune_only", "tfidf")),
+        ("true", ("fine_tune_only", "tfidf")),
+        ("false", ()),
+        ("[]", ()),
+        ("tfidf", ("tfidf",)),
+        ("[tfidf]", ("tfidf",)),
+        ("[fine_tune_only, tfidf, fine_tune_only]", ("fine_tune_only", "tfidf")),
+    ],
+)
+def test_a_recipe_names_its_baselines(tiny_teacher: Path, given: str, names: tuple[str, ...]) -> None:
+    made = plan(tiny_teacher, f"baseline={given}")
+    assert made.baselines == names
+    assert yaml.safe_load(made.describe().partition("stage:")[2].partition("\n")[2])["baseline"] == [*names]
+    assert plan(tiny_teacher, baseline=yaml.safe_load(given)).baselines == names
+
+
+def test_a_task_has_the_baselines_that_it_says(tiny_teacher: Path) -> None:
+    assert {task.name for task in TASKS.values() if "tfidf" in task.baselines} == {
+        *("classification", "multilabel", "regression"),
+    }
+    assert set(BASELINES) == set(TASKS["classification"].baselines)
+    recipe = build_recipe({"task": "ner", "baseline": True})
+    assert plan_baselines(recipe, TASKS["ner"]) == ("fine_tune_only",)
+    with pytest.raises(RecipeError, match="baseline = 'tfidf': ner allows auto, fine_tune_only"):
+        plan_baselines(build_recipe({"task": "ner", "baseline": ["tfidf"]}), TASKS["ner"])
+    assert "baseline = 'tfdif': classification allows auto, fine_tune_only, tfidf; did you mean 'tfidf'?" in (
+        refusal(tiny_teacher, "baseline=tfdif")
+    )
+    with pytest.raises(RecipeError, match="baseline = 3: must be a list"):
+        build_recipe({}, ["baseline=3"])

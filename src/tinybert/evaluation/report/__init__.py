@@ -5,6 +5,7 @@ from tinybert.evaluation.report.layout import markdown_table, plain_table
 from tinybert.evaluation.report.learning_curve import draw_learning_curve
 from tinybert.evaluation.report.raw_text import text_report, text_table
 from tinybert.evaluation.report.run import run_report, table_rows
+from tinybert.evaluation.report.verdicts import verdicts
 
 __all__ = [
     "cautions",
@@ -15,4 +16,5 @@ __all__ = [
     "table_rows",
     "text_report",
     "text_table",
+    "verdicts",
 ]

@@ -11,6 +11,7 @@ from tinybert.training import metric_title
 TITLES = {
     "teacher": "teacher",
     "fine_tune_only": "fine-tune only (same shape, hard labels)",
+    "tfidf": "TF-IDF",
     "not_augmented": "student without augmentation (as many steps)",
     "student": "**student (distilled)**",
     "model": "model",
@@ -27,29 +28,37 @@ def table_rows(metrics: Metrics) -> list[list[str]]:
     clean = f"{split}_without_leakage"
     has_clean = any(clean in row for row in models.values())
     header = ["model", f"{split} {main}", *(["without leaked rows"] if has_clean else [])]
-    rows = [[*header, "of teacher", "parameters", "MB", "ms a text", "training s"]]
+    rows = [[*header, "of teacher", "parameters", "MB", "ms a text", "rows/s", "training s"]]
     teacher = _score(metrics.get("teacher"), split, main)
     for title, row in models.items():
         score = _score(row, split, main)
         share = f"{score / teacher:.1%}" if score is not None and teacher is not None and teacher > 0 else "–"
         scores = [score, *([_score(row, clean, main)] if has_clean else [])]
-        rows.append([title, *(_number(each, "{:.4f}") for each in scores), share, *_costs(row)])
+        rows.append([title, *(_number(each, "{:.4f}") for each in scores), share, *_costs(row, metrics)])
     return rows
 
 
 def _models(metrics: Metrics) -> dict[str, Row]:
     """Return the row of each model, by its title."""
-    found = {title: metrics.get(name) for name, title in TITLES.items()}
-    return {title: cast(Row, row) for title, row in found.items() if isinstance(row, Mapping)}
+    found = {name: metrics.get(name) for name in TITLES}
+    rows = {name: cast(Row, row) for name, row in found.items() if isinstance(row, Mapping)}
+    return {str(row.get("title", TITLES[name])): row for name, row in rows.items()}
 
 
-def _costs(row: Row) -> list[str]:
+def _costs(row: Row, metrics: Metrics) -> list[str]:
     return [
         _number(row.get("num_parameters"), "{:,.0f}"),
         _number(row.get("size_mb"), "{:.1f}"),
         _number(row.get("latency_ms"), "{:.1f}"),
+        _number(rows_per_s(row, metrics), "{:,.0f}"),
         _number(row.get("train_seconds"), "{:.0f}"),
     ]
+
+
+def rows_per_s(row: Row, metrics: Metrics) -> float | None:
+    """Return how many rows a second a model predicted when it was scored; None where that is not known."""
+    count, seconds = metrics["num_rows_scored"], row.get("predict_seconds")
+    return cast(float, count) / cast(float, seconds) if seconds else None
 
 
 def _number(value: object, spec: str) -> str:
@@ -106,4 +115,5 @@ def _explanation(metrics: Metrics) -> str:
         )
     if isinstance(metrics.get("fine_tune_only"), Mapping):
         lines.append(str(metrics["baseline_start"]))
+    lines += [str(row["description"]) for row in _models(metrics).values() if "description" in row]
     return " ".join(lines)

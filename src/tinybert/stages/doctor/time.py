@@ -15,7 +15,7 @@ from tinybert.stages.doctor.context import Context
 from tinybert.stages.doctor.finding import Finding
 from tinybert.stages.plan.distillation import DistillPlan
 from tinybert.stages.plan.training import Training, rows_a_step
-from tinybert.stages.steps.baseline import RATES
+from tinybert.stages.steps.baselines.fine_tune_only import RATES
 from tinybert.stages.steps.distillation import untrained_student
 from tinybert.training import Batch
 
@@ -29,7 +29,7 @@ def check_time(context: Context) -> list[Finding]:
     student_s, teacher_s = _step_seconds(context, batch), _teacher_seconds(context, batch)
     num_rows = len(context.encoded.train)
     student, teacher = planned_batches(plan, num_rows)
-    trainings = 1 + len(RATES) if plan.recipe.baseline else 1
+    trainings = 1 + len(RATES) if "fine_tune_only" in plan.baselines else 1
     seconds = student_s * student * trainings + teacher_s * math.ceil(num_rows / batch_size)
     seconds += 3 * teacher_s * teacher
     text = (

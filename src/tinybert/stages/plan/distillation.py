@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from tinybert.config import Recipe, dump_recipe, with_settings
 from tinybert.errors import RecipeError
+from tinybert.lookup import nearest
 from tinybert.models import Shape
 from tinybert.objectives import is_intermediate
 from tinybert.stages.plan.augmentation import check_augment, models_of_augment
@@ -81,6 +82,11 @@ class DistillPlan(Plan):
     dropout: float
     taught: Taught | None = None
 
+    @property
+    def baselines(self) -> tuple[str, ...]:
+        """Names of what the student is compared with."""
+        return plan_baselines(self.recipe, self.task)
+
     def inputs(self) -> dict[str, str]:
         """Return what the run reads besides its rows: name → path."""
         paths = {"teacher": self.teacher.path}
@@ -88,7 +94,7 @@ class DistillPlan(Plan):
             paths["student"] = self.source
         if self.taught is not None and self.taught.origin is not None:
             paths["origin"] = self.taught.origin
-        if self.recipe.baseline and self.teacher.pretrained is not None:
+        if "fine_tune_only" in self.baselines and self.teacher.pretrained is not None:
             paths["pretrained"] = self.teacher.pretrained
         if self.recipe.student.vocabulary_text is not None:
             paths[TEXT] = self.recipe.student.vocabulary_text
@@ -115,7 +121,8 @@ class DistillPlan(Plan):
         student += describe_vocabulary(self.recipe)
         if self.teacher.kind == "encoder":
             student += self.teacher_training.describe("teacher.num_epochs", batch)
-        return student + self.training.describe("train.num_epochs", batch) + dump_recipe(self.recipe)
+        decided = with_settings(self.recipe, {"baseline": list(self.baselines)})
+        return student + self.training.describe("train.num_epochs", batch) + dump_recipe(decided)
 
 
 def plan_distill(recipe: Recipe) -> DistillPlan:
@@ -152,6 +159,7 @@ def plan_distill(recipe: Recipe) -> DistillPlan:
             if trims(recipe)
             else None
         ),
+        lambda: plan_baselines(recipe, task),
     )
     family = plan_family(recipe, start, source)
     matched = start in ("slice", "project") or any(is_intermediate(name) for name in losses)
@@ -177,6 +185,24 @@ def plan_distill(recipe: Recipe) -> DistillPlan:
     return DistillPlan(
         resolved, training, task, teacher, shape, family, start, source, layer_map, losses, dropout, taught
     )
+
+
+def plan_baselines(recipe: Recipe, task: Task) -> tuple[str, ...]:
+    """Return the names of the baselines; auto is all that the task has.
+
+    Raises:
+        RecipeError: The task has no such baseline.
+    """
+    allowed = ("auto", *task.baselines)
+    problems = [
+        f"baseline = {name!r}: {task.name} allows {', '.join(allowed)}{nearest(name, allowed)}"
+        for name in recipe.baseline
+        if name not in allowed
+    ]
+    if problems:
+        raise RecipeError("recipe", problems)
+    names = [each for name in recipe.baseline for each in (task.baselines if name == "auto" else (name,))]
+    return tuple(dict.fromkeys(names))
 
 
 def _default_training(start: Start, task: Task) -> tuple[int, float]:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from tinybert.config import dump_recipe
 from tinybert.data import TextData
 from tinybert.evaluation import latencies_ms, score_checkpoint
-from tinybert.evaluation.report import cautions, draw_learning_curve, run_report
+from tinybert.evaluation.report import cautions, draw_learning_curve, run_report, verdicts
 from tinybert.runs import Run, RunInProgress
 from tinybert.runs.directory import REPORT
 from tinybert.stages.steps.fit import history_of, precision_of
@@ -100,16 +100,18 @@ def finish_rows(
     """
     split = evaluation_split(data)
     rows, _ = scored_rows(data, split)
-    metrics = {"main_metric": task.main_metric, **metrics}
-    found = cautions(metrics, trainings)
     metrics = {
         "task": task.name,
+        "main_metric": task.main_metric,
         "source": data.source,
         "split": split,
         "num_rows_scored": len(rows),
         "num_train_rows": len(data.splits["train"]),
         "labels": list(data.labels.names),
         **metrics,
+    }
+    found = [*verdicts(metrics), *cautions(metrics, trainings)]
+    metrics |= {
         "cautions": found,
         "notes": [*found, *notes, *data.warnings, *_bad_row_notes(data)],
     }

@@ -18,6 +18,7 @@ from tinybert.console import say
 from tinybert.objectives import HardObjective
 from tinybert.runs import CHECKPOINTS
 from tinybert.stages.plan.distillation import DistillPlan
+from tinybert.stages.steps.baselines.compared import Compared
 from tinybert.stages.steps.distillation import Distillation
 from tinybert.stages.steps.fit import MODEL, fit, history_of, in_steps, settings_of
 from tinybert.stages.steps.prepare import labelled_only
@@ -31,7 +32,7 @@ MIN_SCORES = 3
 NAME = "fine_tune_only"
 
 
-def fine_tune_only(work: Distillation, student: Json) -> tuple[Path, Json, str] | None:
+def fine_tune_only(work: Distillation, student: Json) -> Compared | None:
     """Train the baseline: same shape and start, pre-trained weights, hard labels.
 
     Args:
@@ -39,7 +40,7 @@ def fine_tune_only(work: Distillation, student: Json) -> tuple[Path, Json, str] 
         student: The summary of the student's training.
 
     Returns:
-        The checkpoint, the summary of its training, and what was done; None without labels.
+        The model and what was done; None without labels.
     """
     rows = labelled_only(work.encoded.train, work.plan.task)
     if len(rows) == 0:
@@ -56,7 +57,8 @@ def fine_tune_only(work: Distillation, student: Json) -> tuple[Path, Json, str] 
         return train_better(Baseline(work, rows, model, student, folder))
 
     folder, summary = work.run.step(NAME, make)
-    return folder / MODEL, summary, description + how_it_was_trained(summary, work.plan.task.main_metric)
+    description += how_it_was_trained(summary, work.plan.task.main_metric)
+    return Compared(description, trained=(folder / MODEL, summary))
 
 
 @dataclass(frozen=True)
