@@ -71,7 +71,7 @@ def predict(
             where = f", they are in {counts.bad_rows}" if counts.bad_rows else ""
             warn(f"{counts.num_bad:,} of {counts.num_rows:,} rows have no prediction{where}")
         if counts.num_truncated:
-            warn(f"{counts.num_truncated:,} texts were truncated to {predictor.max_length} tokens")
+            warn(f"{counts.num_truncated:,} {predictor.task.format.truncation(predictor.max_length)}")
         return
     for text, prediction in zip(texts, predictor(words), strict=True):
         if json or not sys.stdout.isatty():
@@ -79,4 +79,4 @@ def predict(
         else:
             print(prediction.shown(text))
     if predictor.num_truncated:
-        warn(f"{predictor.num_truncated:,} texts were truncated to {predictor.max_length} tokens")
+        warn(f"{predictor.num_truncated:,} {predictor.task.format.truncation(predictor.max_length)}")

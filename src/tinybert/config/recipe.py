@@ -48,7 +48,19 @@ class DataSection(Section):
         default=None,
         ge=4,
         description="longest row in tokens, 128 by default and 384 for qa, or less where a model reads less; "
-        "ner and qa read longer rows in windows, else the rest is truncated",
+        "ner and qa read longer rows in windows, else data.long_text says what is read of them",
+    )
+    long_text: Literal["truncate", "head_tail", "windows"] = Field(
+        default="truncate",
+        description="of a row longer than data.max_length (not ner, qa) is read: truncate its beginning; "
+        "head_tail a quarter from its beginning and the rest from its end; windows all of it, in overlapping "
+        "windows whose logits are pooled",
+    )
+    window_pooling: Literal["mean", "max"] = Field(
+        default="mean", description="windows: how the logits of a row's windows become one; regression: mean"
+    )
+    max_windows: int = Field(
+        default=8, ge=2, le=1000, description="windows: most of a row; a longer one is read at so many places"
     )
     label_pieces: Literal["first", "all"] = Field(
         default="first", description="ner: which pieces of a word carry its tag"

@@ -1,7 +1,6 @@
 """Rows in, batches out: read, check and split text, turn it into tensors.
 
-The names that need torch (``Collator``, ``LengthGroupedSampler``, ``lengths_of``, ``sorted_by_length``) are
-imported on first use.
+The names that need torch (batches, samplers, lengths) are imported on first use.
 """
 
 from __future__ import annotations
@@ -19,6 +18,7 @@ from tinybert.data.truncation import count_truncated
 if TYPE_CHECKING:
     from tinybert.data.collate import Collator
     from tinybert.data.sampler import LengthGroupedSampler, lengths_of, sorted_by_length
+    from tinybert.data.whole_rows import WholeRows, num_tokens_of
 
 __all__ = [
     "BadRow",
@@ -28,11 +28,13 @@ __all__ = [
     "RowFormat",
     "TextData",
     "TextRow",
+    "WholeRows",
     "count_truncated",
     "encode",
     "encode_split",
     "lengths_of",
     "load",
+    "num_tokens_of",
     "pad",
     "sorted_by_length",
     "tokenise",
@@ -41,7 +43,9 @@ __all__ = [
 _NEEDS_TORCH = {
     "Collator": "tinybert.data.collate",
     "LengthGroupedSampler": "tinybert.data.sampler",
+    "WholeRows": "tinybert.data.whole_rows",
     "lengths_of": "tinybert.data.sampler",
+    "num_tokens_of": "tinybert.data.whole_rows",
     "sorted_by_length": "tinybert.data.sampler",
 }
 

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch import Tensor
 
 from tinybert.data.encode import IGNORED_CLASS, pad
+from tinybert.data.pooling import NUM_WINDOWS
 from tinybert.errors import DataError
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 TEACHER = "teacher_"
+
+EncodedRow = Mapping[str, Any]
 
 
 class Collator:
@@ -33,19 +36,33 @@ class Collator:
         self.tokenizer = tokenizer
         self.teacher_tokenizer = teacher_tokenizer
 
-    def __call__(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, Tensor]:
+    def __call__(self, rows: Sequence[EncodedRow] | Sequence[list[EncodedRow]]) -> dict[str, Tensor]:
         """Return the batch.
+
+        Args:
+            rows: Encoded rows or windows; or for each row the list of all its windows.
 
         Returns:
             ``input_ids``, ``attention_mask`` and perhaps ``token_type_ids``, int64 (B, L); ``labels`` int64
             (B,) or float32 (B,) or (B, C), for tags int64 (B, L), for answers int64 (B, 2); ``row`` int64
             (B,); where the rows have them, ``continues`` bool (B, L), ``piece_starts``, ``piece_ends``
             and the columns of the row format (B, L), -1 at padding; and ``teacher_*`` likewise, (B,
-            L_teacher).
+            L_teacher). Of lists of windows all is one entry a window, in order, but for ``labels``, one a
+            list, and ``num_windows`` int64, how many windows each list has.
 
         Raises:
             DataError: The rows carry a teacher's tokens and no teacher's tokenizer was given.
         """
+        if not isinstance(rows[0], list):
+            return self._batch(cast("Sequence[EncodedRow]", rows))
+        whole = cast("Sequence[list[EncodedRow]]", rows)
+        batch = self._batch([window for row in whole for window in row])
+        batch[NUM_WINDOWS] = torch.tensor([len(row) for row in whole])
+        if "labels" in batch:
+            batch["labels"] = batch["labels"][batch[NUM_WINDOWS].cumsum(0) - batch[NUM_WINDOWS]]
+        return batch
+
+    def _batch(self, rows: Sequence[EncodedRow]) -> dict[str, Tensor]:
         batch = self._pad(rows, self.tokenizer, "")
         if TEACHER + "input_ids" in rows[0]:
             if self.teacher_tokenizer is None:
@@ -58,7 +75,7 @@ class Collator:
         return batch
 
     def _pad(
-        self, rows: Sequence[Mapping[str, Any]], tokenizer: PreTrainedTokenizerBase, prefix: str
+        self, rows: Sequence[EncodedRow], tokenizer: PreTrainedTokenizerBase, prefix: str
     ) -> dict[str, Tensor]:
         names = [name for name, value in rows[0].items() if isinstance(value, list) and _is_of(name, prefix)]
         bare = [{name.removeprefix(prefix): row[name] for name in names} for row in rows]

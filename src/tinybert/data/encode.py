@@ -143,8 +143,9 @@ def encode_split(
         ``input_ids``, ``token_type_ids`` when the tokenizer gives them, with offsets ``piece_starts`` and
         ``piece_ends`` (see :mod:`tinybert.data.windows`), and without a prefix ``length`` (tokens), ``row``
         (index of the encoded row), for windows ``example`` (index within the split) and the format's own
-        columns, and ``labels``. An unlabelled row has -100 (whole numbers), NaN (a number) or a row of NaN
-        (a list of numbers); a split of lists without any label has no ``labels``.
+        columns, and ``labels``; all windows of a text have its label. An unlabelled row has -100 (whole
+        numbers), NaN (a number) or a row of NaN (a list of numbers); a split of lists without a label has no
+        ``labels``.
     """
     from datasets import Dataset
 
@@ -172,6 +173,10 @@ class _Encoding:
     @property
     def windowed(self) -> bool:
         return self.format is not None and self.format.windowed
+
+    @property
+    def in_windows(self) -> bool:
+        return self.format is not None and self.format.in_windows
 
     def encode(self, batch: dict[str, Any], start: int) -> dict[str, list[Any]]:
         """Encode some rows, the first of which is row ``start`` of the split."""
@@ -222,7 +227,8 @@ def _encoded_batches(
             columns["example"] = [start + example for example in found["example"]]
         if "labels" in schema.names and "labels" not in columns:
             empty = _empty_label(schema, num_labels)
-            columns["labels"] = [empty if label is None else label for label in batch["label"]]
+            labels = [empty if label is None else label for label in batch["label"]]
+            columns["labels"] = [labels[row] for row in found["example"]] if "example" in found else labels
         yield {name: columns[name] for name in schema.names}
 
 
@@ -236,7 +242,7 @@ def _schema(dataset: Dataset, encoding: _Encoding) -> pa.Schema:
     if prefix:
         return pa.schema(fields)
     fields += [pa.field("length", pa.int32()), pa.field("row", pa.int64())]
-    if encoding.windowed:
+    if encoding.in_windows:
         fields.append(pa.field("example", pa.int64()))
     if encoding.format is not None:
         fields += [pa.field(name, pieces) for name in encoding.format.window_columns]

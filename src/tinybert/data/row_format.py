@@ -18,6 +18,7 @@ import numpy as np
 
 from tinybert.data.fields import FieldError
 from tinybert.data.labels import Label, LabelScheme
+from tinybert.data.pooling import Pooling
 from tinybert.sources.text_files import Fault, RawRow
 
 if TYPE_CHECKING:
@@ -128,6 +129,7 @@ class RowFormat(ABC):
         windowed: Labels belong to offsets in the text; a long row is read in windows, nothing is truncated,
             and a changed copy of a row keeps its labels.
         settings: Names below ``data.`` that only this format reads.
+        kept: Of these, the ones that a saved model keeps, as they decide how it reads a row.
         converters: Format of another program → what unpacks its rows.
         missing_label: The fix for a row without a label.
         has_numbers: A label is a number of its own, stored as one; else labels are stored as text.
@@ -138,6 +140,7 @@ class RowFormat(ABC):
     label: ClassVar[Column]
     windowed: ClassVar[bool] = False
     settings: ClassVar[tuple[str, ...]] = ()
+    kept: ClassVar[tuple[str, ...]] = ()
     converters: ClassVar[Mapping[str, Converter]] = {}
     missing_label: ClassVar[str] = "give the row one, or remove the row"
     has_numbers: ClassVar[bool] = False
@@ -145,6 +148,10 @@ class RowFormat(ABC):
     def configured(self, section: DataSection) -> RowFormat:
         """Return this format with the settings of a recipe."""
         return self
+
+    def setting_problems(self, section: DataSection) -> list[str]:
+        """Say which settings do not go together."""
+        return []
 
     # reading
 
@@ -227,6 +234,25 @@ class RowFormat(ABC):
 
     # encoding
 
+    @property
+    def in_windows(self) -> bool:
+        """Whether a long row is several encoded rows, which say in ``example`` whose they are."""
+        return self.windowed
+
+    @property
+    def pooling(self) -> Pooling | None:
+        """How the logits of a row's windows become one; None where there are none, or the task joins them."""
+        return None
+
+    @property
+    def truncates(self) -> bool:
+        """Whether a long row is cut at its end, as a tokenizer does it alone."""
+        return not self.windowed
+
+    def truncation(self, max_length: int) -> str:
+        """Say what became of texts that were not read whole, behind their number."""
+        return f"texts were truncated to {max_length} tokens"
+
     @abstractmethod
     def encode(
         self, tokenizer: PreTrainedTokenizerBase, batch: Columns, *, max_length: int, offsets: bool = False
@@ -240,8 +266,9 @@ class RowFormat(ABC):
             offsets: Keep the offsets of each piece in the text; windows always have them.
 
         Returns:
-            The token columns; for windows ``example``, the row each belongs to, the columns that
-            :attr:`window_columns` names, and ``labels`` where the rows have a label.
+            The token columns; for windows ``example``, the row each belongs to. Where labels belong to
+            offsets, also the columns that :attr:`window_columns` names, and ``labels`` where the rows have a
+            label.
         """
 
     @property

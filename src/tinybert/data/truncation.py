@@ -19,8 +19,8 @@ class Truncation:
     """What a maximum length cuts off.
 
     Attributes:
-        rows: How many of the sampled rows are cut.
-        tokens_cut: How many tokens they lose together.
+        rows: How many of the sampled rows are longer.
+        tokens_cut: How many tokens they have more, together.
         longest: The longest sampled row in tokens, special tokens included.
         sampled: How many rows were looked at.
     """
@@ -29,6 +29,11 @@ class Truncation:
     tokens_cut: int
     longest: int
     sampled: int
+
+    @property
+    def share(self) -> float:
+        """The share of the sampled rows that are longer."""
+        return self.rows / max(self.sampled, 1)
 
 
 def count_truncated(dataset: Dataset, tokenizer: PreTrainedTokenizerBase, *, max_length: int) -> Truncation:

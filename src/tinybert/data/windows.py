@@ -49,13 +49,24 @@ def encode_windows(
     """
     shifts = None
     overlap = max_length // OVERLAP
-    room = max_length - tokenizer.num_special_tokens_to_add(pair=contexts is not None)
-    if room <= (1 if contexts is None else 2) * overlap:
-        raise DataError("data.max_length", f"{max_length} tokens make no window; {MIN_WINDOW} always do")
+    require_room(tokenizer, max_length, is_pair=contexts is not None)
     if contexts is not None:
-        shifts = [len(text) + 1 for text in texts]
+        shifts = [(0, len(text) + 1) for text in texts]
         texts = [_cut(tokenizer, text, overlap) for text in texts]
     return _encoded(tokenizer, texts, contexts, shifts, max_length=max_length, overlap=overlap)
+
+
+def require_room(tokenizer: PreTrainedTokenizerBase, max_length: int, *, is_pair: bool) -> None:
+    """Refuse windows that are too short to move.
+
+    Raises:
+        DataError: Beside special tokens, the overlap, and a third for the text that is in every window, no
+            piece is left.
+    """
+    overlap = max_length // OVERLAP
+    room = max_length - tokenizer.num_special_tokens_to_add(pair=is_pair)
+    if room <= (2 if is_pair else 1) * overlap:
+        raise DataError("data.max_length", f"{max_length} tokens make no window; {MIN_WINDOW} always do")
 
 
 def encode_whole(
@@ -70,7 +81,7 @@ def encode_whole(
     Returns:
         As :func:`encode_windows`, without ``example``.
     """
-    shifts = None if pairs is None else [len(text) + 1 for text in texts]
+    shifts = None if pairs is None else [(0, len(text) + 1) for text in texts]
     found = _encoded(tokenizer, texts, pairs, shifts, max_length=max_length, truncation="longest_first")
     del found["example"]
     return found
@@ -94,22 +105,21 @@ def encode_same_windows(
     Returns:
         One entry a window, without ``example``.
     """
-    chosen = [int(row) for row in windows["example"]]
-    contexts = rows.get("text_pair")
-    texts = [rows["text"][row] for row in chosen]
-    starts = [0] * len(chosen) if contexts is None else [len(text) + 1 for text in texts]
-    bodies = texts if contexts is None else [contexts[row] for row in chosen]
-    ranges = [
-        _range(windows["piece_starts"][index], windows["piece_ends"][index], start)
-        for index, start in enumerate(starts)
+    names = [name for name in ("text", "text_pair") if name in rows]
+    sliced = [
+        _slices([rows[name][row] for name in names], starts, ends)
+        for row, starts, ends in zip(
+            windows["example"], windows["piece_starts"], windows["piece_ends"], strict=True
+        )
     ]
-    slices = [body[first:last] for body, (first, last) in zip(bodies, ranges, strict=True)]
-    shifts = [start + first for start, (first, _) in zip(starts, ranges, strict=True)]
-    if contexts is None:
-        found = _encoded(tokenizer, slices, None, shifts, max_length=max_length)
-    else:
-        texts = [_cut(tokenizer, text, max_length // OVERLAP) for text in texts]
-        found = _encoded(tokenizer, texts, slices, shifts, max_length=max_length)
+    found = _encoded(
+        tokenizer,
+        [texts[0] for texts, _ in sliced],
+        [texts[1] for texts, _ in sliced] if len(names) > 1 else None,
+        [(begins[0], begins[-1]) for _, begins in sliced],
+        max_length=max_length,
+        truncation="longest_first",
+    )
     del found["example"]
     return found
 
@@ -118,13 +128,13 @@ def _encoded(
     tokenizer: PreTrainedTokenizerBase,
     texts: Sequence[str],
     contexts: Sequence[str] | None,
-    shifts: Sequence[int] | None,
+    shifts: Sequence[tuple[int, int]] | None,
     *,
     max_length: int,
     overlap: int | None = None,
     truncation: str | None = None,
 ) -> Columns:
-    """Encode rows; ``shifts`` says where the text, or the context of a question, begins."""
+    """Encode rows; ``shifts`` says where each row's text begins, and its second text or context."""
     columns: Columns = {"input_ids": [], "piece_starts": [], "piece_ends": [], "example": []}
     if not texts:
         return columns
@@ -143,10 +153,8 @@ def _encoded(
     )
     encodings = cast("list[Encoding]", found.encodings)
     columns["example"] = list(found.get("overflow_to_sample_mapping") or range(len(encodings)))
-    body = 0 if contexts is None else 1
     for encoding, example in zip(encodings, columns["example"], strict=True):
-        shift = shifts[example] if shifts else 0
-        starts, ends = _places(encoding, body, shift)
+        starts, ends = places(encoding, shifts[example] if shifts else (0, 0))
         columns["input_ids"].append(encoding.ids)
         columns["piece_starts"].append(starts)
         columns["piece_ends"].append(ends)
@@ -155,13 +163,13 @@ def _encoded(
     return columns
 
 
-def _places(encoding: Encoding, body: int, shift: int) -> tuple[list[int], list[int]]:
+def places(encoding: Encoding, shifts: tuple[int, int]) -> tuple[list[int], list[int]]:
+    """Return the offsets of each piece: those of a row's first text moved by the first shift, and so on."""
     starts: list[int] = []
     ends: list[int] = []
     for (start, end), part in zip(encoding.offsets, encoding.sequence_ids, strict=True):
-        moved = shift if part == body else 0
-        starts.append(NOWHERE if part is None else start + moved)
-        ends.append(NOWHERE if part is None else end + moved)
+        starts.append(NOWHERE if part is None else start + shifts[part])
+        ends.append(NOWHERE if part is None else end + shifts[part])
     return starts, ends
 
 
@@ -179,7 +187,16 @@ def _cut(tokenizer: PreTrainedTokenizerBase, text: str, num_pieces: int) -> str:
     return text if len(offsets) <= num_pieces else text[: offsets[num_pieces][0]].rstrip()
 
 
-def _range(starts: Sequence[int], ends: Sequence[int], shift: int) -> tuple[int, int]:
-    """Return the first and the last character of a window, counted in its text or context."""
-    inside = [(start, end) for start, end in zip(starts, ends, strict=True) if start >= shift]
-    return (min(s for s, _ in inside) - shift, max(e for _, e in inside) - shift) if inside else (0, 0)
+def _slices(texts: Sequence[str], starts: Sequence[int], ends: Sequence[int]) -> tuple[list[str], list[int]]:
+    """Return what a window's pieces lie over of each text of its row, and at which offset that begins."""
+    slices: list[str] = []
+    begins: list[int] = []
+    offset = 0
+    for text in texts:
+        behind = offset + len(text)
+        inside = [place for place in zip(starts, ends, strict=True) if offset <= place[0] <= behind]
+        first, last = (min(s for s, _ in inside), max(e for _, e in inside)) if inside else (offset, offset)
+        slices.append(text[first - offset : last - offset])
+        begins.append(first)
+        offset = behind + 1
+    return slices, begins

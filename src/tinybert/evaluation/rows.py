@@ -6,20 +6,22 @@ import numpy as np
 import torch
 from datasets import Dataset
 from torch import Tensor, nn
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Subset
 
-from tinybert.data import Collator, LabelScheme, lengths_of
+from tinybert.data import Collator, LabelScheme, WholeRows, num_tokens_of
 from tinybert.data.windows import OFFSETS
 from tinybert.models.inputs import run_model
 from tinybert.tasks import BatchLoss, Task
 
 BATCH_SIZE = 64
+WHOLE_ROWS = 8
+"""Rows a batch where each may be several windows."""
 
 
 class RowsEvaluator:
     """Scores a model on a labelled split: the task's metrics, and ``loss``, the mean of its hard loss.
 
-    Batches hold rows of like length. Windows are joined before they are scored, so that a long text
+    Batches hold rows of like length. Windows are pooled or joined before they are scored, so that a long text
     counts as one.
 
     Args:
@@ -47,13 +49,19 @@ class RowsEvaluator:
         self.task = task
         self.labels = labels
         self.hard_loss = hard_loss
-        self.lengths = lengths_of(encoded)
+        items = encoded if task.format.pooling is None else WholeRows(encoded)
+        self.lengths = num_tokens_of(items)
         self.order = np.argsort(self.lengths, kind="stable")
-        self.batches = DataLoader(encoded.select(self.order), batch_size=BATCH_SIZE, collate_fn=collator)  # pyright: ignore[reportArgumentType]
+        self.batches = DataLoader(
+            Subset(items, self.order.tolist()),  # pyright: ignore[reportArgumentType]
+            batch_size=BATCH_SIZE if items is encoded else WHOLE_ROWS,
+            collate_fn=collator,
+        )
         self.rows = rows[:]
         features = ("example", *OFFSETS, *task.format.window_columns)
         self.features = {name: encoded[name][:] for name in features if name in encoded.column_names}
-        self.gold = self.rows["label"] if task.format.windowed else _targets(encoded)
+        first = encoded.select(items.firsts) if isinstance(items, WholeRows) else encoded
+        self.gold = self.rows["label"] if task.format.windowed else _targets(first)
 
     def __call__(self, model: nn.Module) -> dict[str, float]:
         """Return the scores of a model."""
@@ -70,7 +78,9 @@ class RowsEvaluator:
         for batch in self.batches:
             batch = {name: tensor.to(device) for name, tensor in batch.items()}
             logits = run_model(model, batch).float()
-            losses.append(_numpy(self.hard_loss(logits, batch).float().repeat(len(logits))))
+            loss = self.hard_loss(logits, batch).float()
+            logits = self.task.pooled(logits, batch)
+            losses.append(_numpy(loss.repeat(len(logits))))
             lengths = self.lengths[self.order[len(scores) :]]
             scores += [
                 part if part.ndim == 1 else part[:length]

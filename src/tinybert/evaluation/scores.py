@@ -40,7 +40,7 @@ def score_checkpoint(
     Args:
         path: A run or checkpoint.
         rows: A split, as :func:`tinybert.data.load` has it.
-        task: Its task.
+        task: Its task; its format says what is read of long rows.
         labels: The label order of ``rows``.
         max_length: Longest row in tokens.
         split: The key the metrics get: ``test``, or ``validation`` where there is no test split.
@@ -50,7 +50,9 @@ def score_checkpoint(
         The metrics under ``split``, and without leaked rows under ``{split}_without_leakage``;
         ``num_parameters``; ``size_mb`` (weights, fp32); ``predict_seconds`` for the split.
     """
-    predictor = Predictor(path, backend="torch", max_length=max_length, labels=labels, task=task)
+    predictor = Predictor(
+        path, backend="torch", max_length=max_length, labels=labels, task=task, format=task.format
+    )
     start = time.perf_counter()
     outputs = predictor.outputs(rows)
     seconds = time.perf_counter() - start
@@ -106,7 +108,7 @@ def latencies_ms(
         max_length: Longest row in tokens.
     """
     predictors = {
-        name: Predictor(path, backend="torch", max_length=max_length, task=task)
+        name: Predictor(path, backend="torch", max_length=max_length, task=task, format=task.format)
         for name, path in paths.items()
     }
     columns = [name for name in rows.column_names if name != "label"]

@@ -11,6 +11,7 @@ import itertools
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import cast
@@ -20,7 +21,9 @@ from datasets import Dataset
 from tokenizers import Tokenizer
 from transformers import PreTrainedConfig, PreTrainedTokenizerFast
 
-from tinybert.data import LabelScheme, TextRow
+from tinybert.data import LabelScheme, RowFormat, TextRow
+from tinybert.data.long_text import num_rows_truncated
+from tinybert.data.pooling import pool_scores
 from tinybert.errors import DataError, ModelError
 from tinybert.inference.backends import (
     BUILTIN,
@@ -58,10 +61,12 @@ class Predictor:
         check: Refuse an export that is damaged or whose checkpoint has changed.
         task: The task of a checkpoint that was trained for one of your own, or its ``package.module:attr``;
             its code is run. By default the checkpoint says which built-in task it is of.
+        format: Of the task, with what is read of rows longer than ``max_length``; by default as the model was
+            trained.
 
     Attributes:
         backend: The one that was chosen, by its full name.
-        num_truncated: Texts so far that were longer than ``max_length`` and were truncated.
+        num_truncated: Texts so far that were longer than ``max_length`` and were not read whole.
 
     Raises:
         ModelError: The checkpoint has no task head, predicts other labels, or is of a task that is not named;
@@ -80,6 +85,7 @@ class Predictor:
         labels: LabelScheme | None = None,
         check: bool = True,
         task: str | Task | None = None,
+        format: RowFormat | None = None,
     ) -> None:
         path = Path(path).expanduser() if str(path).startswith("~") else path
         self.config = _config_of(path)
@@ -94,6 +100,8 @@ class Predictor:
         self.tokenizer = load_tokenizer(path)
         self.batch_size = batch_size
         self.task = task_of_config(self.config, named=task)
+        if format is not None:
+            self.task = replace(self.task, format=format)
         self.max_length = self._longest() if max_length is None else self._checked(max_length, str(path))
         self.settings = {
             name: float(getattr(self.config, name))
@@ -137,9 +145,9 @@ class Predictor:
     def _own_pieces(self) -> Tokenizer | None:
         """Return a tokenizer of this predictor alone that truncates: its settings are never changed again.
 
-        None where texts are read in windows, or the tokenizer is not a fast one.
+        None where more is read of a long text than its beginning, or the tokenizer is not a fast one.
         """
-        if self.task.format.windowed or not isinstance(self.tokenizer, PreTrainedTokenizerFast):
+        if not self.task.format.truncates or not isinstance(self.tokenizer, PreTrainedTokenizerFast):
             return None
         pieces = Tokenizer.from_str(self.tokenizer.backend_tokenizer.to_str())
         side = self.tokenizer.truncation_side
@@ -219,13 +227,18 @@ class Predictor:
         """Return what the task reads from the scores of some rows, in their order."""
         features = self.encode(rows)
         scores = self.run(features)
+        pooling = self.task.format.pooling
+        if pooling is not None:
+            scores = pool_scores(scores, features["example"], pooling=pooling)
         return self.task.aggregate(scores, features, rows, labels=self.labels, settings=self.settings)
 
     def encode(self, rows: Columns) -> Columns:
         """Return the token columns of some rows: whole texts, or the windows of long ones."""
         if self.pieces is None:
             with self.lock:  # cutting windows changes the tokenizer's settings
-                return self.task.format.encode(self.tokenizer, rows, max_length=self.max_length)
+                features = self.task.format.encode(self.tokenizer, rows, max_length=self.max_length)
+                self.num_truncated += num_rows_truncated(features)
+            return features
         pairs = rows.get("text_pair")
         texts = list(rows["text"]) if pairs is None else list(zip(rows["text"], pairs, strict=True))
         found = self.pieces.encode_batch_fast(texts)

@@ -248,8 +248,14 @@ class _Search:
 def _scores(predictor: Predictor, run: Run, rows: Dataset) -> tuple[float, float]:
     """Return a student's score and its teacher's on the same rows."""
     path = str(run.recipe.teacher.path)
+    task = predictor.task
     teacher = Predictor(
-        path, backend="torch", max_length=predictor.max_length, labels=predictor.labels, task=predictor.task
+        path,
+        backend="torch",
+        max_length=predictor.max_length,
+        labels=predictor.labels,
+        task=task,
+        format=task.format,
     )
     return score_of(predictor, rows), score_of(teacher, rows)
 

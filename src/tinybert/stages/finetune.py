@@ -10,6 +10,8 @@ from tinybert.errors import RecipeError
 from tinybert.models import load_tokenizer
 from tinybert.objectives import HardObjective
 from tinybert.runs import Run, RunInProgress
+from tinybert.stages.doctor.finding import report_findings
+from tinybert.stages.doctor.lengths import length_finding
 from tinybert.stages.plan.training import (
     TEACHER_NUM_EPOCHS,
     Training,
@@ -86,12 +88,14 @@ def finetune(plan: FinetunePlan, run: RunInProgress, source: object) -> Run:
     recipe, task = plan.recipe, plan.task
     check_trackers(recipe.train.trackers)
     data = load_rows(source, recipe, task, work_dir=run.work / "rows", allow_unlabelled=False)
+    tokenizer, max_length = load_tokenizer(plan.model), plan.training.max_length
+    report_findings([length_finding(data.splits["train"], tokenizer, task.format, max_length=max_length)])
     encoded = encode_rows(
         data,
-        load_tokenizer(plan.model),
+        tokenizer,
         recipe=recipe,
         task=task,
-        max_length=plan.training.max_length,
+        max_length=max_length,
         folder=run.work / "encoded",
     )
     bf16 = precision_of(run) == "bf16"
@@ -101,9 +105,7 @@ def finetune(plan: FinetunePlan, run: RunInProgress, source: object) -> Run:
 
     folder, summary = run.step("model", make)
     model = folder / MODEL
-    scores = score_models(
-        run, data, task, {"model": (str(model), summary)}, max_length=plan.training.max_length
-    )
+    scores = score_models(run, data, task, {"model": (str(model), summary)}, max_length=max_length)
     return finish_rows(run, data, task, scores, model=model, trainings={"model": summary})
 
 

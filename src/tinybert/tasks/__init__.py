@@ -6,8 +6,12 @@ A task of the user's own is named by ``package.module:attr``.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
+from pydantic import ValidationError
+
+from tinybert.config import DataSection
 from tinybert.errors import ModelError, RecipeError
 from tinybert.lookup import find
 from tinybert.models.head import SEQUENCE, head_of
@@ -32,7 +36,10 @@ BUILTIN: dict[str, Task] = {
     "qa": QA,
 }
 NOTES = "tinybert"
-"""Key of a model's config that says what a run of ours was trained for: ``task``, ``text_pair``."""
+"""Key of a model's config that says what a run of ours was trained for.
+
+``task``, ``text_pair``, and what its row format keeps, such as ``long_text``.
+"""
 
 
 def find_task(name: str | Task) -> Task:
@@ -59,7 +66,7 @@ def notes_of(config: PreTrainedConfig) -> dict[str, object]:
 
 
 def task_of_config(config: PreTrainedConfig, *, named: str | Task | None = None) -> Task:
-    """Return the task that a saved model was trained for.
+    """Return the task that a saved model was trained for; its format reads rows as in that training.
 
     Args:
         config: Its config. The head says whether tokens are labelled. Without a ``problem_type``, one output
@@ -67,9 +74,26 @@ def task_of_config(config: PreTrainedConfig, *, named: str | Task | None = None)
         named: The task, where the user names it; only then code of a task of their own is run.
 
     Raises:
-        ModelError: No task has such a model, or it is one of the user's own and is not named.
+        ModelError: No task has such a model, or it is one of the user's own and is not named; or what the
+            config says of its rows is damaged.
         RecipeError: There is no task of this name.
     """
+    task = _task_of(config, named)
+    notes = notes_of(config)
+    kept = {name: notes[name] for name in task.format.kept if name in notes}
+    if not kept:
+        return task
+    try:
+        section = DataSection.model_validate(kept)
+    except ValidationError as error:
+        fault = error.errors()[0]
+        raise ModelError(
+            "config.json", f"{NOTES}.{fault['loc'][0]} = {fault['input']!r:.60}: {fault['msg']}"
+        ) from error
+    return replace(task, format=task.format.configured(section))
+
+
+def _task_of(config: PreTrainedConfig, named: str | Task | None) -> Task:
     head = head_of(config) or SEQUENCE
     if named is not None:
         task = find_task(named)

@@ -53,8 +53,10 @@ def metrics(logits: np.ndarray, gold: np.ndarray) -> dict[str, float]:
 
 @dataclass(frozen=True)
 class NumberRows(TextRows):
-    """Texts or pairs with a number each; an unlabelled row is NaN."""
+    """Texts or pairs with a number each; an unlabelled row is NaN. The numbers of windows are averaged."""
 
+    settings: ClassVar[tuple[str, ...]] = ("long_text", "max_windows")
+    kept: ClassVar[tuple[str, ...]] = ("long_text", "max_windows")
     missing_label: ClassVar[str] = "give the row a number, or remove the row"
     has_numbers: ClassVar[bool] = True
 

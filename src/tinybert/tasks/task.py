@@ -10,6 +10,7 @@ import numpy as np
 from torch import Tensor
 
 from tinybert.data.labels import LabelScheme
+from tinybert.data.pooling import NUM_WINDOWS, pool_windows
 from tinybert.data.row_format import RowFormat
 from tinybert.errors import ModelError
 from tinybert.losses import Loss, accepted
@@ -85,8 +86,8 @@ class Aggregate(Protocol):
 class Task:
     """What a task is: its rows, its losses, and what becomes of a model's scores.
 
-    A backend only brings scores. From there it is: ``aggregate`` joins the windows of a row, ``decode`` makes
-    predictions of that, ``metrics`` numbers.
+    A backend only brings scores. From there it is: ``aggregate`` joins the windows of a row, where its format
+    has not pooled them, ``decode`` makes predictions of that, ``metrics`` numbers.
 
     Attributes:
         name: Its name in ``BUILTIN`` and in recipes; a task of the user's own is named by
@@ -157,7 +158,17 @@ class Task:
         """Return one of the hard losses, with those of the settings that it has parameters for."""
         loss = self.hard_losses[name]
         given = accepted(loss, **settings)
-        return lambda logits, batch: loss(self.loss_rows(logits, batch)[0], batch["labels"], **given)
+        return lambda logits, batch: loss(self.rows(logits, batch)[0], batch["labels"], **given)
+
+    def rows(self, logits: Tensor, batch: Batch) -> tuple[Tensor, Tensor | None]:
+        """Return the scores of a batch as losses read them: windows of a text pooled, then ``loss_rows``."""
+        return self.loss_rows(self.pooled(logits, batch), batch)
+
+    def pooled(self, logits: Tensor, batch: Batch) -> Tensor:
+        """Return one row of scores (B, C) a text where a batch holds all windows of each; else the scores."""
+        if self.format.pooling is None or NUM_WINDOWS not in batch:
+            return logits
+        return pool_windows(logits, batch[NUM_WINDOWS], pooling=self.format.pooling)
 
 
 def require_finite(logits: np.ndarray) -> np.ndarray:

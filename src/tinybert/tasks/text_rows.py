@@ -9,12 +9,14 @@ from __future__ import annotations
 import re
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
 
 from tinybert.data.encode import encode_text
 from tinybert.data.fields import FieldError, class_named, is_missing, text_in
 from tinybert.data.labels import LabelScheme, plain
+from tinybert.data.long_text import encode_head_tail, encode_text_windows
+from tinybert.data.pooling import Pooling
 from tinybert.data.row_format import (
     Column,
     ColumnNames,
@@ -34,6 +36,8 @@ if TYPE_CHECKING:
     from datasets import Dataset
     from transformers import PreTrainedTokenizerBase
 
+    from tinybert.config import DataSection
+
 PAIR_NAMES = ("text_pair", "sentence2", "sentence_b", "text2", "text_b", "hypothesis", "question2")
 LABEL_NAMES = (
     *("label", "labels", "intent", "category", "class", "target", "score", "sentiment", "rating", "stars"),
@@ -43,15 +47,59 @@ TOKEN_COLUMNS = {"tokens", "tags"}
 SUBJECT = "texts to predict"
 SURROGATE = re.compile("[\ud800-\udfff]")
 EMPTY = "give a text that is not empty"
+OF_WINDOWS = ("window_pooling", "max_windows")
+"""Settings below ``data.`` that are read with ``data.long_text=windows`` alone."""
 
 
 @dataclass(frozen=True)
 class TextRows(RowFormat):
-    """Texts or pairs of texts, one label each."""
+    """Texts or pairs of texts, one label each.
+
+    Attributes:
+        long_text: What is read of a row that is longer than the model reads.
+        window_pooling: How the logits of a row's windows become one.
+        max_windows: Most windows of a row.
+    """
 
     text: ClassVar[Column] = Column(TEXT_NAMES, "text")
     text_pair: ClassVar[Column | None] = Column(PAIR_NAMES, "second text")
     label: ClassVar[Column] = Column(LABEL_NAMES, "label")
+    settings: ClassVar[tuple[str, ...]] = ("long_text", *OF_WINDOWS)
+    kept: ClassVar[tuple[str, ...]] = ("long_text", *OF_WINDOWS)
+
+    long_text: Literal["truncate", "head_tail", "windows"] = "truncate"
+    window_pooling: Pooling = "mean"
+    max_windows: int = 8
+
+    def configured(self, section: DataSection) -> TextRows:
+        """Return the format with what is read of long rows."""
+        return replace(self, **{name: getattr(section, name) for name in self.kept})
+
+    def setting_problems(self, section: DataSection) -> list[str]:
+        """Refuse settings of windows where no row is read in windows."""
+        if section.long_text == "windows":
+            return []
+        default = type(section)()
+        return [
+            f"data.{name}: only data.long_text=windows uses it; omit it, or set that"
+            for name in OF_WINDOWS
+            if name in self.settings and getattr(section, name) != getattr(default, name)
+        ]
+
+    @property
+    def in_windows(self) -> bool:
+        """Whether a long row is several windows."""
+        return self.long_text == "windows"
+
+    @property
+    def pooling(self) -> Pooling | None:
+        """How the logits of a row's windows become one."""
+        return self.window_pooling if self.in_windows else None
+
+    @property
+    def truncates(self) -> bool:
+        """Whether a long row is cut at its end."""
+        return self.long_text == "truncate"
 
     def table_problem(self, columns: Sequence[str]) -> str | None:
         """Name a file of tokens and tags."""
@@ -95,10 +143,28 @@ class TextRows(RowFormat):
         except ValueError as error:
             raise DataError("label", str(error)) from error
 
+    def truncation(self, max_length: int) -> str:
+        """Say what became of texts that were not read whole, behind their number."""
+        if self.long_text == "windows":
+            return (
+                f"texts were read in part: at most {self.max_windows} windows of {max_length} tokens, spread "
+                "over each"
+            )
+        if self.long_text == "head_tail":
+            return f"texts were read in part: {max_length} tokens of the beginning and the end of each"
+        return super().truncation(max_length)
+
     def encode(
         self, tokenizer: PreTrainedTokenizerBase, batch: Columns, *, max_length: int, offsets: bool = False
     ) -> dict[str, list[Any]]:
-        """Encode whole texts or pairs; what is too long is truncated."""
+        """Encode texts or pairs; ``long_text`` says what is read of those that are too long."""
+        texts, pairs = batch["text"], batch.get("text_pair")
+        if self.long_text == "windows":
+            return encode_text_windows(
+                tokenizer, texts, pairs, max_length=max_length, max_windows=self.max_windows
+            )
+        if self.long_text == "head_tail":
+            return encode_head_tail(tokenizer, texts, pairs, max_length=max_length)
         return encode_text(tokenizer, batch, max_length=max_length, offsets=offsets)
 
     def columns_of(self, rows: Sequence[TextRow]) -> dict[str, list[Any]]:

@@ -47,6 +47,14 @@ class FileTeacher:
     def __init__(self, logits: np.ndarray) -> None:
         self.logits = torch.from_numpy(logits.astype(np.float32))
 
+    def of_windows(self, examples: Sequence[int]) -> FileTeacher:
+        """Return the same for rows in windows: each has its row's scores.
+
+        Args:
+            examples: The row of each window.
+        """
+        return FileTeacher(self.logits[torch.tensor(examples)].numpy())
+
     def answer(self, batch: dict[str, Tensor]) -> TeacherOutput:
         """Return the file's scores of the batch's rows."""
         return TeacherOutput(self.logits[batch["row"].cpu()].to(batch["row"].device))

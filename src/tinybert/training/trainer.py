@@ -32,7 +32,8 @@ from transformers import (
 )
 from transformers.utils import logging as transformers_logging
 
-from tinybert.data import LengthGroupedSampler, lengths_of
+from tinybert.data import LengthGroupedSampler, WholeRows, num_tokens_of
+from tinybert.data.pooling import NUM_WINDOWS
 from tinybert.errors import RunError
 from tinybert.models.depth import freeze_layers, gradient_checkpointing
 from tinybert.models.kernel import training_attention
@@ -117,7 +118,7 @@ class ObjectiveTrainer(Trainer):
     ) -> Tensor:
         """Add the objective's terms up and remember each for the log."""
         terms = self.objective(model, inputs)
-        num_rows = len(inputs["input_ids"])
+        num_rows = len(inputs.get(NUM_WINDOWS, inputs["input_ids"]))
         for name, term in terms.items():
             so_far = self.term_sums.get(name, torch.zeros((), device=term.device))
             self.term_sums[name] = so_far + num_rows * term.detach()
@@ -232,9 +233,9 @@ class ObjectiveTrainer(Trainer):
         return True
 
     def _get_train_sampler(self, train_dataset: object = None) -> torch.utils.data.Sampler | None:
-        dataset = cast(Dataset, train_dataset if train_dataset is not None else self.train_dataset)
+        rows = cast("Dataset | WholeRows", train_dataset if train_dataset is not None else self.train_dataset)
         return LengthGroupedSampler(
-            lengths_of(dataset),
+            num_tokens_of(rows),
             batch_size=self.args.train_batch_size * self.args.gradient_accumulation_steps,
             seed=self.args.seed,
         )
@@ -264,7 +265,7 @@ def train(
     model: PreTrainedModel,
     objective: Objective,
     *,
-    train_rows: Dataset,
+    train_rows: Dataset | WholeRows,
     collator: Callable[[list[dict[str, object]]], Batch],
     evaluator: Evaluator,
     settings: Settings,
@@ -277,7 +278,7 @@ def train(
     Args:
         model: The model; its extra submodules (a distillation projection) are trained and checkpointed too.
         objective: Named weighted terms of one batch.
-        train_rows: Encoded rows with ``length``.
+        train_rows: Encoded rows with ``length``, or all windows of each row.
         collator: Rows to a padded batch.
         evaluator: Scores the model after each epoch, or each ``eval_steps``, and says which score is best.
         settings: Every number decided.

@@ -2,27 +2,61 @@
 
 from __future__ import annotations
 
-from tinybert.data import count_truncated
+from datasets import Dataset
+from transformers import PreTrainedTokenizerBase
+
+from tinybert.data import RowFormat, count_truncated
+from tinybert.data.long_text import num_rows_truncated
 from tinybert.stages.doctor.context import Context
 from tinybert.stages.doctor.finding import Finding
 
+FEW = 0.01
+MANY = 0.05
+"""From this share of truncated rows on, another way to read them is advised."""
+MAX_ROWS_ENCODED = 2000
+
 
 def check_lengths(context: Context) -> list[Finding]:
-    """Count the rows that ``data.max_length`` truncates, or reads in windows."""
-    plan, data, tokenizer = context.plan, context.data, context.tokenizer
-    limit = plan.training.max_length
-    cut = count_truncated(data.splits["train"], tokenizer, max_length=limit)
-    share = cut.rows / max(cut.sampled, 1)
-    if long := data.format.length_warning(data.splits["train"], tokenizer):
+    """Count the rows that are longer than ``data.max_length``."""
+    rows, format = context.data.splits["train"], context.plan.task.format
+    if long := format.length_warning(rows, context.tokenizer):
         return [Finding("warn", "lengths", long)]
+    return [length_finding(rows, context.tokenizer, format, max_length=context.plan.training.max_length)]
+
+
+def length_finding(
+    rows: Dataset, tokenizer: PreTrainedTokenizerBase, format: RowFormat, *, max_length: int
+) -> Finding:
+    """Say how many train rows are longer than a model reads, and what becomes of them."""
+    cut = count_truncated(rows, tokenizer, max_length=max_length)
     if cut.rows == 0:
-        return [Finding("ok", "lengths", f"the longest row has {cut.longest} tokens, the limit is {limit}")]
-    longer = f"{cut.rows:,} of {cut.sampled:,} train rows ({share:.1%}) are longer than {limit} tokens"
-    if plan.task.format.windowed:
-        return [Finding("ok", "lengths", f"{longer} and are read in windows; the longest has {cut.longest}")]
-    text = (
-        f"{longer} and lose "
-        f"{cut.tokens_cut / cut.rows:.0f} on average; the longest has {cut.longest}; raise data.max_length "
-        "to keep them"
-    )
-    return [Finding("warn" if share > 0.01 else "ok", "lengths", text)]
+        text = f"the longest row has {cut.longest} tokens, the limit is {max_length}"
+        return Finding("ok", "lengths", text)
+    count = f"{cut.rows:,} of {cut.sampled:,} train rows ({cut.share:.1%})"
+    longer = f"{count} are longer than {max_length} tokens"
+    longest = f"the longest has {cut.longest}"
+    if format.in_windows:
+        read = _read_in_windows(rows, tokenizer, format, max_length)
+        return Finding("ok", "lengths", f"{longer} and are read in windows{read}; {longest}")
+    lost = f"lose {cut.tokens_cut / cut.rows:.0f} on average"
+    if not format.truncates:
+        return Finding("ok", "lengths", f"{longer} and {lost}, from their middle; {longest}")
+    advice = "raise data.max_length to keep them"
+    if cut.share > MANY:
+        advice += ", or set data.long_text=head_tail or windows"
+    level = "warn" if cut.share > FEW else "ok"
+    return Finding(level, "lengths", f"{longer} and {lost}; {longest}; {advice}")
+
+
+def _read_in_windows(
+    rows: Dataset, tokenizer: PreTrainedTokenizerBase, format: RowFormat, max_length: int
+) -> str:
+    """Say how many windows a row has, and which rows are read in part, from about 2,000 of them."""
+    some = rows[range(0, len(rows), max(1, len(rows) // MAX_ROWS_ENCODED))]
+    windows = format.encode(tokenizer, some, max_length=max_length)
+    num_rows = len(some["text"])
+    text = f", {len(windows['input_ids']) / num_rows:.1f} a row on average"
+    num_cut = num_rows_truncated(windows)
+    if not num_cut:
+        return text
+    return f"{text} ({num_cut:,} of {num_rows:,} rows have more than data.max_windows, and so many are read)"

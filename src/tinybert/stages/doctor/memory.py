@@ -5,7 +5,7 @@ from __future__ import annotations
 import psutil
 import torch
 
-from tinybert.data import LabelScheme
+from tinybert.data import LabelScheme, num_tokens_of
 from tinybert.stages.doctor.context import Context
 from tinybert.stages.doctor.finding import Finding
 from tinybert.stages.plan.distillation import DistillPlan
@@ -60,9 +60,10 @@ def teacher_parameters(plan: DistillPlan) -> int:
 
 
 def tokens_a_batch(context: Context) -> int:
-    """Return how many tokens the longest batch has."""
-    num_rows = min(context.plan.recipe.train.batch_size, len(context.data.splits["train"]))
-    return num_rows * context.plan.training.max_length
+    """Return how many tokens the longest batch has: all windows of a row are in one."""
+    plan, rows = context.plan, context.data.splits["train"]
+    longest = int(num_tokens_of(context.encoded.batched()).max())
+    return min(plan.recipe.train.batch_size, len(rows)) * max(plan.training.max_length, longest)
 
 
 def num_parameters(plan: DistillPlan, labels: LabelScheme) -> int:

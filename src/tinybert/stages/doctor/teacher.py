@@ -45,6 +45,7 @@ def teacher_score(plan: DistillPlan, data: TextData) -> tuple[float, float]:
         max_length=plan.training.max_length,
         labels=data.labels,
         task=plan.task,
+        format=plan.task.format,
     )
     gold = data.format.gold(rows)
     score = plan.task.metrics(teacher.outputs(rows), gold)[plan.task.main_metric]

@@ -116,7 +116,7 @@ def layers_of(section: TrainSection | TeacherSection, path: str) -> dict[str, An
 
 
 def find_task(recipe: Recipe) -> Task:
-    """Return the recipe's task, and check its hard loss and that the task reads what is set.
+    """Return the recipe's task with its data settings; check its hard loss, and that it reads what is set.
 
     Raises:
         RecipeError: The task is unknown, does not allow this hard loss, or does not read a setting.
@@ -131,9 +131,10 @@ def find_task(recipe: Recipe) -> Task:
     others -= {f"data.{name}" for name in task.format.settings}
     problems += unused_settings(recipe, lambda name: name in others, by=f"task {task.name}")
     problems += _hard_loss_problems(recipe, task)
+    problems += task.format.setting_problems(recipe.data)
     if problems:
         raise RecipeError("recipe", problems)
-    return task
+    return replace(task, format=task.format.configured(recipe.data))
 
 
 def _hard_loss_problems(recipe: Recipe, task: Task) -> list[str]:
@@ -174,7 +175,7 @@ def longest_row(recipe: Recipe, task: Task, paths: Sequence[str]) -> int:
         RecipeError: ``data.max_length`` was set to more than a model can read, or to less than a window.
     """
     given = recipe.data.max_length
-    if given is not None and given < MIN_WINDOW and task.format.windowed:
+    if given is not None and given < MIN_WINDOW and task.format.in_windows:
         raise RecipeError(
             "recipe", f"data.max_length = {given}: a window of {task.name} has at least {MIN_WINDOW} tokens"
         )

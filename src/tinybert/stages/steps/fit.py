@@ -16,7 +16,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from transformers.trainer_utils import set_seed
 
 from tinybert.config import Recipe
-from tinybert.data import Collator
+from tinybert.data import Collator, WholeRows
 from tinybert.objectives import remove_projections
 from tinybert.runs import CHECKPOINTS, RunInProgress
 from tinybert.stages.plan.training import Training, rows_a_step
@@ -39,6 +39,10 @@ class TrainingRows:
     train: Dataset
     collator: Collator
     tokenizer: PreTrainedTokenizerBase
+
+    def batched(self) -> Dataset | WholeRows:
+        """Return what batches are drawn from: the encoded rows."""
+        return self.train
 
     def config(self, checkpoint: Path) -> Json:
         """Return what the config of a checkpoint that was trained on them holds besides the model's own."""
@@ -127,7 +131,7 @@ def fit(
         trained = train(
             model,
             objective,
-            train_rows=rows.train,
+            train_rows=rows.batched(),
             collator=rows.collator,
             evaluator=evaluator,
             settings=settings,

@@ -18,6 +18,7 @@ from tinybert.data import (
     Collator,
     LabelScheme,
     TextData,
+    WholeRows,
     encode_split,
     load,
 )
@@ -42,7 +43,8 @@ class Encoded(TrainingRows):
         validation: The encoded validation rows.
         validation_rows: The same as they were read.
         hard_loss: The task's loss on their labels, as the recipe sets it.
-        origin: What a checkpoint says of them: whether they are pairs, and how a foreign task was named.
+        origin: What a checkpoint says of them: whether they are pairs, how a foreign task was named, and what
+            is read of long ones.
     """
 
     task: Task
@@ -51,6 +53,10 @@ class Encoded(TrainingRows):
     validation_rows: Dataset
     hard_loss: BatchLoss
     origin: Json
+
+    def batched(self) -> Dataset | WholeRows:
+        """Return what batches are drawn from: encoded rows, or all windows of each where these are pooled."""
+        return self.train if self.task.format.pooling is None else WholeRows(self.train)
 
     def evaluator(self) -> RowsEvaluator:
         """Return what validates a model on these rows."""
@@ -69,7 +75,9 @@ class Encoded(TrainingRows):
         gold = self.validation_rows["label"]
         if not self.task.needs_calibration(gold):
             return origin
-        predictor = Predictor(checkpoint, backend="torch", labels=self.labels, task=self.task)
+        predictor = Predictor(
+            checkpoint, backend="torch", labels=self.labels, task=self.task, format=self.task.format
+        )
         return origin | self.task.calibrate(predictor.outputs(self.validation_rows), gold)[1]
 
 
@@ -119,7 +127,7 @@ def encode_rows(
     rows, validation_rows = data.splits["train"], data.splits["validation"]
     train = encode(rows, tokenizer, offsets=teacher_tokenizer is not None)
     if teacher_tokenizer is not None:
-        like = train if data.format.windowed else None
+        like = train if data.format.in_windows else None
         own = encode(rows, teacher_tokenizer, offsets=True, prefix="teacher_", like=like)
         train = concatenate_datasets([train, own], axis=1)
     validation = encode(validation_rows, tokenizer)
@@ -128,6 +136,8 @@ def encode_rows(
     origin: Json = {"text_pair": data.is_pair}
     if task.matches is None or own_task(recipe.task):
         origin["task"] = recipe.task
+    if not data.format.truncates:
+        origin |= {name: getattr(recipe.data, name) for name in data.format.kept}
     return Encoded(
         train, collator, tokenizer, task, data.labels, validation, validation_rows, hard_loss, origin
     )

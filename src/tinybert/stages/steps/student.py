@@ -138,7 +138,7 @@ def teach_phase(work: Distillation, phase: Phase, begin: Path, folder: Path) -> 
         hard_loss=work.encoded.hard_loss,
         teacher_hidden_size=info.hidden_size if info else plan.shape.hidden_size,
         projection_start=begun.projection,
-        rows=plan.task.loss_rows,
+        rows=plan.task.rows,
     )
     settings = settings_of(
         recipe,

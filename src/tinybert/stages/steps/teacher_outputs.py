@@ -41,8 +41,9 @@ def _own_teacher(work: Distillation, teaching: Teaching) -> Teacher:
     """Return the file, the store where it fits its budget, or the live model."""
     plan, recipe, rows = work.plan, work.recipe, work.encoded.train
     if plan.teacher.kind == "file":
-        rows, labels = work.data.splits["train"], work.data.labels
-        return read_soft_labels(plan.teacher.path, rows, labels, reader=plan.task.soft_labels)
+        texts, labels = work.data.splits["train"], work.data.labels
+        answers = read_soft_labels(plan.teacher.path, texts, labels, reader=plan.task.soft_labels)
+        return answers.of_windows(rows["example"][:]) if work.data.format.in_windows else answers
     wanted = teaching.wanted()
     model = load_for_labels(plan.teacher.path, plan.task, work.data.labels, seed=0, new_head=False)
     digest = f"{weights_digest(model)}|{work.data.labels.names}|{work.bf16}"
