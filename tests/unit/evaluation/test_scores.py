@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from tests import easy
 
-from tinybert.data import LabelScheme
+from tinybert.data import LabelScheme, RowFormat
 from tinybert.evaluation import latencies_ms, score_checkpoint
 from tinybert.evaluation import scores as scores_module
 from tinybert.tasks import BUILTIN, Task
@@ -49,8 +49,11 @@ def test_latency_is_of_one_row_a_call_and_the_models_take_turns(monkeypatch: pyt
     calls: list[tuple[str, int]] = []
 
     class Counting:
-        def __init__(self, path: str, *, backend: str, max_length: int, task: Task) -> None:
+        def __init__(
+            self, path: str, *, backend: str, max_length: int, task: Task, format: RowFormat
+        ) -> None:
             assert backend == "torch"
+            assert format is task.format
             self.path = path
 
         def chunk_outputs(self, rows: dict[str, list[str]]) -> np.ndarray:
