@@ -52,15 +52,19 @@ class DataSection(Section):
     )
     long_text: Literal["truncate", "head_tail", "windows"] = Field(
         default="truncate",
-        description="rows longer than data.max_length (not ner, qa): truncate reads their beginning; head_tail "
-        "a quarter from the beginning and the rest from the end; windows all, in overlapping windows whose "
-        "logits are pooled",
+        description="rows longer than data.max_length (not ner, qa): truncate reads their beginning; "
+        "head_tail a quarter from the beginning and the rest from the end; windows all, in overlapping "
+        "windows whose logits are pooled",
     )
     window_pooling: Literal["mean", "max"] = Field(
-        default="mean", description="windows: how the logits of a row's windows become one; regression: always mean"
+        default="mean",
+        description="windows: how the logits of a row's windows become one; regression: always mean",
     )
     max_windows: int = Field(
-        default=8, ge=2, le=1000, description="windows: most of a row; of a longer one so many are read, spread over it"
+        default=8,
+        ge=2,
+        le=1000,
+        description="windows: most of a row; of a longer one so many are read, spread over it",
     )
     label_pieces: Literal["first", "all"] = Field(
         default="first", description="ner: which pieces of a word carry its tag"

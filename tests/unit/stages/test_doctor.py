@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,7 +16,9 @@ from tinybert.stages.doctor import Context, check_teacher, disk
 from tinybert.stages.doctor import time as duration
 from tinybert.stages.doctor.examination import examine
 from tinybert.stages.doctor.finding import Finding, report_findings
+from tinybert.stages.doctor.lengths import check_lengths
 from tinybert.stages.pipeline import make_plan
+from tinybert.stages.plan.distillation import DistillPlan
 from tinybert.stages.steps.distillation import encode_for, read_rows
 
 
@@ -244,3 +248,50 @@ def test_the_time_counts_both_models_and_the_baseline(
     auto = findings(tmp_path, tiny_teacher, "baseline=false", "train.num_epochs=auto")["time"].message
     assert auto.startswith("about 141 min")
     assert "(420 student batches of 20.00 s" in auto
+
+
+def long_splits() -> dict[str, list[easy.Row]]:
+    splits = easy.make_splits(train=40)
+    for number, row in enumerate(splits["train"][:4]):
+        row["text"] = f"{row['text']} " + " ".join(easy.NOISE[: 20 + 10 * number])
+    return splits
+
+
+@pytest.mark.parametrize(
+    ("rule", "level", "said"),
+    [
+        ([], "warn", "raise data.max_length to keep them, or set data.long_text=head_tail or windows"),
+        (["data.long_text=head_tail"], "ok", "on average, from their middle; the longest has"),
+        (["data.long_text=windows"], "ok", "and are read in windows, 1.4 a row on average; the longest has"),
+        (
+            ["data.long_text=windows", "data.max_windows=3"],
+            "ok",
+            "1.2 a row on average (3 of 40 rows have more than data.max_windows, and so many are read)",
+        ),
+    ],
+)
+def test_long_rows_are_counted_and_another_way_to_read_them_is_advised(
+    tmp_path: Path, tiny_teacher: Path, rule: list[str], level: str, said: str
+) -> None:
+    context = context_of(tmp_path, tiny_teacher, "data.max_length=16", *rule)
+    (finding,) = check_lengths(context)
+    assert finding.level == level
+    assert finding.message.startswith("4 of 40 train rows (10.0%) are longer than 16 tokens and ")
+    assert said in finding.message
+
+
+def test_a_teacher_that_was_trained_to_read_otherwise_is_said(tmp_path: Path, tiny_teacher: Path) -> None:
+    teacher = Path(shutil.copytree(tiny_teacher, tmp_path / "teacher"))
+    config = json.loads((teacher / "config.json").read_text())
+    notes = {"text_pair": False, "long_text": "head_tail"}
+    (teacher / "config.json").write_text(json.dumps({**config, "tinybert": notes}))
+    _, finding = check_lengths(context_of(tmp_path, teacher, "data.max_length=16"))
+    assert finding.message == "the teacher was trained with data.long_text=head_tail; here it reads otherwise"
+    assert len(check_lengths(context_of(tmp_path, teacher, "data.long_text=head_tail"))) == 1
+
+
+def context_of(folder: Path, teacher: Path, *overrides: str) -> Context:
+    made = make_plan(build_recipe({"teacher": {"path": str(teacher)}}, [*easy.TINY_STUDENT, *overrides]))
+    assert isinstance(made, DistillPlan)
+    data = read_rows(made, long_splits(), folder / "work")
+    return Context(made, data, encode_for(made, data, folder / "work")[0])

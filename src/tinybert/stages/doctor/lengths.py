@@ -7,8 +7,11 @@ from transformers import PreTrainedTokenizerBase
 
 from tinybert.data import RowFormat, count_truncated
 from tinybert.data.long_text import num_rows_truncated
+from tinybert.models import load_config
 from tinybert.stages.doctor.context import Context
 from tinybert.stages.doctor.finding import Finding
+from tinybert.stages.plan.distillation import DistillPlan
+from tinybert.tasks import notes_of
 
 FEW = 0.01
 MANY = 0.05
@@ -21,7 +24,8 @@ def check_lengths(context: Context) -> list[Finding]:
     rows, format = context.data.splits["train"], context.plan.task.format
     if long := format.length_warning(rows, context.tokenizer):
         return [Finding("warn", "lengths", long)]
-    return [length_finding(rows, context.tokenizer, format, max_length=context.plan.training.max_length)]
+    found = [length_finding(rows, context.tokenizer, format, max_length=context.plan.training.max_length)]
+    return [*found, *_of_teacher(context.plan)]
 
 
 def length_finding(
@@ -46,6 +50,18 @@ def length_finding(
         advice += ", or set data.long_text=head_tail or windows"
     level = "warn" if cut.share > FEW else "ok"
     return Finding(level, "lengths", f"{longer} and {lost}; {longest}; {advice}")
+
+
+def _of_teacher(plan: DistillPlan) -> list[Finding]:
+    """Say that a teacher of ours was trained to read long rows otherwise than they are read here."""
+    if plan.teacher.kind != "classifier":
+        return []
+    notes, section = notes_of(load_config(plan.teacher.path)), plan.recipe.data
+    others = {name: notes[name] for name in plan.task.format.kept if name in notes}
+    if all(getattr(section, name) == value for name, value in others.items()):
+        return []
+    settings = ", ".join(f"data.{name}={value}" for name, value in others.items())
+    return [Finding("warn", "lengths", f"the teacher was trained with {settings}; here it reads otherwise")]
 
 
 def _read_in_windows(
