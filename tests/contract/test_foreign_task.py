@@ -17,12 +17,14 @@ from typing import Any, ClassVar
 import numpy as np
 import pyarrow as pa
 import pytest
+import torch
 from datasets import Dataset
 from tests import easy
 from tests.command import call, metrics_of, refused
 from transformers import PreTrainedTokenizerBase
 
 from tinybert import Predictor, open_run
+from tinybert.config import build_recipe
 from tinybert.data import LabelScheme, TextRow
 from tinybert.data.fields import FieldError
 from tinybert.data.row_format import (
@@ -36,9 +38,10 @@ from tinybert.data.row_format import (
     TextPart,
 )
 from tinybert.data.windows import encode_windows
-from tinybert.errors import DataError, ModelError
+from tinybert.errors import DataError, ModelError, RecipeError
 from tinybert.losses import binary_cross_entropy, cross_entropy
 from tinybert.models.head import TOKEN
+from tinybert.stages.plan.training import find_task
 from tinybert.tasks import Prediction, Task
 from tinybert.tasks.class_weights import balanced
 from tinybert.tasks.linear import LOGISTIC_REGRESSION_A_LABEL
@@ -455,6 +458,18 @@ def test_it_is_measured(
     found = json.loads(capsys.readouterr().out)
     assert [each["backend"] for each in found] == ["torch", "torch-bf16"]
     assert all(each["score"] > 0.6 and each["p50_ms"] > 0 for each in found)
+
+
+def test_rows_of_texts_can_be_read_in_windows(case: Case) -> None:
+    recipe = build_recipe({"task": case.dotted}, ["data.long_text=windows"])
+    if not isinstance(case.task.format, TextRows):
+        with pytest.raises(RecipeError, match=f"data.long_text: task {case.task.name} does not use it"):
+            find_task(recipe)
+        return
+    task = find_task(recipe)
+    batch = {"num_windows": torch.tensor([2, 1]), "labels": torch.ones(2, 4)}
+    rows, _ = task.rows(torch.arange(12.0).reshape(3, 4), batch)
+    assert rows.tolist() == [[2, 3, 4, 5], [8, 9, 10, 11]]
 
 
 def test_what_is_wrong_with_its_rows_is_said(
