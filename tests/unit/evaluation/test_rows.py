@@ -77,7 +77,7 @@ def test_windows_are_pooled_before_loss_and_scores(pooling: str, tiny_teacher: P
         data,
         labels=labels,
         collator=Collator(predictor.tokenizer),
-        hard_loss="cross_entropy",
+        hard_loss=task.hard_loss("cross_entropy"),
     )
     with torch.no_grad():
         scores = evaluator(load_classifier(tiny_teacher).eval())

@@ -53,7 +53,7 @@ def test_losses_read_pooled_logits_of_both(pooling: str) -> None:
         student,
         Given(),
         Teaching({"kl_divergence": 1.0, "hard": 0.5}, (), temperature=2.0),
-        hard_loss=cross_entropy,
+        hard_loss=task.hard_loss("cross_entropy"),
         teacher_hidden_size=32,
         rows=task.rows,
     )
