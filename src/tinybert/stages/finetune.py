@@ -127,5 +127,5 @@ def fine_tune(
         HardObjective(rows.hard_loss),
         rows=rows,
         evaluator=rows.evaluator(),
-        settings=settings_of(recipe, training, rows=rows.train, name=name, bf16=bf16),
+        settings=settings_of(recipe, training, rows=rows, name=name, bf16=bf16),
     )

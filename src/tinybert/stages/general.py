@@ -193,7 +193,7 @@ def _train(folder: Path, plan: GeneralPlan, blocks: Blocks, begin: Path, *, bf16
             batch_size=recipe.train.batch_size,
             masked_lm_weight=plan.losses.get(MASKED_LM, 1.0),
         ),
-        settings=settings_of(recipe, plan.training, rows=blocks.train, name=GENERAL, bf16=bf16, **pace),
+        settings=settings_of(recipe, plan.training, rows=blocks, name=GENERAL, bf16=bf16, **pace),
     )
     add_to_config(folder / MODEL, rates)  # who trains it next has the usual dropout
     if (maps := inner.learnt_projections()) is not None:

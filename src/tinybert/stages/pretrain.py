@@ -159,7 +159,7 @@ def _train(folder: Path, plan: PretrainPlan, blocks: Blocks, *, bf16: bool) -> J
         evaluator=blocks.evaluator(
             objective.held_out, main_metric="perplexity", batch_size=recipe.train.batch_size
         ),
-        settings=settings_of(recipe, training, rows=blocks.train, name="pretrain", bf16=bf16, **pace),
+        settings=settings_of(recipe, training, rows=blocks, name="pretrain", bf16=bf16, **pace),
     )
 
 

@@ -26,8 +26,10 @@ def check_time(context: Context) -> list[Finding]:
     """Time a few steps of the student and a few batches of the teacher, and say what the whole will take."""
     plan, batch_size = context.plan, context.plan.recipe.train.batch_size
     batch = _middle_batch(context, batch_size)
-    student_s, teacher_s = _step_seconds(context, batch), _teacher_seconds(context, batch)
-    num_rows = len(context.encoded.train)
+    num_rows = len(context.encoded.batched())
+    windows_a_row = len(context.encoded.train) / num_rows
+    student_s = windows_a_row * _step_seconds(context, batch)
+    teacher_s = windows_a_row * _teacher_seconds(context, batch)
     student, teacher = planned_batches(plan, num_rows)
     trainings = 1 + len(RATES) if "fine_tune_only" in plan.baselines else 1
     seconds = student_s * student * trainings + teacher_s * math.ceil(num_rows / batch_size)

@@ -53,7 +53,7 @@ def settings_of(
     recipe: Recipe,
     training: Training,
     *,
-    rows: Dataset,
+    rows: TrainingRows,
     name: str,
     bf16: bool,
     **changes: object,
@@ -86,7 +86,7 @@ def settings_of(
         **training.layers,
     }
     if training.is_auto:
-        num_steps, eval_steps = training.steps(len(rows), rows_a_step(recipe))
+        num_steps, eval_steps = training.steps(len(rows.batched()), rows_a_step(recipe))
         values |= {"max_steps": num_steps, "eval_steps": eval_steps, "extends": True}
     return Settings(**(values | changes))  # pyright: ignore[reportArgumentType]
 

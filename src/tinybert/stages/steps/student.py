@@ -143,7 +143,7 @@ def teach_phase(work: Distillation, phase: Phase, begin: Path, folder: Path) -> 
     settings = settings_of(
         recipe,
         phase.training,
-        rows=work.encoded.train,
+        rows=work.encoded,
         name=phase.name,
         bf16=work.bf16,
         keep_best=not all(is_intermediate(loss) for loss in phase.losses),

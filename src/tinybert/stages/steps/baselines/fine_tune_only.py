@@ -86,12 +86,12 @@ class Baseline:
 
     def fit(self, learning_rate: float, *, extends: bool) -> Json:
         """Train for the student's steps; a call that extends continues what the same rate has begun."""
-        recipe, encoded = self.work.recipe, self.work.encoded
+        recipe, encoded = self.work.recipe, replace(self.work.encoded, train=self.rows)
         pace = in_steps(self.num_steps, max(MIN_SCORES, len(history_of(self.student))))
         settings = settings_of(
             recipe,
             replace(self.work.plan.training, learning_rate=learning_rate),
-            rows=self.rows,
+            rows=encoded,
             name=f"{NAME} at {learning_rate:g}",
             bf16=self.work.bf16,
             **pace | {"extends": extends, "early_stopping_patience": None},
@@ -100,7 +100,7 @@ class Baseline:
             self.folder,
             deepcopy(self.model),
             HardObjective(encoded.hard_loss),
-            rows=replace(encoded, train=self.rows),
+            rows=encoded,
             evaluator=encoded.evaluator(),
             settings=settings,
             work_dir=self.folder / CHECKPOINTS / f"{learning_rate:g}",
