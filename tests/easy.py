@@ -16,6 +16,7 @@ from transformers import (
     BertConfig,
     BertForSequenceClassification,
     BertModel,
+    MPNetConfig,
     PreTrainedModel,
     PreTrainedTokenizerFast,
 )
@@ -74,6 +75,37 @@ def make_tokenizer(words: Sequence[str] = WORDS) -> PreTrainedTokenizerFast:
         model_max_length=64,
         model_input_names=["input_ids", "token_type_ids", "attention_mask"],
     )
+
+
+def make_mpnet_tokenizer(words: Sequence[str] = WORDS) -> PreTrainedTokenizerFast:
+    """MPNet's kind: padding is piece 1, there are no token types, and pairs are set apart by two pieces."""
+    special = ["<s>", "<pad>", "</s>", "[UNK]", "<mask>"]
+    vocabulary = {word: i for i, word in enumerate([*special, *words])}
+    backend = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]"))
+    backend.normalizer = normalizers.BertNormalizer()
+    backend.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    backend.post_processor = processors.TemplateProcessing(
+        single="<s> $A </s>", pair="<s> $A </s> </s> $B </s>", special_tokens=[("<s>", 0), ("</s>", 2)]
+    )
+    names = {"unk": "[UNK]", "pad": "<pad>", "cls": "<s>", "sep": "</s>", "mask": "<mask>"}
+    return PreTrainedTokenizerFast(
+        tokenizer_object=backend,
+        **{f"{name}_token": piece for name, piece in names.items()},
+        model_input_names=["input_ids", "attention_mask"],
+    )
+
+
+def save_mpnet(
+    folder: Path, kind: type[PreTrainedModel], *, words: Sequence[str] = WORDS, **changes: object
+) -> Path:
+    """Save an MPNet with weights large enough to matter, drawn at random."""
+    torch.manual_seed(0)
+    model = kind(MPNetConfig(**{"vocab_size": len(words) + 5, **SIZE, "max_position_embeddings": 66, **changes}))
+    for parameter in model.parameters():
+        parameter.data += 0.15 * torch.randn_like(parameter)
+    model.save_pretrained(folder)
+    make_mpnet_tokenizer(words).save_pretrained(folder)
+    return folder
 
 
 def make_text(rng: random.Random, label: str) -> str:

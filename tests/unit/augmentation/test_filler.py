@@ -223,7 +223,7 @@ def test_the_given_model_stays_as_it_is(model, tokenizer):
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
 
 
-@pytest.mark.parametrize("family", ["bert", "ernie", "electra", "distilbert"])
+@pytest.mark.parametrize("family", ["bert", "ernie", "electra", "distilbert", "mpnet"])
 def test_every_family_with_word_pieces_agrees_with_its_own_forward(family):
     words = easy.WORDS[:50]
     tokenizer = easy.make_tokenizer(words)

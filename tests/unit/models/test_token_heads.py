@@ -16,6 +16,9 @@ from transformers import (
     DistilBertForQuestionAnswering,
     DistilBertForTokenClassification,
     PreTrainedModel,
+    MPNetConfig,
+    MPNetForQuestionAnswering,
+    MPNetForTokenClassification,
     RobertaConfig,
     RobertaForQuestionAnswering,
     RobertaForTokenClassification,
@@ -61,6 +64,7 @@ def checkpoint(folder: Path, kind: type[PreTrainedModel], **changes: object) -> 
 def model_of(family: str, head: Head) -> PreTrainedModel:
     sizes = {"vocab_size": IDS, "num_labels": WIDTHS[head]}
     roberta = RobertaConfig(**sizes, **{**easy.SIZE, "max_position_embeddings": 40})
+    mpnet = MPNetConfig(**sizes, **{**easy.SIZE, "max_position_embeddings": 40})
     distilbert = DistilBertConfig(
         **sizes, dim=32, n_layers=4, n_heads=4, hidden_dim=64, max_position_embeddings=40
     )
@@ -68,6 +72,7 @@ def model_of(family: str, head: Head) -> PreTrainedModel:
     kinds = {
         "bert": (bert, BertForTokenClassification, BertForQuestionAnswering),
         "roberta": (roberta, RobertaForTokenClassification, RobertaForQuestionAnswering),
+        "mpnet": (mpnet, MPNetForTokenClassification, MPNetForQuestionAnswering),
         "distilbert": (distilbert, DistilBertForTokenClassification, DistilBertForQuestionAnswering),
     }
     config, token, question = kinds[family]
@@ -198,7 +203,7 @@ def same_config(teacher: PreTrainedModel, shape: Shape, head: Head, *, same_fami
 
 
 @HEADS
-@pytest.mark.parametrize("family", ["bert", "roberta", "distilbert"])
+@pytest.mark.parametrize("family", ["bert", "roberta", "distilbert", "mpnet"])
 def test_a_slice_of_all_layers_answers_every_token_exactly_as_the_teacher(family: str, head: Head) -> None:
     teacher = model_of(family, head)
     student = slice_start(teacher, [1, 2, 3, 4], same_config(teacher, SIZE, head, same_family=True))
@@ -219,17 +224,17 @@ def test_a_bare_encoder_is_sliced_below_a_new_head_of_that_kind(head: Head) -> N
 
 
 @HEADS
-@pytest.mark.parametrize("family", ["bert", "roberta", "distilbert"])
+@pytest.mark.parametrize("family", ["bert", "roberta", "distilbert", "mpnet"])
 def test_a_projection_at_the_teachers_own_size_answers_as_the_teacher(family: str, head: Head) -> None:
     teacher = model_of(family, head)
     start = project_start(
         teacher,
-        same_config(teacher, SIZE, head, same_family=False),
+        same_config(teacher, SIZE, head, same_family=family == "mpnet"),
         [1, 2, 3, 4],
         batches=[rows(16, seed=seed) for seed in range(1, 9)],
         keep_head=True,
     )
-    assert type(start.student) is CLASSES[head]
+    assert type(start.student) is (type(teacher) if family == "mpnet" else CLASSES[head])
     held_out = rows(16, seed=99)
     torch.testing.assert_close(
         scores(start.student, held_out), scores(teacher, held_out), atol=2e-3, rtol=2e-3

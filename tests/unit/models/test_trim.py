@@ -21,6 +21,7 @@ from transformers import (
     DistilBertConfig,
     ElectraConfig,
     ErnieConfig,
+    MPNetConfig,
     GPT2Config,
     GPT2Model,
     PreTrainedModel,
@@ -55,6 +56,7 @@ CONFIGS = {
     "bert": BertConfig(**SHAPE),
     "ernie": ErnieConfig(**SHAPE),
     "electra": ElectraConfig(**SHAPE, embedding_size=16),
+    "mpnet": MPNetConfig(**SHAPE),
     "distilbert": DistilBertConfig(
         vocab_size=SHAPE["vocab_size"], dim=32, n_layers=3, n_heads=4, hidden_dim=48
     ),
@@ -102,7 +104,7 @@ def answers(folder: Path, texts: list[str]) -> tuple[list[list[str]], list[torch
     model: PreTrainedModel = getattr(transformers, name).from_pretrained(folder)
     tokenizer = AutoTokenizer.from_pretrained(folder)
     batch = tokenizer(texts, padding=True, return_tensors="pt")
-    if model.config.model_type == "distilbert":
+    if model.config.model_type in ("distilbert", "mpnet"):
         del batch["token_type_ids"]
     with torch.no_grad():
         output = model.eval()(**batch)
