@@ -3,6 +3,7 @@
     python benchmarks/start.py --data DATA/sst2_sentences --teacher runs/bench/sst2_sentences-teacher-42
     python benchmarks/start.py --data DATA/squad11 --task qa --teacher runs/bench/squad11-teacher-42 \
         --layer-maps 1,3,4,6 2,3,4,5
+    python benchmarks/start.py --data DATA/sst2_sentences --teacher MPNET_RUN --family bert
     python benchmarks/start.py --data DATA/mrpc --teacher runs/bench/mrpc-teacher-42 --student runs/general
 
 The last one compares a student of general distillation, as it is and as it is taken over to the task, with
@@ -118,7 +119,7 @@ def of_shapes(options: argparse.Namespace) -> Table:
         shape: {
             start: next(iter(found.values()))
             for start in STARTS
-            if (found := score(options, {"shape": shape, "start": start}, "test"))
+            if (found := score(options, {"shape": shape, "start": start, "family": options.family}, "test"))
         }
         for shape in SHAPES
     }
@@ -134,6 +135,7 @@ def main() -> None:
     parser.add_argument("--teacher", help="a fine-tuned run")
     parser.add_argument("--layer-maps", nargs="*", help="layers of the teacher to keep, such as 2,3,4,5")
     parser.add_argument("--student", help="a run of general distillation")
+    parser.add_argument("--family", default="auto", help="of the students, where the start leaves a choice")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     quiet_libraries()

@@ -100,7 +100,9 @@ def save_mpnet(
 ) -> Path:
     """Save an MPNet with weights large enough to matter, drawn at random."""
     torch.manual_seed(0)
-    model = kind(MPNetConfig(**{"vocab_size": len(words) + 5, **SIZE, "max_position_embeddings": 66, **changes}))
+    model = kind(
+        MPNetConfig(**{"vocab_size": len(words) + 5, **SIZE, "max_position_embeddings": 66, **changes})
+    )
     for parameter in model.parameters():
         parameter.data += 0.15 * torch.randn_like(parameter)
     model.save_pretrained(folder)

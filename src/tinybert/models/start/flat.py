@@ -100,11 +100,6 @@ def attend(
     return torch.cat(contexts)
 
 
-def positions_of(masks_BL: Sequence[Tensor]) -> Tensor:
-    """Return each real token's position in its row, counted from 0 (N,)."""
-    return torch.cat([(mask.long().cumsum(1) - 1)[mask] for mask in masks_BL])
-
-
 def _heads(flat_ND: Tensor, mask_BL: Tensor, num_heads: int) -> Tensor:
     padded_BLD = flat_ND.new_zeros(*mask_BL.shape, flat_ND.shape[-1])
     padded_BLD[mask_BL] = flat_ND

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from tinybert.models.families import Block
-from tinybert.models.start.flat import Steps, positions_of, run_attention
+from tinybert.models.start.flat import Steps, run_attention
 from tinybert.models.start.refit import refit_linear, refit_map, refit_norm
 
 MOVE_RIDGE = 0.03
@@ -50,17 +50,14 @@ class LayerFit:
     def _fit_heads(self, hidden_NS: Tensor, masks_BL: Sequence[Tensor]) -> Tensor:
         """Fit queries, keys, values and output; return the attention context (N, S)."""
         source, target, theirs, basis_DS = self.source, self.target, self.theirs, self.basis
-        bias = self._bias_to_hold(masks_BL)
         heads = self.heads or strongest(head_power(source, theirs.context), target.num_heads).tolist()
-        asked = [self._head(number, bias) for number in heads]
-        cuts = [self._cut_head(each) for each in asked]
+        cuts = [self._cut_head(head) for head in heads]
         for role in ("q", "k", "v"):
             linear: nn.Linear = getattr(target, role)
             weight_HdD = getattr(source, role).weight.unflatten(0, (source.num_heads, -1))
-            width = weight_HdD.shape[1]
-            pairs = list(zip(asked, cuts, strict=True))
-            start_SD = torch.cat([getattr(cut, role)[:width].T @ weight_HdD[cut.head] for _, cut in pairs])
-            targets_NS = torch.cat([getattr(head, role) @ getattr(cut, role) for head, cut in pairs], dim=1)
+            values_NHd = getattr(theirs, role).unflatten(1, (source.num_heads, -1))
+            start_SD = torch.cat([getattr(cut, role).T @ weight_HdD[cut.head] for cut in cuts])
+            targets_NS = torch.cat([values_NHd[:, cut.head] @ getattr(cut, role) for cut in cuts], dim=1)
             refit_linear(linear, hidden_NS, targets_NS, start_OI=start_SD @ basis_DS)
         *_, context_NS = run_attention(target, hidden_NS, masks_BL)
         wanted_NS = theirs.before_norm1 @ basis_DS - hidden_NS
@@ -68,37 +65,14 @@ class LayerFit:
         refit_linear(target.o, context_NS, wanted_NS, start_OI=start_SS)
         return context_NS
 
-    def _bias_to_hold(self, masks_BL: Sequence[Tensor]) -> tuple[Tensor, Tensor] | None:
-        """Return the position bias as queries and keys more, (H, N, r) each, where the student has none."""
-        source, target = self.source, self.target
-        if source.position_bias is None or target.position_bias is not None:
-            return None
-        positions_N = positions_of(masks_BL)
-        bias_HPP = source.position_bias(int(positions_N.max()) + 1)[0]
-        width = source.q.out_features // source.num_heads
-        rank = target.q.out_features // target.num_heads
-        left_HPP, values_HP, right_HPP = torch.linalg.svd(width**0.5 * bias_HPP)
-        shared_H1r = values_HP[:, None, :rank].sqrt()
-        queries_HPr, keys_HPr = left_HPP[..., :rank] * shared_H1r, right_HPP.mT[..., :rank] * shared_H1r
-        return queries_HPr[:, positions_N], keys_HPr[:, positions_N]
-
-    def _head(self, number: int, bias: tuple[Tensor, Tensor] | None) -> Head:
+    def _cut_head(self, head: int) -> HeadCut:
+        source, theirs = self.source, self.theirs
         q_Nd, k_Nd, v_Nd = (
-            x_ND.unflatten(1, (self.source.num_heads, -1))[:, number]
-            for x_ND in (self.theirs.q, self.theirs.k, self.theirs.v)
+            x_ND.unflatten(1, (source.num_heads, -1))[:, head] for x_ND in (theirs.q, theirs.k, theirs.v)
         )
-        if bias is None:
-            return Head(number, q_Nd, k_Nd, v_Nd)
-        q_Ne, k_Ne = (
-            torch.cat([own_Nd, more_HNr[number]], dim=1)
-            for own_Nd, more_HNr in zip((q_Nd, k_Nd), bias, strict=True)
-        )
-        return Head(number, q_Ne, k_Ne, v_Nd)
-
-    def _cut_head(self, head: Head) -> HeadCut:
-        output_Dd = self.source.o.weight.unflatten(1, (self.source.num_heads, -1))[:, head.number]
+        output_Dd = source.o.weight.unflatten(1, (source.num_heads, -1))[:, head]
         rank = self.target.q.out_features // self.target.num_heads
-        return cut_head(head.number, head.q, head.k, head.v, output_dS=output_Dd.T @ self.basis, rank=rank)
+        return cut_head(head, q_Nd, k_Nd, v_Nd, output_dS=output_Dd.T @ self.basis, rank=rank)
 
     def _fit_neurons(self, attended_NS: Tensor) -> Tensor:
         """Fit the feed-forward part; return its neurons (N, F)."""
@@ -169,20 +143,6 @@ class LayerMove:
 
 
 @dataclass(frozen=True)
-class Head:
-    """What one teacher head computed at the calibrating tokens: queries, keys and values.
-
-    Queries and keys are (N, d), or (N, d + r) with the position bias, in r factors, as columns more: their
-    product is then what goes into the softmax.
-    """
-
-    number: int
-    q: Tensor
-    k: Tensor
-    v: Tensor
-
-
-@dataclass(frozen=True)
 class HeadCut:
     """One teacher head at the rank of a student's head.
 
@@ -213,9 +173,9 @@ def cut_head(head: int, q_Nd: Tensor, k_Nd: Tensor, v_Nd: Tensor, *, output_dS: 
         output_dS: What a unit of context adds to the student's hidden state.
         rank: Width r of the student's head.
     """
-    width = v_Nd.shape[1]
+    width = q_Nd.shape[1]
     scale = (rank / width) ** 0.25
-    if rank >= q_Nd.shape[1]:
+    if rank >= width:
         keep_dr = torch.eye(width, rank, device=q_Nd.device)
         return HeadCut(head, scale * keep_dr, scale * keep_dr, keep_dr, keep_dr.T @ output_dS)
     root_q, root_k, root_v = _root(q_Nd), _root(k_Nd), _root(v_Nd)

@@ -11,6 +11,8 @@ the teacher has there: so each layer corrects the errors of those before it, als
 - *Heads*: a student with fewer heads keeps those that move the residual stream most; none are merged, because
   two attention patterns cannot be one. A kept head's scores and its output are cut to the new head's rank by
   a singular value decomposition weighted with the calibrating tokens' queries, keys and values.
+  MPNet's layers share a bias of relative positions: a student of that family keeps the same heads in all
+  layers, and their bias; a BERT has none.
 - *Neurons*: those that move the residual stream most.
 - *LayerNorm*: weight and bias by regression, coordinate by coordinate.
 - *Head*: the pooler units that move the logits most, then pooler and classifier by regression.
