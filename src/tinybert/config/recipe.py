@@ -423,6 +423,11 @@ class Recipe(Section):
         description="the task's own, or another it allows (focal for classification, multilabel and ner; mse "
         "for classification)",
     )
+    head_start: str = Field(
+        default="auto",
+        description="how a new head begins: random, or fitted on vectors of the frozen encoder (logistic for "
+        "classification and multilabel, ridge for regression); auto: fitted where the task and the model can",
+    )
     model: str | None = Field(
         default=None,
         description="finetune, pretrain, trim, export: run, checkpoint, hub name or bundled:minilm; "

@@ -37,7 +37,7 @@ SIZE = (
     *("student.intermediate_size", "student.family", "student.start", "student.layer_map"),
 )
 ROWS = (
-    *("task", "hard_loss", "data", *OPTIMISER, "train.early_stopping_patience"),
+    *("task", "hard_loss", "head_start", "data", *OPTIMISER, "train.early_stopping_patience"),
     *("train.class_weights", "train.focal_gamma"),
 )
 LAYERS = tuple(f"train.{name}" for name in LAYER_SETTINGS)

@@ -31,6 +31,7 @@ from tinybert.stages.steps.distillation import (
 )
 from tinybert.stages.steps.finish import evaluation_split, finish_rows, score_models
 from tinybert.stages.steps.fit import MODEL, save_checkpoint
+from tinybert.stages.steps.head import with_head
 from tinybert.stages.steps.prepare import load_for_labels
 from tinybert.stages.steps.student import Trained, make_start, teach
 from tinybert.stages.steps.trimming import restore_teacher, vocabulary_metrics, vocabulary_notes
@@ -59,9 +60,10 @@ def distill(plan: DistillPlan, run: RunInProgress, source: object) -> Run:
         work = replace(work, whole_teacher=whole_teacher(work, is_new=is_new))
         scored = replace(plan, teacher=replace(plan.teacher, path=work.whole_teacher))
         report_findings(check_teacher(replace(context, plan=scored, is_teacher_new=is_new)))
-    begin = make_start(work)
+    begin, begun = make_start(work)
     taught = augmented(work) if recipe.augment.copies else work
-    student = teach(taught, begin)
+    path, summary = teach(taught, begin)
+    student = path, with_head(begun, summary)
     others: dict[str, Trained] = {}
     if recipe.augment.copies and recipe.augment.ablation:
         others["not_augmented"] = teach(work, begin, name="not_augmented", like=student[1])

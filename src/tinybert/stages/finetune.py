@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tinybert.config import Recipe, with_settings
 from tinybert.errors import RecipeError
-from tinybert.models import load_tokenizer
+from tinybert.models import load_config, load_tokenizer
 from tinybert.objectives import HardObjective
 from tinybert.runs import Run, RunInProgress
 from tinybert.stages.doctor.finding import report_findings
@@ -15,6 +15,7 @@ from tinybert.stages.doctor.lengths import length_finding
 from tinybert.stages.plan.training import (
     TEACHER_NUM_EPOCHS,
     Training,
+    check_head_start,
     find_hard_loss,
     find_task,
     layers_of,
@@ -25,7 +26,8 @@ from tinybert.stages.plan.training import (
 from tinybert.stages.stage import Plan
 from tinybert.stages.steps.finish import finish_rows, score_models
 from tinybert.stages.steps.fit import MODEL, fit, precision_of, settings_of
-from tinybert.stages.steps.prepare import Encoded, encode_rows, load_for_labels, load_rows
+from tinybert.stages.steps.head import begin_head, with_head
+from tinybert.stages.steps.prepare import Encoded, encode_rows, load_for_labels, load_rows, own_order
 from tinybert.storage import Json
 from tinybert.tasks import Task
 from tinybert.training import check_trackers
@@ -60,7 +62,8 @@ def plan_finetune(recipe: Recipe) -> FinetunePlan:
     """Decide everything a fine-tuning needs.
 
     Raises:
-        RecipeError: ``model`` is missing or has too few layers, or the hard loss is not the task's.
+        RecipeError: ``model`` is missing or has too few layers, or the hard loss or the start of the head is
+            not the task's.
         ModelError: There is no such model.
     """
     model = recipe.model
@@ -69,6 +72,7 @@ def plan_finetune(recipe: Recipe) -> FinetunePlan:
             "recipe", "model is missing; give --model a checkpoint, a run, bundled:minilm or a hub name"
         )
     task = find_task(recipe)
+    check_head_start(recipe, [model])
     max_length = longest_row(recipe, task, [model])
     defaults = TEACHER_NUM_EPOCHS, DEFAULT_LEARNING_RATE
     training = plan_training(recipe, max_length=max_length, defaults=defaults)
@@ -121,7 +125,9 @@ def fine_tune(
 ) -> Json:
     """Fine-tune a checkpoint with hard labels; a step of this stage and of distillation."""
     model = load_for_labels(path, rows.task, rows.labels, seed=recipe.train.seed, new_head=True)
-    return fit(
+    is_new = own_order(load_config(path), rows.task, rows.labels) is None
+    begun = begin_head(folder, model, rows, recipe, is_new=is_new, name=name, source=path, bf16=bf16)
+    summary = fit(
         folder,
         model,
         HardObjective(rows.hard_loss),
@@ -129,3 +135,4 @@ def fine_tune(
         evaluator=rows.evaluator(),
         settings=settings_of(recipe, training, rows=rows, name=name, bf16=bf16),
     )
+    return with_head(begun, summary)

@@ -191,6 +191,7 @@ CLASSIFICATION = Task(
         "mse_logits",
     ),
     soft_labels=SoftLabels(named_scores, logits_of_classes),
+    head_start="logistic",
     decode=decode,
     metrics=metrics,
     constant_score=majority_share,

@@ -155,6 +155,7 @@ MULTILABEL = Task(
     balanced_weights=balanced_weights,
     soft_losses=("mse_logits",),
     soft_labels=SoftLabels(named_scores, logits_of_labels),
+    head_start="logistic",
     decode=decode,
     metrics=metrics,
     linear=LOGISTIC_REGRESSION_A_LABEL,

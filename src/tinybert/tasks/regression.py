@@ -109,6 +109,7 @@ REGRESSION = Task(
     hard_losses={"mse": mse},
     soft_losses=("mse_logits",),
     soft_labels=SoftLabels(one_score, unchanged),
+    head_start="ridge",
     decode=decode,
     metrics=metrics,
     is_bounded=False,

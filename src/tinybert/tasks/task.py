@@ -115,6 +115,8 @@ class Task:
         calibrate: ``(outputs, gold) -> (outputs, settings)``: what is chosen on validation rows.
         needs_calibration: ``(gold) -> bool``: there is something to choose.
         settings: Keys of a model's config that ``calibrate`` writes and ``aggregate`` reads.
+        head_start: What fitting a new head on frozen vectors is called here, where its hard loss is minimised
+            over a linear layer; None where that means nothing.
         decode: ``(outputs, label scheme) -> N predictions``.
         metrics: ``(outputs, gold) -> {name: number}``; gold as the format's ``gold`` returns it.
         constant_score: ``(gold) -> number``: the main metric of always predicting the same.
@@ -143,6 +145,7 @@ class Task:
     calibrate: Callable[[Any, Any], tuple[Outputs, dict[str, float]]] = no_calibration
     needs_calibration: Callable[[Sequence[Any]], bool] = never
     settings: tuple[str, ...] = ()
+    head_start: str | None = None
     constant_score: Callable[[Any], float] = no_constant
     probabilities: Callable[[Any], np.ndarray] | None = None
     compared: Callable[[Outputs, Sequence[Prediction]], np.ndarray] = predicted_scores

@@ -27,6 +27,7 @@ from tinybert.stages.plan.teacher import TeacherPlan, check_fine_tuning, plan_te
 from tinybert.stages.plan.training import (
     TEACHER_NUM_EPOCHS,
     Training,
+    check_head_start,
     find_hard_loss,
     find_task,
     layers_of,
@@ -145,6 +146,8 @@ def plan_distill(recipe: Recipe) -> DistillPlan:
     shape = plan_shape(recipe, start)
     taught = taught_by_layers(source, teacher) if start == "checkpoint" else None
     follows = start in ("slice", "project") or taught is not None
+    new_heads = [teacher.path] if teacher.kind == "encoder" else []
+    new_heads += [source] if start == "checkpoint" else []
     max_length, losses = all_of(
         lambda: longest_row(recipe, task, [source] if is_file else [source, teacher.path]),
         lambda: plan_losses(
@@ -153,6 +156,7 @@ def plan_distill(recipe: Recipe) -> DistillPlan:
         lambda: plan_family(recipe, start, source),
         lambda: check_start(start, shape, source),
         lambda: check_fine_tuning(recipe, teacher),
+        lambda: check_head_start(recipe, new_heads),
         lambda: check_augment(recipe, task, teacher) if recipe.augment.copies else None,
         lambda: (
             check_trimming(recipe, source, teacher, follows=start in ("slice", "project"))

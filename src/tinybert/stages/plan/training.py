@@ -14,6 +14,7 @@ from tinybert.lookup import nearest
 from tinybert.losses import accepted
 from tinybert.models import load_config, num_positions
 from tinybert.models.depth import count_layers
+from tinybert.models.families import FAMILIES
 from tinybert.stages.stage import unused_settings
 from tinybert.tasks import BUILTIN, ClassWeights, Task
 from tinybert.tasks import find_task as named_task
@@ -132,6 +133,12 @@ def find_task(recipe: Recipe) -> Task:
     problems += unused_settings(recipe, lambda name: name in others, by=f"task {task.name}")
     problems += _hard_loss_problems(recipe, task)
     problems += task.format.setting_problems(recipe.data)
+    starts = ("auto", "random", *([task.head_start] if task.head_start else []))
+    if recipe.head_start not in starts:
+        problems.append(
+            f"head_start = {recipe.head_start!r}: {task.name} allows {', '.join(starts)}"
+            f"{nearest(recipe.head_start, starts)}"
+        )
     if problems:
         raise RecipeError("recipe", problems)
     return replace(task, format=task.format.configured(recipe.data))
@@ -166,6 +173,29 @@ def _weight_problems(weights: ClassWeights) -> list[str]:
 def find_hard_loss(recipe: Recipe, task: Task) -> str:
     """Return the name of the loss on labels."""
     return next(iter(task.hard_losses)) if recipe.hard_loss == "auto" else recipe.hard_loss
+
+
+def check_head_start(recipe: Recipe, paths: Sequence[str]) -> None:
+    """Refuse to fit a new head whose parts are not known.
+
+    Args:
+        recipe: As it was given; with ``auto`` such a head is drawn at random.
+        paths: Checkpoints that get a new head.
+
+    Raises:
+        RecipeError: The head of one of them cannot be fitted.
+    """
+    if recipe.head_start in ("auto", "random"):
+        return
+    kinds = {path: load_config(path).model_type for path in paths}
+    problems = [
+        f"head_start = {recipe.head_start!r}: {path} is a {kind}; only heads of {', '.join(FAMILIES)} "
+        "can be fitted; set head_start=random"
+        for path, kind in kinds.items()
+        if kind not in FAMILIES
+    ]
+    if problems:
+        raise RecipeError("recipe", problems)
 
 
 def longest_row(recipe: Recipe, task: Task, paths: Sequence[str]) -> int:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Literal, cast
 
 import numpy as np
 from datasets import Dataset
@@ -21,6 +21,7 @@ from tinybert.evaluation.report import cautions, draw_learning_curve, run_report
 from tinybert.runs import Run, RunInProgress
 from tinybert.runs.directory import REPORT
 from tinybert.stages.steps.fit import history_of, precision_of
+from tinybert.stages.steps.head import head_line
 from tinybert.storage import Json, write_text
 from tinybert.tasks import Task
 
@@ -100,6 +101,7 @@ def finish_rows(
     """
     split = evaluation_split(data)
     rows, _ = scored_rows(data, split)
+    heads = {name: cast(Json, said["head_start"]) for name, said in trainings.items() if "head_start" in said}
     metrics = {
         "task": task.name,
         "main_metric": task.main_metric,
@@ -113,7 +115,14 @@ def finish_rows(
     found = [*verdicts(metrics), *cautions(metrics, trainings)]
     metrics |= {
         "cautions": found,
-        "notes": [*found, *notes, *data.warnings, *_bad_row_notes(data)],
+        **({"head_start": heads} if heads else {}),
+        "notes": [
+            *found,
+            *notes,
+            *(head_line(name, said) for name, said in heads.items()),
+            *data.warnings,
+            *_bad_row_notes(data),
+        ],
     }
     if data.bad_rows:
         write_bad_rows(data, run.path / BAD_ROWS)

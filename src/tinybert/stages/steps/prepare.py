@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from datasets import Dataset, concatenate_datasets
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 from tinybert.config import Recipe
 from tinybert.console import warn
@@ -181,6 +181,11 @@ def label_arguments(task: Task, labels: LabelScheme) -> dict[str, object]:
     }
 
 
+def own_order(config: PreTrainedConfig, task: Task, labels: LabelScheme) -> list[int] | None:
+    """Return, for each of the data's labels, the output of a checkpoint's own head; None for a new head."""
+    return label_order(config.id2label, labels) if has_task_head(config, task.head) else None
+
+
 def load_for_labels(
     path: str, task: Task, labels: LabelScheme, *, seed: int, new_head: bool
 ) -> PreTrainedModel:
@@ -202,7 +207,7 @@ def load_for_labels(
     config = load_config(path)
     arguments = label_arguments(task, labels)
     has_head = has_task_head(config, task.head)
-    order = label_order(config.id2label, labels) if has_head else None
+    order = own_order(config, task, labels)
     if order is None and has_head and not new_head:
         raise ModelError(path, label_mismatch(config.id2label, labels))
     model = load_classifier(path, new_head=new_head and order is None, seed=seed, **arguments)  # pyright: ignore[reportArgumentType]

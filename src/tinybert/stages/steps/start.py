@@ -27,7 +27,7 @@ from tinybert.models import (
 from tinybert.models.load import checkpoint_path
 from tinybert.models.start.project import adapt_student
 from tinybert.stages.plan.student import Start
-from tinybert.stages.steps.prepare import label_arguments, load_for_labels
+from tinybert.stages.steps.prepare import label_arguments, load_for_labels, own_order
 from tinybert.tasks import Task
 
 CALIBRATION_ROWS = 400
@@ -129,6 +129,14 @@ def _start_checkpoint(
             maps=maps,
         )
     return Started(model, maps)
+
+
+def has_new_head(plan: StartPlan, task: Task, labels: LabelScheme) -> bool:
+    """Return whether a student's head is drawn at random above an encoder that has learnt something."""
+    is_adapted = plan.origin is not None and plan.teacher is not None
+    if plan.kind == "random" or plan.keep_head or is_adapted:
+        return False
+    return plan.kind != "checkpoint" or own_order(load_config(plan.source), task, labels) is None
 
 
 def calibration(rows: Dataset, collator: Collator) -> Iterable[dict[str, Tensor]]:

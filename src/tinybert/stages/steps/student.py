@@ -15,7 +15,15 @@ from tinybert.stages.plan.losses import relation_heads
 from tinybert.stages.plan.training import Training
 from tinybert.stages.steps.distillation import Distillation
 from tinybert.stages.steps.fit import MODEL, fit, history_of, in_steps, settings_of
-from tinybert.stages.steps.start import StartPlan, knows_task, load_start, save_start, start_student
+from tinybert.stages.steps.head import begin_head
+from tinybert.stages.steps.start import (
+    StartPlan,
+    has_new_head,
+    knows_task,
+    load_start,
+    save_start,
+    start_student,
+)
 from tinybert.stages.steps.teacher_outputs import choose_teacher
 from tinybert.storage import Json
 
@@ -23,8 +31,8 @@ Trained = tuple[Path, Json]
 """A checkpoint, and the summary of its training."""
 
 
-def make_start(work: Distillation) -> Path:
-    """Make the student before its first step, once, and return its folder."""
+def make_start(work: Distillation) -> Trained:
+    """Make the student before its first step, once; return its folder and how its head began."""
     start = first_weights(work.plan, same_tokens=not work.teacher_prefix)
 
     def make(folder: Path) -> Json:
@@ -36,10 +44,20 @@ def make_start(work: Distillation) -> Path:
             collator=work.encoded.collator,
             seed=work.recipe.train.seed,
         )
+        begun = begin_head(
+            folder,
+            started.model,
+            work.encoded,
+            work.recipe,
+            is_new=has_new_head(start, work.plan.task, work.data.labels),
+            name="student",
+            source=start.source,
+            bf16=work.bf16,
+        )
         save_start(started, folder)
-        return {}
+        return begun
 
-    return work.run.step("start", make)[0]
+    return work.run.step("start", make)
 
 
 def first_weights(plan: DistillPlan, *, same_tokens: bool) -> StartPlan:

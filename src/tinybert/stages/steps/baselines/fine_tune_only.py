@@ -21,8 +21,9 @@ from tinybert.stages.plan.distillation import DistillPlan
 from tinybert.stages.steps.baselines.compared import Compared
 from tinybert.stages.steps.distillation import Distillation
 from tinybert.stages.steps.fit import MODEL, fit, history_of, in_steps, settings_of
+from tinybert.stages.steps.head import begin_head, with_head
 from tinybert.stages.steps.prepare import labelled_only
-from tinybert.stages.steps.start import StartPlan, start_student
+from tinybert.stages.steps.start import StartPlan, has_new_head, start_student
 from tinybert.storage import Json
 
 RATES = (1.0, 4.0)
@@ -54,7 +55,17 @@ def fine_tune_only(work: Distillation, student: Json) -> Compared | None:
         model = start_student(
             start, plan.task, work.data.labels, rows=rows, collator=collator, seed=seed
         ).model
-        return train_better(Baseline(work, rows, model, student, folder))
+        begun = begin_head(
+            folder,
+            model,
+            replace(work.encoded, train=rows),
+            work.recipe,
+            is_new=has_new_head(start, plan.task, work.data.labels),
+            name=NAME,
+            source=start.source,
+            bf16=work.bf16,
+        )
+        return with_head(begun, train_better(Baseline(work, rows, model, student, folder)))
 
     folder, summary = work.run.step(NAME, make)
     description += how_it_was_trained(summary, work.plan.task.main_metric)
