@@ -189,7 +189,8 @@ def test_a_distillation_says_what_copies_brought(tmp_path: Path, easy_rows: Path
         name: max(int(str(row["step"])) for row in log if row["training"] == name)
         for name in ("student", "not_augmented", "fine_tune_only")
     }
-    assert len(set(steps.values())) == 1  # the same number of steps for all
+    assert steps["not_augmented"] == steps["student"]
+    assert steps["student"] <= steps["fine_tune_only"] <= 3 * steps["student"]
     assert [row["training"] for row in log].count("not_augmented") == 2  # scored as often as the student
 
 

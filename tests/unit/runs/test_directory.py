@@ -210,15 +210,15 @@ def test_a_finished_run_is_found_again_by_its_own_recipe_only(tmp_path: Path) ->
 
 def test_a_setting_that_came_later_does_not_make_a_run_another(tmp_path: Path) -> None:
     out = tmp_path / "run"
-    with RunInProgress(out, build_recipe({"baseline": True})) as run:
+    with RunInProgress(out, build_recipe({"head_start": "auto"})) as run:
         run.finish({})
     lines = (out / "recipe.yaml").read_text().splitlines()
-    assert "baseline: true" in lines
-    kept = [line for line in lines if line != "baseline: true"]
+    assert "head_start: auto" in lines
+    kept = [line for line in lines if line != "head_start: auto"]
     (out / "recipe.yaml").write_text("\n".join(kept) or "{}")
     assert found(out) is not None
     with pytest.raises(RunError, match="made with other settings"):
-        found(out, build_recipe({"baseline": False}))
+        found(out, build_recipe({"head_start": "random"}))
     (out / "recipe.yaml").write_text("unheard_of: 1\n")
     with pytest.raises(RunError, match="made with other settings"):
         found(out)
