@@ -48,7 +48,7 @@ from tinybert.objectives import DistillObjective, GeneralObjective, MaskedLMObje
 from tinybert.sources import fetch
 from tinybert.stages.steps.raw_text import masking_of
 from tinybert.teachers import ModelTeacher
-from tinybert.training import choose_precision
+from tinybert.training import Settings, choose_precision
 from tinybert.training.trainer import ObjectiveTrainer
 
 BATCH, LENGTH = 32, 128
@@ -100,7 +100,13 @@ def stepper(trainer: Trainer, batches: Batches) -> Step:
 
 def ours(model, objective, batches: Batches, folder: Path, *, bf16: bool) -> Step:
     """Return our step."""
-    trainer = ObjectiveTrainer(objective, evaluator=None, model=model, args=arguments(folder, bf16=bf16))
+    trainer = ObjectiveTrainer(
+        objective,
+        evaluator=None,
+        settings=Settings(num_epochs=1, learning_rate=5e-5),
+        model=model,
+        args=arguments(folder, bf16=bf16),
+    )
     plain = stepper(trainer, batches)
 
     def step(number: int) -> None:
