@@ -32,7 +32,7 @@ from tinybert.evaluation import score_checkpoint
 from tinybert.inference import Predictor
 from tinybert.models import describe, load_config
 from tinybert.stages.pipeline import make_plan, quiet_libraries
-from tinybert.stages.steps.distillation import prepare_rows
+from tinybert.stages.steps.distillation import encode_for, read_rows
 from tinybert.stages.steps.fit import save_checkpoint
 from tinybert.stages.steps.start import start_student
 from tinybert.stages.steps.student import first_weights
@@ -55,7 +55,8 @@ def score(
         return None
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        rows, encoded, _ = prepare_rows(plan, data, folder)
+        rows = read_rows(plan, data, folder)
+        encoded, _ = encode_for(plan, rows, folder)
         begin = first_weights(plan, same_tokens=True)
         if not taken_over:
             begin = replace(begin, origin=None)

@@ -14,8 +14,7 @@ from tinybert.models.inputs import run_model
 from tinybert.tasks import BatchLoss, Task
 
 BATCH_SIZE = 64
-WHOLE_ROWS = 8
-"""Rows a batch where each may be several windows."""
+"""Rows a batch, or windows where a row may be several."""
 
 
 class RowsEvaluator:
@@ -54,7 +53,7 @@ class RowsEvaluator:
         self.order = np.argsort(self.lengths, kind="stable")
         self.batches = DataLoader(
             Subset(items, self.order.tolist()),  # pyright: ignore[reportArgumentType]
-            batch_size=BATCH_SIZE if items is encoded else WHOLE_ROWS,
+            batch_size=_rows_a_batch(items),
             collate_fn=collator,
         )
         self.rows = rows[:]
@@ -88,6 +87,14 @@ class RowsEvaluator:
             ]
         indices = np.argsort(self.order)
         return [scores[index] for index in indices], float(np.concatenate(losses).mean())
+
+
+def _rows_a_batch(items: Dataset | WholeRows) -> int:
+    """Return so many rows that their windows are no more than the rows of another batch."""
+    if not isinstance(items, WholeRows):
+        return BATCH_SIZE
+    num_windows = np.diff(items.firsts, append=len(items.windows))
+    return max(1, BATCH_SIZE // int(num_windows.max(initial=1)))
 
 
 def _numpy(tensor: Tensor) -> np.ndarray:

@@ -5,7 +5,8 @@ in the same batch.
 
 Class weights multiply each row's loss, and the sum is divided by the number of labelled rows, not by the sum
 of their weights as in torch. So a batch of one class is weighted too, batches join by their rows, and
-``balanced`` weights, whose mean over the training rows is 1, keep the size of the gradient.
+``balanced`` weights of single labels, whose mean over the training rows is 1, keep the size of the gradient;
+those of several labels a text raise it.
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@ Legend: B texts, L tokens, D width.
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,7 +74,7 @@ def read_sentence_encoder(path: str | Path) -> SentenceEncoder | None:
     modules = _read(folder / MODULES)
     if not isinstance(modules, list) or not all(isinstance(each, dict) for each in modules):
         raise ModelError(str(folder / MODULES), "not a list of modules; copy the folder again")
-    pooling, unused = "cls", list[str]()
+    pooling, unused = "mean", list[str]()
     for module in cast(list[dict[str, object]], modules):
         kind = str(module.get("type", "")).rpartition(".")[2]
         if kind == "Pooling":
@@ -81,6 +82,23 @@ def read_sentence_encoder(path: str | Path) -> SentenceEncoder | None:
         elif kind not in ("Transformer", "Normalize"):
             unused.append(str(module.get("path") or kind))
     return SentenceEncoder(pooling, (*unused, *_prompts(folder / SETTINGS)))
+
+
+def copy_sentence_encoder(source: str | Path, target: Path) -> None:
+    """Copy what says how a sentence-transformers folder pools; of another checkpoint there is nothing.
+
+    Raises:
+        ModelError: As :func:`read_sentence_encoder`.
+    """
+    if read_sentence_encoder(source) is None:
+        return
+    folder = Path(checkpoint_path(source)).expanduser()
+    modules = cast(list[dict[str, object]], _read(folder / MODULES))
+    parts = [str(each["path"]) for each in modules if str(each.get("type")).endswith("Pooling")]
+    for name in (MODULES, SETTINGS, *(f"{part}/config.json" for part in parts if part)):
+        if (folder / name).is_file():
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(folder / name, target / name)
 
 
 def _inside(folder: Path, name: str) -> Path:

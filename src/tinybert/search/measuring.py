@@ -66,7 +66,7 @@ def _measured(shape: str, plan: DistillPlan, data: TextData, checkpoint: Path) -
             if engine == "torch"
             else write_unproved(checkpoint, *parse_backend(engine), task=plan.task)
         )
-        predictor = Predictor(path, backend=engine, check=False, task=plan.task)
+        predictor = Predictor(path, backend=engine, check=False, task=plan.task, format=plan.task.format)
         yield Candidate(
             shape,
             engine,

@@ -270,6 +270,7 @@ def _teacher_recipe(recipe: Recipe) -> Recipe:
         "stage": "finetune",
         "task": recipe.task,
         "hard_loss": recipe.hard_loss,
+        "head_start": recipe.head_start,
         "model": recipe.teacher.path,
         "train.num_epochs": recipe.teacher.num_epochs,
         "train.learning_rate": recipe.teacher.learning_rate,

@@ -25,8 +25,8 @@ from tinybert.stages.steps.baselines import BUILTIN, Compared
 from tinybert.stages.steps.distillation import (
     Distillation,
     encode_for,
-    need_labels,
     prepare,
+    rows_of_teacher,
     with_copies,
 )
 from tinybert.stages.steps.finish import evaluation_split, finish_rows, score_models
@@ -79,7 +79,7 @@ def fine_tuned_teacher(work: Distillation) -> tuple[DistillPlan, Json | None]:
         return plan, None
     say(f"{plan.teacher.path} has no head for this task: fine-tuning it as the teacher")
     training = plan.teacher_training
-    rows = replace(work.encoded, train=need_labels(work))
+    rows = rows_of_teacher(work)
 
     def make(folder: Path) -> Json:
         path = plan.teacher.path

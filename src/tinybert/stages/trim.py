@@ -13,6 +13,7 @@ from tinybert.config import Recipe, with_settings
 from tinybert.console import say
 from tinybert.errors import RecipeError
 from tinybert.models.load import checkpoint_path, load_config
+from tinybert.models.pooling import copy_sentence_encoder
 from tinybert.models.trim import (
     choose_pieces,
     count_pieces,
@@ -84,7 +85,7 @@ def trim_vocabulary(plan: TrimPlan, out: Path, source: object) -> Made:
         The folder, with the content of its ``trim_report.json``.
 
     Raises:
-        ModelError: The model cannot be read, or its tokenizer is no WordPiece.
+        ModelError: The model cannot be read, or its vocabulary cannot be trimmed.
         DataError: The text cannot be read.
         RunError: The folder holds something else.
     """
@@ -112,6 +113,7 @@ def trim_vocabulary(plan: TrimPlan, out: Path, source: object) -> Made:
         small, small_tokenizer = trim_model(whole, kept), trim_tokenizer(tokenizer, kept)
         say(f"{len(kept):,} of {len(tokenizer):,} pieces kept")
         write_trimmed(output.path, small, small_tokenizer)
+        copy_sentence_encoder(plan.model, output.path)
         measured = trim_tokenizer(tokenizer, kept_of_rest)
         report: Json = {
             **origin,

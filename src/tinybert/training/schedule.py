@@ -77,6 +77,18 @@ def is_rising(scores: Mapping[int, float], ends: Sequence[int]) -> bool:
     return bool(before) and max(scores[step] for step in late) >= max(before) + MIN_RISE
 
 
+def is_patience_over(scores: Mapping[int, float], patience: int, *, greater_is_better: bool) -> bool:
+    """Return whether so many scores have come since the best one, the first of equal ones.
+
+    Example:
+        >>> is_patience_over({1: 0.6, 2: 0.7, 3: 0.7, 4: 0.6}, 2, greater_is_better=True)
+        True
+    """
+    steps, sign = sorted(scores), 1 if greater_is_better else -1
+    best = max(steps, key=lambda step: sign * scores[step], default=None)
+    return best is not None and len(steps) - 1 - steps.index(best) >= patience
+
+
 def rate_at(
     step: int, ends: Sequence[int], *, warmup_ratio: float, schedule: Literal["linear", "cosine"]
 ) -> float:

@@ -22,7 +22,6 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR, LRScheduler
 from transformers import (
-    EarlyStoppingCallback,
     PreTrainedModel,
     PrinterCallback,
     Trainer,
@@ -48,7 +47,7 @@ from tinybert.training.checkpoints import (
 from tinybert.training.evaluator import Evaluator
 from tinybert.training.layer_decay import decay_by_depth
 from tinybert.training.progress import Cycles, EpochLines, GiveBack, Progress
-from tinybert.training.schedule import is_rising, rate_at
+from tinybert.training.schedule import is_patience_over, is_rising, rate_at
 from tinybert.training.settings import Settings, training_arguments
 
 Batch = dict[str, Tensor]
@@ -156,6 +155,8 @@ class ObjectiveTrainer(Trainer):
         metrics = {f"{metric_key_prefix}_{name}": value for name, value in scores.items()}
         self.log(metrics)
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
+        if self.is_patience_over(self.state):
+            self.control.should_training_stop = True
         self.counted_from = time.perf_counter()
         return metrics
 
@@ -195,9 +196,19 @@ class ObjectiveTrainer(Trainer):
 
     def is_finished(self, state: TrainerState) -> bool:
         """Return whether no step follows: it is the last, or the score did not rise in the cycle it ends."""
+        if self.is_patience_over(state):
+            return True
         if state.global_step not in self.settings.ends:
             return 0 < self.args.max_steps <= state.global_step
         return state.global_step >= self.args.max_steps or not self.is_rising(state)
+
+    def is_patience_over(self, state: TrainerState) -> bool:
+        """Return whether ``early_stopping_patience`` has ended the training."""
+        patience = self.settings.early_stopping_patience
+        if patience is None or not self.settings.keep_best:  # else no score says what is better
+            return False
+        scores = scores_of(state.log_history, self.evaluator.main_metric)
+        return is_patience_over(scores, patience, greater_is_better=self.evaluator.greater_is_better)
 
     def is_rising(self, state: TrainerState) -> bool:
         """Return whether the validation score still rose at the end of what is trained."""
@@ -331,19 +342,14 @@ def _best(history: list[dict[str, float]], evaluator: Evaluator, settings: Setti
 
 
 def callbacks_of(settings: Settings, main_metric: str) -> list[TrainerCallback]:
-    """Return what looks on: the bar, the epoch lines, early stopping where it is set, the caller's own."""
-    callbacks: list[TrainerCallback] = [
+    """Return what looks on: the bar, the epoch lines, the cycles, the caller's own."""
+    return [
         Progress(settings.name, settings.ends),
         EpochLines(main_metric, by_step=settings.line == "step"),
         GiveBack(),
         Cycles(settings.ends, main_metric, name=settings.name),
         *settings.callbacks,
     ]
-    if (
-        settings.keep_best and settings.early_stopping_patience is not None
-    ):  # else no score says what is better
-        callbacks.append(EarlyStoppingCallback(settings.early_stopping_patience))
-    return callbacks
 
 
 def model_device(batch: Batch) -> torch.device:

@@ -32,6 +32,13 @@ def test_a_model_that_was_still_rising_is_named_with_the_setting(name: str, expe
     assert cautions({"main_metric": "accuracy"}, trainings) == [expected]
 
 
+def test_of_two_phases_the_setting_is_the_last_ones() -> None:
+    phases = [{"history": [{"epoch": 10.0}]}, {"history": [{"epoch": 3.0}]}]
+    student = {"is_rising": True, "history": [{"epoch": 10.0}, {"epoch": 13.0}], "phases": phases}
+    (said,) = cautions({"main_metric": "accuracy"}, {"student": student})
+    assert said.endswith("train.num_epochs=6")
+
+
 def test_summaries_of_earlier_versions_say_nothing() -> None:
     assert cautions({"main_metric": "accuracy", "retention": None}, {"model": {"history": EPOCHS}}) == []
 

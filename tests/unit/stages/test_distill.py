@@ -14,7 +14,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 from tests import easy
-from transformers import AutoModelForSequenceClassification
+from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from tinybert.config import Recipe, build_recipe
 from tinybert.errors import DataError, RecipeError
@@ -69,6 +69,25 @@ def teacher_of(
 def test_the_store_setting_decides_who_answers(tmp_path: Path, tiny_teacher: Path, store: str) -> None:
     teacher, _ = teacher_of(tmp_path, tiny_teacher, f"teacher.store={store}")
     assert isinstance(teacher, ModelTeacher if store == "off" else TeacherStore)
+
+
+@pytest.mark.parametrize("more", [[], [f"x{number}" for number in range(100)]])
+def test_a_teacher_is_fine_tuned_on_its_own_tokens(
+    tmp_path: Path, tiny_encoder: Path, more: list[str]
+) -> None:
+    student = easy.save_encoder(
+        tmp_path / "student", words=[*more, *reversed(easy.WORDS)], num_hidden_layers=1
+    )
+    settings = [f"student.shape={student}", *easy.FAST, "baseline=false", "distill.losses={kl_divergence: 1}"]
+    settings += ["train.num_epochs=8", "train.learning_rate=3e-3"]
+    recipe = build_recipe(
+        {"teacher": {"path": str(tiny_encoder), "num_epochs": 4, "learning_rate": 3e-3}}, settings
+    )
+    run = run_recipe(recipe, tmp_path / "run", source=easy.make_splits(train=120))
+    vocabulary = AutoTokenizer.from_pretrained(run.path / "teacher").get_vocab()
+    assert vocabulary == AutoTokenizer.from_pretrained(tiny_encoder).get_vocab()
+    assert run.metrics["teacher"]["test"]["accuracy"] > 0.8
+    assert run.metrics["student"]["test"]["accuracy"] > 0.8
 
 
 def test_what_does_not_fit_the_budget_runs_live_unless_the_store_was_asked_for(

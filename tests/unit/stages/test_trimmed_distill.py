@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
@@ -19,9 +20,11 @@ from tinybert.runs import Run
 from tinybert.search.budget import Budget
 from tinybert.search.smallest import distill_within
 from tinybert.stages import distill as distill_stage
+from tinybert.stages.doctor.examination import examine
 from tinybert.stages.pipeline import make_plan, run_recipe
 from tinybert.stages.plan.distillation import DistillPlan
 from tinybert.stages.steps.distillation import encode_for, read_rows
+from tinybert.stages.steps.head import choose_pooling
 from tinybert.stages.steps.start import PROJECTION_FILE
 from tinybert.stages.steps.trimming import trim_checkpoints, with_trimmed
 from tinybert.tasks import BUILTIN as TASKS
@@ -254,6 +257,41 @@ def test_what_cannot_be_trimmed_is_refused_before_weights_load(encoder: Path, tm
     PreTrainedTokenizerFast(tokenizer_object=backend, unk_token="[UNK]").save_pretrained(other)
     with pytest.raises(RecipeError, match=r"student.vocabulary = 'trim': .*its tokenizer is WordLevel"):
         make_plan(recipe_of(other))
+
+
+def test_a_pooling_is_known_after_trimming(encoder: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "encoder"
+    shutil.copytree(encoder, folder)
+    modules = [{"path": "", "type": "x.Transformer"}, {"path": "1_Pooling", "type": "x.Pooling"}]
+    (folder / "modules.json").write_text(json.dumps(modules))
+    (folder / "1_Pooling").mkdir()
+    (folder / "1_Pooling" / "config.json").write_text(json.dumps({"pooling_mode": "cls"}))
+    plan = make_plan(recipe_of(folder, *QUICK))
+    assert isinstance(plan, DistillPlan)
+    trim_checkpoints(plan, read_rows(plan, splits(), tmp_path / "rows"), tmp_path / "trimmed")
+    assert choose_pooling(str(tmp_path / "trimmed" / "0")) == "cls"
+
+
+def test_doctor_scores_a_teacher_with_its_whole_vocabulary(tiny_teacher: Path, tmp_path: Path) -> None:
+    rows = splits()
+    rows["train"] = [row for row in rows["train"] if not {"lovely", "awful"} & set(str(row["text"]).split())]
+    said = [
+        next(
+            each.message for each in examine(recipe, rows, tmp_path / str(number)) if each.check == "teacher"
+        )
+        for number, recipe in enumerate(
+            (recipe_of(tiny_teacher, *QUICK), recipe_of(tiny_teacher, *QUICK, "student.vocabulary=keep"))
+        )
+    ]
+    assert said[0] == said[1]
+
+
+def test_a_baseline_that_is_not_trained_needs_no_tokenizer(tiny_teacher: Path, tmp_path: Path) -> None:
+    before = easy.save_encoder(tmp_path / "before", words=list(reversed(easy.WORDS)))
+    settings = (f"teacher.pretrained={before}", "train.num_epochs=1")
+    make_plan(recipe_of(tiny_teacher, *settings, "baseline=tfidf"))
+    with pytest.raises(RecipeError, match="another tokenizer"):
+        make_plan(recipe_of(tiny_teacher, *settings, "baseline=fine_tune_only"))
 
 
 def test_a_search_asks_for_a_trimmed_teacher(encoder: Path, tmp_path: Path) -> None:

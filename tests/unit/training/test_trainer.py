@@ -10,7 +10,7 @@ import pytest
 import torch
 from tests import easy
 from torch import Tensor, nn
-from transformers import TrainerCallback
+from transformers import TrainerCallback, TrainerState
 
 from tinybert.data import Collator
 from tinybert.errors import RunError, TinyBertError
@@ -148,6 +148,26 @@ def test_less_is_better_where_the_evaluator_says_so(tmp_path: Path) -> None:
 def test_early_stopping_counts_epochs_without_a_better_score(tmp_path: Path) -> None:
     trained = run(tmp_path, num_epochs=6, learning_rate=1e-9, early_stopping_patience=2)
     assert len(trained.history) == 3
+
+
+def test_early_stopping_stops_a_resumed_training_at_the_same_epoch(tmp_path: Path) -> None:
+    given = [0.5, 0.6, 0.6, 0.6, 0.6, 0.6, 0.6]
+
+    class Kill(TrainerCallback):
+        def on_epoch_begin(self, args: object, state: TrainerState, *rest: object, **more: object) -> None:
+            if round(state.epoch or 0) >= 4:
+                raise KeyboardInterrupt
+
+    def num_epochs(*, begun: int = 0, callbacks: tuple[TrainerCallback, ...] = ()) -> int:
+        scores = iter(given[begun:])
+        evaluator = Says(lambda: {"accuracy": next(scores), "loss": 1.0})
+        options = {"num_epochs": 7, "learning_rate": 1e-4, "early_stopping_patience": 3, "num_rows": 16}
+        return len(run(tmp_path, evaluator=evaluator, callbacks=callbacks, **options).history)
+
+    with pytest.raises(KeyboardInterrupt):
+        num_epochs(callbacks=(Kill(),))
+    assert num_epochs(begun=4) == 5
+    assert num_epochs(begun=5) == 5  # killed after its last checkpoint
 
 
 def test_early_stopping_leaves_a_training_without_a_best_epoch_alone(tmp_path: Path) -> None:

@@ -39,6 +39,7 @@ def _still_rising(name: str, summary: Mapping[str, object], score: str) -> str:
     text = f"The {NAMES.get(name, name)}'s {score} was still rising at its last epoch"
     if name not in SETTINGS:
         return f"{text}; with more epochs it may come out higher."
-    history = cast(Sequence[Mapping[str, float]], summary["history"])
+    phases = cast(Sequence[Mapping[str, object]], summary.get("phases") or [summary])
+    history = cast(Sequence[Mapping[str, float]], phases[-1]["history"])  # the setting is the last phase's
     epochs = max(2, 2 * round(history[-1]["epoch"]))
     return f"{text}; more epochs may help: {SETTINGS[name]}={epochs}"

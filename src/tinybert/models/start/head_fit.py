@@ -35,8 +35,8 @@ HELD_OUT = 5
 MAX_ITERATIONS = 100
 SPREAD = 0.5
 """Standard deviation of what the activation is given: tanh is nearly linear there, and not yet flat."""
-OFFSETS = {"electra": 2 * SPREAD, "distilbert": 2 * SPREAD}
-"""Families whose activation (GELU, ReLU) is linear only above 0: its inputs are moved there."""
+OFFSET = 2 * SPREAD
+"""Where an activation other than tanh (GELU, ReLU), linear only above 0, is given its inputs."""
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 
@@ -138,7 +138,8 @@ def fit_dense(model: PreTrainedModel, vectors: FrozenVectors) -> None:
     centred_ND = vectors.pooled - vectors.pooled.mean(0)
     scale = SPREAD / centred_ND.std(correction=0).clamp_min(1e-6)
     dense = cast(nn.Linear, pooler_layer(model))
-    targets_ND = centred_ND * scale + OFFSETS.get(model.config.model_type, 0.0)
+    offset = 0.0 if head_activation(model) is torch.tanh else OFFSET
+    targets_ND = centred_ND * scale + offset
     refit_linear(dense, vectors.first, targets_ND, start_OI=torch.zeros_like(dense.weight))
 
 

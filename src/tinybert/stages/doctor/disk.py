@@ -8,7 +8,8 @@ from tinybert.data import encode_split, lengths_of
 from tinybert.objectives import Teaching
 from tinybert.stages.doctor.context import Context
 from tinybert.stages.doctor.finding import Finding
-from tinybert.stages.doctor.memory import num_parameters
+from tinybert.stages.doctor.memory import num_parameters, teacher_parameters
+from tinybert.stages.steps.baselines.fine_tune_only import RATES
 from tinybert.storage import cache_folder
 from tinybert.teachers import TeacherShape, estimate_mb
 
@@ -16,7 +17,11 @@ from tinybert.teachers import TeacherShape, estimate_mb
 def check_disk(context: Context) -> list[Finding]:
     """Compare checkpoints and the teacher store with the free disk."""
     plan = context.plan
-    checkpoints = 2 * 12 * num_parameters(plan, context.data.labels) / 1e6
+    at_once = len(RATES) if "fine_tune_only" in plan.baselines else 1
+    trained = at_once * num_parameters(plan, context.data.labels)
+    if plan.teacher.kind == "encoder":
+        trained = max(trained, teacher_parameters(plan))
+    checkpoints = 2 * 12 * trained / 1e6  # the best and the last, weights and moments
     store = store_estimate(context)
     folder = cache_folder()
     while not folder.exists():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from tinybert.config import Recipe
@@ -36,4 +37,6 @@ def examine(recipe: Recipe, source: object, folder: Path) -> list[Finding]:
     findings = [finding for check in CHECKS.values() for finding in check(context)]
     if any(finding.level == "stop" for finding in findings):
         return findings
+    if trimmed is not None:  # a teacher is scored with its whole vocabulary
+        context = replace(context, plan=replace(plan, teacher=trimmed.plan.teacher))
     return findings + [finding for check in CHECKS_OF_MODELS.values() for finding in check(context)]

@@ -7,6 +7,7 @@ import math
 import torch
 
 from tinybert.data import sorted_by_length
+from tinybert.data.collate import TEACHER
 from tinybert.metrics.timing import median_seconds
 from tinybert.models import load_encoder
 from tinybert.models.inputs import model_inputs
@@ -34,9 +35,12 @@ def check_time(context: Context) -> list[Finding]:
     trainings = 1 + len(RATES) if "fine_tune_only" in plan.baselines else 1
     seconds = student_s * student * trainings + teacher_s * math.ceil(num_rows / batch_size)
     seconds += 3 * teacher_s * teacher
+    may_extend = plan.training.is_auto or "fine_tune_only" in plan.baselines
+    may_extend = may_extend or (teacher > 0 and plan.teacher_training.is_auto)
+    more = ", and more where a score still rises at its end" if may_extend else ""
     text = (
-        f"about {seconds / 60:.0f} min in fp32 on this machine, now, and more where a score still rises at "
-        f"its end ({student:,} student batches of {student_s:.2f} s, "
+        f"about {seconds / 60:.0f} min in fp32 on this machine, now{more} "
+        f"({student:,} student batches of {student_s:.2f} s, "
         + (f"{teacher:,} of the teacher's fine-tuning, " if teacher else "")
         + f"{teacher_s:.2f} s a teacher batch of {batch_size} rows)"
     )
@@ -81,5 +85,7 @@ def _teacher_seconds(context: Context, batch: Batch) -> float:
     if context.plan.teacher.kind == "file":
         return 0.0
     encoder = load_encoder(context.plan.teacher.path)
+    prefix = TEACHER if f"{TEACHER}input_ids" in batch else ""
+    inputs = model_inputs(encoder, batch, prefix=prefix)
     with torch.inference_mode():
-        return median_seconds(lambda: encoder(**model_inputs(encoder, batch)), repeats=TIMED_STEPS)
+        return median_seconds(lambda: encoder(**inputs), repeats=TIMED_STEPS)

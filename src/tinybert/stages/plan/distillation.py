@@ -180,7 +180,6 @@ def plan_distill(recipe: Recipe) -> DistillPlan:
             **training.settings(),
             "hard_loss": find_hard_loss(recipe, task),
             "student.start": start,
-            "student.family": family,
             "student.layer_map": name,
             "distill.losses": losses,
             "distill.dropout": dropout,

@@ -108,7 +108,6 @@ def plan_general(recipe: Recipe) -> GeneralPlan:
         {
             **training.settings(),
             "student.start": start,
-            "student.family": family,
             "student.layer_map": name,
             "distill.losses": losses,
             "distill.dropout": dropout,

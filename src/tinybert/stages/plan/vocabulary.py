@@ -54,11 +54,12 @@ def check_trimming(recipe: Recipe, source: str, teacher: TeacherPlan, *, follows
         )
     models = [source] if teacher.kind == "file" else [source, teacher.path]
     problems += [f"student.vocabulary = 'trim': {problem}" for problem in _untrimmable(models)]
-    before = teacher.pretrained if recipe.baseline and follows else None
+    has_baseline = bool({"auto", "fine_tune_only"} & set(recipe.baseline))
+    before = teacher.pretrained if has_baseline and follows else None
     if before is not None and not same_tokenizer(load_tokenizer(before), load_tokenizer(source)):
         problems.append(
             f"teacher.pretrained = {before}: has another tokenizer than {source}, so the baseline cannot be "
-            "trimmed like the student; give what the teacher was fine-tuned from, or set baseline=false"
+            "trimmed like the student; give what the teacher was fine-tuned from, or set baseline=tfidf"
         )
     if problems:
         raise RecipeError("recipe", problems)

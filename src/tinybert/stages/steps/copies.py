@@ -265,7 +265,14 @@ def augmented_data(
         train, recipe, folder, format=data.format, embeddings_of=embeddings_of, bf16=bf16
     )
     if recipe.augment.max_shift is not None and teacher is not None:
-        asked = Predictor(teacher, backend="torch", labels=data.labels, task=find_task(recipe.task))
+        asked = Predictor(
+            teacher,
+            backend="torch",
+            max_length=recipe.data.max_length,
+            labels=data.labels,
+            task=find_task(recipe.task),
+            format=data.format,
+        )
         copies, _ = scored_copies(train, copies, asked, folder, max_shift=recipe.augment.max_shift)
     copies = copies.remove_columns(SOURCE_ROW)
     say(f"augmentation: {len(copies):,} copies of {len(train):,} rows")

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from datasets import Dataset
 from transformers import PreTrainedModel
 
 from tinybert.config import Recipe
@@ -118,17 +117,27 @@ def untrained_student(plan: DistillPlan, labels: LabelScheme) -> PreTrainedModel
     return random_start(config, seed=0)
 
 
-def need_labels(work: Distillation) -> Dataset:
-    """Return the labelled training rows.
+def rows_of_teacher(work: Distillation) -> Encoded:
+    """Return the labelled rows as the teacher reads them, with its own tokenizer where that is another.
 
     Raises:
-        RecipeError: There are none.
+        RecipeError: No training row has a label.
     """
-    rows = labelled_only(work.encoded.train, work.plan.task)
+    plan, encoded = work.plan, work.encoded
+    if work.teacher_prefix:
+        encoded = encode_rows(
+            work.data,
+            load_tokenizer(plan.teacher.path),
+            recipe=plan.recipe,
+            task=plan.task,
+            max_length=plan.training.max_length,
+            folder=work.run.work / "encoded",
+        )
+    rows = labelled_only(encoded.train, plan.task)
     if len(rows) == 0:
         raise RecipeError(
             work.data.source,
             "no training row has a label, and the teacher must be fine-tuned first; "
             "label some rows, or give a teacher that knows the task",
         )
-    return rows
+    return replace(encoded, train=rows)

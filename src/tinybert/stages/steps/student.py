@@ -44,6 +44,7 @@ def make_start(work: Distillation) -> Trained:
             collator=work.encoded.collator,
             seed=work.recipe.train.seed,
         )
+        set_dropout(started.model, work.plan.dropout)
         begun = begin_head(
             folder,
             started.model,

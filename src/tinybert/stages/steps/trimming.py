@@ -24,6 +24,7 @@ from tinybert.corpus.wordpiece import PREFIX
 from tinybert.data import TextData, encode_split
 from tinybert.models import describe, load_config, load_tokenizer
 from tinybert.models.load import checkpoint_path, count_parameters
+from tinybert.models.pooling import copy_sentence_encoder
 from tinybert.models.tokenizers import same_tokenizer
 from tinybert.models.trim import (
     PieceCounts,
@@ -88,6 +89,7 @@ def trim_checkpoints(plan: DistillPlan, data: TextData, folder: Path) -> Json:
     for path, place in places.items():
         model, _ = load_for_trimming(checkpoint_path(path))
         write_trimmed(folder / place, trim_model(model, kept), small)
+        copy_sentence_encoder(path, folder / place)
         projection = Path(checkpoint_path(path)) / PROJECTION_FILE
         if projection.is_file():
             shutil.copyfile(projection, folder / place / PROJECTION_FILE)
@@ -115,7 +117,11 @@ def _read_alike(plan: DistillPlan, tokenizer: PreTrainedTokenizerBase) -> list[s
     paths = [plan.source]
     if plan.teacher.kind != "file":
         paths.append(plan.teacher.path)
-    if plan.teacher.pretrained is not None and plan.recipe.baseline and plan.start in ("slice", "project"):
+    if (
+        plan.teacher.pretrained is not None
+        and "fine_tune_only" in plan.baselines
+        and plan.start in ("slice", "project")
+    ):
         paths.append(plan.teacher.pretrained)
     if plan.taught is not None and plan.taught.origin is not None:
         paths.append(plan.taught.origin)

@@ -10,6 +10,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import pairwise
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
@@ -62,8 +63,8 @@ def measured(work: Distillation, rows: Dataset) -> Json:
     start = time.perf_counter()
     model = fit(rows.select(kept), task, num_outputs=data.labels.num_labels)
     train_seconds = time.perf_counter() - start
-    texts = texts_of(test_rows, task.format)
     start = time.perf_counter()
+    texts = texts_of(test_rows, task.format)
     outputs = model(texts)
     predict_seconds = time.perf_counter() - start
     scores, without_leakage = score_outputs(task, outputs, test_rows, leaked=leaked)
@@ -186,9 +187,8 @@ def joined(stacked: csr_matrix, union: FeatureUnion, *, num_rows: int) -> csr_ma
     if second.shape[0] == 0:
         return first
     shared = first.multiply(second).tocsc()
-    ends = np.cumsum([len(part.vocabulary_) for _, part in union.transformer_list])
-    parts = np.split(np.arange(ends[-1]), ends[:-1])
-    cosines = [csr_matrix(shared[:, part].sum(axis=1)) for part in parts]
+    ends = np.cumsum([0, *(len(part.vocabulary_) for _, part in union.transformer_list)]).tolist()
+    cosines = [csr_matrix(shared[:, start:end].sum(axis=1)) for start, end in pairwise(ends)]
     return cast("csr_matrix", hstack([first, second, abs(first - second), *cosines], format="csr"))
 
 
