@@ -41,21 +41,22 @@ TEACHING = Teaching({"hidden_state_mse": 1.0, "kl_divergence": 1.0}, LAYER_MAP, 
 class PlainDistiller(Trainer):
     """A teacher in ``compute_loss``, every layer's hidden states asked for."""
 
-    def __init__(self, teacher, *, model, **kwargs) -> None:
+    def __init__(self, teacher, *, model, bf16, **kwargs) -> None:
         self.widen = nn.ModuleList(nn.Linear(312, 768, bias=False) for _ in range(5))
         model.add_module("widen", self.widen)  # trained with the student, as ours are
         super().__init__(model=model, **kwargs)
         self.teacher = teacher.eval().to(self.args.device)
+        self.bf16 = bf16
 
     def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
         """Return hidden-state errors and KL."""
         inputs = {name: inputs[name] for name in ("input_ids", "attention_mask")}
         on = self.args.device.type
-        with torch.no_grad(), torch.autocast(on, torch.bfloat16, enabled=self.args.bf16):
+        with torch.no_grad(), torch.autocast(on, torch.bfloat16, enabled=self.bf16):
             theirs = self.teacher(**inputs, output_hidden_states=True)
         own = model(**inputs, output_hidden_states=True)
         hidden = [
-            functional.mse_loss(self.widen[i](own.hidden_states[i]).float(), theirs.hidden_states[j].float())
+            functional.mse_loss(self.widen[i](own.hidden_states[i].float()), theirs.hidden_states[j].float())
             for i, j in [(0, 0), *enumerate(LAYER_MAP, 1)]
         ]
         soft = functional.kl_div(
@@ -88,8 +89,9 @@ def contestants(path: str, batches: Batches, folder: Path, *, bf16: bool) -> dic
     )
     steps = {"ours": ours(own, objective, batches, folder, bf16=bf16)}
     for name, half in {"Trainer, fp32": False, "Trainer, bf16": True}.items():
-        plain = PlainDistiller(teacher, model=student(teacher), args=arguments(folder, bf16=half))
-        steps[name] = stepper(plain, batches)
+        own_teacher = load_classifier(path, num_labels=2, new_head=True)
+        plain = PlainDistiller(own_teacher, model=student(teacher), args=arguments(folder), bf16=half)
+        steps[name] = stepper(plain, batches, bf16=half)
     return steps
 
 

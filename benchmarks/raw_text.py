@@ -69,12 +69,11 @@ def config(attention: str = "sdpa") -> BertConfig:
     )
 
 
-def arguments(folder: Path, *, bf16: bool) -> TrainingArguments:
-    """Return what all contestants train with."""
+def arguments(folder: Path) -> TrainingArguments:
+    """Return what all contestants train with; accelerate keeps one precision a process, so none is set here."""
     return TrainingArguments(
         output_dir=str(folder),
         per_device_train_batch_size=BATCH,
-        bf16=bf16,
         use_cpu=not torch.cuda.is_available(),
         remove_unused_columns=False,
         report_to="none",
@@ -82,9 +81,11 @@ def arguments(folder: Path, *, bf16: bool) -> TrainingArguments:
     )
 
 
-def stepper(trainer: Trainer, batches: Batches) -> Step:
-    """Return one optimiser step of a trainer on its n-th batch."""
+def stepper(trainer: Trainer, batches: Batches, *, bf16: bool) -> Step:
+    """Return one optimiser step of a trainer on its n-th batch, the forward in bf16 as accelerate wraps it."""
     model = trainer.model
+    if bf16:
+        model.forward = torch.autocast(trainer.args.device.type, torch.bfloat16)(model.forward)
     trainer.current_gradient_accumulation_steps = 1  # what `train` would set
     optimizer = trainer.create_optimizer()
     model.train()
@@ -105,9 +106,9 @@ def ours(model, objective, batches: Batches, folder: Path, *, bf16: bool) -> Ste
         evaluator=None,
         settings=Settings(num_epochs=1, learning_rate=5e-5),
         model=model,
-        args=arguments(folder, bf16=bf16),
+        args=arguments(folder),
     )
-    plain = stepper(trainer, batches)
+    plain = stepper(trainer, batches, bf16=bf16)
 
     def step(number: int) -> None:
         with training_attention(model):
@@ -119,26 +120,33 @@ def ours(model, objective, batches: Batches, folder: Path, *, bf16: bool) -> Ste
 class PlainDistiller(Trainer):
     """A teacher in ``compute_loss``, every layer asked for, hidden states and attention compared."""
 
-    def __init__(self, teacher, *, model, **kwargs) -> None:
+    def __init__(self, teacher, *, model, bf16, **kwargs) -> None:
         self.widen = nn.ModuleList(nn.Linear(312, 384, bias=False) for _ in range(5))
         model.add_module("widen", self.widen)  # trained with the student, as ours are
         super().__init__(model=model, **kwargs)
         self.teacher = teacher.eval().to(self.args.device)
+        self.bf16 = bf16
 
     def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
         """Return the sum of the layers' squared errors."""
         asked = {"output_hidden_states": True, "output_attentions": True}
         inputs = {name: inputs[name] for name in ("input_ids", "attention_mask")}
-        with torch.no_grad():
+        with (
+            torch.no_grad(),
+            torch.autocast(self.args.device.type, torch.bfloat16, enabled=self.bf16),
+        ):
             theirs = self.teacher(**inputs, **asked)
         own = model(**inputs, **asked)
         pairs = [(0, 0), *enumerate(LAYER_MAP, 1)]
         hidden = [
-            nn.functional.mse_loss(self.widen[i](own.hidden_states[i]), theirs.hidden_states[j])
+            nn.functional.mse_loss(
+                self.widen[i](own.hidden_states[i].float()), theirs.hidden_states[j].float()
+            )
             for i, j in pairs
         ]
         attention = [
-            nn.functional.mse_loss(own.attentions[i - 1], theirs.attentions[j - 1]) for i, j in pairs[1:]
+            nn.functional.mse_loss(own.attentions[i - 1].float(), theirs.attentions[j - 1].float())
+            for i, j in pairs[1:]
         ]
         return torch.stack([*hidden, *attention]).sum()
 
@@ -164,7 +172,7 @@ def contestants(task: str, tokenizer, samples, folder: Path, *, bf16: bool) -> d
     if task == "pre-training":
         steps = {"ours": ours(BertForMaskedLM(config()), MaskedLMObjective(masking), own, folder, bf16=bf16)}
         return steps | {
-            name: stepper(Trainer(model=BertForMaskedLM(config()), args=arguments(folder, bf16=half)), plain)
+            name: stepper(Trainer(model=BertForMaskedLM(config()), args=arguments(folder)), plain, bf16=half)
             for name, half in precisions.items()
         }
     teacher, student = load_encoder(fetch("bundled:minilm")), BertModel(config())
@@ -182,9 +190,8 @@ def contestants(task: str, tokenizer, samples, folder: Path, *, bf16: bool) -> d
     for name, half in precisions.items():
         eager = load_encoder(fetch("bundled:minilm"))
         eager.set_attn_implementation("eager")
-        steps[name] = stepper(
-            PlainDistiller(eager, model=BertModel(config("eager")), args=arguments(folder, bf16=half)), plain
-        )
+        rival = PlainDistiller(eager, model=BertModel(config("eager")), args=arguments(folder), bf16=half)
+        steps[name] = stepper(rival, plain, bf16=half)
     return steps
 
 
