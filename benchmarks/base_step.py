@@ -19,12 +19,12 @@ import time
 from pathlib import Path
 
 import numpy as np
+import raw_text
 import torch
 from raw_text import Batches, Step, arguments, config, ours, stepper
 from speed import LAYER_MAP, encoded, matrix_peak, operations, our_batches
-from torch import nn
 from torch.nn import functional
-from transformers import BertForSequenceClassification, Trainer
+from transformers import BertForSequenceClassification
 
 from tinybert.losses import cross_entropy
 from tinybert.models import load_classifier
@@ -38,33 +38,20 @@ from tinybert.training import choose_precision
 TEACHING = Teaching({"hidden_state_mse": 1.0, "kl_divergence": 1.0}, LAYER_MAP, temperature=2.0)
 
 
-class PlainDistiller(Trainer):
-    """A teacher in ``compute_loss``, every layer's hidden states asked for."""
+class PlainDistiller(raw_text.PlainDistiller):
+    """The same, with hidden states and predictions."""
 
-    def __init__(self, teacher, *, model, bf16, **kwargs) -> None:
-        self.widen = nn.ModuleList(nn.Linear(312, 768, bias=False) for _ in range(5))
-        model.add_module("widen", self.widen)  # trained with the student, as ours are
-        super().__init__(model=model, **kwargs)
-        self.teacher = teacher.eval().to(self.args.device)
-        self.bf16 = bf16
+    asked = ("output_hidden_states",)
+    layer_map = LAYER_MAP
 
-    def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
-        """Return hidden-state errors and KL."""
-        inputs = {name: inputs[name] for name in ("input_ids", "attention_mask")}
-        on = self.args.device.type
-        with torch.no_grad(), torch.autocast(on, torch.bfloat16, enabled=self.bf16):
-            theirs = self.teacher(**inputs, output_hidden_states=True)
-        own = model(**inputs, output_hidden_states=True)
-        hidden = [
-            functional.mse_loss(self.widen[i](own.hidden_states[i].float()), theirs.hidden_states[j].float())
-            for i, j in [(0, 0), *enumerate(LAYER_MAP, 1)]
-        ]
+    def other_losses(self, own, theirs, pairs):
+        """Return KL at temperature 2."""
         soft = functional.kl_div(
             functional.log_softmax(own.logits.float() / 2, -1),
             functional.softmax(theirs.logits.float() / 2, -1),
             reduction="batchmean",
         )
-        return torch.stack([*hidden, 4 * soft]).sum()
+        return [4 * soft]
 
 
 def student(teacher) -> BertForSequenceClassification:

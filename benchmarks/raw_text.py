@@ -27,6 +27,7 @@ import numpy as np
 import torch
 from speed import matrix_peak, operations
 from torch import nn
+from torch.nn import functional
 from transformers import (
     BertConfig,
     BertForMaskedLM,
@@ -118,37 +119,40 @@ def ours(model, objective, batches: Batches, folder: Path, *, bf16: bool) -> Ste
 
 
 class PlainDistiller(Trainer):
-    """A teacher in ``compute_loss``, every layer asked for, hidden states and attention compared."""
+    """A teacher in ``compute_loss``, both models asked for every layer's outputs."""
+
+    asked = ("output_hidden_states", "output_attentions")
+    layer_map = LAYER_MAP
 
     def __init__(self, teacher, *, model, bf16, **kwargs) -> None:
-        self.widen = nn.ModuleList(nn.Linear(312, 384, bias=False) for _ in range(5))
+        widths = model.config.hidden_size, teacher.config.hidden_size
+        self.widen = nn.ModuleList(nn.Linear(*widths, bias=False) for _ in range(len(self.layer_map) + 1))
         model.add_module("widen", self.widen)  # trained with the student, as ours are
         super().__init__(model=model, **kwargs)
         self.teacher = teacher.eval().to(self.args.device)
         self.bf16 = bf16
 
     def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
-        """Return the sum of the layers' squared errors."""
-        asked = {"output_hidden_states": True, "output_attentions": True}
-        inputs = {name: inputs[name] for name in ("input_ids", "attention_mask")}
-        with (
-            torch.no_grad(),
-            torch.autocast(self.args.device.type, torch.bfloat16, enabled=self.bf16),
-        ):
-            theirs = self.teacher(**inputs, **asked)
-        own = model(**inputs, **asked)
-        pairs = [(0, 0), *enumerate(LAYER_MAP, 1)]
+        """Return the sum of the losses."""
+        inputs = {name: inputs[name] for name in ("input_ids", "attention_mask")} | dict.fromkeys(
+            self.asked, True
+        )
+        with torch.no_grad(), torch.autocast(self.args.device.type, torch.bfloat16, enabled=self.bf16):
+            theirs = self.teacher(**inputs)
+        own = model(**inputs)
+        pairs = [(0, 0), *enumerate(self.layer_map, 1)]
         hidden = [
-            nn.functional.mse_loss(
-                self.widen[i](own.hidden_states[i].float()), theirs.hidden_states[j].float()
-            )
+            functional.mse_loss(self.widen[i](own.hidden_states[i].float()), theirs.hidden_states[j].float())
             for i, j in pairs
         ]
-        attention = [
-            nn.functional.mse_loss(own.attentions[i - 1].float(), theirs.attentions[j - 1].float())
-            for i, j in pairs[1:]
+        return torch.stack([*hidden, *self.other_losses(own, theirs, pairs[1:])]).sum()
+
+    def other_losses(self, own, theirs, pairs):
+        """Return those beside the hidden states': here of attention, layer by layer."""
+        return [
+            functional.mse_loss(own.attentions[i - 1].float(), theirs.attentions[j - 1].float())
+            for i, j in pairs
         ]
-        return torch.stack([*hidden, *attention]).sum()
 
 
 def blocks_of(source: str, folder: Path, count: int):

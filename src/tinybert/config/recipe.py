@@ -243,7 +243,10 @@ class TrainSection(Section):
         "steps, the same result",
     )
     early_stopping_patience: int | None = Field(
-        default=None, ge=1, description="stop after so many scores (one an epoch) without a better one"
+        default=None,
+        ge=1,
+        description="stop after so many scores without a better one: one an epoch, of many short epochs "
+        "about ten a training",
     )
     class_weights: Literal["none", "balanced"] | dict[str, float] = Field(
         default="none",

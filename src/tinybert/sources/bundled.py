@@ -31,7 +31,8 @@ class File:
 
     Attributes:
         size_bytes: Compared whenever the file is used.
-        sha256: Compared when it is unpacked and by :func:`verify`; None where its archive's own is enough.
+        sha256: Compared when it is unpacked and by ``fetch(…, hashes=True)``; None where its archive's own is
+            enough.
     """
 
     size_bytes: int
@@ -138,9 +139,8 @@ def fetch(name: str, *, hashes: bool = False) -> Path:
         warn(f"{name}: damaged in the cache ({problem}); it is fetched again")
     try:
         with Output(target, {}, report="", keep=_keeps_archives, replaces=True, waits=True) as output:
-            if (
-                find_damage(target, bundle, hashes=hashes) is None
-            ):  # by the process that this one has waited for
+            # the process that this one has waited for may have brought it
+            if find_damage(target, bundle, hashes=hashes) is None:
                 output.discard()
             else:
                 _fill(output, name, bundle)

@@ -165,9 +165,9 @@ def _run(command: list[str], *, folder: Path, watch: Callable[[], int]) -> str:
         return ""
     lines = [line.strip() for line in complaint.splitlines()]
     # a connection that broke comes first: the errors after it say only that nothing was found
-    told = [line for line in lines if "connection broken by" in line][-1:]
-    told = told or [line for line in lines if "ERROR" in line or "No module" in line]
-    return " ".join(told) or complaint.strip()[-500:] or f"pip stopped with {process.returncode}"
+    reported = [line for line in lines if "connection broken by" in line][-1:]
+    reported = reported or [line for line in lines if "ERROR" in line or "No module" in line]
+    return " ".join(reported) or complaint.strip()[-500:] or f"pip stopped with {process.returncode}"
 
 
 def _wait(process: subprocess.Popen[str], watch: Callable[[], int]) -> str:

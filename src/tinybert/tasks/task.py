@@ -152,11 +152,6 @@ class Task:
     is_bounded: bool = True
     linear: LinearModel | None = None
 
-    @property
-    def baselines(self) -> tuple[str, ...]:
-        """Names of the baselines that have a meaning here."""
-        return ("fine_tune_only",) if self.linear is None else ("fine_tune_only", "tfidf")
-
     def hard_loss(self, name: str, **settings: object) -> BatchLoss:
         """Return one of the hard losses, with those of the settings that it has parameters for."""
         loss = self.hard_losses[name]

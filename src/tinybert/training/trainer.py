@@ -69,7 +69,6 @@ class ObjectiveTrainer(Trainer):
         evaluator: Validates the model.
         settings: Every number decided.
         args: The same as the usual training arguments.
-        layer_decay: See :func:`tinybert.training.layer_decay.decay_by_depth`.
     """
 
     def __init__(
@@ -80,13 +79,11 @@ class ObjectiveTrainer(Trainer):
         settings: Settings,
         model: PreTrainedModel,
         args: TrainingArguments,
-        layer_decay: float = 1.0,
         **kwargs: object,
     ) -> None:
         super().__init__(model=model, args=args, **kwargs)  # pyright: ignore[reportArgumentType]
         self.objective = objective
         self.evaluator = evaluator
-        self.layer_decay = layer_decay
         self.settings = settings
         self.loss_is_scaled_for_ga = False
         self.term_sums: dict[str, Tensor] = {}
@@ -99,8 +96,8 @@ class ObjectiveTrainer(Trainer):
         """Make the usual optimiser, with a rate for each depth where these differ."""
         is_new = self.optimizer is None
         optimizer = super().create_optimizer(model)
-        if is_new and self.layer_decay != 1:
-            decay_by_depth(optimizer, cast(nn.Module, self.model), self.layer_decay)
+        if is_new and self.settings.layer_decay != 1:
+            decay_by_depth(optimizer, cast(nn.Module, self.model), self.settings.layer_decay)
         return optimizer
 
     def seconds_before(self) -> float:
@@ -306,7 +303,6 @@ def train(
         settings=settings,
         model=model,
         args=training_arguments(settings, evaluator, work_dir, num_rows=len(train_rows)),
-        layer_decay=settings.layer_decay,
         train_dataset=train_rows,
         eval_dataset=train_rows,  # transformers asks for one; what is read, the evaluator knows
         data_collator=collator,

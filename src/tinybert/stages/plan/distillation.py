@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 
 from tinybert.config import Recipe, dump_recipe, with_settings
 from tinybert.errors import RecipeError
-from tinybert.lookup import nearest
 from tinybert.models import Shape
 from tinybert.objectives import is_intermediate
 from tinybert.stages.plan.augmentation import check_augment, models_of_augment
+from tinybert.stages.plan.baselines import plan_baselines
 from tinybert.stages.plan.losses import plan_losses
 from tinybert.stages.plan.student import (
     Start,
@@ -35,7 +35,7 @@ from tinybert.stages.plan.training import (
     plan_training,
     rows_a_step,
 )
-from tinybert.stages.plan.vocabulary import TEXT, check_trimming, describe_vocabulary, trims
+from tinybert.stages.plan.vocabulary import TEXT, check_trimming, describe_vocabulary
 from tinybert.stages.stage import Plan, all_of
 from tinybert.tasks import Task
 
@@ -158,11 +158,7 @@ def plan_distill(recipe: Recipe) -> DistillPlan:
         lambda: check_fine_tuning(recipe, teacher),
         lambda: check_head_start(recipe, new_heads),
         lambda: check_augment(recipe, task, teacher) if recipe.augment.copies else None,
-        lambda: (
-            check_trimming(recipe, source, teacher, follows=start in ("slice", "project"))
-            if trims(recipe)
-            else None
-        ),
+        lambda: check_trimming(recipe, source, teacher, follows=start in ("slice", "project")),
         lambda: plan_baselines(recipe, task),
     )
     family = plan_family(recipe, start, source)
@@ -174,38 +170,18 @@ def plan_distill(recipe: Recipe) -> DistillPlan:
         dropout = 0.0 if taught else DEFAULT_DROPOUT
     defaults = _default_training("project" if taught else start, task)
     training = plan_training(recipe, max_length=max_length, defaults=defaults)
-    resolved = with_settings(
-        recipe,
-        {
-            **training.settings(),
-            "hard_loss": find_hard_loss(recipe, task),
-            "student.start": start,
-            "student.layer_map": name,
-            "distill.losses": losses,
-            "distill.dropout": dropout,
-        },
-    )
+    settings = {
+        **training.settings(),
+        "hard_loss": find_hard_loss(recipe, task),
+        "student.start": start,
+        "student.layer_map": name,
+        "distill.losses": losses,
+        "distill.dropout": dropout,
+    }
+    resolved = with_settings(recipe, settings)
     return DistillPlan(
         resolved, training, task, teacher, shape, family, start, source, layer_map, losses, dropout, taught
     )
-
-
-def plan_baselines(recipe: Recipe, task: Task) -> tuple[str, ...]:
-    """Return the names of the baselines; auto is all that the task has.
-
-    Raises:
-        RecipeError: The task has no such baseline.
-    """
-    allowed = ("auto", *task.baselines)
-    problems = [
-        f"baseline = {name!r}: {task.name} allows {', '.join(allowed)}{nearest(name, allowed)}"
-        for name in recipe.baseline
-        if name not in allowed
-    ]
-    if problems:
-        raise RecipeError("recipe", problems)
-    names = [each for name in recipe.baseline for each in (task.baselines if name == "auto" else (name,))]
-    return tuple(dict.fromkeys(names))
 
 
 def _default_training(start: Start, task: Task) -> tuple[int, float]:

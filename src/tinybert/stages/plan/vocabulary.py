@@ -33,7 +33,7 @@ def describe_vocabulary(recipe: Recipe) -> str:
 
 
 def check_trimming(recipe: Recipe, source: str, teacher: TeacherPlan, *, follows: bool) -> None:
-    """Say early that a vocabulary cannot be trimmed.
+    """Say early that a vocabulary which is to be trimmed cannot be.
 
     Args:
         recipe: The recipe.
@@ -44,6 +44,8 @@ def check_trimming(recipe: Recipe, source: str, teacher: TeacherPlan, *, follows
     Raises:
         RecipeError: All problems.
     """
+    if not trims(recipe):
+        return
     text, problems = recipe.student.vocabulary_text, list[str]()
     if text is not None and not Path(text).expanduser().exists():
         problems.append(f"student.{TEXT} = {text}: no such file or folder")

@@ -16,7 +16,7 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from tinybert.config import Recipe
-from tinybert.console import say, warn
+from tinybert.console import Advance, progress, say, warn
 from tinybert.data import Collator, sorted_by_length
 from tinybert.models.head import logits_layer, pooler_layer
 from tinybert.models.pooling import POOLINGS, read_sentence_encoder
@@ -95,20 +95,27 @@ def _fit(
     bf16: bool,
 ) -> Json:
     began = time.perf_counter()
-    fitted = fit_head(
-        model,
-        spread_batches(train, rows.collator),
-        loss=lambda logits, labels: rows.hard_loss(logits, {"labels": labels}),
-        pooling=pooling,
-        bf16=bf16,
-        seed=recipe.train.seed,
-    )
+    with progress("fitting the head", min(len(train), MAX_ROWS), unit="rows") as advance:
+        fitted = fit_head(
+            model,
+            _counted(spread_batches(train, rows.collator), advance),
+            loss=lambda logits, labels: rows.hard_loss(logits, {"labels": labels}),
+            pooling=pooling,
+            bf16=bf16,
+            seed=recipe.train.seed,
+        )
     seconds = round(time.perf_counter() - began, 1)
     evaluator = rows.evaluator()
     with torch.inference_mode():
         score = evaluator(model)[evaluator.main_metric]
     found: Json = {"method": method, "pooling": pooling, "seconds": seconds, **asdict(fitted)}
     return found | {"metric": evaluator.main_metric, "validation": score}
+
+
+def _counted(batches: Iterator[Mapping[str, Tensor]], advance: Advance) -> Iterator[Mapping[str, Tensor]]:
+    for batch in batches:
+        yield batch
+        advance(len(batch["input_ids"]))
 
 
 def with_head(begun: Json, summary: Json) -> Json:

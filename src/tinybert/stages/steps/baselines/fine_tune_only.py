@@ -1,7 +1,7 @@
 """The fine-tuning baseline: the same small model, hard labels only, given every chance.
 
 Two learning rates are tried for as many steps as the student took. The one with the better validation score
-is kept, and goes on while that score rises, up to three times the student's steps.
+is kept, and continues while that score rises, up to three times the student's steps.
 """
 
 from __future__ import annotations
@@ -119,7 +119,7 @@ class Baseline:
 
 
 def train_better(baseline: Baseline) -> Json:
-    """Try each learning rate, go on with the better one, and return the summary of its training."""
+    """Try each learning rate, continue with the better one, and return the summary of its training."""
     metric = baseline.work.plan.task.main_metric
     rates = [multiple * baseline.work.plan.training.learning_rate for multiple in RATES]
     trials = {rate: baseline.fit(rate, extends=False) for rate in rates}
