@@ -23,7 +23,7 @@ from tinybert.stages.plan.training import (
     plan_training,
     rows_a_step,
 )
-from tinybert.stages.stage import Plan
+from tinybert.stages.stage import Plan, all_of
 from tinybert.stages.steps.finish import finish_rows, score_models
 from tinybert.stages.steps.fit import MODEL, fit, precision_of, settings_of
 from tinybert.stages.steps.head import begin_head, with_head
@@ -72,11 +72,13 @@ def plan_finetune(recipe: Recipe) -> FinetunePlan:
             "recipe", "model is missing; give --model a checkpoint, a run, bundled:minilm or a hub name"
         )
     task = find_task(recipe)
-    check_head_start(recipe, [model])
-    max_length = longest_row(recipe, task, [model])
+    max_length, layers = all_of(
+        lambda: longest_row(recipe, task, [model]),
+        lambda: layers_of(recipe.train, model),
+        lambda: check_head_start(recipe, [model]),
+    )
     defaults = TEACHER_NUM_EPOCHS, DEFAULT_LEARNING_RATE
-    training = plan_training(recipe, max_length=max_length, defaults=defaults)
-    training = replace(training, layers=layers_of(recipe.train, model))
+    training = replace(plan_training(recipe, max_length=max_length, defaults=defaults), layers=layers)
     changes = {**training.settings(), "hard_loss": find_hard_loss(recipe, task)}
     return FinetunePlan(with_settings(recipe, changes), training, task, model)
 

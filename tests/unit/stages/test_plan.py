@@ -217,6 +217,8 @@ def test_frozen_layers_are_no_more_than_there_are(tiny_encoder: Path) -> None:
     recipe = {"stage": "finetune", "model": str(tiny_encoder)}
     with pytest.raises(RecipeError, match=r"train\.frozen_layers = 5: .* has 4 layers"):
         make_plan(build_recipe(recipe, ["train.frozen_layers=5"]))
+    with pytest.raises(RecipeError, match="2 problems"):
+        make_plan(build_recipe(recipe, ["train.frozen_layers=5", "data.max_length=9999"]))
     made = make_plan(build_recipe(recipe, ["train.layer_decay=0.9", "train.gradient_checkpointing=true"]))
     assert made.training.layers == {"layer_decay": 0.9, "frozen_layers": 0, "gradient_checkpointing": True}
 
