@@ -122,7 +122,7 @@ def of_shapes(options: argparse.Namespace) -> Table:
             for start in STARTS
             if (found := score(options, {"shape": shape, "start": start, "family": options.family}, "test"))
         }
-        for shape in SHAPES
+        for shape in options.shapes
     }
 
 
@@ -136,6 +136,7 @@ def main() -> None:
     parser.add_argument("--teacher", help="a fine-tuned run")
     parser.add_argument("--layer-maps", nargs="*", help="layers of the teacher to keep, such as 2,3,4,5")
     parser.add_argument("--student", help="a run of general distillation")
+    parser.add_argument("--shapes", nargs="*", default=SHAPES, help="of the students")
     parser.add_argument("--family", default="auto", help="of the students, where the start leaves a choice")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
