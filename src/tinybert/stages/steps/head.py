@@ -95,6 +95,8 @@ def _fit(
     bf16: bool,
 ) -> Json:
     began = time.perf_counter()
+    if torch.cuda.is_available():
+        torch.nn.Module.to(model, "cuda")
     with progress("fitting the head", min(len(train), MAX_ROWS), unit="rows") as advance:
         fitted = fit_head(
             model,
