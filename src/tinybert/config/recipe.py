@@ -154,6 +154,11 @@ class StudentSection(Section):
         default="auto",
         description="auto: project where the teacher can be projected, else slice, else random",
     )
+    source: str | None = Field(
+        default=None,
+        description="what the student is cut from, if not its teacher: a checkpoint whose size is nearer to "
+        "the student's; it brings its tokenizer, and the teacher then teaches predictions only",
+    )
     family: str = Field(
         default="auto",
         description="bert, or of an mpnet teacher also mpnet, which keeps its bias of relative positions; "

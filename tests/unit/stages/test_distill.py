@@ -33,7 +33,7 @@ from tinybert.stages.steps.baselines.fine_tune_only import (
 )
 from tinybert.stages.steps.distillation import prepare
 from tinybert.stages.steps.start import start_student
-from tinybert.stages.steps.student import Phase, phases_of
+from tinybert.stages.steps.student import Phase, first_weights, phases_of
 from tinybert.stages.steps.teacher_outputs import choose_teacher
 from tinybert.teachers import FileTeacher, ModelTeacher, Teacher, TeacherStore
 
@@ -374,6 +374,42 @@ def test_a_teacher_with_another_tokenizer_teaches_answers_and_layers(
         splits=easy.make_splits(train=240),
     )
     assert layers.metrics["student"]["test"]["accuracy"] > 0.8
+
+
+@pytest.mark.parametrize("knows_task", [False, True])
+def test_a_student_cut_from_another_model_brings_its_tokens_and_its_head(
+    tmp_path: Path, tiny_teacher: Path, knows_task: bool
+) -> None:
+    words = list(reversed(easy.WORDS))
+    source = easy.save_encoder(tmp_path / "source", words=words)
+    if knows_task:
+        recipe = build_recipe({"stage": "finetune", "model": str(source)}, [*easy.FAST])
+        source = run_recipe(recipe, tmp_path / "fine-tuned", source=easy.make_splits(train=240)).path
+    plan = make_plan(recipe_of(tiny_teacher, f"student.source={source}"))
+    assert first_weights(plan, same_tokens=False).keep_head == knows_task
+    start, story = baseline_start(plan)
+    assert (start.kind, start.source) == ("project", str(tmp_path / "source"))
+    assert "started the same way (project)" in story
+    made = run(
+        tmp_path,
+        tiny_teacher,
+        f"student.source={source}",
+        "train.num_epochs=4",
+        "train.learning_rate=3e-3",
+        splits=easy.make_splits(train=240),
+    )
+    own, its = (AutoTokenizer.from_pretrained(path).get_vocab() for path in (made.path, source))
+    assert own == its != AutoTokenizer.from_pretrained(tiny_teacher).get_vocab()
+    assert made.metrics["student"]["test"]["accuracy"] > 0.8
+    assert ("student" in made.metrics["head_start"]) != knows_task
+    assert f"Student start: project of {source} layers [2, 4]." in made.metrics["notes"]
+
+
+def test_a_source_whose_origin_is_unknown_leaves_a_weak_baseline(tmp_path: Path, tiny_teacher: Path) -> None:
+    source = shutil.copytree(tiny_teacher, tmp_path / "source")
+    start, story = baseline_start(make_plan(recipe_of(tiny_teacher, f"student.source={source}")))
+    assert start.kind == "random"
+    assert f"{source} was fine-tuned from are not known (give student.source a run of" in story
 
 
 def test_multilabel_rows_may_all_be_unlabelled(tmp_path: Path, tiny_teacher: Path) -> None:

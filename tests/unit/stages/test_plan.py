@@ -164,6 +164,27 @@ def test_a_file_of_soft_labels_is_a_teacher_of_predictions(tmp_path: Path, tiny_
     assert "the teacher is a file of scores; only prediction losses can be used" in said
 
 
+def test_a_student_may_be_cut_from_another_model_than_its_teacher(
+    tiny_teacher: Path, tiny_encoder: Path, tmp_path: Path
+) -> None:
+    source = f"student.source={tiny_encoder}"
+    made = plan(tiny_teacher, source, student=size(2, 16, 2, 32))
+    assert (made.start, made.source, made.pretrained) == ("project", str(tiny_encoder), str(tiny_encoder))
+    assert made.layer_map == (2, 4)
+    assert made.losses == {"kl_divergence": 1.0, "hard": 0.1}
+    assert made.inputs()["source"] == str(tiny_encoder)
+    assert f"student layers 1–2 ← {tiny_encoder} layers [2, 4]" in made.describe()
+    said = refusal(tiny_teacher, source, "distill.losses={hidden_state_mse: 1, hard: 1}")
+    assert f"distill.losses.hidden_state_mse: the student is cut from {tiny_encoder}" in said
+    said = refusal(tiny_teacher, source, "teacher.pretrained=bundled:minilm", student=size(2, 64, 4, 128))
+    assert "teacher.pretrained: not used, because the student is cut from student.source" in said
+    said = refusal(tiny_teacher, source, "student.start=project", student=size(2, 64, 4, 128))
+    assert f"a projection cannot be wider than {tiny_encoder}'s 32" in said
+    said = refusal(tiny_teacher, source, student=[f"student.shape={tiny_encoder}"])
+    assert f"student.source = '{tiny_encoder}': {tiny_encoder} is a checkpoint and starts from itself" in said
+    assert "student.source = 'nowhere'" in refusal(tiny_teacher, "student.source=nowhere")
+
+
 @pytest.mark.parametrize(
     ("overrides", "student", "parts"),
     [

@@ -13,8 +13,11 @@ def check_layers(context: Context) -> list[Finding]:
     if not plan.layer_map:
         return [Finding("ok", "layers", f"start: {plan.start}; no layers are matched")]
     text = (
-        f"start: {plan.start}; student layers 1–{len(plan.layer_map)} ← teacher layers {list(plan.layer_map)}"
+        f"start: {plan.start}; student layers 1–{len(plan.layer_map)} ← {plan.cut_from} layers "
+        f"{list(plan.layer_map)}"
     )
+    if plan.recipe.student.source is not None:
+        return [Finding("ok", "layers", f"{text}; the teacher teaches predictions only")]
     if info is not None and info.num_attention_heads != plan.shape.num_attention_heads:
         text += (
             f"; {plan.shape.num_attention_heads} heads against {info.num_attention_heads}: attention scores "

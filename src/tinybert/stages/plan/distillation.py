@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 
 from tinybert.config import Recipe, dump_recipe, with_settings
 from tinybert.errors import RecipeError
@@ -19,6 +20,7 @@ from tinybert.stages.plan.student import (
     describe_student,
     plan_family,
     plan_layer_map,
+    plan_pretrained,
     plan_shape,
     plan_start,
     taught_by_layers,
@@ -65,7 +67,9 @@ class DistillPlan(Plan):
         family: Its ``model_type``.
         start: How the student begins.
         source: Where the student's first weights, or only its vocabulary, come from.
-        layer_map: For each student layer the teacher's, from 1; empty when no layers are matched.
+        layer_map: For each student layer the teacher's, from 1; empty when no layers are matched. Of a
+            student that is cut from another model, that model's.
+        pretrained: What the source was before any fine-tuning; None when nobody knows.
         losses: Loss name → weight.
         dropout: Of the student's hidden states while it is taught.
         taught: What a student that is a checkpoint knows of such a teacher's layers.
@@ -81,7 +85,13 @@ class DistillPlan(Plan):
     layer_map: tuple[int, ...]
     losses: dict[str, float]
     dropout: float
+    pretrained: str | None
     taught: Taught | None = None
+
+    @property
+    def cut_from(self) -> str:
+        """Whose layers the student is cut from, as it is shown."""
+        return self.recipe.student.source or "teacher"
 
     @property
     def baselines(self) -> tuple[str, ...]:
@@ -95,8 +105,10 @@ class DistillPlan(Plan):
             paths["student"] = self.source
         if self.taught is not None and self.taught.origin is not None:
             paths["origin"] = self.taught.origin
-        if "fine_tune_only" in self.baselines and self.teacher.pretrained is not None:
-            paths["pretrained"] = self.teacher.pretrained
+        if self.recipe.student.source is not None:
+            paths["source"] = self.source
+        if "fine_tune_only" in self.baselines and self.pretrained is not None:
+            paths["pretrained"] = self.pretrained
         if self.recipe.student.vocabulary_text is not None:
             paths[TEXT] = self.recipe.student.vocabulary_text
         return paths | (models_of_augment(self.recipe.augment) if self.recipe.augment.copies else {})
@@ -116,7 +128,13 @@ class DistillPlan(Plan):
         """Return who teaches whom, how the steps are found, and the recipe as it would be run."""
         teacher = f"{self.teacher.path} ({self.teacher.kind})"
         student = describe_student(
-            teacher, self.shape, self.start, self.source, self.layer_map, family=self.family
+            teacher,
+            self.shape,
+            self.start,
+            self.source,
+            self.layer_map,
+            family=self.family,
+            cut_from=self.cut_from,
         )
         batch = rows_a_step(self.recipe)
         student += describe_vocabulary(self.recipe)
@@ -145,7 +163,9 @@ def plan_distill(recipe: Recipe) -> DistillPlan:
     start, source = plan_start(recipe, str(teacher.pretrained) if is_file else teacher.path)
     shape = plan_shape(recipe, start)
     taught = taught_by_layers(source, teacher) if start == "checkpoint" else None
-    follows = start in ("slice", "project") or taught is not None
+    is_cut, own_source = start in ("slice", "project"), recipe.student.source is not None
+    follows = (is_cut and not own_source) or taught is not None
+    origin = partial(plan_pretrained, recipe, teacher, task)
     new_heads = [teacher.path] if teacher.kind == "encoder" else []
     new_heads += [source] if start == "checkpoint" else []
     max_length, losses = all_of(
@@ -154,17 +174,18 @@ def plan_distill(recipe: Recipe) -> DistillPlan:
             recipe, task, shape, teacher.info, teacher_is_file=is_file, follows_teacher=follows
         ),
         lambda: plan_family(recipe, start, source),
-        lambda: check_start(start, shape, source),
+        lambda: check_start(start, shape, source, owner=recipe.student.source or "the teacher"),
         lambda: check_fine_tuning(recipe, teacher),
         lambda: check_head_start(recipe, new_heads),
         lambda: check_augment(recipe, task, teacher) if recipe.augment.copies else None,
-        lambda: check_trimming(recipe, source, teacher, follows=start in ("slice", "project")),
+        lambda: check_trimming(recipe, source, teacher, before=origin() if is_cut else None),
         lambda: plan_baselines(recipe, task),
+        origin,
     )
     family = plan_family(recipe, start, source)
-    matched = start in ("slice", "project") or any(is_intermediate(name) for name in losses)
+    matched = is_cut or any(is_intermediate(name) for name in losses)
     name = choose_layer_map(recipe, task, start, shape=shape, source=source, taught=taught)
-    layer_map = plan_layer_map(name, shape, source, teacher) if matched else ()
+    layer_map = plan_layer_map(name, shape, source, None if own_source else teacher.info) if matched else ()
     dropout = recipe.distill.dropout
     if dropout is None:
         dropout = 0.0 if taught else DEFAULT_DROPOUT
@@ -180,7 +201,19 @@ def plan_distill(recipe: Recipe) -> DistillPlan:
     }
     resolved = with_settings(recipe, settings)
     return DistillPlan(
-        resolved, training, task, teacher, shape, family, start, source, layer_map, losses, dropout, taught
+        resolved,
+        training,
+        task,
+        teacher,
+        shape,
+        family,
+        start,
+        source,
+        layer_map,
+        losses,
+        dropout,
+        origin(),
+        taught,
     )
 
 

@@ -52,6 +52,7 @@ def plan_losses(
     ]
     if not problems:
         problems = layer_problems(recipe, losses, shape, teacher, teacher_is_file=teacher_is_file)
+        problems += _source_problems(recipe, losses)
         problems += _phase_problems(recipe, losses, task)
         problems += relation_problems(recipe, losses)
     if problems:
@@ -68,7 +69,8 @@ def _default_losses(
     """
     soft = task.soft_losses[0]
     two = recipe.distill.phases == "two"
-    too_deep = teacher is None or shape.num_hidden_layers > teacher.num_hidden_layers
+    has_source = recipe.student.source is not None
+    too_deep = has_source or teacher is None or shape.num_hidden_layers > teacher.num_hidden_layers
     if too_deep or not (follows_teacher or two):
         return {soft: 1.0, HARD: 0.1}
     losses = {"hidden_state_mse": 1.0, soft: 1.0, HARD: 0.1}
@@ -134,6 +136,17 @@ def relation_heads(recipe: Recipe, width: int, teacher: EncoderInfo) -> int:
         return recipe.distill.num_relation_heads
     widths = math.gcd(width, teacher.hidden_size)
     return max(number for number in range(1, teacher.num_attention_heads + 1) if widths % number == 0)
+
+
+def _source_problems(recipe: Recipe, losses: Weights) -> list[str]:
+    """Refuse losses on layers for a student that is cut from another model's layers than its teacher's."""
+    source = recipe.student.source
+    return [
+        f"distill.losses.{name}: the student is cut from {source}, not from its teacher, whose layers it does "
+        "not follow; use prediction losses, or omit student.source"
+        for name in losses
+        if source is not None and name != HARD and is_intermediate(name)
+    ]
 
 
 def _phase_problems(recipe: Recipe, losses: Weights, task: Task) -> list[str]:

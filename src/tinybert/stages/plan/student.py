@@ -10,12 +10,20 @@ from typing import Literal, cast
 from tinybert.config import Recipe
 from tinybert.errors import RecipeError, TinyBertError
 from tinybert.lookup import nearest
-from tinybert.models import EncoderInfo, Shape, describe, load_config, resolve_layer_map, resolve_shape
+from tinybert.models import (
+    EncoderInfo,
+    Shape,
+    describe,
+    has_task_head,
+    load_config,
+    resolve_layer_map,
+    resolve_shape,
+)
 from tinybert.models.families import FAMILIES
 from tinybert.models.shapes import BUILTIN as SHAPES
 from tinybert.models.start.initialise import student_families
 from tinybert.runs import Run, is_run
-from tinybert.stages.plan.teacher import TeacherPlan
+from tinybert.stages.plan.teacher import TeacherPlan, pretrained_of
 from tinybert.tasks import Task
 
 Start = Literal["random", "slice", "project", "checkpoint"]
@@ -37,13 +45,19 @@ class Taught:
 
 
 def plan_start(recipe: Recipe, source: str) -> tuple[Start, str]:
-    """Return how the student starts and from what: the given model, or the checkpoint that its shape names.
+    """Return how the student starts and from what: the given model, ``student.source``, or the checkpoint
+    that its shape names.
 
     For a random start the source gives the vocabulary.
     """
     student = recipe.student
     if student.shape not in SHAPES:
         _check_is_checkpoint(student.shape)
+        if student.source is not None:
+            raise RecipeError(
+                "recipe",
+                f"student.source = {student.source!r}: {student.shape} is a checkpoint and starts from itself",
+            )
         if numbers := [name for name, value in _own_numbers(recipe).items() if value is not None]:
             raise RecipeError(
                 "recipe",
@@ -61,6 +75,9 @@ def plan_start(recipe: Recipe, source: str) -> tuple[Start, str]:
             "recipe",
             f"student.start = 'checkpoint' needs student.shape to be a checkpoint, not {student.shape!r}",
         )
+    if student.source is not None:
+        _check_can_be_cut(student.source)
+    source = student.source or source
     if student.start != "auto":
         return student.start, source
     config = load_config(source)
@@ -127,6 +144,13 @@ def _check_is_checkpoint(name: str) -> None:
         ) from error
 
 
+def _check_can_be_cut(name: str) -> None:
+    try:
+        load_config(name)
+    except TinyBertError as error:
+        raise RecipeError("recipe", f"student.source = {name!r}: {error}") from error
+
+
 def plan_shape(recipe: Recipe, start: Start) -> Shape:
     """Return the student's size."""
     student = recipe.student
@@ -138,8 +162,8 @@ def plan_shape(recipe: Recipe, start: Start) -> Shape:
     return resolve_shape(student.shape, _own_numbers(recipe))
 
 
-def check_start(start: Start, shape: Shape, source: str) -> None:
-    """Say early that a slice or a projection is impossible."""
+def check_start(start: Start, shape: Shape, source: str, *, owner: str = "the teacher") -> None:
+    """Say early that a slice or a projection is impossible; the owner is what the source is called."""
     if start not in ("slice", "project"):
         return
     info = describe(load_config(source))
@@ -150,19 +174,36 @@ def check_start(start: Start, shape: Shape, source: str) -> None:
     }
     if start == "slice":
         wrong = [
-            f"student.{name} = {own}: a slice keeps the teacher's {its}; use student.start=project or random"
+            f"student.{name} = {own}: a slice keeps {owner}'s {its}; use student.start=project or random"
             for name, (own, its) in widths.items()
             if own != its
         ]
     else:
         wrong = [
-            f"student.{name} = {own}: a projection cannot be wider than the teacher's {its}; use "
+            f"student.{name} = {own}: a projection cannot be wider than {owner}'s {its}; use "
             "student.start=random"
             for name, (own, its) in widths.items()
             if own > its
         ]
     if wrong:
         raise RecipeError("recipe", wrong)
+
+
+def plan_pretrained(recipe: Recipe, teacher: TeacherPlan, task: Task) -> str | None:
+    """Return the weights before any fine-tuning of what a student is cut from; None when nobody knows.
+
+    Raises:
+        RecipeError: They are named for the teacher, from which the student is not cut.
+    """
+    source = recipe.student.source
+    if source is None:
+        return teacher.pretrained
+    if recipe.teacher.pretrained is not None:
+        raise RecipeError(
+            "recipe",
+            f"teacher.pretrained: not used, because the student is cut from student.source = {source}; omit it",
+        )
+    return pretrained_of(source) if has_task_head(load_config(source), task.head) else source
 
 
 def taught_by_layers(student: str, teacher: TeacherPlan) -> Taught | None:
@@ -198,14 +239,23 @@ def choose_layer_map(
     return list(taught.layers) if taught else ("first" if lowest and kept else "uniform")
 
 
-def plan_layer_map(name: str | list[int], shape: Shape, source: str, teacher: TeacherPlan) -> tuple[int, ...]:
-    """Return for each student layer the teacher's, from 1; or the source's where they are not known."""
-    info = teacher.info or describe(load_config(source))
+def plan_layer_map(
+    name: str | list[int], shape: Shape, source: str, info: EncoderInfo | None
+) -> tuple[int, ...]:
+    """Return for each student layer the teacher's of that size, from 1; or the source's where it is None."""
+    info = info or describe(load_config(source))
     return tuple(resolve_layer_map(name, shape.num_hidden_layers, info.num_hidden_layers))
 
 
 def describe_student(
-    teacher: str, shape: Shape, start: Start, source: str, layer_map: Sequence[int], *, family: str
+    teacher: str,
+    shape: Shape,
+    start: Start,
+    source: str,
+    layer_map: Sequence[int],
+    *,
+    family: str,
+    cut_from: str = "teacher",
 ) -> str:
     """Return who teaches whom, as comments above a recipe."""
     lines = [
@@ -215,5 +265,5 @@ def describe_student(
         f"start: {start} from {source}",
     ]
     if layer_map:
-        lines.append(f"# student layers 1–{len(layer_map)} ← teacher layers {list(layer_map)}")
+        lines.append(f"# student layers 1–{len(layer_map)} ← {cut_from} layers {list(layer_map)}")
     return "\n".join(lines) + "\n"

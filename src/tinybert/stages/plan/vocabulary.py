@@ -32,14 +32,14 @@ def describe_vocabulary(recipe: Recipe) -> str:
     return f"# vocabulary: trimmed to the pieces of the training rows{copies}{more}, before all else\n"
 
 
-def check_trimming(recipe: Recipe, source: str, teacher: TeacherPlan, *, follows: bool) -> None:
+def check_trimming(recipe: Recipe, source: str, teacher: TeacherPlan, *, before: str | None) -> None:
     """Say early that a vocabulary which is to be trimmed cannot be.
 
     Args:
         recipe: The recipe.
         source: Where the student's vocabulary comes from.
         teacher: Who teaches.
-        follows: The student, and so the baseline, is cut from weights with that vocabulary.
+        before: What the baseline is cut from, where it is cut from weights.
 
     Raises:
         RecipeError: All problems.
@@ -57,11 +57,11 @@ def check_trimming(recipe: Recipe, source: str, teacher: TeacherPlan, *, follows
     models = [source] if teacher.kind == "file" else [source, teacher.path]
     problems += [f"student.vocabulary = 'trim': {problem}" for problem in _untrimmable(models)]
     has_baseline = bool({"auto", "fine_tune_only"} & set(recipe.baseline))
-    before = teacher.pretrained if has_baseline and follows else None
-    if before is not None and not same_tokenizer(load_tokenizer(before), load_tokenizer(source)):
+    if has_baseline and before is not None and not same_tokenizer(load_tokenizer(before), load_tokenizer(source)):
         problems.append(
-            f"teacher.pretrained = {before}: has another tokenizer than {source}, so the baseline cannot be "
-            "trimmed like the student; give what the teacher was fine-tuned from, or set baseline=tfidf"
+            f"{'student.source' if recipe.student.source else 'teacher.pretrained'} = {before}: has another "
+            f"tokenizer than {source}, so the baseline cannot be trimmed like the student; give what {source} "
+            "was fine-tuned from, or set baseline=tfidf"
         )
     if problems:
         raise RecipeError("recipe", problems)

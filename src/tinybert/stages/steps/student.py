@@ -81,7 +81,8 @@ def first_weights(plan: DistillPlan, *, same_tokens: bool) -> StartPlan:
             origin=origin,
             teacher=plan.teacher.path,
         )
-    cut = plan.teacher.kind != "file" and plan.start in ("slice", "project")
+    is_source = plan.teacher.kind != "file" or plan.recipe.student.source is not None
+    cut = is_source and plan.start in ("slice", "project")
     keep_head = cut and knows_task(plan.source, plan.task)
     return StartPlan(plan.start, plan.source, plan.shape, plan.family, plan.layer_map, keep_head)
 

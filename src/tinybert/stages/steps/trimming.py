@@ -118,11 +118,11 @@ def _read_alike(plan: DistillPlan, tokenizer: PreTrainedTokenizerBase) -> list[s
     if plan.teacher.kind != "file":
         paths.append(plan.teacher.path)
     if (
-        plan.teacher.pretrained is not None
+        plan.pretrained is not None
         and "fine_tune_only" in plan.baselines
         and plan.start in ("slice", "project")
     ):
-        paths.append(plan.teacher.pretrained)
+        paths.append(plan.pretrained)
     if plan.taught is not None and plan.taught.origin is not None:
         paths.append(plan.taught.origin)
     others = dict.fromkeys(path for path in paths if path != plan.source)
@@ -184,13 +184,13 @@ def with_trimmed(plan: DistillPlan, folder: Path, summary: Json) -> DistillPlan:
         return str(folder / places[path]) if path in places else path
 
     teacher, taught = plan.teacher, plan.taught
-    pretrained = None if teacher.pretrained is None else moved(teacher.pretrained)
+    pretrained = None if plan.pretrained is None else moved(plan.pretrained)
     path = moved(teacher.path)
     info = describe(load_config(path)) if teacher.info is not None else None
     if taught is not None and taught.origin is not None:
         taught = replace(taught, origin=moved(taught.origin))
-    teacher = replace(teacher, path=path, pretrained=pretrained, info=info)
-    return replace(plan, source=moved(plan.source), teacher=teacher, taught=taught)
+    teacher = replace(teacher, path=path, info=info)
+    return replace(plan, source=moved(plan.source), teacher=teacher, pretrained=pretrained, taught=taught)
 
 
 def restore_teacher(trimmed: Trimmed, data: TextData, path: str, folder: Path) -> Json:

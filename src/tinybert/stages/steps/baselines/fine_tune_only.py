@@ -157,17 +157,19 @@ def how_it_was_trained(summary: Json, metric: str) -> str:
 def baseline_start(plan: DistillPlan) -> tuple[StartPlan, str]:
     """Return the baseline's start and the sentence that describes it."""
     same = "Fine-tune only: the same shape, hard labels only, "
-    pretrained = plan.teacher.pretrained
+    pretrained = plan.pretrained
     size = plan.shape, plan.family
     if plan.start == "checkpoint":
         return StartPlan("checkpoint", plan.source, *size, (), False), same + "from the same checkpoint."
     if plan.start == "random":
         return StartPlan("random", plan.source, *size, (), False), same + "from the same random start."
     if pretrained is None:
+        has_source = plan.recipe.student.source is not None
+        how = "give student.source a run of `tinybert finetune`" if has_source else "name them with teacher.pretrained=…"
         return (
             StartPlan("random", plan.source, *size, (), False),
-            same + "from a random start, because the weights the teacher was fine-tuned from are not known "
-            "(name them with teacher.pretrained=…): a weaker baseline than it could be.",
+            same + f"from a random start, because the weights that {plan.cut_from} was fine-tuned from are not "
+            f"known ({how}): a weaker baseline than it could be.",
         )
     description = (
         same + f"started the same way ({plan.start}) from the pre-trained weights, no task teacher anywhere."
