@@ -29,7 +29,6 @@ SEEDS = (42, 43, 44)
 MINILM, MPNET, E5 = "bundled:minilm", "bundled:mpnet", "bundled:e5"
 GENERAL = "general-4l-312d"
 FILLER_STEPS = 400
-LONGER = ("train.num_epochs=8", "train.learning_rate=1e-4")
 STARTS: dict[str, dict] = {
     "general": {"shape": GENERAL},
     "projected": {},
@@ -44,18 +43,26 @@ AUGMENTED = (
     "teacher.learning_rate=1e-4",
 )
 HARD_ONLY = ("distill.losses.hard=1",)
-LOW_RATE = "train.learning_rate=3e-5"
+LOW_RATE, HIGH_RATE = "train.learning_rate=3e-5", "train.learning_rate=1e-4"
 BASE: dict[str, tuple[str, tuple[str, ...]]] = {
     "sst2_sentences": ("classification", ("train.num_epochs=3",)),
     "mrpc": ("classification", ("train.num_epochs=3", LOW_RATE)),
     "stsb": ("regression", ("train.num_epochs=3",)),
-    "banking77": ("classification", ("train.num_epochs=3", "train.learning_rate=1e-4")),
+    "banking77": ("classification", ("train.num_epochs=3", HIGH_RATE)),
     "conll2003": ("ner", ("train.num_epochs=2",)),
     "cola": ("classification", ("train.num_epochs=3", LOW_RATE)),
     "rte": ("classification", ("train.num_epochs=4", LOW_RATE)),
     "squad11": ("qa", ("train.num_epochs=2", "train.batch_size=16")),
 }
 """Data set → its task and how its base-size teacher is fine-tuned."""
+FEW_QUESTIONS = ("train.batch_size=16", "train.num_epochs=4")  # 3,500 make few steps
+SMALL: dict[str, tuple[str, ...]] = {
+    "banking77": (HIGH_RATE,),
+    "conll2003": (HIGH_RATE,),
+    "squad11": (HIGH_RATE, *FEW_QUESTIONS),
+}
+"""Data set → how MiniLM is fine-tuned on it, where not by default."""
+RANDOM = ("student.start=random",)
 TITLES = {
     "sst2_sentences": "SST-2",
     "mrpc": "MRPC",
@@ -82,8 +89,8 @@ class Job:
 
     ``shape`` is the named one that overrides change, or a run of another suite to start from; a ``teacher``
     that is named is not fine-tuned beforehand; one of another seed may be shared. ``model`` is what the
-    teacher is fine-tuned from. The training rows of ``unlabelled``, another data set, are added without their
-    labels.
+    teacher is fine-tuned from; the student is cut from ``source``, fine-tuned on the same rows, instead of the
+    teacher. The training rows of ``unlabelled``, another data set, are added without their labels.
     """
 
     dataset: str
@@ -99,6 +106,7 @@ class Job:
     teacher_seed: int | None = None
     model: str = MINILM
     unlabelled: str | None = None
+    source: str | None = None
 
     @property
     def name(self) -> str:
@@ -108,7 +116,11 @@ class Job:
     @property
     def teacher_name(self) -> str:
         """The folder of the teacher's run."""
-        family = "" if self.model == MINILM else f"-{self.model.partition(':')[2]}"
+        return self.fine_tuned_name(self.model)
+
+    def fine_tuned_name(self, model: str) -> str:
+        """The folder of a model that is fine-tuned on the rows."""
+        family = "" if model == MINILM else f"-{model.partition(':')[2]}"
         return f"{self.dataset}{family}-teacher-{self.teacher_seed or self.seed}"
 
 
@@ -127,10 +139,10 @@ def suites() -> dict[str, list[Job]]:
         Job("rte", "4l-384d"),
         Job("cola", "4l-384d"),
         Job("stsb", "4l-384d", task="regression"),
-        Job("banking77", "4l-384d", teacher_overrides=LONGER),
+        Job("banking77", "4l-384d", teacher_overrides=SMALL["banking77"]),
         Job("waimai_10k_zh", "4l-384d"),
     ]
-    rate = ("train.learning_rate=1e-4",)
+    rate = (HIGH_RATE,)
     tagger = {"task": "ner", "teacher_overrides": rate}
     conll = [Job("conll2003", shape, seed, **tagger) for seed in SEEDS for shape in ("4l-384d", "4l-312d")]
     spread_out = {**tagger, "variant": "uniform", "overrides": ("student.layer_map=uniform",)}
@@ -138,15 +150,14 @@ def suites() -> dict[str, list[Job]]:
         Job("conll2003", shape, seed, **spread_out) for seed in SEEDS for shape in ("4l-384d", "4l-312d")
     ]
     cluener = [Job("cluener2020_zh", "4l-384d", task="ner", teacher_overrides=rate)]
-    short = (*rate, "train.batch_size=16", "train.num_epochs=4")  # 3,500 questions make few steps
     squad = [
-        Job("squad11", "4l-384d", seed, task="qa", overrides=short[1:], teacher_overrides=short)
+        Job("squad11", "4l-384d", seed, task="qa", overrides=FEW_QUESTIONS, teacher_overrides=SMALL["squad11"])
         for seed in SEEDS
     ]
     starts = [
         Job(dataset, "4l-312d", seed, variant, teacher_overrides=own, teacher_seed=42, baseline=False, **how)
         for seed in SEEDS
-        for dataset, own in ((sst2, ()), ("mrpc", ()), ("banking77", LONGER))
+        for dataset, own in ((sst2, ()), ("mrpc", ()), ("banking77", SMALL["banking77"]))
         for variant, how in STARTS.items()
     ]
     few = [Job(sst2, "4l-384d", seed, "few", overrides=AUGMENTED, teacher="bundled:minilm") for seed in SEEDS]
@@ -160,7 +171,7 @@ def base_suites() -> dict[str, list[Job]]:
 
     def job(dataset: str, student: str, seed: int = 42, variant: str = "mpnet", **changes: object) -> Job:
         task, own = BASE[dataset]
-        given = {"task": task, "teacher_overrides": own, "teacher_seed": 42, "model": MPNET}
+        given = {"task": task, "teacher_overrides": own, "teacher_seed": 42, "model": MPNET, "source": MINILM}
         return Job(dataset, student, seed, variant, **(given | changes))
 
     main = [
@@ -170,11 +181,15 @@ def base_suites() -> dict[str, list[Job]]:
     ]
     shapes = [job(dataset, shape) for shape in ("6l-384d", "4l-192d", "2l-128d") for dataset in BASE]
     random = [
-        job(dataset, "4l-312d", variant="mpnet-random", overrides=("student.start=random",), baseline=False)
+        job(dataset, "4l-312d", variant="mpnet-random", overrides=RANDOM, baseline=False, source=None)
         for dataset in THREE_SEEDS
     ]
+    own = [job(dataset, "4l-312d", variant="mpnet-own", source=None) for dataset in THREE_SEEDS]
     phrases = [job("sst2_sentences", "4l-312d", seed, "mpnet-phrases", **PHRASES) for seed in SEEDS]
-    small = [job(dataset, "4l-312d", variant="minilm", model=MINILM, baseline=False) for dataset in BASE]
+    small = [
+        Job(dataset, "4l-312d", 42, "minilm", task, teacher_overrides=SMALL.get(dataset, ()), baseline=False)
+        for dataset, (task, _) in BASE.items()
+    ]
     chinese = [
         Job("waimai_10k_zh", "4l-312d", variant="e5", model=E5),
         Job("cluener2020_zh", "4l-312d", variant="e5", model=E5, task="ner"),
@@ -182,6 +197,7 @@ def base_suites() -> dict[str, list[Job]]:
     return {
         "base": main,
         "base-shapes": shapes,
+        "base-own": own,
         "base-random": random,
         "base-phrases": phrases,
         "base-minilm": small,
@@ -192,17 +208,11 @@ def base_suites() -> dict[str, list[Job]]:
 def carry_out(job: Job, data: Path, out: Path) -> None:
     """Fine-tune the dataset's teacher with the job's seed, once, and distil it."""
     source = str(data / job.dataset)
-    teacher = job.teacher or out / job.teacher_name
-    if job.teacher is None:
-        tinybert.finetune(
-            source,
-            f"train.seed={job.teacher_seed or job.seed}",
-            *job.teacher_overrides,
-            model=job.model,
-            task=job.task,
-            out=teacher,
-        )
+    teacher = job.teacher or fine_tuned(job, job.model, job.teacher_overrides, data, out)
     overrides, student = job.overrides, job.shape or job.student
+    if job.source:
+        cut_from = fine_tuned(job, job.source, SMALL.get(job.dataset, ()), data, out)
+        overrides = (*overrides, f"student.source={cut_from}")
     if job.unlabelled:
         source = str(with_unlabelled(job, data, out))
     if student == GENERAL:
@@ -220,6 +230,18 @@ def carry_out(job: Job, data: Path, out: Path) -> None:
         baseline=job.baseline,
         out=out / job.name,
     )
+
+
+def fine_tuned(job: Job, model: str, overrides: tuple[str, ...], data: Path, out: Path) -> Path:
+    """Fine-tune a model on the job's rows, once; return its run."""
+    return tinybert.finetune(
+        data / job.dataset,
+        f"train.seed={job.teacher_seed or job.seed}",
+        *overrides,
+        model=model,
+        task=job.task,
+        out=out / job.fine_tuned_name(model),
+    ).path
 
 
 def with_unlabelled(job: Job, data: Path, out: Path) -> Path:
