@@ -151,7 +151,9 @@ def suites() -> dict[str, list[Job]]:
     ]
     cluener = [Job("cluener2020_zh", "4l-384d", task="ner", teacher_overrides=rate)]
     squad = [
-        Job("squad11", "4l-384d", seed, task="qa", overrides=FEW_QUESTIONS, teacher_overrides=SMALL["squad11"])
+        Job(
+            "squad11", "4l-384d", seed, task="qa", overrides=FEW_QUESTIONS, teacher_overrides=SMALL["squad11"]
+        )
         for seed in SEEDS
     ]
     starts = [
@@ -374,7 +376,9 @@ def draw_sizes(axes: Axes, groups: dict[str, list[dict]]) -> None:
 
 def shares_of_teacher(runs: list[dict], model: str) -> list[float]:
     """Return a model's scores over the teacher's, of the runs that have it."""
-    return [run_scores[0] / scores([run], "teacher")[0] for run in runs if (run_scores := scores([run], model))]
+    return [
+        run_scores[0] / scores([run], "teacher")[0] for run in runs if (run_scores := scores([run], model))
+    ]
 
 
 def main() -> None:

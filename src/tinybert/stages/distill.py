@@ -179,7 +179,11 @@ def notes(work: Distillation) -> list[str]:
     plan = work.plan
     lines = [
         f"Student start: {plan.start}"
-        + (f" of {plan.cut_from} layers {list(plan.layer_map)}." if plan.start in ("slice", "project") else ".")
+        + (
+            f" of {plan.cut_from} layers {list(plan.layer_map)}."
+            if plan.start in ("slice", "project")
+            else "."
+        )
     ]
     if plan.taught is not None:
         lines.append(_how_it_was_adapted(plan.taught))

@@ -156,6 +156,20 @@ def test_unequal_heads_are_said(tmp_path: Path, tiny_teacher: Path) -> None:
     assert "2 heads against 4: attention scores cannot be compared (relation_kl can)" in message
 
 
+def test_a_student_far_below_its_teacher_may_be_cut_from_another_model(
+    tmp_path: Path, tiny_teacher: Path, tiny_encoder: Path
+) -> None:
+    small = [*easy.NARROW_STUDENT, "student.num_hidden_layers=1", "student.layer_map=[4]"]
+    message = findings(tmp_path / "a", tiny_teacher, student=small)["layers"].message
+    assert "it may start better from a smaller model (student.source)" in message
+    wider = findings(tmp_path / "b", tiny_teacher, student=easy.NARROW_STUDENT)
+    assert "student.source" not in wider["layers"].message
+    found = findings(tmp_path / "c", tiny_teacher, f"student.source={tiny_encoder}", student=small)
+    assert found["layers"].message == (
+        f"start: project; student layers 1–1 ← {tiny_encoder} layers [4]; the teacher teaches predictions only"
+    )
+
+
 def test_truncated_rows_are_counted(tmp_path: Path, tiny_teacher: Path) -> None:
     finding = findings(tmp_path, tiny_teacher, "data.max_length=7")["lengths"]
     assert finding.level == "warn"

@@ -57,7 +57,11 @@ def check_trimming(recipe: Recipe, source: str, teacher: TeacherPlan, *, before:
     models = [source] if teacher.kind == "file" else [source, teacher.path]
     problems += [f"student.vocabulary = 'trim': {problem}" for problem in _untrimmable(models)]
     has_baseline = bool({"auto", "fine_tune_only"} & set(recipe.baseline))
-    if has_baseline and before is not None and not same_tokenizer(load_tokenizer(before), load_tokenizer(source)):
+    if (
+        has_baseline
+        and before is not None
+        and not same_tokenizer(load_tokenizer(before), load_tokenizer(source))
+    ):
         problems.append(
             f"{'student.source' if recipe.student.source else 'teacher.pretrained'} = {before}: has another "
             f"tokenizer than {source}, so the baseline cannot be trimmed like the student; give what {source} "

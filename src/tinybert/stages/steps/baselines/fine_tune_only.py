@@ -165,10 +165,15 @@ def baseline_start(plan: DistillPlan) -> tuple[StartPlan, str]:
         return StartPlan("random", plan.source, *size, (), False), same + "from the same random start."
     if pretrained is None:
         has_source = plan.recipe.student.source is not None
-        how = "give student.source a run of `tinybert finetune`" if has_source else "name them with teacher.pretrained=…"
+        how = (
+            "give student.source a run of `tinybert finetune`"
+            if has_source
+            else "name them with teacher.pretrained=…"
+        )
         return (
             StartPlan("random", plan.source, *size, (), False),
-            same + f"from a random start, because the weights that {plan.cut_from} was fine-tuned from are not "
+            same
+            + f"from a random start, because the weights that {plan.cut_from} was fine-tuned from are not "
             f"known ({how}): a weaker baseline than it could be.",
         )
     description = (
