@@ -177,14 +177,9 @@ def keep_teacher(work: Distillation) -> None:
 def notes(work: Distillation) -> list[str]:
     """Say what a reader of the report should know."""
     plan = work.plan
-    lines = [
-        f"Student start: {plan.start}"
-        + (
-            f" of {plan.cut_from} layers {list(plan.layer_map)}."
-            if plan.start in ("slice", "project")
-            else "."
-        )
-    ]
+    is_cut = plan.start in ("slice", "project")
+    layers = f" of {plan.cut_from} layers {list(plan.layer_map)}" if is_cut else ""
+    lines = [f"Student start: {plan.start}{layers}."]
     if plan.taught is not None:
         lines.append(_how_it_was_adapted(plan.taught))
     if work.recipe.augment.copies:

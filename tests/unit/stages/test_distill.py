@@ -210,7 +210,10 @@ def test_the_baseline_tells_where_it_starts(tmp_path: Path, tiny_teacher: Path, 
     unknown = make_plan(recipe_of(tiny_teacher))
     start, story = baseline_start(unknown)
     assert start.kind == "random"
-    assert "not known (name them with teacher.pretrained=…): a weaker baseline" in story
+    assert (
+        "what the teacher was fine-tuned from is not known (name it with teacher.pretrained=…): a weaker baseline"
+        in story
+    )
     named = make_plan(recipe_of(tiny_teacher, f"teacher.pretrained={tiny_encoder}"))
     start, story = baseline_start(named)
     assert (start.kind, start.source, start.layer_map, start.keep_head) == (
@@ -409,7 +412,7 @@ def test_a_source_whose_origin_is_unknown_leaves_a_weak_baseline(tmp_path: Path,
     source = shutil.copytree(tiny_teacher, tmp_path / "source")
     start, story = baseline_start(make_plan(recipe_of(tiny_teacher, f"student.source={source}")))
     assert start.kind == "random"
-    assert f"{source} was fine-tuned from are not known (give student.source a run of" in story
+    assert f"{source} was fine-tuned from is not known (give student.source a run of" in story
 
 
 def test_multilabel_rows_may_all_be_unlabelled(tmp_path: Path, tiny_teacher: Path) -> None:

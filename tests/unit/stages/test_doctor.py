@@ -166,7 +166,8 @@ def test_a_student_far_below_its_teacher_may_be_cut_from_another_model(
     assert "student.source" not in wider["layers"].message
     found = findings(tmp_path / "c", tiny_teacher, f"student.source={tiny_encoder}", student=small)
     assert found["layers"].message == (
-        f"start: project; student layers 1–1 ← {tiny_encoder} layers [4]; the teacher teaches predictions only"
+        f"start: project; student layers 1–1 ← {tiny_encoder} layers [4]; the teacher teaches predictions "
+        "only"
     )
 
 

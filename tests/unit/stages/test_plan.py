@@ -181,7 +181,7 @@ def test_a_student_may_be_cut_from_another_model_than_its_teacher(
     said = refusal(tiny_teacher, source, "student.start=project", student=size(2, 64, 4, 128))
     assert f"a projection cannot be wider than {tiny_encoder}'s 32" in said
     said = refusal(tiny_teacher, source, student=[f"student.shape={tiny_encoder}"])
-    assert f"student.source = '{tiny_encoder}': {tiny_encoder} is a checkpoint and starts from itself" in said
+    assert f"student.source = '{tiny_encoder}': not used, because {tiny_encoder} is a checkpoint and" in said
     assert "student.source = 'nowhere'" in refusal(tiny_teacher, "student.source=nowhere")
 
 

@@ -207,7 +207,7 @@ def test_the_rows_of_every_task_are_cut_as_before(task: str, tmp_path: Path) -> 
     folder = tmp_path / "trimmed"
     summary = trim_checkpoints(plan, data, folder)
     small = with_trimmed(plan, folder, summary)
-    assert small.source == small.teacher.path == small.teacher.pretrained == str(folder / "0")
+    assert small.source == small.teacher.path == small.pretrained == str(folder / "0")
     whole_rows, rows = (encode_for(each, data, tmp_path / "work")[0] for each in (plan, small))
     for before, after in zip(whole_rows.train, rows.train, strict=True):
         assert after["labels"] == before["labels"] if "labels" in before else True

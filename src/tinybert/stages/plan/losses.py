@@ -142,8 +142,8 @@ def _source_problems(recipe: Recipe, losses: Weights) -> list[str]:
     """Refuse losses on layers for a student that is cut from another model's layers than its teacher's."""
     source = recipe.student.source
     return [
-        f"distill.losses.{name}: the student is cut from {source}, not from its teacher, whose layers it does "
-        "not follow; use prediction losses, or omit student.source"
+        f"distill.losses.{name}: the student is cut from {source} and does not follow its teacher's layers; "
+        "use prediction losses, or omit student.source"
         for name in losses
         if source is not None and name != HARD and is_intermediate(name)
     ]

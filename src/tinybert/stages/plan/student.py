@@ -45,10 +45,10 @@ class Taught:
 
 
 def plan_start(recipe: Recipe, source: str) -> tuple[Start, str]:
-    """Return how the student starts and from what: the given model, ``student.source``, or the checkpoint
-    that its shape names.
+    """Return how the student starts and from what.
 
-    For a random start the source gives the vocabulary.
+    From the given model, from ``student.source`` or from the checkpoint that its shape names. For a random
+    start the source gives the vocabulary.
     """
     student = recipe.student
     if student.shape not in SHAPES:
@@ -56,7 +56,8 @@ def plan_start(recipe: Recipe, source: str) -> tuple[Start, str]:
         if student.source is not None:
             raise RecipeError(
                 "recipe",
-                f"student.source = {student.source!r}: {student.shape} is a checkpoint and starts from itself",
+                f"student.source = {student.source!r}: not used, because {student.shape} is a checkpoint and "
+                "starts from itself; omit it",
             )
         if numbers := [name for name, value in _own_numbers(recipe).items() if value is not None]:
             raise RecipeError(
@@ -201,7 +202,8 @@ def plan_pretrained(recipe: Recipe, teacher: TeacherPlan, task: Task) -> str | N
     if recipe.teacher.pretrained is not None:
         raise RecipeError(
             "recipe",
-            f"teacher.pretrained: not used, because the student is cut from student.source = {source}; omit it",
+            f"teacher.pretrained: not used, because the student is cut from student.source = {source}; "
+            "omit it",
         )
     return pretrained_of(source) if has_task_head(load_config(source), task.head) else source
 

@@ -57,18 +57,18 @@ def check_trimming(recipe: Recipe, source: str, teacher: TeacherPlan, *, before:
     models = [source] if teacher.kind == "file" else [source, teacher.path]
     problems += [f"student.vocabulary = 'trim': {problem}" for problem in _untrimmable(models)]
     has_baseline = bool({"auto", "fine_tune_only"} & set(recipe.baseline))
-    if (
-        has_baseline
-        and before is not None
-        and not same_tokenizer(load_tokenizer(before), load_tokenizer(source))
-    ):
+    if has_baseline and before is not None and _reads_otherwise(before, source):
+        name = "student.source" if recipe.student.source else "teacher.pretrained"
         problems.append(
-            f"{'student.source' if recipe.student.source else 'teacher.pretrained'} = {before}: has another "
-            f"tokenizer than {source}, so the baseline cannot be trimmed like the student; give what {source} "
-            "was fine-tuned from, or set baseline=tfidf"
+            f"{name} = {before}: has another tokenizer than {source}, so the baseline cannot be trimmed like "
+            f"the student; give what {source} was fine-tuned from, or set baseline=tfidf"
         )
     if problems:
         raise RecipeError("recipe", problems)
+
+
+def _reads_otherwise(name: str, other: str) -> bool:
+    return not same_tokenizer(load_tokenizer(name), load_tokenizer(other))
 
 
 def _untrimmable(models: Iterable[str]) -> list[str]:

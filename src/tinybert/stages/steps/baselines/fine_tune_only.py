@@ -164,17 +164,13 @@ def baseline_start(plan: DistillPlan) -> tuple[StartPlan, str]:
     if plan.start == "random":
         return StartPlan("random", plan.source, *size, (), False), same + "from the same random start."
     if pretrained is None:
-        has_source = plan.recipe.student.source is not None
-        how = (
-            "give student.source a run of `tinybert finetune`"
-            if has_source
-            else "name them with teacher.pretrained=…"
-        )
+        owner, how = "the teacher", "name it with teacher.pretrained=…"
+        if plan.recipe.student.source is not None:
+            owner, how = plan.source, "give student.source a run of `tinybert finetune`"
         return (
             StartPlan("random", plan.source, *size, (), False),
-            same
-            + f"from a random start, because the weights that {plan.cut_from} was fine-tuned from are not "
-            f"known ({how}): a weaker baseline than it could be.",
+            same + f"from a random start, because what {owner} was fine-tuned from is not known "
+            f"({how}): a weaker baseline than it could be.",
         )
     description = (
         same + f"started the same way ({plan.start}) from the pre-trained weights, no task teacher anywhere."
