@@ -57,11 +57,13 @@ BASE: dict[str, tuple[str, tuple[str, ...]]] = {
 """Data set → its task and how its base-size teacher is fine-tuned."""
 FEW_QUESTIONS = ("train.batch_size=16", "train.num_epochs=4")  # 3,500 make few steps
 SMALL: dict[str, tuple[str, ...]] = {
+    "sst2_sentences": ("train.num_epochs=3",),
+    "cluener2020_zh": (HIGH_RATE,),
     "banking77": (HIGH_RATE,),
     "conll2003": (HIGH_RATE,),
     "squad11": (HIGH_RATE, *FEW_QUESTIONS),
 }
-"""Data set → how MiniLM is fine-tuned on it, where not by default."""
+"""Data set → how MiniLM and E5 are fine-tuned on it, where not by default."""
 RANDOM = ("student.start=random",)
 TITLES = {
     "sst2_sentences": "SST-2",
@@ -89,7 +91,7 @@ class Job:
 
     ``shape`` is the named one that overrides change, or a run of another suite to start from; a ``teacher``
     that is named is not fine-tuned beforehand; one of another seed may be shared. ``model`` is what the
-    teacher is fine-tuned from; the student is cut from ``source``, fine-tuned on the same rows, instead of the
+    teacher is fine-tuned from, with ``teacher_overrides`` or as ``SMALL`` says; the student is cut from ``source``, fine-tuned on the same rows, instead of the
     teacher. The training rows of ``unlabelled``, another data set, are added without their labels.
     """
 
@@ -99,7 +101,7 @@ class Job:
     variant: str = "default"
     task: str = "classification"
     overrides: tuple[str, ...] = ()
-    teacher_overrides: tuple[str, ...] = ()
+    teacher_overrides: tuple[str, ...] | None = None
     baseline: bool = True
     shape: str | None = None
     teacher: str | None = None
@@ -139,27 +141,21 @@ def suites() -> dict[str, list[Job]]:
         Job("rte", "4l-384d"),
         Job("cola", "4l-384d"),
         Job("stsb", "4l-384d", task="regression"),
-        Job("banking77", "4l-384d", teacher_overrides=SMALL["banking77"]),
+        Job("banking77", "4l-384d"),
         Job("waimai_10k_zh", "4l-384d"),
     ]
-    rate = (HIGH_RATE,)
-    tagger = {"task": "ner", "teacher_overrides": rate}
+    tagger = {"task": "ner"}
     conll = [Job("conll2003", shape, seed, **tagger) for seed in SEEDS for shape in ("4l-384d", "4l-312d")]
     spread_out = {**tagger, "variant": "uniform", "overrides": ("student.layer_map=uniform",)}
     uniform = [
         Job("conll2003", shape, seed, **spread_out) for seed in SEEDS for shape in ("4l-384d", "4l-312d")
     ]
-    cluener = [Job("cluener2020_zh", "4l-384d", task="ner", teacher_overrides=rate)]
-    squad = [
-        Job(
-            "squad11", "4l-384d", seed, task="qa", overrides=FEW_QUESTIONS, teacher_overrides=SMALL["squad11"]
-        )
-        for seed in SEEDS
-    ]
+    cluener = [Job("cluener2020_zh", "4l-384d", task="ner")]
+    squad = [Job("squad11", "4l-384d", seed, task="qa", overrides=FEW_QUESTIONS) for seed in SEEDS]
     starts = [
-        Job(dataset, "4l-312d", seed, variant, teacher_overrides=own, teacher_seed=42, baseline=False, **how)
+        Job(dataset, "4l-312d", seed, variant, teacher_seed=42, baseline=False, **how)
         for seed in SEEDS
-        for dataset, own in ((sst2, ()), ("mrpc", ()), ("banking77", SMALL["banking77"]))
+        for dataset in (sst2, "mrpc", "banking77")
         for variant, how in STARTS.items()
     ]
     few = [Job(sst2, "4l-384d", seed, "few", overrides=AUGMENTED, teacher="bundled:minilm") for seed in SEEDS]
@@ -189,8 +185,7 @@ def base_suites() -> dict[str, list[Job]]:
     own = [job(dataset, "4l-312d", variant="mpnet-own", source=None) for dataset in THREE_SEEDS]
     phrases = [job("sst2_sentences", "4l-312d", seed, "mpnet-phrases", **PHRASES) for seed in SEEDS]
     small = [
-        Job(dataset, "4l-312d", 42, "minilm", task, teacher_overrides=SMALL.get(dataset, ()), baseline=False)
-        for dataset, (task, _) in BASE.items()
+        Job(dataset, "4l-312d", 42, "minilm", task, baseline=False) for dataset, (task, _) in BASE.items()
     ]
     chinese = [
         Job("waimai_10k_zh", "4l-312d", variant="e5", model=E5),
@@ -213,7 +208,7 @@ def carry_out(job: Job, data: Path, out: Path) -> None:
     teacher = job.teacher or fine_tuned(job, job.model, job.teacher_overrides, data, out)
     overrides, student = job.overrides, job.shape or job.student
     if job.source:
-        cut_from = fine_tuned(job, job.source, SMALL.get(job.dataset, ()), data, out)
+        cut_from = fine_tuned(job, job.source, None, data, out)
         overrides = (*overrides, f"student.source={cut_from}")
     if job.unlabelled:
         source = str(with_unlabelled(job, data, out))
@@ -234,8 +229,9 @@ def carry_out(job: Job, data: Path, out: Path) -> None:
     )
 
 
-def fine_tuned(job: Job, model: str, overrides: tuple[str, ...], data: Path, out: Path) -> Path:
+def fine_tuned(job: Job, model: str, overrides: tuple[str, ...] | None, data: Path, out: Path) -> Path:
     """Fine-tune a model on the job's rows, once; return its run."""
+    overrides = SMALL.get(job.dataset, ()) if overrides is None else overrides
     return tinybert.finetune(
         data / job.dataset,
         f"train.seed={job.teacher_seed or job.seed}",
