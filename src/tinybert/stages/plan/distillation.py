@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import partial
 
 from tinybert.config import Recipe, dump_recipe, with_settings
 from tinybert.errors import RecipeError
@@ -15,6 +14,7 @@ from tinybert.stages.plan.losses import plan_losses
 from tinybert.stages.plan.student import (
     Start,
     Taught,
+    check_source,
     check_start,
     choose_layer_map,
     describe_student,
@@ -165,7 +165,7 @@ def plan_distill(recipe: Recipe) -> DistillPlan:
     taught = taught_by_layers(source, teacher) if start == "checkpoint" else None
     is_cut, own_source = start in ("slice", "project"), recipe.student.source is not None
     follows = (is_cut and not own_source) or taught is not None
-    origin = partial(plan_pretrained, recipe, teacher, task)
+    pretrained = plan_pretrained(recipe, teacher, task)
     new_heads = [teacher.path] if teacher.kind == "encoder" else []
     new_heads += [source] if start == "checkpoint" else []
     max_length, losses = all_of(
@@ -178,9 +178,9 @@ def plan_distill(recipe: Recipe) -> DistillPlan:
         lambda: check_fine_tuning(recipe, teacher),
         lambda: check_head_start(recipe, new_heads),
         lambda: check_augment(recipe, task, teacher) if recipe.augment.copies else None,
-        lambda: check_trimming(recipe, source, teacher, before=origin() if is_cut else None),
+        lambda: check_trimming(recipe, source, teacher, before=pretrained if is_cut else None),
         lambda: plan_baselines(recipe, task),
-        origin,
+        lambda: check_source(recipe),
     )
     family = plan_family(recipe, start, source)
     matched = is_cut or any(is_intermediate(name) for name in losses)
@@ -212,7 +212,7 @@ def plan_distill(recipe: Recipe) -> DistillPlan:
         layer_map,
         losses,
         dropout,
-        origin(),
+        pretrained,
         taught,
     )
 

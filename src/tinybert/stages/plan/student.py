@@ -190,21 +190,22 @@ def check_start(start: Start, shape: Shape, source: str, *, owner: str = "the te
         raise RecipeError("recipe", wrong)
 
 
-def plan_pretrained(recipe: Recipe, teacher: TeacherPlan, task: Task) -> str | None:
-    """Return the weights before any fine-tuning of what a student is cut from; None when nobody knows.
-
-    Raises:
-        RecipeError: They are named for the teacher, from which the student is not cut.
-    """
+def check_source(recipe: Recipe) -> None:
+    """Refuse to name what the teacher was fine-tuned from where the student is cut from another model."""
     source = recipe.student.source
-    if source is None:
-        return teacher.pretrained
-    if recipe.teacher.pretrained is not None:
+    if source is not None and recipe.teacher.pretrained is not None:
         raise RecipeError(
             "recipe",
             f"teacher.pretrained: not used, because the student is cut from student.source = {source}; "
             "omit it",
         )
+
+
+def plan_pretrained(recipe: Recipe, teacher: TeacherPlan, task: Task) -> str | None:
+    """Return the weights before any fine-tuning of what a student is cut from; None when nobody knows."""
+    source = recipe.student.source
+    if source is None:
+        return teacher.pretrained
     return pretrained_of(source) if has_task_head(load_config(source), task.head) else source
 
 

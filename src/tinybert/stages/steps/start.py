@@ -15,7 +15,6 @@ from transformers import PreTrainedModel
 from tinybert.data import Collator, LabelScheme, sorted_by_length
 from tinybert.models import (
     Shape,
-    has_task_head,
     load_classifier,
     load_config,
     load_encoder,
@@ -161,8 +160,3 @@ def load_start(folder: Path) -> Started:
     file = folder / PROJECTION_FILE
     projection = load_file(file)["projection"] if file.exists() else None
     return Started(load_classifier(folder, dtype=torch.float32), projection)
-
-
-def knows_task(path: str, task: Task) -> bool:
-    """True when a checkpoint comes with this task's head."""
-    return has_task_head(load_config(path), task.head)

@@ -8,6 +8,8 @@ from functools import partial
 from pathlib import Path
 from typing import cast
 
+from tinybert.data import LabelScheme
+from tinybert.models import load_config
 from tinybert.models.dropout import set_dropout
 from tinybert.objectives import DistillObjective, Teaching, is_intermediate
 from tinybert.stages.plan.distillation import DistillPlan
@@ -16,10 +18,10 @@ from tinybert.stages.plan.training import Training
 from tinybert.stages.steps.distillation import Distillation
 from tinybert.stages.steps.fit import MODEL, fit, history_of, in_steps, settings_of
 from tinybert.stages.steps.head import begin_head
+from tinybert.stages.steps.prepare import own_order
 from tinybert.stages.steps.start import (
     StartPlan,
     has_new_head,
-    knows_task,
     load_start,
     save_start,
     start_student,
@@ -33,7 +35,7 @@ Trained = tuple[Path, Json]
 
 def make_start(work: Distillation) -> Trained:
     """Make the student before its first step, once; return its folder and how its head began."""
-    start = first_weights(work.plan, same_tokens=not work.teacher_prefix)
+    start = first_weights(work.plan, work.data.labels, same_tokens=not work.teacher_prefix)
 
     def make(folder: Path) -> Json:
         started = start_student(
@@ -61,11 +63,12 @@ def make_start(work: Distillation) -> Trained:
     return work.run.step("start", make)
 
 
-def first_weights(plan: DistillPlan, *, same_tokens: bool) -> StartPlan:
+def first_weights(plan: DistillPlan, labels: LabelScheme, *, same_tokens: bool) -> StartPlan:
     """Say how a plan's student begins.
 
     Args:
         plan: Of the distillation, with a teacher that knows the task.
+        labels: The data's: a head that predicts others does not come along.
         same_tokens: The teacher reads the student's tokens.
     """
     if plan.start == "checkpoint":
@@ -83,7 +86,7 @@ def first_weights(plan: DistillPlan, *, same_tokens: bool) -> StartPlan:
         )
     is_source = plan.teacher.kind != "file" or plan.recipe.student.source is not None
     cut = is_source and plan.start in ("slice", "project")
-    keep_head = cut and knows_task(plan.source, plan.task)
+    keep_head = cut and own_order(load_config(plan.source), plan.task, labels) is not None
     return StartPlan(plan.start, plan.source, plan.shape, plan.family, plan.layer_map, keep_head)
 
 
