@@ -186,22 +186,17 @@ def plan_distill(recipe: Recipe) -> DistillPlan:
     matched = is_cut or any(is_intermediate(name) for name in losses)
     name = choose_layer_map(recipe, task, start, shape=shape, source=source, taught=taught)
     layer_map = plan_layer_map(name, shape, source, None if own_source else teacher.info) if matched else ()
-    dropout = recipe.distill.dropout
-    if dropout is None:
-        dropout = 0.0 if taught else DEFAULT_DROPOUT
+    dropout = choose_dropout(recipe, taught)
     defaults = _default_training("project" if taught else start, task)
     training = plan_training(recipe, max_length=max_length, defaults=defaults)
-    settings = {
-        **training.settings(),
-        "hard_loss": find_hard_loss(recipe, task),
+    decided = {
         "student.start": start,
         "student.layer_map": name,
         "distill.losses": losses,
         "distill.dropout": dropout,
     }
-    resolved = with_settings(recipe, settings)
     return DistillPlan(
-        resolved,
+        with_settings(recipe, {**task_settings(recipe, task, training), **decided}),
         training,
         task,
         teacher,
@@ -215,6 +210,18 @@ def plan_distill(recipe: Recipe) -> DistillPlan:
         pretrained,
         taught,
     )
+
+
+def choose_dropout(recipe: Recipe, taught: Taught | None) -> float:
+    """Return the dropout that is set, or none for a student that learnt without."""
+    if recipe.distill.dropout is not None:
+        return recipe.distill.dropout
+    return 0.0 if taught else DEFAULT_DROPOUT
+
+
+def task_settings(recipe: Recipe, task: Task, training: Training) -> dict[str, object]:
+    """Return what is decided by the task alone."""
+    return {**training.settings(), "hard_loss": find_hard_loss(recipe, task)}
 
 
 def _default_training(start: Start, task: Task) -> tuple[int, float]:
