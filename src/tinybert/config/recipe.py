@@ -72,6 +72,11 @@ class DataSection(Section):
     max_train_rows: int | None = Field(
         default=None, ge=1, description="train on N rows spread over the split"
     )
+    max_labelled_rows: int | None = Field(
+        default=None,
+        ge=1,
+        description="use the labels of N training rows only; distill: the teacher labels the others",
+    )
     on_bad_row: Literal["stop", "skip"] = Field(
         default="stop",
         description="stop: list all bad rows and exit; skip: set them aside in bad_rows.jsonl",

@@ -272,7 +272,7 @@ def _check(splits: list[Split], scheme: LabelScheme, request: _Request, findings
         if findings.skip or not findings.bad_rows:  # else rows that are yet to be fixed may hold some
             findings.problems.append(problem)
         return splits
-    splits = [_spread_rows(split, request.settings) for split in splits]
+    splits = [_limit_rows(split, request) if split.name == "train" else split for split in splits]
     splits = [
         checks.refuse_unknown_labels(split, scheme, findings, format=request.format, owner=owner)
         for split in splits
@@ -300,13 +300,25 @@ def _empty(name: str) -> str:
     return f"the {name} split is empty; one good row at least is needed, three different texts in one file"
 
 
-def _spread_rows(split: Split, settings: DataSection) -> Split:
-    """Thin train to its limit by a fixed draw: files are often sorted by class, or alternate."""
-    count = settings.max_train_rows
-    if split.name != "train" or count is None or count >= len(split.rows):
-        return split
-    drawn = np.random.default_rng(0).choice(len(split.rows), count, replace=False)
-    return replace(split, rows=split.rows[np.sort(drawn)])
+def _limit_rows(train: Split, request: _Request) -> Split:
+    """Keep so many training rows and the labels of so many: a fixed draw, as files are often sorted."""
+    limit, label_limit = request.settings.max_train_rows, request.settings.max_labelled_rows
+    if limit is not None and limit < len(train.rows):
+        train = replace(train, rows=_drawn(train.rows, limit))
+    labelled = train.rows[checks.labelled_rows(train)[train.rows]]
+    if label_limit is None or label_limit >= len(labelled):
+        return train
+    kept = _drawn(labelled, label_limit)
+    if not request.allow_unlabelled:
+        return replace(train, rows=kept)
+    no_label = np.nan if request.format.has_numbers else -1
+    codes = np.full_like(train.codes, no_label)
+    codes[kept] = train.codes[kept]
+    return replace(train, codes=codes)
+
+
+def _drawn(rows: NDArray[np.int64], count: int) -> NDArray[np.int64]:
+    return np.sort(np.random.default_rng(0).choice(rows, count, replace=False))
 
 
 def _write(split: Split, scheme: LabelScheme, format: RowFormat, file: Path) -> Dataset:

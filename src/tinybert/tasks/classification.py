@@ -131,7 +131,8 @@ class ClassRows(TextRows):
             return None
         return (
             f"all {num_labelled:,} labelled rows have the label {present[0]!r}; at least two labels are "
-            "needed (is data.label the right column, and data.max_train_rows large enough?)"
+            "needed (is data.label the right column? are data.max_train_rows and data.max_labelled_rows "
+            "large enough?)"
         )
 
     def variety_warning(self, present: Sequence[str], num_labelled: int) -> str | None:

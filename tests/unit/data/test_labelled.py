@@ -256,6 +256,29 @@ def test_fewer_rows_are_spread_over_a_split_sorted_by_class() -> None:
     assert len(found.splits["validation"]) == 5
 
 
+@pytest.mark.parametrize("task", ["classification", "regression"])
+def test_the_labels_of_so_many_rows_are_used(task: str) -> None:
+    rows = {
+        "train": rows_of(50, label=lambda i: i % 3),
+        "validation": rows_of(5, start=90, label=lambda i: i % 3),
+    }
+    whole = read(rows, task=task, allow_unlabelled=True)
+    few = read(rows, task=task, allow_unlabelled=True, max_labelled_rows=10)
+    labels = few.splits["train"]["label"][:]
+    kept = [index for index, label in enumerate(labels) if label is not None]
+    assert len(labels) == 50
+    assert len(kept) == 10
+    assert max(kept) > 25, "spread over the split"
+    assert [labels[index] for index in kept] == [whole.splits["train"]["label"][index] for index in kept]
+    assert None not in few.splits["validation"]["label"][:]
+    assert few.labels == whole.labels
+    only = read(rows, task=task, max_labelled_rows=10)
+    assert only.splits["train"]["text"][:] == [few.splits["train"]["text"][index] for index in kept]
+    both = read(rows, task=task, allow_unlabelled=True, max_train_rows=20, max_labelled_rows=5)
+    assert len(both.splits["train"]) - both.splits["train"]["label"][:].count(None) == 5
+    assert len(both.splits["train"]) == 20
+
+
 def test_empty_cell_of_a_name_on_the_hub(monkeypatch: pytest.MonkeyPatch) -> None:
     features = Features({"sentence": Value("string"), "label": ClassLabel(names=["neg", "pos"])})
 
