@@ -152,7 +152,7 @@ def once(file: Path, make: Callable[[], dict]) -> dict:
     return json.loads(file.read_text(encoding="utf-8"))
 
 
-def carry_out(name: str, number: int, *, data: Path, out: Path, overrides: tuple[str, ...]) -> None:
+def run_draw(name: str, number: int, *, data: Path, out: Path, overrides: tuple[str, ...]) -> None:
     """Do all that is measured on one draw."""
     case, place = CASES[name], out / f"{name}-{number}"
     rows = draw(case, number, data=data, folder=place / "rows")
@@ -214,7 +214,7 @@ def main() -> None:
     for name in CASES:
         for number in DRAWS:
             if not options.names or {name, f"{name}-{number}"} & set(options.names):
-                carry_out(name, number, data=options.data, out=options.out, overrides=tuple(options.set))
+                run_draw(name, number, data=options.data, out=options.out, overrides=tuple(options.set))
 
 
 if __name__ == "__main__":

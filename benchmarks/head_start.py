@@ -28,6 +28,7 @@ from tinybert.models import describe, load_config, load_tokenizer, resolve_layer
 from tinybert.models.families import encoder
 from tinybert.models.head import head_activation, logits_layer, pooler_layer
 from tinybert.models.start.head_fit import fit_dense, fit_logits_layer, frozen_vectors
+from tinybert.models.start.initialise import student_families
 from tinybert.stages.finetune import FinetunePlan
 from tinybert.stages.pipeline import make_plan, quiet_libraries
 from tinybert.stages.steps.head import choose_pooling, spread_batches
@@ -93,9 +94,10 @@ def student_of_shape(options: argparse.Namespace, folder: Path) -> str:
     """Return the encoder of a student that is projected from the pre-trained model."""
     plan, data, encoded = prepared(options, folder)
     shape = resolve_shape(options.shape, {})
-    depth = describe(load_config(options.model)).num_hidden_layers
+    config = load_config(options.model)
+    depth, family = describe(config).num_hidden_layers, student_families(config.model_type)[0]
     layers = tuple(resolve_layer_map("uniform", shape.num_hidden_layers, depth))
-    begin = StartPlan("project", options.model, shape, layers, keep_head=False)
+    begin = StartPlan("project", options.model, shape, family, layers, keep_head=False)
     begun = start_student(
         begin, plan.task, data.labels, rows=encoded.train, collator=encoded.collator, seed=42
     )

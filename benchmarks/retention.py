@@ -199,7 +199,7 @@ def base_suites() -> dict[str, list[Job]]:
     }
 
 
-def carry_out(job: Job, data: Path, out: Path) -> None:
+def run_job(job: Job, data: Path, out: Path) -> None:
     """Fine-tune the dataset's teacher with the job's seed, once, and distil it."""
     source = str(data / job.dataset)
     teacher = job.teacher or fine_tuned(job, job.model, job.teacher_overrides, data, out)
@@ -394,7 +394,7 @@ def main() -> None:
     known = suites()
     for job in (job for jobs in known.values() for job in jobs):
         if job.name in options.suites or any(job in known.get(name, ()) for name in options.suites):
-            carry_out(job, options.data, options.out)
+            run_job(job, options.data, options.out)
 
 
 if __name__ == "__main__":

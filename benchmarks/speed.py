@@ -81,12 +81,12 @@ def padded(batch: dict[str, torch.Tensor], length: int) -> dict[str, torch.Tenso
     return wide
 
 
-def ours(teacher_answers, batches, *, bf16: bool) -> Callable[[int], None]:
+def ours(teacher_outputs, batches, *, bf16: bool) -> Callable[[int], None]:
     """Return our step, as the trainer does it: autocast around the student, clip, AdamW."""
     student = bert(312, 4, 1200, "sdpa").train()
     set_dropout(student, DEFAULT_DROPOUT)
     objective = DistillObjective(
-        student, teacher_answers, TEACHING, hard_loss=nn.functional.cross_entropy, teacher_hidden_size=768
+        student, teacher_outputs, TEACHING, hard_loss=nn.functional.cross_entropy, teacher_hidden_size=768
     )
     forward = student.forward
     if bf16:

@@ -1,4 +1,4 @@
-"""What a student answers before its first training step, by shape and by start, or by the layers it keeps.
+"""What a student predicts before its first training step, by shape and by start, or by the layers it keeps.
 
     python benchmarks/start.py --data DATA/sst2_sentences --teacher runs/bench/sst2_sentences-teacher-42
     python benchmarks/start.py --data DATA/squad11 --task qa --teacher runs/bench/squad11-teacher-42 \
@@ -43,7 +43,7 @@ Table = dict[str, dict[str, float] | None]
 
 
 def score(
-    options: argparse.Namespace, student: dict[str, object], split: str, *, taken_over: bool = True
+    options: argparse.Namespace, student: dict[str, object], split: str, *, adapted: bool = True
 ) -> dict[str, float] | None:
     """Return an untrained student's score on a split and its distance; None where such a start cannot be."""
     data = str(options.data)
@@ -57,8 +57,8 @@ def score(
         folder = Path(name)
         rows = read_rows(plan, data, folder)
         encoded, _ = encode_for(plan, rows, folder)
-        begin = first_weights(plan, same_tokens=True)
-        if not taken_over:
+        begin = first_weights(plan, rows.labels, same_tokens=True)
+        if not adapted:
             begin = replace(begin, origin=None)
         begun = start_student(
             begin, plan.task, rows.labels, rows=encoded.train, collator=encoded.collator, seed=42
@@ -78,7 +78,7 @@ def score(
 
 
 def divergence(teacher: str, student: Path, rows: TextData, split: str) -> float:
-    """Return KL(teacher ‖ student) of the answers, the mean over rows."""
+    """Return KL(teacher ‖ student) of the predictions, the mean over rows."""
     outputs = [Predictor(path, labels=rows.labels).outputs(rows.splits[split]) for path in (teacher, student)]
     theirs, own = (torch.tensor(np.asarray(logits)).float().log_softmax(-1) for logits in outputs)
     return float((theirs.exp() * (theirs - own)).sum(-1).mean())
@@ -93,7 +93,7 @@ def of_general(options: argparse.Namespace) -> Table:
         "projected": score(
             options, {**{size: getattr(info, size) for size in sizes}, "start": "project"}, "test"
         ),
-        "general, as it is": score(options, own, "test", taken_over=False),
+        "general, as it is": score(options, own, "test", adapted=False),
         "general, taken over": score(options, own, "test"),
     }
 

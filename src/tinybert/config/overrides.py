@@ -45,7 +45,7 @@ def load_recipe(path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise RecipeError(str(path), f"not a YAML file: {error}") from error
     except RecursionError:
-        raise RecipeError(str(path), "an alias stands in its own anchor: write out what it means") from None
+        raise RecipeError(str(path), "an alias is inside its own anchor: write out what it means") from None
     if not isinstance(tree, dict):
         raise RecipeError(str(path), "a recipe is a mapping of keys to values")
     if repeated:

@@ -280,7 +280,10 @@ class TrainSection(Section):
     @field_validator("class_weights", mode="before")
     @classmethod
     def _read_labels(cls, value: object) -> object:
-        """YAML reads the labels 1 and true as a number and a truth value; labels are text."""
+        """YAML reads the labels 1 and true as a number and a truth value; labels are text.
+
+        It reads yes, no, on and off as truth values too, and does not say which word stood there.
+        """
         if not isinstance(value, Mapping):
             return value
         weights = cast(Mapping[object, object], value)

@@ -15,7 +15,7 @@ from typing import cast
 
 from datasets import Dataset
 
-from tinybert.config import GENERAL, Recipe, TeacherSection, with_settings
+from tinybert.config import GENERAL, Recipe, TeacherSection, settings, with_settings
 from tinybert.console import say
 from tinybert.errors import BudgetError, ModelError, RecipeError
 from tinybert.evaluation.report import plain_table
@@ -23,7 +23,9 @@ from tinybert.inference.backends import parse_backend
 from tinybert.inference.bench import score_of
 from tinybert.inference.exports import EXPORTS
 from tinybert.inference.predictor import Predictor
+from tinybert.models import describe, load_config
 from tinybert.models.shapes import BUILTIN as SHAPES
+from tinybert.objectives import HARD
 from tinybert.runs import Run
 from tinybert.search.budget import NOT_TRAINED, WITHIN, Budget, Candidate, budget_table
 from tinybert.search.folder import REPORT, SearchFolder
@@ -31,7 +33,8 @@ from tinybert.search.measuring import latency_ms, machine, measure_shapes, size_
 from tinybert.stages.export import export
 from tinybert.stages.pipeline import make_plan, quiet_libraries, run_recipe
 from tinybert.stages.plan.distillation import DistillPlan
-from tinybert.stages.plan.training import LAYER_SETTINGS
+from tinybert.stages.plan.losses import LABEL_SETTINGS
+from tinybert.stages.plan.teacher import FINE_TUNING_SETTINGS
 from tinybert.stages.stage import unnamed
 from tinybert.stages.steps.finish import evaluation_split, scored_rows
 from tinybert.stages.steps.prepare import load_rows
@@ -103,7 +106,8 @@ def _shapes(recipe: Recipe, shapes: Sequence[str]) -> list[str]:
         raise RecipeError(
             teacher.path, "a file of soft labels has no score to keep; a budget needs a model as the teacher"
         )
-    info = teacher.info
+    source = recipe.student.source
+    info = describe(load_config(source)) if source is not None else teacher.info
     return list(shapes) or [
         name
         for name, shape in SHAPES.items()
@@ -214,10 +218,14 @@ class _Search:
 
     def _with_teacher(self, recipe: Recipe) -> Recipe:
         """Return the recipe with its teacher fine-tuned, once for all shapes."""
-        if _plan(recipe).teacher.kind != "encoder":
+        plan = _plan(recipe)
+        if plan.teacher.kind != "encoder":
             return recipe
         made = run_recipe(_teacher_recipe(self.recipe), self.folder.path / TEACHER, source=self.rows)
-        done = {f"teacher.{name}": getattr(TeacherSection(), name) for name in LAYER_SETTINGS}
+        done = {f"teacher.{name}": getattr(TeacherSection(), name) for name in FINE_TUNING_SETTINGS}
+        if HARD not in plan.losses and "fine_tune_only" not in plan.baselines:
+            unset = settings(Recipe())
+            done |= {name: unset[name] for name in LABEL_SETTINGS}
         return with_settings(recipe, {"teacher.path": str(made.path), **done})
 
     def _finished(self, index: int, table: list[Candidate]) -> Run:
@@ -272,8 +280,6 @@ def _teacher_recipe(recipe: Recipe) -> Recipe:
         "hard_loss": recipe.hard_loss,
         "head_start": recipe.head_start,
         "model": recipe.teacher.path,
-        "train.num_epochs": recipe.teacher.num_epochs,
-        "train.learning_rate": recipe.teacher.learning_rate,
-        **{f"train.{name}": getattr(recipe.teacher, name) for name in LAYER_SETTINGS},
+        **{f"train.{name}": getattr(recipe.teacher, name) for name in FINE_TUNING_SETTINGS},
     }
     return with_settings(Recipe(data=recipe.data, train=recipe.train), given)

@@ -31,7 +31,7 @@ def demo_recipe(*, quick: bool, teacher: Teacher | None = None, language: Langua
     """
     chosen = teacher or default_teacher(language)
     if language not in LANGUAGES[chosen]:
-        fix = f"use --teacher {default_teacher(language)}, or leave it out"
+        fix = f"use --teacher {default_teacher(language)}, or omit it"
         raise RecipeError("command line", f"--teacher {chosen} does not read --language {language}; {fix}")
     settings = _chinese(quick=quick) if language == "zh" else _english(chosen, quick=quick)
     return build_recipe({"stage": "distill", "task": "classification", **settings})

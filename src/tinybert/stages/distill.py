@@ -87,7 +87,8 @@ def fine_tuned_teacher(work: Distillation) -> tuple[DistillPlan, Json | None]:
 
     folder, summary = work.run.step("teacher", make)
     path = str(folder / MODEL)
-    source = path if plan.source == plan.teacher.path else plan.source
+    is_cut_from_it = plan.source == plan.teacher.path and recipe.student.source is None
+    source = path if is_cut_from_it else plan.source
     teacher = TeacherPlan("classifier", path, plan.teacher.pretrained, plan.teacher.info)
     return replace(plan, teacher=teacher, source=source), summary
 

@@ -41,6 +41,8 @@ def class_weights(
         for name in setting
         if name not in labels.label2id
     ]
+    if problems and {"true", "false"} & set(setting):
+        problems[-1] += "; YAML reads yes, no, on and off as truth values: put such labels in quotes"
     if problems:
         raise RecipeError("recipe", problems)
     return [setting.get(name, 1.0) for name in labels.names]

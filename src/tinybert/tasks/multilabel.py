@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, cast
@@ -10,9 +11,11 @@ from typing import TYPE_CHECKING, ClassVar, cast
 import numpy as np
 
 from tinybert.data.labels import LabelScheme, find_separator, label_name, sort_names, split_labels
+from tinybert.data.row_format import Balance
 from tinybert.errors import DataError
 from tinybert.losses import binary_cross_entropy, focal_binary_cross_entropy
 from tinybert.metrics import multilabel_metrics
+from tinybert.tasks.classification import balance_of
 from tinybert.tasks.linear import LOGISTIC_REGRESSION_A_LABEL
 from tinybert.tasks.prediction import TextPrediction
 from tinybert.tasks.soft_labels import SoftLabels, logits_of_labels, named_scores
@@ -122,6 +125,15 @@ class LabelSetRows(TextRows):
         except ValueError as error:
             raise DataError("label", str(error)) from error
         return LabelScheme(sort_names(names), separator)
+
+    def balance(self, given: Iterable[Sequence[float]], labels: LabelScheme) -> Balance | None:
+        """Compare the most frequent label with the rarest."""
+        return balance_of(
+            Counter(
+                name for each in given for name, is_given in zip(labels.names, each, strict=True) if is_given
+            ),
+            "train rows",
+        )
 
     def label_of(self, raw: object, labels: LabelScheme) -> list[float]:
         """Return 0.0 or 1.0 for each label.

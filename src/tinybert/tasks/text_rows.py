@@ -148,7 +148,7 @@ class TextRows(RowFormat):
         if self.long_text == "windows":
             return (
                 f"texts were read in part: at most {self.max_windows} windows of {max_length} tokens, spread "
-                "over each"
+                "over each; the shorter text of a pair is in all of them, and truncated to what they leave it"
             )
         if self.long_text == "head_tail":
             return f"texts were read in part: {max_length} tokens of the beginning and the end of each"

@@ -1,4 +1,4 @@
-"""How many steps a training takes, when it is scored, when it goes on, and its learning rate at each step.
+"""How many steps a training takes, when it is scored, when it continues, and its learning rate at each step.
 
 A training is planned as one cycle: its learning rate warms up and falls to zero. Where the number of steps is
 found and not given, further cycles follow while the validation score still rises at the end of one: each of

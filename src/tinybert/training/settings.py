@@ -19,7 +19,7 @@ class Settings:
     """Every number of a training, decided.
 
     ``max_steps`` > 0 overrides ``num_epochs``. ``eval_steps`` says how often the model is scored and a
-    checkpoint written; None: once an epoch. ``extends``: the training goes on after ``max_steps`` while its
+    checkpoint written; None: once an epoch. ``extends``: the training continues after ``max_steps`` while its
     validation score rises (:mod:`tinybert.training.schedule`); both must be set then. The lowest
     ``frozen_layers`` and the embeddings are not trained; ``layer_decay`` below 1 lowers the rate with the
     depth.

@@ -24,6 +24,7 @@ from tinybert.evaluation import RowsEvaluator
 from tinybert.models import load_encoder
 from tinybert.objectives import Teaching
 from tinybert.runs import Run, RunInProgress
+from tinybert.stages.doctor.examination import examine
 from tinybert.stages.pipeline import make_plan, run_recipe
 from tinybert.stages.plan.teacher import pretrained_of
 from tinybert.stages.steps import student as student_module
@@ -430,8 +431,18 @@ def test_multilabel_rows_may_all_be_unlabelled(tmp_path: Path, tiny_teacher: Pat
     }
     tree = {"task": "multilabel", "teacher": {"path": str(teacher)}, "baseline": False}
     recipe = build_recipe(tree, [*easy.TINY_STUDENT, *easy.FAST])
+    found = {finding.check: finding for finding in examine(recipe, splits, tmp_path / "doctor")}
+    assert "min in fp32" in found["time"].message
     made = run_recipe(recipe, tmp_path / "run", source=splits)
     assert made.metrics["student"]["test"]["micro_f1"] > 0.5
+
+
+def test_a_source_that_is_the_teacher_is_cut_from_as_it_was(tmp_path: Path, tiny_encoder: Path) -> None:
+    made = run(
+        tmp_path, tiny_encoder, f"student.source={tiny_encoder}", "train.num_epochs=1", "baseline=false"
+    )
+    assert f"Student start: project of {tiny_encoder} layers [2, 4]." in made.metrics["notes"]
+    assert "student" in made.metrics["head_start"], "the fine-tuned teacher's head would need no fit"
 
 
 def test_soft_labels_that_are_mended_go_on(tmp_path: Path, tiny_encoder: Path) -> None:

@@ -53,6 +53,20 @@ def test_a_healthy_distillation(tmp_path: Path, tiny_teacher: Path) -> None:
     report_findings(list(found.values()))
 
 
+def test_rare_labels_of_several_are_said(tmp_path: Path, tiny_encoder: Path) -> None:
+    def several(index: int, row: easy.Row) -> easy.Row:
+        return {**row, "label": [row["label"], "rare"] if index < 3 else [row["label"]]}
+
+    splits = {
+        name: [several(index, row) for index, row in enumerate(rows)]
+        for name, rows in easy.make_splits().items()
+    }
+    balance = findings(tmp_path, tiny_encoder, "task=multilabel", splits=splits)["balance"]
+    assert balance.level == "warn"
+    assert "'rare' has 3; judge by macro_f1" in balance.message
+    assert "train.class_weights=balanced counts the rare ones more" in balance.message
+
+
 def test_labels_in_another_order_are_said(tmp_path: Path, tiny_teacher: Path) -> None:
     teacher = easy.permuted_copy(tiny_teacher, tmp_path / "permuted")
     found = findings(tmp_path, teacher)
@@ -281,7 +295,7 @@ def long_splits() -> dict[str, list[easy.Row]]:
         (
             ["data.long_text=windows", "data.max_windows=3"],
             "ok",
-            "1.2 a row on average (3 of 40 rows have more than data.max_windows, and so many are read)",
+            "1.2 a row on average (3 of 40 rows are read in part: they have more than data.max_windows windows)",
         ),
     ],
 )

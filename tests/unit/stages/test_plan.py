@@ -175,7 +175,15 @@ def test_a_student_may_be_cut_from_another_model_than_its_teacher(
     assert made.inputs()["source"] == str(tiny_encoder)
     assert f"student layers 1–2 ← {tiny_encoder} layers [2, 4]" in made.describe()
     said = refusal(tiny_teacher, source, "distill.losses={hidden_state_mse: 1, hard: 1}")
-    assert f"distill.losses.hidden_state_mse: the student is cut from {tiny_encoder}" in said
+    assert (
+        f"distill.losses.hidden_state_mse: with student.source = {tiny_encoder} the student does not" in said
+    )
+    said = refusal(tiny_teacher, source, "distill.phases=two")
+    assert "distill.phases = 'two' cannot be used with student.source" in said
+    said = refusal(tiny_teacher, source, student=size(2, 64, 4, 128))
+    assert f"student.hidden_size = 64: student.source = '{tiny_encoder}' has 32; use a smaller shape" in said
+    assert "student.intermediate_size = 128" in said
+    assert plan(tiny_teacher, source, "student.start=random", student=size(2, 64, 4, 128)).start == "random"
     said = refusal(tiny_teacher, source, "teacher.pretrained=bundled:minilm", student=size(2, 64, 4, 128))
     assert said.count("teacher.pretrained: not used, because the student is cut from student.source") == 1
     said = refusal(tiny_teacher, source, "student.start=project", student=size(2, 64, 4, 128))
@@ -244,9 +252,24 @@ def test_frozen_layers_are_no_more_than_there_are(tiny_encoder: Path) -> None:
     assert made.training.layers == {"layer_decay": 0.9, "frozen_layers": 0, "gradient_checkpointing": True}
 
 
-def test_settings_on_layers_belong_to_what_is_fine_tuned(tiny_teacher: Path, tiny_encoder: Path) -> None:
-    said = refusal(tiny_teacher, "teacher.layer_decay=0.9", "teacher.gradient_checkpointing=true")
-    for name in ("layer_decay", "gradient_checkpointing"):
+def test_what_no_loss_uses_is_refused(tiny_teacher: Path, tiny_encoder: Path) -> None:
+    soft, labels = "distill.losses={kl_divergence: 1}", ["hard_loss=focal", "train.focal_gamma=3"]
+    said = refusal(tiny_teacher, soft, *labels, "train.class_weights=balanced", "baseline=tfidf")
+    for name in ("hard_loss", "train.focal_gamma", "train.class_weights"):
+        assert f"{name}: a distillation in which nothing learns labels does not use it; omit it" in said
+    for teacher, others in ((tiny_encoder, "baseline=false"), (tiny_teacher, "baseline=fine_tune_only")):
+        assert plan(teacher, soft, *labels, others).recipe.hard_loss == "focal"
+    said = refusal(tiny_teacher, "distill.losses={mse_logits: 1, hard: 1}", "distill.temperature=4")
+    assert "distill.temperature: a distillation by mse_logits, hard does not use it; omit it" in said
+    assert plan(tiny_teacher, "distill.temperature=4").recipe.distill.temperature == 4
+
+
+def test_settings_of_a_fine_tuning_belong_to_what_is_fine_tuned(
+    tiny_teacher: Path, tiny_encoder: Path
+) -> None:
+    its = {"layer_decay": 0.9, "gradient_checkpointing": "true", "num_epochs": 2, "learning_rate": 1e-4}
+    said = refusal(tiny_teacher, *(f"teacher.{name}={value}" for name, value in its.items()))
+    for name in its:
         assert f"teacher.{name}: a teacher that is not fine-tuned here does not use it; omit it" in said
     said = refusal(tiny_encoder, "train.layer_decay=0.9", "train.frozen_layers=1")
     assert "train.layer_decay: stage distill does not use it; omit it" in said

@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 import torch
-from tests import easy
+from tests import easy, tokens
 
 from tinybert.config import build_recipe
+from tinybert.errors import DataError
 from tinybert.stages.pipeline import run_recipe
+from tinybert.stages.steps.fit import add_to_config
 from tinybert.stages.steps.prepare import encode_rows, load_rows
 from tinybert.tasks import BUILTIN as TASKS
 
@@ -30,6 +32,30 @@ def test_rows_say_whether_they_are_pairs_and_how_a_foreign_task_is_named(
     )
     named = {"task": task_name} if ":" in task_name else {}
     assert rows.config(tmp_path) == {"tinybert": {"text_pair": is_pair, **named}}
+
+
+def test_a_threshold_of_the_first_weights_is_not_the_checkpoints(tmp_path: Path) -> None:
+    task = TASKS["qa"]
+    source = tokens.make_splits(tokens.make_question_rows, train=8, validation=8, test=8)
+    recipe = build_recipe({"task": "qa", "hard_loss": "cross_entropy"})
+    data = load_rows(source, recipe, task, work_dir=tmp_path / "rows", allow_unlabelled=False)
+    rows = encode_rows(
+        data, tokens.make_tokenizer(), recipe=recipe, task=task, max_length=64, folder=tmp_path / "encoded"
+    )
+    (tmp_path / "config.json").write_text('{"null_threshold": 0.5, "vocab_size": 7}')
+    add_to_config(tmp_path, rows.config(tmp_path))
+    assert json.loads((tmp_path / "config.json").read_text()) == {
+        "vocab_size": 7,
+        "tinybert": {"text_pair": True},
+    }
+
+
+def test_rows_to_train_on_need_labelled_ones_to_validate_on(tmp_path: Path) -> None:
+    splits = easy.make_splits()
+    source = {"train": [{"text": row["text"]} for row in splits["train"]], "test": splits["test"]}
+    recipe, task = build_recipe({}), TASKS["classification"]
+    with pytest.raises(DataError, match="validation split is empty; one good row with a label"):
+        load_rows(source, recipe, task, work_dir=tmp_path / "rows", allow_unlabelled=True)
 
 
 def test_every_checkpoint_of_a_run_says_it(tmp_path: Path, tiny_encoder: Path) -> None:

@@ -8,6 +8,7 @@ import torch
 from sklearn.utils.class_weight import compute_class_weight
 from torch.nn import functional
 
+from tinybert.config import Recipe
 from tinybert.data import LabelScheme
 from tinybert.errors import RecipeError
 from tinybert.losses import cross_entropy
@@ -59,6 +60,13 @@ def test_a_weight_of_a_label_that_is_not_there_is_refused():
         f"train.class_weights.god: {unknown}; did you mean 'good'? (allowed: bad, fair, good)",
         f"train.class_weights.x: {unknown} (allowed: bad, fair, good)",
     )
+
+
+def test_a_word_that_yaml_reads_as_a_truth_value_is_explained():
+    weights = Recipe.model_validate({"train": {"class_weights": {True: 2.0}}}).train.class_weights
+    with pytest.raises(RecipeError, match="YAML reads yes, no, on and off as truth values: put such"):
+        class_weights(weights, CLASSIFICATION, [], labels=LabelScheme(("no", "yes")))
+    assert class_weights(weights, CLASSIFICATION, [], labels=LabelScheme(("false", "true"))) == [1, 2]
 
 
 def test_a_hard_loss_is_given_the_settings_that_it_has_parameters_for():

@@ -22,7 +22,7 @@ class Finding:
 
 
 def report_findings(findings: Sequence[Finding]) -> None:
-    """Print what deserves attention, and stop where going on would waste the training.
+    """Print what deserves attention, and stop where continuing would waste the training.
 
     Raises:
         DoctorError: All findings of level ``stop``.

@@ -75,4 +75,7 @@ def _read_in_windows(
     num_cut = num_rows_truncated(windows)
     if not num_cut:
         return text
-    return f"{text} ({num_cut:,} of {num_rows:,} rows have more than data.max_windows, and so many are read)"
+    what = "they have more than data.max_windows windows"
+    if "text_pair" in some and not format.windowed:
+        what += ", or a second text longer than a window leaves room for"
+    return f"{text} ({num_cut:,} of {num_rows:,} rows are read in part: {what})"

@@ -10,7 +10,7 @@ from tinybert.models import Shape
 from tinybert.objectives import is_intermediate
 from tinybert.stages.plan.augmentation import check_augment, models_of_augment
 from tinybert.stages.plan.baselines import plan_baselines
-from tinybert.stages.plan.losses import plan_losses
+from tinybert.stages.plan.losses import check_loss_settings, plan_losses
 from tinybert.stages.plan.student import (
     Start,
     Taught,
@@ -180,8 +180,11 @@ def plan_distill(recipe: Recipe) -> DistillPlan:
         lambda: check_augment(recipe, task, teacher) if recipe.augment.copies else None,
         lambda: check_trimming(recipe, source, teacher, before=pretrained if is_cut else None),
         lambda: plan_baselines(recipe, task),
-        lambda: check_source(recipe),
+        lambda: check_source(recipe, start, shape),
     )
+    baselines = plan_baselines(recipe, task)
+    learns_labels = teacher.kind == "encoder" or "fine_tune_only" in baselines
+    check_loss_settings(recipe, losses, learns_labels=learns_labels)
     family = plan_family(recipe, start, source)
     matched = is_cut or any(is_intermediate(name) for name in losses)
     name = choose_layer_map(recipe, task, start, shape=shape, source=source, taught=taught)

@@ -8,12 +8,15 @@ from collections.abc import Mapping
 from tinybert.config import Recipe
 from tinybert.errors import RecipeError
 from tinybert.losses import BUILTIN as LOSSES
+from tinybert.losses import accepted
 from tinybert.models import EncoderInfo, Shape
 from tinybert.objectives import HARD, INTERMEDIATE, find_loss, is_intermediate
 from tinybert.stages.stage import unused_settings
 from tinybert.tasks import Task
 
 Weights = dict[str, float]
+LABEL_SETTINGS = ("hard_loss", "train.class_weights", "train.focal_gamma")
+"""Settings that only a training which learns labels uses."""
 
 
 def plan_losses(
@@ -118,6 +121,29 @@ def layer_problems(
     return problems
 
 
+def check_loss_settings(recipe: Recipe, losses: Mapping[str, float], *, learns_labels: bool) -> None:
+    """Refuse settings of losses that nothing computes.
+
+    Args:
+        recipe: As it was given.
+        losses: Loss name → weight.
+        learns_labels: Another training of this run, of the teacher or of a baseline, learns labels.
+
+    Raises:
+        RecipeError: All such settings.
+    """
+    problems: list[str] = []
+    if HARD not in losses and not learns_labels:
+        by = "a distillation in which nothing learns labels"
+        problems += unused_settings(recipe, lambda name: name in LABEL_SETTINGS, by=by)
+    softened = {name: find_loss(name)[0] for name in losses if name != HARD}
+    if not any(accepted(loss, temperature=None) for loss in softened.values()):
+        by = f"a distillation by {', '.join(losses)}"
+        problems += unused_settings(recipe, lambda name: name == "distill.temperature", by=by)
+    if problems:
+        raise RecipeError("recipe", problems)
+
+
 def relation_problems(recipe: Recipe, losses: Mapping[str, float]) -> list[str]:
     """Refuse a number of relation heads where no loss compares relations; a loss of the user's own may."""
     if any(name == "relation_kl" or ":" in name for name in losses):
@@ -142,8 +168,8 @@ def _source_problems(recipe: Recipe, losses: Weights) -> list[str]:
     """Refuse losses on layers for a student that is cut from another model's layers than its teacher's."""
     source = recipe.student.source
     return [
-        f"distill.losses.{name}: the student is cut from {source} and does not follow its teacher's layers; "
-        "use prediction losses, or omit student.source"
+        f"distill.losses.{name}: with student.source = {source} the student does not follow its teacher's "
+        "layers; use prediction losses, or omit student.source"
         for name in losses
         if source is not None and name != HARD and is_intermediate(name)
     ]
@@ -152,7 +178,10 @@ def _source_problems(recipe: Recipe, losses: Weights) -> list[str]:
 def _phase_problems(recipe: Recipe, losses: Weights, task: Task) -> list[str]:
     problems: list[str] = []
     if recipe.distill.phases == "two" and not any(is_intermediate(name) for name in losses):
-        problems.append(f"distill.phases = 'two' needs an intermediate loss: {', '.join(INTERMEDIATE)}")
+        needs = f"needs an intermediate loss: {', '.join(INTERMEDIATE)}"
+        if recipe.student.source is not None:
+            needs = "cannot be used with student.source: only prediction losses can; omit one of the two"
+        problems.append(f"distill.phases = 'two' {needs}")
     if all(is_intermediate(name) for name in losses):
         problems.append(
             "distill.losses: nothing teaches the task head; add one of "

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, cast
 
+from transformers import PreTrainedConfig
+
 from tinybert.config import Recipe
 from tinybert.errors import RecipeError, TinyBertError
 from tinybert.lookup import nearest
@@ -190,15 +192,42 @@ def check_start(start: Start, shape: Shape, source: str, *, owner: str = "the te
         raise RecipeError("recipe", wrong)
 
 
-def check_source(recipe: Recipe) -> None:
-    """Refuse to name what the teacher was fine-tuned from where the student is cut from another model."""
-    source = recipe.student.source
-    if source is not None and recipe.teacher.pretrained is not None:
-        raise RecipeError(
-            "recipe",
+def check_source(recipe: Recipe, start: Start, shape: Shape) -> None:
+    """Check the model that the student is cut from instead of its teacher.
+
+    Raises:
+        RecipeError: No such student can be cut from it, or it is named what the teacher was fine-tuned from.
+    """
+    source, problems = recipe.student.source, list[str]()
+    if source is None:
+        return
+    if start == "random" and recipe.student.start == "auto":
+        problems += _why_not_cut(source, load_config(source), shape)
+    if recipe.teacher.pretrained is not None:
+        problems.append(
             f"teacher.pretrained: not used, because the student is cut from student.source = {source}; "
-            "omit it",
+            "omit it"
         )
+    if problems:
+        raise RecipeError("recipe", problems)
+
+
+def _why_not_cut(source: str, config: PreTrainedConfig, shape: Shape) -> list[str]:
+    """Say why a student of a shape cannot be cut from the model that is set as its source."""
+    fix = "use student.start=random, which reads its vocabulary only, or another source"
+    if config.model_type not in FAMILIES:
+        return [
+            f"student.source = {source!r}: layers of family {config.model_type} are not known here; {fix}"
+        ]
+    info = describe(config)
+    names = ("num_hidden_layers", "hidden_size", "num_attention_heads", "intermediate_size")
+    larger = [(name, getattr(shape, name), getattr(info, name)) for name in names]
+    found = [
+        f"student.{name} = {own}: student.source = {source!r} has {its}; use a smaller shape, or {fix}"
+        for name, own, its in larger
+        if own > its
+    ]
+    return found or [f"student.source = {source!r}: such a student cannot be cut from it; {fix}"]
 
 
 def plan_pretrained(recipe: Recipe, teacher: TeacherPlan, task: Task) -> str | None:

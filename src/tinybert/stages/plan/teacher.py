@@ -20,6 +20,8 @@ from tinybert.teachers import is_soft_label_file
 
 DEFAULT_PRETRAINED = "bundled:minilm"
 KEPT_TEACHER = "teacher"
+FINE_TUNING_SETTINGS = ("num_epochs", "learning_rate", *LAYER_SETTINGS)
+"""Settings of ``teacher`` that only a teacher which is fine-tuned here uses."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,7 @@ def plan_teacher(recipe: Recipe, task: Task) -> TeacherPlan:
 
 
 def check_fine_tuning(recipe: Recipe, teacher: TeacherPlan) -> None:
-    """Check the settings on the teacher's layers, which only a teacher that is fine-tuned here uses.
+    """Check the settings of the teacher's fine-tuning, which only a teacher that is fine-tuned here uses.
 
     Raises:
         RecipeError: More layers are frozen than it has, or it is not fine-tuned.
@@ -81,7 +83,7 @@ def check_fine_tuning(recipe: Recipe, teacher: TeacherPlan) -> None:
     if teacher.kind == "encoder":
         layers_of(recipe.teacher, teacher.path)
         return
-    names = {f"teacher.{name}" for name in LAYER_SETTINGS}
+    names = {f"teacher.{name}" for name in FINE_TUNING_SETTINGS}
     by = "a teacher that is not fine-tuned here"
     if problems := unused_settings(recipe, lambda name: name in names, by=by):
         raise RecipeError("recipe", problems)

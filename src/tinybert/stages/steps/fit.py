@@ -165,6 +165,7 @@ def save_checkpoint(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, 
 
 
 def add_to_config(checkpoint: Path, entries: Mapping[str, object]) -> None:
-    """Write entries into a checkpoint's ``config.json``."""
+    """Write entries into a checkpoint's ``config.json``; one that is None is removed from it."""
     file = checkpoint / "config.json"
-    write_json(file, {**json.loads(file.read_text(encoding="utf-8")), **entries})
+    config = {**json.loads(file.read_text(encoding="utf-8")), **entries}
+    write_json(file, {name: value for name, value in config.items() if entries.get(name, "") is not None})

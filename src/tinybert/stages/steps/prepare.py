@@ -70,8 +70,11 @@ class Encoded(TrainingRows):
         )
 
     def config(self, checkpoint: Path) -> Json:
-        """Return what these rows are, and the thresholds that a checkpoint has on the validation rows."""
-        origin: Json = {NOTES: self.origin}
+        """Return what these rows are, and the thresholds that a checkpoint has on the validation rows.
+
+        A threshold that is None was of the weights that the training began with; it is not the checkpoint's.
+        """
+        origin: Json = {**dict.fromkeys(self.task.settings), NOTES: self.origin}
         gold = self.validation_rows["label"]
         if not self.task.needs_calibration(gold):
             return origin
@@ -88,7 +91,7 @@ def load_rows(
     *,
     work_dir: Path,
     allow_unlabelled: bool,
-    need: Sequence[str] = ("train",),
+    need: Sequence[str] = ("train", "validation"),
     bad_rows_go_to: str = "bad_rows.jsonl of the run",
 ) -> TextData:
     """Read and check a stage's rows; every bad one is named at once, what is odd is reported.

@@ -147,10 +147,10 @@ def how_it_was_trained(summary: Json, metric: str) -> str:
     trials = cast(list[dict[str, float]], summary["trials"])
     tried = " and ".join(f"{trial['learning_rate']:g} ({trial[metric]:.4f})" for trial in trials)
     steps, planned = cast(int, summary["num_steps"]), cast(int, summary["student_steps"])
-    went_on = f"went on to {steps:,} while that score rose" if steps > planned else "did not rise after them"
+    rest = f"continued to {steps:,} while that score rose" if steps > planned else "did not rise after them"
     return (
         f" Learning rates tried, with the best validation {metric} in the student's {planned:,} steps: "
-        f"{tried}; the better one {went_on}."
+        f"{tried}; the better one {rest}."
     )
 
 
