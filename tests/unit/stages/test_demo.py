@@ -34,6 +34,14 @@ def test_the_language_chooses_the_teacher_and_all_are_offered() -> None:
     assert set(LANGUAGES) == set(get_args(Teacher))
 
 
+def test_the_default_demo_shows_what_text_without_labels_brings() -> None:
+    data = demo_recipe(quick=False).data
+    assert data.max_labelled_rows is not None
+    assert data.max_train_rows is not None
+    assert 3 * data.max_labelled_rows <= data.max_train_rows
+    assert demo_recipe(quick=True).data.max_labelled_rows is None
+
+
 def test_every_demo_has_a_folder_of_its_own() -> None:
     cases = list(product((True, False), (None, *get_args(Teacher)), get_args(Language)))
     folders = [
