@@ -75,6 +75,6 @@ def _chinese(*, quick: bool) -> dict[str, object]:
     return {
         "data": {"path": "bundled:reviews-zh"},
         "teacher": {"path": "bundled:e5", "learning_rate": 1e-4, "num_epochs": 5 if quick else 8},
-        "student": {"shape": "4l-384d", "vocabulary": "trim"},
+        "student": {"shape": "6l-384d", "vocabulary": "trim"},
         "train": {"batch_size": 16, "num_epochs": 4 if quick else 10},
     }
