@@ -95,7 +95,26 @@ def make_recipe(
     tree: Tree = {"stage": stage, "task": section.pop("task", None), "data": _given(section)}
     for key, value in rest.items():
         tree[key] = _given(value) if isinstance(value, Mapping) else value
-    return build_recipe(_given(tree), overrides, subject="command line")
+    tree = _given(tree)
+    _refuse_doubles(tree, overrides)
+    return build_recipe(tree, overrides, subject="command line")
+
+
+def _refuse_doubles(tree: Tree, overrides: Sequence[str]) -> None:
+    """Refuse a setting that is given as an option and as key.path=value: one of them would be ignored."""
+    from tinybert.errors import RecipeError
+
+    options = {key for key, value in tree.items() if not isinstance(value, Mapping)}
+    options |= {
+        f"{section}.{key}" for section, value in tree.items() if isinstance(value, Mapping) for key in value
+    }
+    problems = [
+        f"{override}: {name} is given as an option or argument too; omit one of the two"
+        for override in overrides
+        if (name := override.partition("=")[0]) in options
+    ]
+    if problems:
+        raise RecipeError("command line", problems)
 
 
 def _given(section: Mapping[str, object]) -> Tree:

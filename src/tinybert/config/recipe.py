@@ -7,6 +7,7 @@ always before any weights load.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Annotated, Literal, cast
 
@@ -285,8 +286,14 @@ class TrainSection(Section):
         It reads yes, no, on and off as truth values too, and does not say which word stood there.
         """
         if not isinstance(value, Mapping):
+            if value not in ("none", "balanced"):
+                raise ValueError(f"must be none, balanced or a mapping such as {{label: 2}}, not {value!r}")
             return value
         weights = cast(Mapping[object, object], value)
+        for key, weight in weights.items():
+            if isinstance(weight, bool) or not isinstance(weight, int | float) or not math.isfinite(weight):
+                hint = "; put a label with a dot in quotes: {'a.b': 2}" if isinstance(weight, Mapping) else ""
+                raise ValueError(f"the weight of {key} must be a finite number, not {weight!r}{hint}")
         return {
             str(key).lower() if isinstance(key, bool) else str(key): each for key, each in weights.items()
         }

@@ -170,10 +170,12 @@ def warn_of_duplicates(train: Split, findings: Findings) -> None:
 
 def check_variety(train: Split, format: RowFormat, findings: Findings) -> None:
     """Refuse training rows that teach nothing, and doubt odd ones, as their format says."""
-    if not len(train.rows) or not train.raw_labels:
+    is_labelled = labelled_rows(train)[train.rows]
+    num_labelled = int(is_labelled.sum())
+    if not num_labelled:
         return
-    present = train.labels_present()
-    num_labelled = int((train.codes[train.rows] >= 0).sum())
+    numbers = train.codes[train.rows][is_labelled]
+    present = train.labels_present() if train.raw_labels else [f"{each:g}" for each in np.unique(numbers)[:2]]
     if problem := format.variety_problem(present, num_labelled):
         findings.problems.append(f"train: {problem}")
     elif warning := format.variety_warning(present, num_labelled):

@@ -225,7 +225,7 @@ class RowFormat(ABC):
         return None if labels.names else "no row has a label, and no teacher says which labels there are"
 
     def variety_problem(self, present: Sequence[str], num_labelled: int) -> str | None:
-        """Say why nothing can be learned from the stored labels present in train."""
+        """Say why nothing can be learned from the labels present in train: as stored, of numbers two."""
         return None
 
     def variety_warning(self, present: Sequence[str], num_labelled: int) -> str | None:

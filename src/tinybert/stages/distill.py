@@ -25,6 +25,7 @@ from tinybert.stages.steps.baselines import BUILTIN, Compared
 from tinybert.stages.steps.distillation import (
     Distillation,
     encode_for,
+    labelled_note,
     prepare,
     rows_of_teacher,
     with_copies,
@@ -183,6 +184,8 @@ def notes(work: Distillation) -> list[str]:
     lines = [f"Student start: {plan.start}{layers}."]
     if plan.taught is not None:
         lines.append(_how_it_was_adapted(plan.taught))
+    if work.recipe.augment.copies == 0 and (labelled := labelled_note(work.data)):
+        lines.append(f"{labelled}.")
     if work.recipe.augment.copies:
         lines.append(
             f"Augmentation: up to {work.recipe.augment.copies} copies a row by {work.recipe.augment.method}; "

@@ -14,6 +14,7 @@ from tinybert.lookup import nearest
 if TYPE_CHECKING:
     from tinybert.tasks.task import Task
 
+TRUTH_VALUE = "; YAML reads yes, no, on and off as truth values: put such labels in quotes"
 ClassWeights = Literal["none", "balanced"] | Mapping[str, float]
 
 
@@ -37,12 +38,10 @@ def class_weights(
         return task.balanced_weights(list(given), labels)
     problems = [
         f"train.class_weights.{name}: the data has no such label{nearest(name, labels.names)} (allowed: "
-        f"{labels.allowed()})"
+        f"{labels.allowed()}){TRUTH_VALUE if name in ('true', 'false') else ''}"
         for name in setting
         if name not in labels.label2id
     ]
-    if problems and {"true", "false"} & set(setting):
-        problems[-1] += "; YAML reads yes, no, on and off as truth values: put such labels in quotes"
     if problems:
         raise RecipeError("recipe", problems)
     return [setting.get(name, 1.0) for name in labels.names]

@@ -118,7 +118,7 @@ def test_a_malformed_override_is_explained(override: str, part: str) -> None:
         (b"a: \xff", "not a YAML file"),
         (b"task: ner\ntask: qa\n", "task: given twice, in lines 1 and 2"),
         (b"train:\n  seed: 1\n  batch_size: 8\n  seed: 2\n", "train.seed: given twice, in lines 2 and 4"),
-        (b"train: &x\n  seed: *x\n", "an alias stands in its own anchor"),
+        (b"train: &x\n  seed: *x\n", "an alias is inside its own anchor"),
     ],
 )
 def test_a_file_that_is_no_recipe_is_refused(tmp_path: Path, content: bytes, part: str) -> None:
@@ -167,8 +167,7 @@ def test_class_weights_are_a_word_or_numbers_by_label() -> None:
     assert train.class_weights == {"0": 5, "true": 2.5, "ham": 0.1}
     assert build_recipe({}, ["train.class_weights=balanced"]).train.class_weights == "balanced"
     assert problems_of("train.class_weights=balance") == (
-        "train.class_weights = 'balance': must be 'none' or 'balanced'",
-        "train.class_weights = 'balance': must be a mapping, such as {name: 2}",
+        "train.class_weights = 'balance': must be none, balanced or a mapping such as {label: 2}, not 'balance'",
     )
     assert any("finite number" in problem for problem in problems_of("train.class_weights={ham: .inf}"))
 

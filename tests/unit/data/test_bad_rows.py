@@ -224,6 +224,10 @@ def test_one_class_only() -> None:
     only_problem(rows_of(40, label=lambda index: int(index == 3)), "max_train_rows", max_train_rows=2)
 
 
+def test_one_number_only() -> None:
+    only_problem(rows_of(40, label=lambda _: 2.5), "have the number 2.5", "at least two", task="regression")
+
+
 def test_too_few_texts_to_split() -> None:
     found = problems_of([*rows_of(2), *rows_of(2)])
     assert any("split is empty" in problem for problem in found)

@@ -194,7 +194,7 @@ def test_every_line_of_the_table_is_whole(name: str) -> None:
         assert "==" in archive.requirement
         assert len(archive.sha256) == 64
         assert archive.size_bytes > 1000
-    assert all(file.size_bytes > 0 for file in bundle.files.values())
+    assert all(file.size_bytes > 0 and len(file.sha256 or "") == 64 for file in bundle.files.values())
     assert bundle.disk_bytes > 1000
 
 

@@ -435,6 +435,8 @@ def test_multilabel_rows_may_all_be_unlabelled(tmp_path: Path, tiny_teacher: Pat
     assert "min in fp32" in found["time"].message
     made = run_recipe(recipe, tmp_path / "run", source=splits)
     assert made.metrics["student"]["test"]["micro_f1"] > 0.5
+    count = len(splits["train"])
+    assert f"0 of {count} training rows have a label; the teacher labels the others." in made.metrics["notes"]
 
 
 def test_a_source_that_is_the_teacher_is_cut_from_as_it_was(tmp_path: Path, tiny_encoder: Path) -> None:

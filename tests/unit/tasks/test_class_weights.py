@@ -8,7 +8,7 @@ import torch
 from sklearn.utils.class_weight import compute_class_weight
 from torch.nn import functional
 
-from tinybert.config import Recipe
+from tinybert.config import Recipe, build_recipe
 from tinybert.data import LabelScheme
 from tinybert.errors import RecipeError
 from tinybert.losses import cross_entropy
@@ -67,6 +67,22 @@ def test_a_word_that_yaml_reads_as_a_truth_value_is_explained():
     with pytest.raises(RecipeError, match="YAML reads yes, no, on and off as truth values: put such"):
         class_weights(weights, CLASSIFICATION, [], labels=LabelScheme(("no", "yes")))
     assert class_weights(weights, CLASSIFICATION, [], labels=LabelScheme(("false", "true"))) == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("weights", "said"),
+    [
+        ("blanced", "must be none, balanced or a mapping such as {label: 2}, not 'blanced'"),
+        ({"a": float("nan")}, "the weight of a must be a finite number, not nan"),
+        ({"a": {"b": 3}}, "put a label with a dot in quotes"),
+        ({"a": True}, "the weight of a must be a finite number, not true"),
+    ],
+)
+def test_weights_that_are_none_are_refused_once(weights: object, said: str):
+    with pytest.raises(RecipeError) as refused:
+        build_recipe({"train": {"class_weights": weights}})
+    (problem,) = refused.value.problems
+    assert said in problem
 
 
 def test_a_hard_loss_is_given_the_settings_that_it_has_parameters_for():

@@ -29,7 +29,12 @@ def draw_learning_curve(
         loss_axes.plot(steps, [row["loss"] for row in rows], marker="o", label=name)
         scored = [(row[by], row[f"val_{main_metric}"]) for row in rows if f"val_{main_metric}" in row]
         score_axes.plot([step for step, _ in scored], [score for _, score in scored], marker="o", label=name)
-    loss_axes.set(xlabel=by, ylabel="training loss (each its own objective)", yscale="log")
+    is_positive = any(row["loss"] > 0 for rows in histories.values() for row in rows)
+    loss_axes.set(
+        xlabel=by,
+        ylabel="training loss (each its own objective)",
+        yscale="log" if is_positive else "linear",
+    )
     score_axes.set(xlabel=by, ylabel=f"validation {main_metric}")
     score_axes.legend(fontsize=8)
     for axes in (loss_axes, score_axes):

@@ -40,8 +40,9 @@ def length_finding(
     longer = f"{count} are longer than {max_length} tokens"
     longest = f"the longest has {cut.longest}"
     if format.in_windows:
-        read = _read_in_windows(rows, tokenizer, format, max_length)
-        return Finding("ok", "lengths", f"{longer} and are read in windows{read}; {longest}")
+        read, share_in_part = _read_in_windows(rows, tokenizer, format, max_length)
+        level = "warn" if share_in_part > FEW else "ok"
+        return Finding(level, "lengths", f"{longer} and are read in windows{read}; {longest}")
     lost = f"lose {cut.tokens_cut / cut.rows:.0f} on average"
     if not format.truncates:
         return Finding("ok", "lengths", f"{longer} and {lost}, from their middle; {longest}")
@@ -66,16 +67,16 @@ def _of_teacher(plan: DistillPlan) -> list[Finding]:
 
 def _read_in_windows(
     rows: Dataset, tokenizer: PreTrainedTokenizerBase, format: RowFormat, max_length: int
-) -> str:
-    """Say how many windows a row has, and which rows are read in part, from about 2,000 of them."""
+) -> tuple[str, float]:
+    """Say how many windows a row has, which rows are read in part, of about 2,000, and how large a share."""
     some = rows[range(0, len(rows), max(1, len(rows) // MAX_ROWS_ENCODED))]
     windows = format.encode(tokenizer, some, max_length=max_length)
     num_rows = len(some["text"])
     text = f", {len(windows['input_ids']) / num_rows:.1f} a row on average"
     num_cut = num_rows_truncated(windows)
     if not num_cut:
-        return text
+        return text, 0.0
     what = "they have more than data.max_windows windows"
     if "text_pair" in some and not format.windowed:
         what += ", or a second text longer than a window leaves room for"
-    return f"{text} ({num_cut:,} of {num_rows:,} rows are read in part: {what})"
+    return f"{text} ({num_cut:,} of {num_rows:,} rows are read in part: {what})", num_cut / num_rows

@@ -24,6 +24,9 @@ from tinybert.training.schedule import BOUND, MIN_STEPS
 TEACHER_NUM_EPOCHS = 3
 """Of a fine-tuning on many rows; few get more, see :mod:`tinybert.training.schedule`."""
 
+MAX_WEIGHT = 1_000_000
+"""Of a class: with more the loss may leave the range of its numbers."""
+
 LAYER_SETTINGS = ("layer_decay", "frozen_layers", "gradient_checkpointing")
 
 
@@ -164,9 +167,9 @@ def _hard_loss_problems(recipe: Recipe, task: Task) -> list[str]:
 def _weight_problems(weights: ClassWeights) -> list[str]:
     given = weights.items() if isinstance(weights, Mapping) else ()
     return [
-        f"train.class_weights.{label} = {weight}: a weight is positive"
+        f"train.class_weights.{label} = {weight}: a weight is positive, and at most {MAX_WEIGHT:,}"
         for label, weight in given
-        if weight <= 0
+        if not 0 < weight <= MAX_WEIGHT
     ]
 
 

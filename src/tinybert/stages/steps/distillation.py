@@ -9,6 +9,7 @@ from pathlib import Path
 from transformers import PreTrainedModel
 
 from tinybert.config import Recipe
+from tinybert.console import say
 from tinybert.data import LabelScheme, TextData
 from tinybert.errors import RecipeError
 from tinybert.models import load_config, load_tokenizer, random_start, student_config
@@ -57,12 +58,23 @@ def prepare(plan: DistillPlan, run: RunInProgress, source: object) -> Distillati
     """Read and encode the rows of a run, after their vocabulary is trimmed where it shall be."""
     bf16 = precision_of(run) == "bf16"
     data, trimmed = read_rows(plan, source, run.work), None
+    if said := labelled_note(data):
+        say(said)
     if trims(plan.recipe):
         every = with_copies(plan, data, run.work, bf16=bf16) if plan.recipe.augment.copies else data
         folder, summary = run.step("vocabulary", partial(trim_checkpoints, plan, every))
         trimmed, plan = Trimmed(plan, summary), with_trimmed(plan, folder, summary)
     encoded, prefix = encode_for(plan, data, run.work)
     return Distillation(run, plan, data, encoded, bf16, prefix, trimmed)
+
+
+def labelled_note(data: TextData) -> str | None:
+    """Return the sentence on training rows without a label; None where all have one."""
+    labels = data.splits["train"]["label"]
+    num_labelled = sum(label is not None for label in labels)
+    if num_labelled == len(labels):
+        return None
+    return f"{num_labelled:,} of {len(labels):,} training rows have a label; the teacher labels the others"
 
 
 def with_copies(plan: DistillPlan, data: TextData, folder: Path, *, bf16: bool) -> TextData:
