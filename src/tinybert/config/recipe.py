@@ -287,7 +287,7 @@ class TrainSection(Section):
         """
         if not isinstance(value, Mapping):
             if value not in ("none", "balanced"):
-                raise ValueError(f"must be none, balanced or a mapping such as {{label: 2}}, not {value!r}")
+                raise ValueError("must be none, balanced or a mapping such as {label: 2}")
             return value
         weights = cast(Mapping[object, object], value)
         for key, weight in weights.items():
