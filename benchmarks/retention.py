@@ -317,6 +317,10 @@ def picture(out: Path, path: Path) -> None:
     from matplotlib.figure import Figure
 
     groups = {key[:2]: runs for key, runs in finished(out).items() if key[2] == "mpnet"}
+    if not any(name == "sst2_sentences" for name, _ in groups):
+        raise SystemExit(
+            f"{out}: no finished run of SST-2 in the suites base and base-shapes; run them first"
+        )
     figure = Figure(figsize=(11, 4.2), layout="constrained")
     by_dataset, by_size = figure.subplots(1, 2, width_ratios=(3, 2))
     draw_datasets(by_dataset, {name: runs for (name, shape), runs in groups.items() if shape == "4l-312d"})
