@@ -147,8 +147,8 @@ class TextRows(RowFormat):
         """Say what became of texts that were not read whole, behind their number."""
         if self.long_text == "windows":
             return (
-                f"texts were read in part: at most {self.max_windows} windows of {max_length} tokens, spread "
-                "over each; the shorter text of a pair is in all of them, and truncated to what they leave it"
+                f"texts were read in part: in windows of {max_length} tokens, at most {self.max_windows} of "
+                "each text"
             )
         if self.long_text == "head_tail":
             return f"texts were read in part: {max_length} tokens of the beginning and the end of each"

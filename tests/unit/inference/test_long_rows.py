@@ -92,7 +92,7 @@ def test_rows_read_in_part_are_counted(saved: Callable[..., Path]) -> None:
     assert len(predictor(LONG)) == 4
     assert predictor.num_truncated == 2
     said = predictor.task.format.truncation(predictor.max_length)
-    assert said == "texts were read in part: at most 2 windows of 16 tokens, spread over each"
+    assert said == "texts were read in part: in windows of 16 tokens, at most 2 of each text"
 
 
 def test_a_caller_may_read_otherwise_than_the_model_was_trained(

@@ -294,7 +294,7 @@ def long_splits() -> dict[str, list[easy.Row]]:
         (["data.long_text=windows"], "ok", "and are read in windows, 1.4 a row on average; the longest has"),
         (
             ["data.long_text=windows", "data.max_windows=3"],
-            "ok",
+            "warn",
             "1.2 a row on average (3 of 40 rows are read in part: they have more than data.max_windows",
         ),
     ],

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from tinybert.config import Recipe, dump_recipe, with_settings
-from tinybert.errors import RecipeError
 from tinybert.models import Shape
 from tinybert.objectives import is_intermediate
 from tinybert.stages.plan.augmentation import check_augment, models_of_augment
@@ -151,12 +150,6 @@ def plan_distill(recipe: Recipe) -> DistillPlan:
         RecipeError: Settings that do not go together; all are listed.
         ModelError: A shape, a checkpoint or a layer map that cannot be.
     """
-    if recipe.teacher.path is None:
-        raise RecipeError(
-            "recipe",
-            "teacher.path is missing; give --teacher a run, a checkpoint, bundled:minilm, "
-            "a hub name or a file of soft labels",
-        )
     task = find_task(recipe)
     teacher = plan_teacher(recipe, task)
     is_file = teacher.kind == "file"

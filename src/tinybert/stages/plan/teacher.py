@@ -48,9 +48,15 @@ def plan_teacher(recipe: Recipe, task: Task) -> TeacherPlan:
     Raises:
         ModelError: There is no such checkpoint.
         DataError: There is no such file of soft labels.
-        RecipeError: It has no task head and may not be fine-tuned.
+        RecipeError: None is named, or it has no task head and may not be fine-tuned.
     """
-    path = str(recipe.teacher.path)
+    if recipe.teacher.path is None:
+        raise RecipeError(
+            "recipe",
+            "teacher.path is missing; give --teacher a run, a checkpoint, bundled:minilm, "
+            "a hub name or a file of soft labels",
+        )
+    path = recipe.teacher.path
     if is_soft_label_file(path):
         if task.soft_labels is None:
             raise RecipeError(
