@@ -6,7 +6,7 @@
     python benchmarks/start.py --data DATA/sst2_sentences --teacher MPNET_RUN --family bert
     python benchmarks/start.py --data DATA/mrpc --teacher runs/bench/mrpc-teacher-42 --student runs/general
 
-The last one compares a student of general distillation, as it is and as it is taken over to the task, with
+The last one compares a student of general distillation, as it is and as it is adapted to the task, with
 one of its shape that is projected from the teacher.
 
 The teacher is a fine-tuned run; without --teacher one is made first, as `tinybert finetune` makes it. Layers
@@ -94,7 +94,7 @@ def of_general(options: argparse.Namespace) -> Table:
             options, {**{size: getattr(info, size) for size in sizes}, "start": "project"}, "test"
         ),
         "general, as it is": score(options, own, "test", adapted=False),
-        "general, taken over": score(options, own, "test"),
+        "general, adapted": score(options, own, "test"),
     }
 
 

@@ -297,10 +297,10 @@ def _check(splits: list[Split], scheme: LabelScheme, request: _Request, findings
 
 
 def _empty(name: str) -> str:
-    needed = "one good row at least is needed"
-    if name == "validation":
-        needed = "one good row with a label at least is needed"
-    return f"the {name} split is empty; {needed}, three different texts in one file"
+    return (
+        f"the {name} split is empty; one good row at least is needed, outside train with a label, three "
+        "different texts in one file"
+    )
 
 
 def _limit_rows(train: Split, request: _Request) -> Split:

@@ -127,13 +127,7 @@ class ClassRows(TextRows):
 
     def variety_problem(self, present: Sequence[str], num_labelled: int) -> str | None:
         """Refuse rows that all have the same class."""
-        if len(present) != 1:
-            return None
-        return (
-            f"all {num_labelled:,} labelled rows have the label {present[0]!r}; at least two labels are "
-            "needed (is data.label the right column? are data.max_train_rows and data.max_labelled_rows "
-            "large enough?)"
-        )
+        return self.one_value_problem(present, num_labelled, kind="label")
 
     def variety_warning(self, present: Sequence[str], num_labelled: int) -> str | None:
         """Doubt rows that mostly have a class of their own."""

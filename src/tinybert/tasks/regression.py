@@ -85,13 +85,7 @@ class NumberRows(TextRows):
 
     def variety_problem(self, present: Sequence[str], num_labelled: int) -> str | None:
         """Refuse rows that all have the same number."""
-        if len(present) != 1:
-            return None
-        return (
-            f"all {num_labelled:,} labelled rows have the number {present[0]}; at least two different ones "
-            "are needed (is data.label the right column? are data.max_train_rows and data.max_labelled_rows "
-            "large enough?)"
-        )
+        return self.one_value_problem(present, num_labelled, kind="number")
 
     def label_of(self, raw: object, labels: LabelScheme) -> float:
         """Return a finite number.

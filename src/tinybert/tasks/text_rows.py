@@ -143,6 +143,16 @@ class TextRows(RowFormat):
         except ValueError as error:
             raise DataError("label", str(error)) from error
 
+    def one_value_problem(self, present: Sequence[str], num_labelled: int, *, kind: str) -> str | None:
+        """Refuse training rows that all have the same label or number; ``kind`` is the word for it."""
+        if len(present) != 1:
+            return None
+        return (
+            f"all {num_labelled:,} labelled rows have the {kind} {present[0]!r}; at least two different ones "
+            "are needed (is data.label the right column? are data.max_train_rows and data.max_labelled_rows "
+            "large enough?)"
+        )
+
     def truncation(self, max_length: int) -> str:
         """Say what became of texts that were not read whole, behind their number."""
         if self.long_text == "windows":

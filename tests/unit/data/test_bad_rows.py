@@ -225,7 +225,7 @@ def test_one_class_only() -> None:
 
 
 def test_one_number_only() -> None:
-    only_problem(rows_of(40, label=lambda _: 2.5), "have the number 2.5", "at least two", task="regression")
+    only_problem(rows_of(40, label=lambda _: 2.5), "have the number '2.5'", "at least two", task="regression")
 
 
 def test_too_few_texts_to_split() -> None:

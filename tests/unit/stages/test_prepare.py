@@ -54,7 +54,10 @@ def test_rows_to_train_on_need_labelled_ones_to_validate_on(tmp_path: Path) -> N
     splits = easy.make_splits()
     source = {"train": [{"text": row["text"]} for row in splits["train"]], "test": splits["test"]}
     recipe, task = build_recipe({}), TASKS["classification"]
-    with pytest.raises(DataError, match="validation split is empty; one good row with a label"):
+    with pytest.raises(
+        DataError,
+        match="validation split is empty; one good row at least is needed, outside train with a label",
+    ):
         load_rows(source, recipe, task, work_dir=tmp_path / "rows", allow_unlabelled=True)
 
 

@@ -77,6 +77,6 @@ def _read_in_windows(
     if not num_cut:
         return text, 0.0
     what = "they have more than data.max_windows windows"
-    if "text_pair" in some and not format.windowed:
+    if "text_pair" in some:
         what += ", or a second text longer than a window leaves room for"
     return f"{text} ({num_cut:,} of {num_rows:,} rows are read in part: {what})", num_cut / num_rows

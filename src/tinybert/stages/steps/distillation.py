@@ -70,11 +70,13 @@ def prepare(plan: DistillPlan, run: RunInProgress, source: object) -> Distillati
 
 def labelled_note(data: TextData) -> str | None:
     """Return the sentence on training rows without a label; None where all have one."""
-    labels = data.splits["train"]["label"]
-    num_labelled = sum(label is not None for label in labels)
-    if num_labelled == len(labels):
+    rows = data.splits["train"]
+    without = rows.select_columns("label").with_format("arrow")[:]["label"].null_count
+    if without == 0:
         return None
-    return f"{num_labelled:,} of {len(labels):,} training rows have a label; the teacher labels the others"
+    return (
+        f"{len(rows) - without:,} of {len(rows):,} training rows have a label; the teacher labels the others"
+    )
 
 
 def with_copies(plan: DistillPlan, data: TextData, folder: Path, *, bf16: bool) -> TextData:
