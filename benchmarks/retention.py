@@ -66,6 +66,7 @@ SMALL: dict[str, tuple[str, ...]] = {
 }
 """Data set → how MiniLM and E5 are fine-tuned on it, where not by default."""
 RANDOM = ("student.start=random",)
+TRIM = ("student.vocabulary=trim",)
 PHRASES = {"unlabelled": "sst2_phrases", "baseline": False}
 THREE_SEEDS = ("sst2_sentences", "mrpc", "banking77", "conll2003")
 
@@ -186,7 +187,8 @@ def base_suites() -> dict[str, list[Job]]:
     ]
     chinese = [
         Job("waimai_10k_zh", "4l-312d", variant="e5", model=E5),
-        Job("cluener2020_zh", "4l-312d", variant="e5", model=E5, task="ner"),
+        Job("waimai_10k_zh", "4l-312d", variant="e5-trimmed", model=E5, overrides=TRIM, baseline=False),
+        Job("cluener2020_zh", "4l-312d", variant="e5-trimmed", model=E5, task="ner", overrides=TRIM),
     ]
     return {
         "base": main,

@@ -21,7 +21,7 @@ def trim(
     """Drop the pieces of a model's vocabulary that a text never uses; on that text it predicts as before.
 
     Args:
-        model: Run, checkpoint, hub name or bundled:minilm, with a WordPiece tokenizer and any head.
+        model: Run, checkpoint, hub name or bundled:minilm; WordPiece, Unigram or byte-level BPE.
         text: File, folder, hub name, bundled:snippets, or - for standard input.
         overrides: Settings of the text as corpus.key=value.
         out: The folder to make.

@@ -270,6 +270,12 @@ class TrainSection(Section):
         ge=0,
         description="of hard_loss=focal: how much less a row counts that is predicted well already; 0: not",
     )
+    contrastive_weight: Literal["auto"] | Annotated[float, Field(ge=0)] = Field(
+        default="auto",
+        description="classification, learning from labels alone (teacher, baseline, finetune): weight of the "
+        "supervised contrastive loss beside the hard loss; 0: without it; auto: 1 where a head was fitted "
+        "for at most 1,000 rows of single texts",
+    )
     precision: Literal["auto", "fp32", "bf16"] = Field(
         default="auto", description="auto: bf16 where a quick measurement finds it faster"
     )

@@ -20,6 +20,7 @@ from collections.abc import Callable
 from torch import Tensor
 
 from tinybert.losses.attention import attention_score_mse
+from tinybert.losses.contrastive import supervised_contrastive
 from tinybert.losses.hard import (
     binary_cross_entropy,
     cross_entropy,
@@ -97,4 +98,5 @@ __all__ = [
     "read_by",
     "relation_kl",
     "soft_cross_entropy",
+    "supervised_contrastive",
 ]

@@ -1,6 +1,7 @@
 """What the trainer minimises: ``(model, batch) -> {name: weighted term}``, one file an objective."""
 
 from tinybert.objectives.catalogue import HARD, INTERMEDIATE, MASKED_LM, find_loss, is_intermediate
+from tinybert.objectives.contrastive import ContrastiveObjective
 from tinybert.objectives.distillation import DistillObjective, Teaching, remove_projections
 from tinybert.objectives.general import GeneralObjective
 from tinybert.objectives.hard import HardObjective
@@ -10,6 +11,7 @@ __all__ = [
     "HARD",
     "INTERMEDIATE",
     "MASKED_LM",
+    "ContrastiveObjective",
     "DistillObjective",
     "GeneralObjective",
     "HardObjective",

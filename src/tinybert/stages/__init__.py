@@ -38,7 +38,7 @@ SIZE = (
 )
 ROWS = (
     *("task", "hard_loss", "head_start", "data", *OPTIMISER, "train.early_stopping_patience"),
-    *("train.class_weights", "train.focal_gamma"),
+    *("train.class_weights", "train.focal_gamma", "train.contrastive_weight"),
 )
 LAYERS = tuple(f"train.{name}" for name in LAYER_SETTINGS)
 TEXT = (

@@ -8,7 +8,6 @@ from pathlib import Path
 from tinybert.config import Recipe, with_settings
 from tinybert.errors import RecipeError
 from tinybert.models import load_config, load_tokenizer
-from tinybert.objectives import HardObjective
 from tinybert.runs import Run, RunInProgress
 from tinybert.stages.doctor.finding import report_findings
 from tinybert.stages.doctor.lengths import length_finding
@@ -27,6 +26,7 @@ from tinybert.stages.stage import Plan, all_of
 from tinybert.stages.steps.finish import finish_rows, score_models
 from tinybert.stages.steps.fit import MODEL, fit, precision_of, settings_of
 from tinybert.stages.steps.head import begin_head, with_head
+from tinybert.stages.steps.labels import label_objective
 from tinybert.stages.steps.prepare import Encoded, encode_rows, load_for_labels, load_rows, own_order
 from tinybert.storage import Json
 from tinybert.tasks import Task
@@ -132,7 +132,7 @@ def fine_tune(
     summary = fit(
         folder,
         model,
-        HardObjective(rows.hard_loss),
+        label_objective(model, rows, recipe, begun=begun),
         rows=rows,
         evaluator=rows.evaluator(),
         settings=settings_of(recipe, training, rows=rows, name=name, bf16=bf16),

@@ -187,6 +187,7 @@ CLASSIFICATION = Task(
     ),
     soft_labels=SoftLabels(named_scores, logits_of_classes),
     head_start="logistic",
+    is_contrastive=True,
     decode=decode,
     metrics=metrics,
     constant_score=majority_share,

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,11 +15,15 @@ from tinybert.data import Collator
 from tinybert.errors import RecipeError
 from tinybert.models import load_config, load_encoder, load_tokenizer
 from tinybert.models.head import logits_layer, pooler_layer
+from tinybert.models.pooling import POOLINGS
+from tinybert.models.start.head_fit import HeadFit
+from tinybert.objectives import ContrastiveObjective, HardObjective
 from tinybert.runs import CHECKPOINTS, Run
 from tinybert.stages.pipeline import make_plan, run_recipe
 from tinybert.stages.plan.training import find_task
 from tinybert.stages.steps import head as head_module
 from tinybert.stages.steps.head import begin_head, choose_pooling, spread_batches
+from tinybert.stages.steps.labels import label_objective
 from tinybert.stages.steps.prepare import Encoded, encode_rows, load_for_labels, load_rows
 from tinybert.storage import Json
 
@@ -156,6 +161,66 @@ def test_rows_without_a_label_are_not_read(
     columns["labels"] = [-100] * len(columns["labels"])
     none = replace(rows, train=type(rows.train).from_dict(columns))
     assert begin(tmp_path / "none", model, none, recipe) == {}
+
+
+def test_few_rows_are_run_with_several_dropouts(
+    begun: tuple[PreTrainedModel, Encoded, Recipe], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, rows, recipe = begun
+    monkeypatch.setattr(head_module, "MIN_VECTORS", 3 * len(rows.train) - 1)
+    seen: list[torch.Tensor] = []
+
+    def fit_head(_: object, batches: Iterator[Mapping[str, torch.Tensor]], **given: object) -> HeadFit:
+        assert given["num_passes"] == 3
+        seen.extend(batch["row"] for batch in batches)
+        return HeadFit(len(rows.train), 3.0)
+
+    monkeypatch.setattr(head_module, "fit_head", fit_head)
+    begin(tmp_path / "step", model, rows, recipe)
+    each = torch.cat(seen).reshape(3, -1)
+    assert torch.equal(each[0], each[1]) and torch.equal(each[0], each[2])
+    assert sorted(each[0].tolist()) == list(range(len(rows.train)))
+
+
+@pytest.mark.parametrize(
+    ("settings", "num_rows", "is_pair", "is_fitted", "weight"),
+    [
+        ((), 1_000, False, True, 1.0),
+        ((), 1_001, False, True, 0.0),
+        ((), 10, True, True, 0.0),
+        ((), 10, False, False, 0.0),
+        (("data.long_text=windows",), 10, False, True, 0.0),
+        (("train.contrastive_weight=0",), 10, False, True, 0.0),
+        (("train.contrastive_weight=0.3",), 5_000, True, False, 0.3),
+    ],
+)
+def test_texts_of_a_class_are_drawn_together_where_labels_are_few(
+    begun: tuple[PreTrainedModel, Encoded, Recipe],
+    settings: tuple[str, ...],
+    num_rows: int,
+    is_pair: bool,
+    is_fitted: bool,
+    weight: float,
+) -> None:
+    model, rows, recipe = begun
+    head: Json = {"head_start": {"num_rows": num_rows, "pooling": "max"}} if is_fitted else {}
+    asked = recipe_of(Path(str(recipe.model)), *settings)
+    rows = replace(rows, origin={**rows.origin, "text_pair": is_pair})
+    objective = label_objective(model, rows, asked, begun=head)
+    if weight == 0:
+        assert isinstance(objective, HardObjective)
+    else:
+        assert isinstance(objective, ContrastiveObjective)
+        assert (objective.weight, objective.pool is POOLINGS["max"]) == (weight, is_fitted)
+
+
+def test_a_task_without_classes_of_texts_is_not_drawn_together(
+    begun: tuple[PreTrainedModel, Encoded, Recipe],
+) -> None:
+    model, rows, recipe = begun
+    other = replace(rows, task=replace(rows.task, is_contrastive=False))
+    given: Json = {"head_start": {"num_rows": 10, "pooling": "mean"}}
+    assert isinstance(label_objective(model, other, recipe, begun=given), HardObjective)
 
 
 def test_too_many_rows_are_spread_over_the_split(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -217,6 +217,8 @@ def test_a_student_may_be_cut_from_another_model_than_its_teacher(
         (["train.focal_gamma=1"], None, ["train.focal_gamma: hard_loss=cross_entropy does not use it; omit"]),
         (["train.class_weights=balanced", "hard_loss=mse"], None,
          ["train.class_weights: hard_loss=mse does not use it; omit it"]),
+        (["train.contrastive_weight=1", "data.long_text=windows"], None,
+         ["train.contrastive_weight: data.long_text=windows does not use it; omit it"]),
         (["train.class_weights={positive: 0, negative: -1}"], None,
          ["train.class_weights.positive = 0.0: a weight is positive, and at most 1,000,000",
           "train.class_weights.negative = -1.0"]),
@@ -238,6 +240,8 @@ def test_a_task_without_classes_has_no_class_weights(tiny_encoder: Path, task: s
     said = refusal(tiny_encoder, "train.class_weights={a: 2}", "train.focal_gamma=1", task=task)
     assert f"train.class_weights: task {task} does not use it; omit it" in said
     assert "train.focal_gamma: hard_loss=" in said
+    said = refusal(tiny_encoder, "train.contrastive_weight=1", task=task)
+    assert f"train.contrastive_weight: task {task} does not use it; omit it" in said
 
 
 def test_frozen_layers_are_no_more_than_there_are(tiny_encoder: Path) -> None:
@@ -260,6 +264,8 @@ def test_what_no_loss_uses_is_refused(tiny_teacher: Path, tiny_encoder: Path) ->
         assert f"{name}: a distillation in which nothing learns labels does not use it; omit it" in said
     for teacher, others in ((tiny_encoder, "baseline=false"), (tiny_teacher, "baseline=fine_tune_only")):
         assert plan(teacher, soft, *labels, others).recipe.hard_loss == "focal"
+    said = refusal(tiny_teacher, "train.contrastive_weight=1", "baseline=tfidf")
+    assert "train.contrastive_weight: a distillation in which nothing learns labels alone does not" in said
     said = refusal(tiny_teacher, "distill.losses={mse_logits: 1, hard: 1}", "distill.temperature=4")
     assert "distill.temperature: a distillation by mse_logits, hard does not use it; omit it" in said
     assert plan(tiny_teacher, "distill.temperature=4").recipe.distill.temperature == 4

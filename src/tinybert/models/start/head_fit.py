@@ -7,6 +7,8 @@ result is an ordinary checkpoint.
 
 The encoder runs with its dropout on, as fine-tuning will run it: what dropout drowns is then not relied on.
 Fitted without it, the head of an encoder whose first tokens hardly differ would be lost at the first step.
+Few rows are run several times, so that the dense layer sees more of what dropout makes of them than it has
+weights.
 
 Shapes: N texts, D width, C logits, L tokens, B texts of a batch.
 """
@@ -80,6 +82,7 @@ def fit_head(
     *,
     loss: LabelLoss,
     pooling: str = "mean",
+    num_passes: int = 1,
     bf16: bool = False,
     seed: int = 0,
 ) -> HeadFit:
@@ -87,9 +90,11 @@ def fit_head(
 
     Args:
         model: Of a supported family, with one output a text; its head is set, the rest is unchanged.
-        batches: Tokens and ``labels``.
+        batches: Tokens and ``labels``; all texts, ``num_passes`` times.
         loss: ``(logits, labels) -> ()``, the mean over rows.
         pooling: What the dense layer imitates; a key of ``POOLINGS``.
+        num_passes: Of all texts, each with another dropout. The dense layer is fitted to all of them, the
+            logits layer, for which rows are held out, to the first.
         bf16: Run the encoder in bf16.
         seed: Of the dropout; no global seed is touched.
 
@@ -99,10 +104,12 @@ def fit_head(
     """
     vectors = frozen_vectors(model, batches, pooling=pooling, bf16=bf16, seed=seed)
     fit_dense(model, vectors)
+    num_rows = len(vectors.labels) // num_passes
     dense = cast(nn.Linear, pooler_layer(model))
     with torch.no_grad():
-        inputs_ND = head_activation(model)(dense(vectors.first))
-    return fit_logits_layer(cast(nn.Linear, logits_layer(model)), inputs_ND, vectors.labels, loss=loss)
+        inputs_ND = head_activation(model)(dense(vectors.first[:num_rows]))
+    labels = vectors.labels[:num_rows]
+    return fit_logits_layer(cast(nn.Linear, logits_layer(model)), inputs_ND, labels, loss=loss)
 
 
 @torch.no_grad()

@@ -17,6 +17,8 @@ from tinybert.tasks import Task
 Weights = dict[str, float]
 LABEL_SETTINGS = ("hard_loss", "train.class_weights", "train.focal_gamma")
 """Settings that only a training which learns labels uses."""
+CONTRASTIVE_WEIGHT = "train.contrastive_weight"
+"""One that learns from a teacher too does not use it."""
 
 
 def plan_losses(
@@ -133,9 +135,10 @@ def check_loss_settings(recipe: Recipe, losses: Mapping[str, float], *, learns_l
         RecipeError: All such settings.
     """
     problems: list[str] = []
-    if HARD not in losses and not learns_labels:
-        by = "a distillation in which nothing learns labels"
-        problems += unused_settings(recipe, lambda name: name in LABEL_SETTINGS, by=by)
+    if not learns_labels:
+        unused = (CONTRASTIVE_WEIGHT, *(() if HARD in losses else LABEL_SETTINGS))
+        by = f"a distillation in which nothing learns labels{' alone' if HARD in losses else ''}"
+        problems += unused_settings(recipe, lambda name: name in unused, by=by)
     softened = {name: find_loss(name)[0] for name in losses if name != HARD}
     if not any(accepted(loss, temperature=None) for loss in softened.values()):
         by = f"a distillation by {', '.join(losses)}"

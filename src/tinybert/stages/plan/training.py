@@ -155,13 +155,19 @@ def _hard_loss_problems(recipe: Recipe, task: Task) -> list[str]:
         return [f"hard_loss = {recipe.hard_loss!r}: {task.name} allows {', '.join(allowed)}{hint}"]
     name = find_hard_loss(recipe, task)
     used = accepted(task.hard_losses[name], class_weights=None, focal_gamma=None)
-    unused = {f"train.{setting}" for setting in ("class_weights", "focal_gamma") if setting not in used}
-    by_task = {"train.class_weights"} if task.balanced_weights is None else set[str]()
-    return [
-        *_weight_problems(recipe.train.class_weights),
-        *unused_settings(recipe, lambda setting: setting in by_task, by=f"task {task.name}"),
-        *unused_settings(recipe, lambda setting: setting in unused - by_task, by=f"hard_loss={name}"),
+    by_task, by_loss = f"task {task.name}", f"hard_loss={name}"
+    unused = [
+        ("train.class_weights", by_task, task.balanced_weights is None),
+        ("train.class_weights", by_loss, task.balanced_weights is not None and "class_weights" not in used),
+        ("train.focal_gamma", by_loss, "focal_gamma" not in used),
+        ("train.contrastive_weight", by_task, not task.is_contrastive),
+        ("train.contrastive_weight", "data.long_text=windows", recipe.data.long_text == "windows"),
     ]
+    problems = _weight_problems(recipe.train.class_weights)
+    for setting, by, is_unused in unused:
+        if is_unused:
+            problems += unused_settings(recipe, lambda name, setting=setting: name == setting, by=by)
+    return problems
 
 
 def _weight_problems(weights: ClassWeights) -> list[str]:

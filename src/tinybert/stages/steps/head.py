@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
+from itertools import chain
 from pathlib import Path
 from typing import cast
 
@@ -27,6 +29,8 @@ from tinybert.storage import Json, read_json, write_json
 from tinybert.tasks import Task
 
 MAX_ROWS = 20_000
+MIN_VECTORS = 2_400
+"""What the dense layer of a head is fitted to at least: few rows are run with several dropouts."""
 BATCH_SIZE = 64
 WEIGHTS, SUMMARY = "head.safetensors", "head.json"
 
@@ -97,12 +101,15 @@ def _fit(
     began = time.perf_counter()
     if torch.cuda.is_available():
         torch.nn.Module.to(model, "cuda")
-    with progress("fitting the head", min(len(train), MAX_ROWS), unit="rows") as advance:
+    num_passes = math.ceil(MIN_VECTORS / min(len(train), MIN_VECTORS))
+    with progress("fitting the head", num_passes * min(len(train), MAX_ROWS), unit="rows") as advance:
+        batches = chain.from_iterable(spread_batches(train, rows.collator) for _ in range(num_passes))
         fitted = fit_head(
             model,
-            _counted(spread_batches(train, rows.collator), advance),
+            _counted(batches, advance),
             loss=lambda logits, labels: rows.hard_loss(logits, {"labels": labels}),
             pooling=pooling,
+            num_passes=num_passes,
             bf16=bf16,
             seed=recipe.train.seed,
         )

@@ -144,6 +144,22 @@ def test_what_dropout_drowns_is_not_relied_on(dropout: float, is_lost: bool) -> 
     assert (cross_entropy(logits, batch["labels"]) > 1.5) == is_lost
 
 
+def test_several_passes_fit_the_dense_layer_to_more_and_the_logits_to_the_first() -> None:
+    once, often = classifier(), classifier()
+    batches = separable(once, rows=20)
+    assert fit_head(once, batches, loss=cross_entropy).num_rows == 20
+    assert fit_head(often, batches * 30, loss=cross_entropy, num_passes=30).num_rows == 20
+    unseen = frozen_vectors(once, batches, pooling="mean", seed=7)
+
+    def error(model: nn.Module) -> float:
+        with torch.no_grad():
+            given = pooler_layer(model)(unseen.first)
+        pairs = [(given - given.mean(0)).flatten(), (unseen.pooled - unseen.pooled.mean(0)).flatten()]
+        return 1 - float(np.corrcoef(*pairs)[0, 1])
+
+    assert error(often) < 0.8 * error(once)  # of a dropout that neither has seen
+
+
 def test_a_single_row_is_enough() -> None:
     model = classifier()
     given = {name: value[:1] for name, value in separable(model)[0].items()}

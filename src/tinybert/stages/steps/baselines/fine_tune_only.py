@@ -15,13 +15,13 @@ from datasets import Dataset
 from transformers import PreTrainedModel
 
 from tinybert.console import say
-from tinybert.objectives import HardObjective
 from tinybert.runs import CHECKPOINTS
 from tinybert.stages.plan.distillation import DistillPlan
 from tinybert.stages.steps.baselines.compared import Compared
 from tinybert.stages.steps.distillation import Distillation
 from tinybert.stages.steps.fit import MODEL, fit, history_of, in_steps, settings_of
 from tinybert.stages.steps.head import begin_head, with_head
+from tinybert.stages.steps.labels import label_objective
 from tinybert.stages.steps.prepare import labelled_only
 from tinybert.stages.steps.start import StartPlan, has_new_head, start_student
 from tinybert.storage import Json
@@ -65,7 +65,7 @@ def fine_tune_only(work: Distillation, student: Json) -> Compared | None:
             source=start.source,
             bf16=work.bf16,
         )
-        return with_head(begun, train_better(Baseline(work, rows, model, student, folder)))
+        return with_head(begun, train_better(Baseline(work, rows, model, student, begun, folder)))
 
     folder, summary = work.run.step(NAME, make)
     description += how_it_was_trained(summary, work.plan.task.main_metric)
@@ -81,6 +81,7 @@ class Baseline:
         rows: The encoded rows with a label.
         model: The first weights; each training has a copy.
         student: The summary of the student's training.
+        begun: How its head began.
         folder: The step's folder in the run.
     """
 
@@ -88,6 +89,7 @@ class Baseline:
     rows: Dataset
     model: PreTrainedModel
     student: Json
+    begun: Json
     folder: Path
 
     @property
@@ -107,10 +109,11 @@ class Baseline:
             bf16=self.work.bf16,
             **pace | {"extends": extends, "early_stopping_patience": None},
         )
+        model = deepcopy(self.model)
         return fit(
             self.folder,
-            deepcopy(self.model),
-            HardObjective(encoded.hard_loss),
+            model,
+            label_objective(model, encoded, recipe, begun=self.begun),
             rows=encoded,
             evaluator=encoded.evaluator(),
             settings=settings,
