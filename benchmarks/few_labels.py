@@ -2,6 +2,7 @@
 
     python benchmarks/few_labels.py run --data DATA --out runs/few [NAMES]
     python benchmarks/few_labels.py table --out runs/few
+    python benchmarks/few_labels.py trace --data DATA --out runs/few NAMES [--set train.contrastive_weight=0]
 
 DATA holds one folder a dataset with train.jsonl and test.jsonl; the tests' rows are all scored. Each case is
 drawn three times; NAMES are cases (``sst2-300``) or draws (``sst2-300-1``), all where none is given. Validation
@@ -11,7 +12,8 @@ SetFit where OUT/setfit is a virtual environment that has it:
     python -m venv OUT/setfit && OUT/setfit/bin/pip install torch setfit==1.2.0
 
 SetFit begins from the same encoder and gets the same rows, validation rows included. What is finished is not
-done again; a killed run resumes.
+done again; a killed run resumes. ``trace`` fine-tunes the teacher alone and scores the test split too after
+each validation: which weights are kept is decided without it.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ from __future__ import annotations
 import argparse
 import json
 import random
+import shutil
 import statistics
 import subprocess
 import time
@@ -26,8 +29,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from transformers import AutoTokenizer
+
 import tinybert
 from tinybert.sources import fetch
+from tinybert.training.trainer import ObjectiveTrainer
 
 DRAWS = (1, 2, 3)
 TEACHER, STUDENT = "bundled:minilm", "4l-384d"
@@ -165,6 +171,35 @@ def run_draw(name: str, number: int, *, data: Path, out: Path, overrides: tuple[
         once(place / "setfit.json", lambda: setfit(rows, python, place / "setfit"))
 
 
+def trace(name: str, number: int, *, data: Path, out: Path, overrides: tuple[str, ...]) -> None:
+    """Fine-tune the teacher, and print validation and test score of each of its evaluations."""
+    case, place = CASES[name], out / f"{name}-{number}"
+    rows = draw(case, number, data=data, folder=place / "rows")
+    scored: list[tuple[int, float, Path]] = []
+    plain = ObjectiveTrainer.evaluate
+
+    def evaluate(trainer: ObjectiveTrainer, *given: object, **named: object) -> dict[str, float]:
+        scores = plain(trainer, *given, **named)  # type: ignore[arg-type]
+        step, folder = trainer.state.global_step, place / "trace" / f"step-{trainer.state.global_step}"
+        trainer.model.save_pretrained(folder)  # type: ignore[union-attr]
+        AutoTokenizer.from_pretrained(str(fetch(TEACHER))).save_pretrained(folder)
+        scored.append((step, scores[f"eval_{trainer.evaluator.main_metric}"], folder))
+        return scores
+
+    ObjectiveTrainer.evaluate = evaluate  # type: ignore[method-assign]
+    target = place / "traced"
+    shutil.rmtree(target, ignore_errors=True)
+    run = tinybert.finetune(rows, *overrides, model=TEACHER, task=case.task, out=target)
+    ObjectiveTrainer.evaluate = plain  # type: ignore[method-assign]
+    metric = run.metrics["main_metric"]
+    print("| step | validation | test |\n| --- | --- | --- |")
+    for step, score, folder in scored:
+        test = tinybert.evaluate(folder, rows)[metric]
+        print(f"| {step} | {100 * score:.1f} | {100 * test:.1f} |", flush=True)
+        shutil.rmtree(folder)
+    print(f"| kept | | {100 * run.metrics['model']['test'][metric]:.1f} |")
+
+
 def results(place: Path) -> dict[str, dict]:
     """Return model → what was measured, of one draw."""
     files = {name: place / f"{name}.json" for name in ("distilled", "tfidf", "setfit")}
@@ -202,7 +237,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("action", choices=("run", "table"))
+    parser.add_argument("action", choices=("run", "table", "trace"))
     parser.add_argument("names", nargs="*", default=[], help="cases or draws; all where none is given")
     parser.add_argument("--data", type=Path)
     parser.add_argument("--out", type=Path, default=Path("runs/few"))
@@ -211,10 +246,11 @@ def main() -> None:
     if options.action == "table":
         print(table(options.out))
         return
+    act = trace if options.action == "trace" else run_draw
     for name in CASES:
         for number in DRAWS:
             if not options.names or {name, f"{name}-{number}"} & set(options.names):
-                run_draw(name, number, data=options.data, out=options.out, overrides=tuple(options.set))
+                act(name, number, data=options.data, out=options.out, overrides=tuple(options.set))
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Callable
+from itertools import chain
 from pathlib import Path
 from typing import cast
 
@@ -27,7 +28,7 @@ from tinybert.data import encode_split
 from tinybert.models import describe, load_config, load_tokenizer, resolve_layer_map, resolve_shape
 from tinybert.models.families import encoder
 from tinybert.models.head import head_activation, logits_layer, pooler_layer
-from tinybert.models.start.head_fit import fit_dense, fit_logits_layer, frozen_vectors
+from tinybert.models.start.head_fit import FrozenVectors, fit_dense, fit_logits_layer, frozen_vectors
 from tinybert.models.start.initialise import student_families
 from tinybert.stages.finetune import FinetunePlan
 from tinybert.stages.pipeline import make_plan, quiet_libraries
@@ -73,11 +74,21 @@ def frozen(options: argparse.Namespace, folder: Path) -> Scores:
         cache_dir=folder / "encoded",
     )
     train, unseen = (
-        frozen_vectors(model, spread_batches(rows, encoded.collator), seed=seed, **settings)
-        for rows, seed in ((encoded.train, 42 if options.dropout else None), (test, None))
+        frozen_vectors(
+            model,
+            chain.from_iterable(spread_batches(rows, encoded.collator) for _ in range(num_passes)),
+            seed=seed,
+            **settings,
+        )
+        for rows, num_passes, seed in (
+            (encoded.train, options.passes, 42 if options.dropout else None),
+            (test, 1, None),
+        )
     )
     dense, layer = cast(nn.Linear, pooler_layer(model)), cast(nn.Linear, logits_layer(model))
     fit_dense(model, train)
+    first = slice(len(train.labels) // options.passes)
+    train = FrozenVectors(train.first[first], train.pooled[first], train.labels[first])
     with torch.no_grad():
         pooled, pooled_unseen = (head_activation(model)(dense(each.first)) for each in (train, unseen))
     pairs = {"head": (pooled, pooled_unseen), "pooled": (train.pooled, unseen.pooled)}
@@ -147,6 +158,9 @@ def main() -> None:
     parser.add_argument("--rows", type=int)
     parser.add_argument("--epochs", type=int, nargs="*", default=[])
     parser.add_argument("--method", default="logistic")
+    parser.add_argument(
+        "--passes", type=int, default=1, help="of the training rows, each with another dropout"
+    )
     parser.add_argument("--frozen", action="store_true")
     parser.add_argument("--dropout", action="store_true", help="frozen: with dropout, as fine-tuning fits it")
     parser.add_argument("--bf16", action="store_true")
@@ -168,7 +182,9 @@ def main() -> None:
         options.model = str(folder / "student")
     lines: list[tuple[str, float]] = []
     if options.frozen:
-        found = once(folder / f"frozen-{options.dropout}.json", lambda: frozen(options, folder))
+        found = once(
+            folder / f"frozen-{options.dropout}-{options.passes}.json", lambda: frozen(options, folder)
+        )
         lines += [("pooled vectors + regression (no checkpoint)", found["pooled"])]
         lines += [(f"fitted head, no fine-tuning (λ = {found['head penalty']:g})", found["head"])]
     for epochs in options.epochs:

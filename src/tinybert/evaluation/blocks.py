@@ -50,6 +50,7 @@ class BlocksEvaluator:
     ) -> None:
         self.losses = losses
         self.blocks = blocks
+        self.num_rows = len(blocks)
         self.collator = collator
         self.source = source
         self.batch_size = batch_size

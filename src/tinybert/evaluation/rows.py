@@ -57,6 +57,7 @@ class RowsEvaluator:
             collate_fn=collator,
         )
         self.rows = rows[:]
+        self.num_rows = len(rows)
         features = ("example", *OFFSETS, *task.format.window_columns)
         self.features = {name: encoded[name][:] for name in features if name in encoded.column_names}
         first = encoded.select(items.firsts) if isinstance(items, WholeRows) else encoded

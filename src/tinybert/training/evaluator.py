@@ -13,10 +13,12 @@ class Evaluator(Protocol):
     Attributes:
         main_metric: The key of the scores that the best weights are chosen by.
         greater_is_better: Whether more of it is better.
+        num_rows: What is scored: rows, or blocks of raw text.
     """
 
     main_metric: str
     greater_is_better: bool
+    num_rows: int
 
     def __call__(self, model: nn.Module) -> dict[str, float]:
         """Return the scores of a model that is in ``eval()``, without gradients."""

@@ -47,7 +47,7 @@ from tinybert.training.checkpoints import (
 from tinybert.training.evaluator import Evaluator
 from tinybert.training.layer_decay import decay_by_depth
 from tinybert.training.progress import Cycles, EpochLines, GiveBack, Progress
-from tinybert.training.schedule import is_patience_over, is_rising, rate_at
+from tinybert.training.schedule import best_step, is_patience_over, is_rising, rate_at
 from tinybert.training.settings import Settings, training_arguments
 
 Batch = dict[str, Tensor]
@@ -228,14 +228,12 @@ class ObjectiveTrainer(Trainer):
         return self.lr_scheduler
 
     def _determine_best_metric(self, metrics: dict[str, float], trial: object) -> bool:
-        """Of equal scores the one with the lower loss is the better; where epochs are counted, the first."""
+        """Keep the weights of :func:`best_step`; of losses, where less is better, the first best."""
         is_better = super()._determine_best_metric(metrics, trial)  # pyright: ignore[reportArgumentType]
-        name, step = self.args.metric_for_best_model, self.state.best_global_step
-        is_tie = name is not None and metrics[name] == self.state.best_metric
-        if is_better or not is_tie or step is None or not self.settings.ends:
+        if is_better or self.args.metric_for_best_model is None or not self.evaluator.greater_is_better:
             return is_better
-        losses = scores_of(self.state.log_history, "loss")
-        if losses.get(self.state.global_step, math.inf) >= losses.get(step, math.inf):
+        scores = scores_of(self.state.log_history, self.evaluator.main_metric)
+        if best_step(scores, num_rows=self.evaluator.num_rows) != self.state.global_step:
             return False
         self.state.best_global_step = self.state.global_step
         return True
@@ -324,17 +322,19 @@ def train(
     history = epoch_rows(trainer.state.log_history)
     seconds += trainer.seconds_before()
     is_rising = trainer.is_rising(trainer.state)
-    return Trained(history, num_steps, seconds, _best(history, evaluator, settings), is_rising)
+    return Trained(history, num_steps, seconds, _best(history, evaluator), is_rising)
 
 
-def _best(history: list[dict[str, float]], evaluator: Evaluator, settings: Settings) -> dict[str, float]:
+def _best(history: list[dict[str, float]], evaluator: Evaluator) -> dict[str, float]:
     """Return the row with the best score, of several the one whose weights were kept."""
-    key, sign = f"val_{evaluator.main_metric}", 1 if evaluator.greater_is_better else -1
-
-    def rank(row: dict[str, float]) -> tuple[float, float]:
-        return sign * row[key], -row.get("val_loss", 0.0) if settings.ends else 0.0
-
-    return max((row for row in history if key in row), key=rank, default={})
+    key = f"val_{evaluator.main_metric}"
+    rows = {int(row["step"]): row for row in history if key in row}
+    scores = {step: row[key] for step, row in rows.items()}
+    if not scores:
+        return {}
+    if evaluator.greater_is_better:
+        return rows[best_step(scores, num_rows=evaluator.num_rows)]
+    return rows[min(scores, key=lambda step: scores[step])]
 
 
 def callbacks_of(settings: Settings, main_metric: str) -> list[TrainerCallback]:
