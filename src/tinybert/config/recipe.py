@@ -32,6 +32,18 @@ def _epochs(value: object) -> object:
 NumEpochs = Annotated[int | Literal["auto"], BeforeValidator(_epochs)]
 
 
+def _weight(value: object) -> object:
+    """Check a weight that may be auto."""
+    if value == "auto":
+        return value
+    if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < math.inf:
+        return float(value)
+    raise ValueError("must be a number, 0 or more, or auto")
+
+
+Weight = Annotated[float | Literal["auto"], BeforeValidator(_weight)]
+
+
 class Section(BaseModel):
     """A part of the recipe: frozen, and closed to keys it does not know."""
 
@@ -270,11 +282,11 @@ class TrainSection(Section):
         ge=0,
         description="of hard_loss=focal: how much less a row counts that is predicted well already; 0: not",
     )
-    contrastive_weight: Literal["auto"] | Annotated[float, Field(ge=0)] = Field(
+    contrastive_weight: Weight = Field(
         default="auto",
         description="classification, learning from labels alone (teacher, baseline, finetune): weight of the "
-        "supervised contrastive loss beside the hard loss; 0: without it; auto: 1 where a head was fitted "
-        "for at most 1,000 rows of single texts",
+        "supervised contrastive loss beside the hard loss, ≥ 0; 0: without it; auto: 1 where a new head was "
+        "fitted for at most 1,000 rows of single texts",
     )
     precision: Literal["auto", "fp32", "bf16"] = Field(
         default="auto", description="auto: bf16 where a quick measurement finds it faster"

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import reduce
 from pathlib import Path
 from types import NoneType, UnionType
-from typing import Annotated, Literal, Union, get_args, get_origin
+from typing import Literal, Union, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel
@@ -131,8 +131,6 @@ def _shown(value: object) -> str:
 
 def _kind(annotation: object, kinds: Mapping[str, str]) -> str:
     """Name a kind of value: the words of a Literal, or what a number or a text is called."""
-    if get_origin(annotation) is Annotated:
-        return _kind(get_args(annotation)[0], kinds)
     inner = [each for each in get_args(annotation) if each is not NoneType]
     origin = get_origin(annotation)
     if origin is Literal:

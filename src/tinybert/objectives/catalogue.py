@@ -11,7 +11,7 @@ from tinybert.losses import BUILTIN, READS, Loss, read_by
 HARD = "hard"
 """The task's own loss on the labels."""
 CONTRASTIVE = "contrastive"
-"""Texts of one class are drawn together."""
+"""Texts of one class are pulled together."""
 MASKED_LM = "masked_lm"
 """Cross-entropy of guessed words."""
 

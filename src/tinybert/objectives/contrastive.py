@@ -1,4 +1,4 @@
-"""Learn from the labels, and draw texts of one class together."""
+"""Learn from the labels, and pull texts of one class together."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ TEMPERATURE = 0.1
 
 
 class ContrastiveObjective:
-    """The task's loss on the labels, and the supervised contrastive loss on the texts' pooled vectors.
+    """The task's loss on the labels, and the supervised contrastive loss on the pooled last hidden states.
 
     Args:
-        model: Its last hidden states are pooled.
+        model: Of a supported family.
         hard_loss: ``(logits of a batch, batch) -> ()``, as :meth:`tinybert.tasks.Task.hard_loss` returns it.
         weight: Of the contrastive loss beside it.
         pooling: A key of ``POOLINGS``.
@@ -38,6 +38,6 @@ class ContrastiveObjective:
         """Return the two terms, ``hard`` and ``contrastive``."""
         with self.capture as taken:
             logits = run_model(model, batch)
-        vectors = self.pool(taken.hidden[self.last].float(), batch["attention_mask"])
-        contrastive = supervised_contrastive(vectors, batch["labels"], temperature=TEMPERATURE)
+        embeddings = self.pool(taken.hidden[self.last].float(), batch["attention_mask"])
+        contrastive = supervised_contrastive(embeddings, batch["labels"], temperature=TEMPERATURE)
         return {HARD: self.hard_loss(logits, batch), CONTRASTIVE: self.weight * contrastive}

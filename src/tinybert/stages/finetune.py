@@ -14,6 +14,7 @@ from tinybert.stages.doctor.lengths import length_finding
 from tinybert.stages.plan.training import (
     TEACHER_NUM_EPOCHS,
     Training,
+    check_contrastive,
     check_head_start,
     find_hard_loss,
     find_task,
@@ -76,6 +77,7 @@ def plan_finetune(recipe: Recipe) -> FinetunePlan:
         lambda: longest_row(recipe, task, [model]),
         lambda: layers_of(recipe.train, model),
         lambda: check_head_start(recipe, [model]),
+        lambda: check_contrastive(recipe, [model]),
     )
     defaults = TEACHER_NUM_EPOCHS, DEFAULT_LEARNING_RATE
     training = replace(plan_training(recipe, max_length=max_length, defaults=defaults), layers=layers)
@@ -132,7 +134,7 @@ def fine_tune(
     summary = fit(
         folder,
         model,
-        label_objective(model, rows, recipe, begun=begun),
+        label_objective(model, rows, recipe, begun=begun, source=path),
         rows=rows,
         evaluator=rows.evaluator(),
         settings=settings_of(recipe, training, rows=rows, name=name, bf16=bf16),

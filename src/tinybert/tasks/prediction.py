@@ -9,8 +9,11 @@ from dataclasses import dataclass
 
 from tinybert.errors import RecipeError
 
-RANGE_SHARE = 0.01
-"""Two numbers count as equal when they differ by no more than this part of the range of all predictions."""
+RANGE_SHARE = 0.05
+"""Two numbers count as equal when they differ by no more than this part of the range of all predictions.
+
+It is what int8 may be off in the mean (:mod:`tinybert.inference.parity`).
+"""
 COLOURS = (44, 42, 45, 46, 43, 41)
 """Background colours of the terminal."""
 BOLD = 1
@@ -96,7 +99,7 @@ class TextPrediction(Prediction):
         return list(self.scores.values()) or [self.score]
 
     def is_same(self, other: Prediction, *, value_range: float) -> bool:
-        """Compare labels, or numbers up to a hundredth of their range."""
+        """Compare labels, or numbers up to a twentieth of their range."""
         assert isinstance(other, TextPrediction)
         if self.label is not None or other.label is not None:
             return self.label == other.label

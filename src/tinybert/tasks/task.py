@@ -117,7 +117,7 @@ class Task:
         settings: Keys of a model's config that ``calibrate`` writes and ``aggregate`` reads.
         head_start: What fitting a new head on frozen vectors is called here, where its hard loss is minimised
             over a linear layer; None where that means nothing.
-        is_contrastive: A text has one class, and texts of a class can be drawn together.
+        is_contrastive: A text has one class, so texts of a class can be pulled together.
         decode: ``(outputs, label scheme) -> N predictions``.
         metrics: ``(outputs, gold) -> {name: number}``; gold as the format's ``gold`` returns it.
         constant_score: ``(gold) -> number``: the main metric of always predicting the same.

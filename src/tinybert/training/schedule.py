@@ -25,8 +25,8 @@ FURTHER_RATE = 0.5
 """Peak of a further cycle, as a share of the first one's."""
 MIN_RISE = 0.005
 """What the last third of a cycle must bring over all before it: less is noise."""
-FEW_ROWS = 200
-"""Below so many validation rows one row is more than half a point."""
+FEW_VALIDATION_ROWS = 200
+"""Below so many one row is more than half a point."""
 
 
 def steps_for(num_rows: int, rows_a_step: int, *, num_epochs: int) -> tuple[int, int]:
@@ -63,11 +63,12 @@ def cycle_ends(num_steps: int, eval_steps: int) -> list[int]:
 def best_step(scores: Mapping[int, float], *, num_rows: int) -> int:
     """Return the step whose weights are kept: the last that has the best score.
 
-    On fewer than 200 rows a score counts as the best within a standard error of it, √(s(1 − s)/n): less is
-    chance, and the later weights, at a lower learning rate, are the better ones (adr/0005).
+    On fewer than 200 rows a score counts as the best within a standard error of it, √(s(1 − s)/n), or within
+    one row: less is chance, and later weights have seen more (adr/0005).
 
     Args:
-        scores: Step → validation score, at most 1, more is better.
+        scores: Step → validation score, more is better; one that is NaN is the worst. Scores outside 0 to 1
+            have no margin.
         num_rows: What they are scores of.
 
     Source: the one-standard-error rule of Breiman et al., Classification and Regression Trees, 1984.
@@ -78,9 +79,11 @@ def best_step(scores: Mapping[int, float], *, num_rows: int) -> int:
         >>> best_step(scores, num_rows=30), best_step(scores, num_rows=872)
         (120, 80)
     """
-    best = max(scores.values())
-    margin = math.sqrt(best * (1 - best) / num_rows) if num_rows < FEW_ROWS and 0 < best < 1 else 0.0
-    return max(step for step, score in scores.items() if score >= best - margin)
+    known = {step: -math.inf if math.isnan(score) else score for step, score in scores.items()}
+    best = max(known.values())
+    is_few = 0 < num_rows < FEW_VALIDATION_ROWS and 0 <= best <= 1
+    margin = max(math.sqrt(best * (1 - best) / num_rows), 1 / num_rows) + 1e-9 if is_few else 0.0
+    return max(step for step, score in known.items() if score >= best - margin)
 
 
 def is_rising(scores: Mapping[int, float], ends: Sequence[int]) -> bool:

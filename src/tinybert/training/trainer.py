@@ -277,7 +277,7 @@ def train(
     settings: Settings,
     work_dir: Path,
 ) -> Trained:
-    """Train a model in place and leave its best weights in it.
+    """Train a model in place and leave its best weights in it, those of :func:`best_step`.
 
     Running it again with the same ``work_dir`` after a kill resumes from the last whole checkpoint.
 
@@ -322,19 +322,16 @@ def train(
     history = epoch_rows(trainer.state.log_history)
     seconds += trainer.seconds_before()
     is_rising = trainer.is_rising(trainer.state)
-    return Trained(history, num_steps, seconds, _best(history, evaluator), is_rising)
+    best = _best(history, evaluator, kept=trainer.state.best_global_step)
+    return Trained(history, num_steps, seconds, best, is_rising)
 
 
-def _best(history: list[dict[str, float]], evaluator: Evaluator) -> dict[str, float]:
-    """Return the row with the best score, of several the one whose weights were kept."""
-    key = f"val_{evaluator.main_metric}"
-    rows = {int(row["step"]): row for row in history if key in row}
-    scores = {step: row[key] for step, row in rows.items()}
-    if not scores:
-        return {}
-    if evaluator.greater_is_better:
-        return rows[best_step(scores, num_rows=evaluator.num_rows)]
-    return rows[min(scores, key=lambda step: scores[step])]
+def _best(history: list[dict[str, float]], evaluator: Evaluator, *, kept: int | None) -> dict[str, float]:
+    """Return the row of the weights that were kept; the one with the best score where the last were."""
+    key, sign = f"val_{evaluator.main_metric}", 1 if evaluator.greater_is_better else -1
+    rows = [row for row in history if key in row]
+    of_kept = next((row for row in rows if row["step"] == kept), None)
+    return of_kept or max(rows, key=lambda row: sign * row[key], default={})
 
 
 def callbacks_of(settings: Settings, main_metric: str) -> list[TrainerCallback]:

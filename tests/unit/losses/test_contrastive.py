@@ -14,7 +14,7 @@ def vectors(*shape):
 def test_hand_value():
     given = torch.tensor([[1.0, 0.0], [3.0, 0.0], [0.0, 2.0]], dtype=torch.float64)
     value = supervised_contrastive(given, torch.tensor([0, 0, 1]), temperature=0.5).item()
-    assert value == pytest.approx(math.log(1 + math.exp(-2)), rel=1e-12)  # the third has no fellow
+    assert value == pytest.approx(math.log(1 + math.exp(-2)), rel=1e-12)  # the third has no positive
 
 
 def test_naive_loop():
@@ -28,9 +28,9 @@ def test_naive_loop():
     losses = []
     for i in used:
         total = sum(math.exp(score(i, j)) for j in used if j != i)
-        fellows = [j for j in used if j != i and labels[j] == labels[i]]
-        if fellows:
-            losses.append(-sum(math.log(math.exp(score(i, j)) / total) for j in fellows) / len(fellows))
+        positives = [j for j in used if j != i and labels[j] == labels[i]]
+        if positives:
+            losses.append(-sum(math.log(math.exp(score(i, j)) / total) for j in positives) / len(positives))
     value = supervised_contrastive(given, torch.tensor(labels), temperature=temperature).item()
     assert value == pytest.approx(sum(losses) / len(losses), rel=1e-12)
 
@@ -41,15 +41,15 @@ def test_gradcheck():
     assert torch.autograd.gradcheck(lambda x: supervised_contrastive(x, labels, temperature=0.2), (given,))
 
 
-def test_its_minimum_is_the_log_of_the_fellows():
+def test_its_minimum_is_the_log_of_the_positives():
     labels = torch.tensor([0, 0, 0, 1, 1, 1])
     given = torch.eye(2, dtype=torch.float64)[labels]
     value = supervised_contrastive(given, labels, temperature=0.01).item()
     assert value == pytest.approx(math.log(2), abs=1e-9)
 
 
-@pytest.mark.parametrize("labels", [[0, 1, 2], [-100, -100, -100], [0, -100, 1]])
-def test_no_fellow_is_zero_with_zero_gradients(labels):
+@pytest.mark.parametrize("labels", [[0, 1, 2], [-100, -100, -100], [0, -100, -100]])
+def test_no_positive_is_zero_with_zero_gradients(labels):
     given = vectors(3, 4).requires_grad_()
     value = supervised_contrastive(given, torch.tensor(labels), temperature=0.1)
     value.backward()
@@ -57,7 +57,7 @@ def test_no_fellow_is_zero_with_zero_gradients(labels):
     assert given.grad is not None and not given.grad.any()
 
 
-def test_rows_without_a_label_and_the_lengths_of_vectors_change_nothing():
+def test_rows_without_a_label_and_norms_change_nothing():
     given, labels = vectors(6, 4), torch.tensor([0, 0, 1, 1, 2, 0])
     plain = supervised_contrastive(given, labels, temperature=0.1)
     garbage = torch.full((2, 4), torch.nan, dtype=torch.float64)
@@ -76,5 +76,5 @@ def test_half_precision_is_raised_even_under_autocast():
 
 
 def test_shapes_that_do_not_fit_are_named():
-    with pytest.raises(ModelError, match=r"vectors \(2, 3\), labels \(4,\)"):
+    with pytest.raises(ModelError, match=r"embeddings \(2, 3\), labels \(4,\)"):
         supervised_contrastive(torch.zeros(2, 3), torch.zeros(4).long(), temperature=0.1)

@@ -328,7 +328,7 @@ def test_a_baseline_killed_when_it_goes_on_ends_as_an_undisturbed_one(
         monkeypatch.setattr(RowsEvaluator, "__call__", score)
         (tmp_path / name).mkdir(exist_ok=True)
         try:
-            return train_better(Baseline(work, rows, model, student, {}, tmp_path / name))
+            return train_better(Baseline(work, rows, model, student, tmp_path / name, {}, "none"))
         except (StopIteration, RuntimeError):
             undone.append(name)
             return {}

@@ -183,44 +183,79 @@ def test_few_rows_are_run_with_several_dropouts(
 
 
 @pytest.mark.parametrize(
-    ("settings", "num_rows", "is_pair", "is_fitted", "weight"),
+    ("settings", "few", "is_pair", "long_text", "is_contrastive", "weight"),
     [
-        ((), 1_000, False, True, 1.0),
-        ((), 1_001, False, True, 0.0),
-        ((), 10, True, True, 0.0),
-        ((), 10, False, False, 0.0),
-        (("data.long_text=windows",), 10, False, True, 0.0),
-        (("train.contrastive_weight=0",), 10, False, True, 0.0),
-        (("train.contrastive_weight=0.3",), 5_000, True, False, 0.3),
+        ((), 1_000, False, "truncate", True, 1.0),
+        ((), 2, False, "truncate", True, 0.0),
+        ((), 1_000, True, "truncate", True, 0.0),
+        ((), 1_000, False, "windows", True, 0.0),
+        ((), 1_000, False, "truncate", False, 0.0),
+        (("train.contrastive_weight=0",), 1_000, False, "truncate", True, 0.0),
+        (("train.contrastive_weight=0.3",), 2, True, "truncate", True, 0.3),
     ],
 )
-def test_texts_of_a_class_are_drawn_together_where_labels_are_few(
+def test_texts_of_a_class_are_pulled_together_where_labels_are_few(
     begun: tuple[PreTrainedModel, Encoded, Recipe],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
     settings: tuple[str, ...],
-    num_rows: int,
+    few: int,
     is_pair: bool,
-    is_fitted: bool,
+    long_text: str,
+    is_contrastive: bool,
     weight: float,
 ) -> None:
     model, rows, recipe = begun
-    head: Json = {"head_start": {"num_rows": num_rows, "pooling": "max"}} if is_fitted else {}
-    asked = recipe_of(Path(str(recipe.model)), *settings)
-    rows = replace(rows, origin={**rows.origin, "text_pair": is_pair})
-    objective = label_objective(model, rows, asked, begun=head)
+    monkeypatch.setattr(head_module, "FEW_LABELS", few)
+    row_format = replace(rows.task.format, long_text=long_text)  # type: ignore[type-var]
+    task = replace(rows.task, format=row_format, is_contrastive=is_contrastive)
+    kinds = replace(rows, task=task, origin={**rows.origin, "text_pair": is_pair})
+    asked = recipe_of(Path(str(recipe.model)), "hard_loss=cross_entropy", *settings)
+    assert head_module._contrastive_weight(asked, kinds, len(rows.train)) == weight
+    begun_by = begin(tmp_path / "step", model, rows, asked)
+    begun_by["head_start"] |= {"contrastive_weight": weight, "pooling": "max"}  # type: ignore[operator]
+    objective = label_objective(model, rows, asked, begun=begun_by, source="none")
     if weight == 0:
         assert isinstance(objective, HardObjective)
     else:
         assert isinstance(objective, ContrastiveObjective)
-        assert (objective.weight, objective.pool is POOLINGS["max"]) == (weight, is_fitted)
+        assert (objective.weight, objective.pool) == (weight, POOLINGS["max"])
 
 
-def test_a_task_without_classes_of_texts_is_not_drawn_together(
+def test_a_head_of_an_earlier_version_is_trained_as_it_began(
     begun: tuple[PreTrainedModel, Encoded, Recipe],
 ) -> None:
     model, rows, recipe = begun
-    other = replace(rows, task=replace(rows.task, is_contrastive=False))
-    given: Json = {"head_start": {"num_rows": 10, "pooling": "mean"}}
-    assert isinstance(label_objective(model, other, recipe, begun=given), HardObjective)
+    earlier: Json = {"head_start": {"num_rows": 10, "pooling": "mean"}}
+    assert isinstance(label_objective(model, rows, recipe, begun=earlier, source="none"), HardObjective)
+
+
+def test_a_weight_that_is_set_pools_as_the_checkpoint_does_without_a_fitted_head(
+    begun: tuple[PreTrainedModel, Encoded, Recipe], tmp_path: Path
+) -> None:
+    model, rows, recipe = begun
+    folder = tmp_path / "encoder"
+    (folder / "1_Pooling").mkdir(parents=True)
+    (folder / "modules.json").write_text(json.dumps([{"path": "1_Pooling", "type": "x.Pooling"}]))
+    (folder / "1_Pooling" / "config.json").write_text(json.dumps({"pooling_mode_max_tokens": True}))
+    asked = recipe_of(Path(str(recipe.model)), "train.contrastive_weight=0.5")
+    objective = label_objective(model, rows, asked, begun={}, source=str(folder))
+    assert isinstance(objective, ContrastiveObjective)
+    assert objective.pool is POOLINGS["max"]
+
+
+def test_a_fine_tuning_of_few_rows_says_and_logs_the_contrastive_loss(
+    tiny_encoder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = "contrastive loss beside the hard loss: weight 1"
+    for name, settings in {"with": (), "without": ("train.contrastive_weight=0",)}.items():
+        recipe = recipe_of(tiny_encoder, *ONE_EPOCH, *settings)
+        made = run_recipe(recipe, tmp_path / name, source=easy.make_splits(train=60))
+        entries = [json.loads(line) for line in (made.path / "log.jsonl").read_text().splitlines()]
+        assert entries
+        assert all(("loss/contrastive" in entry) == (name == "with") for entry in entries)
+        assert (said in capsys.readouterr().err) == (name == "with")
+        assert (said in (made.path / "report.md").read_text()) == (name == "with")
 
 
 def test_too_many_rows_are_spread_over_the_split(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -250,4 +285,7 @@ def test_the_teacher_and_the_baseline_of_a_distillation_begin_so(tiny_encoder: P
     recipe = build_recipe({"teacher": {"path": str(tiny_encoder)}}, [*easy.TINY_STUDENT, *easy.FAST])
     run = run_recipe(recipe, tmp_path / "run", source=easy.make_splits())
     assert list(run.metrics["head_start"]) == ["teacher", "fine_tune_only"]  # type: ignore[call-overload]
+    entries = [json.loads(line) for line in (run.path / "log.jsonl").read_text().splitlines()]
+    contrastive = {entry["training"] for entry in entries if "loss/contrastive" in entry}
+    assert contrastive == {"teacher", "fine_tune_only"}  # the student learns from its teacher
     assert load_config(run.path).architectures == ["BertForSequenceClassification"]

@@ -219,6 +219,8 @@ def test_a_student_may_be_cut_from_another_model_than_its_teacher(
          ["train.class_weights: hard_loss=mse does not use it; omit it"]),
         (["train.contrastive_weight=1", "data.long_text=windows"], None,
          ["train.contrastive_weight: data.long_text=windows does not use it; omit it"]),
+        (["train.contrastive_weight=1", "train.batch_size=1"], None,
+         ["train.contrastive_weight: train.batch_size=1 does not use it; omit it"]),
         (["train.class_weights={positive: 0, negative: -1}"], None,
          ["train.class_weights.positive = 0.0: a weight is positive, and at most 1,000,000",
           "train.class_weights.negative = -1.0"]),

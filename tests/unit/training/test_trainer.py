@@ -427,7 +427,9 @@ def test_a_training_killed_before_or_after_it_went_on_ends_as_an_undisturbed_one
         ([0.8, 0.9, 0.84, 0.86], 30, 4),
         ([0.86, 0.8, 0.9, 0.84], 30, 3),
         ([0.0, 0.0, 0.0, 0.0], 30, 4),
-        ([1.0, 0.97, 1.0, 0.97], 30, 3),
+        ([1.0, 0.9, 29 / 30, 28 / 30], 30, 3),  # one row is chance, whatever the standard error
+        ([40.0, 70.0, 69.0, 60.0], 30, 2),  # of a score that is no share, nothing is known
+        ([math.nan, 0.5, math.nan, 0.4], 1_000, 2),
     ],
 )
 def test_the_last_of_the_best_scores_is_kept_and_with_few_rows_of_those_within_chance(

@@ -7,8 +7,8 @@ result is an ordinary checkpoint.
 
 The encoder runs with its dropout on, as fine-tuning will run it: what dropout drowns is then not relied on.
 Fitted without it, the head of an encoder whose first tokens hardly differ would be lost at the first step.
-Few rows are run several times, so that the dense layer sees more of what dropout makes of them than it has
-weights.
+Few rows are run several times, with another dropout mask each, so that the dense layer is fitted to more
+vectors than it has inputs.
 
 Shapes: N texts, D width, C logits, L tokens, B texts of a batch.
 """
@@ -93,13 +93,13 @@ def fit_head(
         batches: Tokens and ``labels``; all texts, ``num_passes`` times.
         loss: ``(logits, labels) -> ()``, the mean over rows.
         pooling: What the dense layer imitates; a key of ``POOLINGS``.
-        num_passes: Of all texts, each with another dropout. The dense layer is fitted to all of them, the
-            logits layer, for which rows are held out, to the first.
+        num_passes: Of all texts, each with another dropout mask. The dense layer is fitted to all of them,
+            the logits layer, for which rows are held out, to the first.
         bf16: Run the encoder in bf16.
         seed: Of the dropout; no global seed is touched.
 
     Source: a linear probe before fine-tuning, arXiv:2202.10054.
-    Differs: the probe is fitted to its optimum on vectors computed once, with dropout; below it is a dense
+    Differs: the probe is fitted to its optimum on frozen vectors, with dropout; below it is a dense
     layer that imitates the pooled vector.
     """
     vectors = frozen_vectors(model, batches, pooling=pooling, bf16=bf16, seed=seed)

@@ -28,6 +28,7 @@ from tinybert.stages.plan.teacher import TeacherPlan, check_fine_tuning, plan_te
 from tinybert.stages.plan.training import (
     TEACHER_NUM_EPOCHS,
     Training,
+    check_contrastive,
     check_head_start,
     find_hard_loss,
     find_task,
@@ -170,6 +171,7 @@ def plan_distill(recipe: Recipe) -> DistillPlan:
         lambda: check_start(start, shape, source, owner=recipe.student.source or "the teacher"),
         lambda: check_fine_tuning(recipe, teacher),
         lambda: check_head_start(recipe, new_heads),
+        lambda: check_contrastive(recipe, [teacher.path] if teacher.kind == "encoder" else []),
         lambda: check_augment(recipe, task, teacher) if recipe.augment.copies else None,
         lambda: check_trimming(recipe, source, teacher, before=pretrained if is_cut else None),
         lambda: plan_baselines(recipe, task),

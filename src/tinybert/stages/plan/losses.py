@@ -18,7 +18,7 @@ Weights = dict[str, float]
 LABEL_SETTINGS = ("hard_loss", "train.class_weights", "train.focal_gamma")
 """Settings that only a training which learns labels uses."""
 CONTRASTIVE_WEIGHT = "train.contrastive_weight"
-"""One that learns from a teacher too does not use it."""
+"""A setting that only a training from labels alone uses."""
 
 
 def plan_losses(
@@ -129,7 +129,7 @@ def check_loss_settings(recipe: Recipe, losses: Mapping[str, float], *, learns_l
     Args:
         recipe: As it was given.
         losses: Loss name → weight.
-        learns_labels: Another training of this run, of the teacher or of a baseline, learns labels.
+        learns_labels: A teacher or a baseline of this run learns from labels alone.
 
     Raises:
         RecipeError: All such settings.

@@ -162,6 +162,7 @@ def _hard_loss_problems(recipe: Recipe, task: Task) -> list[str]:
         ("train.focal_gamma", by_loss, "focal_gamma" not in used),
         ("train.contrastive_weight", by_task, not task.is_contrastive),
         ("train.contrastive_weight", "data.long_text=windows", recipe.data.long_text == "windows"),
+        ("train.contrastive_weight", "train.batch_size=1", recipe.train.batch_size == 1),
     ]
     problems = _weight_problems(recipe.train.class_weights)
     for setting, by, is_unused in unused:
@@ -200,6 +201,29 @@ def check_head_start(recipe: Recipe, paths: Sequence[str]) -> None:
     problems = [
         f"head_start = {recipe.head_start!r}: {path} is a {kind}; only heads of {', '.join(FAMILIES)} "
         "can be fitted; set head_start=random"
+        for path, kind in kinds.items()
+        if kind not in FAMILIES
+    ]
+    if problems:
+        raise RecipeError("recipe", problems)
+
+
+def check_contrastive(recipe: Recipe, paths: Sequence[str]) -> None:
+    """Refuse the contrastive loss on an encoder whose layers are not known.
+
+    Args:
+        recipe: As it was given; with ``auto`` such an encoder is trained without that loss.
+        paths: Checkpoints that learn from labels alone.
+
+    Raises:
+        RecipeError: The hidden states of one of them cannot be read.
+    """
+    if recipe.train.contrastive_weight in ("auto", 0):
+        return
+    kinds = {path: load_config(path).model_type for path in paths}
+    problems = [
+        f"train.contrastive_weight = {recipe.train.contrastive_weight:g}: {path} is a {kind}; only those of "
+        f"{', '.join(FAMILIES)} have a known last layer; set train.contrastive_weight=0"
         for path, kind in kinds.items()
         if kind not in FAMILIES
     ]

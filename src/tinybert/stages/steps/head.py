@@ -30,7 +30,10 @@ from tinybert.tasks import Task
 
 MAX_ROWS = 20_000
 MIN_VECTORS = 2_400
-"""What the dense layer of a head is fitted to at least: few rows are run with several dropouts."""
+"""Fewest vectors that the dense layer of a head is fitted to: few rows are run with several dropout masks."""
+FEW_LABELS = 1_000
+"""Up to so many labelled rows, texts of one class are pulled together by default (adr/0009)."""
+CONTRASTIVE_WEIGHT = "contrastive_weight"
 BATCH_SIZE = 64
 WEIGHTS, SUMMARY = "head.safetensors", "head.json"
 
@@ -82,6 +85,7 @@ def begin_head(
     if any((folder / CHECKPOINTS).glob("*")):  # begun by an earlier version, with a random head
         return {}
     summary = _fit(model, train, rows, recipe, method=method, pooling=choose_pooling(source), bf16=bf16)
+    summary[CONTRASTIVE_WEIGHT] = _contrastive_weight(recipe, rows, len(train))
     say(head_line(name, summary))
     _save_head(model, folder / WEIGHTS)
     write_json(folder / SUMMARY, summary)
@@ -119,6 +123,14 @@ def _fit(
         score = evaluator(model)[evaluator.main_metric]
     found: Json = {"method": method, "pooling": pooling, "seconds": seconds, **asdict(fitted)}
     return found | {"metric": evaluator.main_metric, "validation": score}
+
+
+def _contrastive_weight(recipe: Recipe, rows: Encoded, num_rows: int) -> float:
+    """Return what ``train.contrastive_weight`` is; kept with the head, so a resumed training has the same."""
+    if recipe.train.contrastive_weight != "auto":
+        return recipe.train.contrastive_weight
+    is_single = not rows.origin["text_pair"] and rows.task.format.pooling is None
+    return float(rows.task.is_contrastive and is_single and num_rows <= FEW_LABELS)
 
 
 def _counted(batches: Iterator[Mapping[str, Tensor]], advance: Advance) -> Iterator[Mapping[str, Tensor]]:
@@ -163,10 +175,12 @@ def choose_pooling(source: str) -> str:
 def head_line(name: str, summary: Json) -> str:
     """Return the line on a fitted head, for the terminal and the report."""
     metric, score = str(summary["metric"]).replace("_", " "), cast(float, summary["validation"])
-    return (
+    line = (
         f"{name}: head fitted on frozen vectors of {summary['num_rows']:,} rows ({summary['method']}): "
         f"validation {metric} {score:.4f} before fine-tuning"
     )
+    weight = cast(float, summary.get(CONTRASTIVE_WEIGHT, 0.0))
+    return line + (f"; contrastive loss beside the hard loss: weight {weight:g}" if weight else "")
 
 
 def _layers(model: PreTrainedModel) -> dict[str, torch.nn.Linear]:

@@ -65,7 +65,8 @@ def fine_tune_only(work: Distillation, student: Json) -> Compared | None:
             source=start.source,
             bf16=work.bf16,
         )
-        return with_head(begun, train_better(Baseline(work, rows, model, student, begun, folder)))
+        baseline = Baseline(work, rows, model, student, folder, begun, start.source)
+        return with_head(begun, train_better(baseline))
 
     folder, summary = work.run.step(NAME, make)
     description += how_it_was_trained(summary, work.plan.task.main_metric)
@@ -81,16 +82,18 @@ class Baseline:
         rows: The encoded rows with a label.
         model: The first weights; each training has a copy.
         student: The summary of the student's training.
-        begun: How its head began.
         folder: The step's folder in the run.
+        begun: How its head began.
+        source: The checkpoint it was cut from.
     """
 
     work: Distillation
     rows: Dataset
     model: PreTrainedModel
     student: Json
-    begun: Json
     folder: Path
+    begun: Json
+    source: str
 
     @property
     def num_steps(self) -> int:
@@ -113,7 +116,7 @@ class Baseline:
         return fit(
             self.folder,
             model,
-            label_objective(model, encoded, recipe, begun=self.begun),
+            label_objective(model, encoded, recipe, begun=self.begun, source=self.source),
             rows=encoded,
             evaluator=encoded.evaluator(),
             settings=settings,
