@@ -228,9 +228,9 @@ class ObjectiveTrainer(Trainer):
         return self.lr_scheduler
 
     def _determine_best_metric(self, metrics: dict[str, float], trial: object) -> bool:
-        """Keep the weights of :func:`best_step`; of losses, where less is better, the first best."""
+        """Keep the weights of :func:`best_step` where steps are found, else the first best."""
         is_better = super()._determine_best_metric(metrics, trial)  # pyright: ignore[reportArgumentType]
-        if is_better or self.args.metric_for_best_model is None or not self.evaluator.greater_is_better:
+        if is_better or not self.settings.ends or not self.evaluator.greater_is_better:
             return is_better
         scores = scores_of(self.state.log_history, self.evaluator.main_metric)
         if best_step(scores, num_rows=self.evaluator.num_rows) != self.state.global_step:
@@ -277,7 +277,7 @@ def train(
     settings: Settings,
     work_dir: Path,
 ) -> Trained:
-    """Train a model in place and leave its best weights in it, those of :func:`best_step`.
+    """Train a model in place and leave its best weights in it.
 
     Running it again with the same ``work_dir`` after a kill resumes from the last whole checkpoint.
 

@@ -417,10 +417,10 @@ def test_a_training_killed_before_or_after_it_went_on_ends_as_an_undisturbed_one
         torch.testing.assert_close(weight, whole.state_dict()[name], atol=1e-6, rtol=1e-5)
 
 
-@pytest.mark.parametrize("pace", [{"num_epochs": 4}, {"max_steps": 8, "eval_steps": 2}])
 @pytest.mark.parametrize(
     ("scores", "num_rows", "epoch"),
     [
+        ([0.8, 0.9, 0.9, 0.7], None, 2),  # epochs are set: the first
         ([0.8, 0.9, 0.9, 0.7], 1_000, 3),
         ([0.8, 0.9, 0.88, 0.7], 1_000, 2),
         ([0.8, 0.9, 0.86, 0.7], 30, 3),  # one standard error of 0.9 on 30 rows is 0.055
@@ -433,7 +433,7 @@ def test_a_training_killed_before_or_after_it_went_on_ends_as_an_undisturbed_one
     ],
 )
 def test_the_last_of_the_best_scores_is_kept_and_with_few_rows_of_those_within_chance(
-    tmp_path: Path, pace: dict[str, object], scores: list[float], num_rows: int, epoch: int
+    tmp_path: Path, scores: list[float], num_rows: int | None, epoch: int
 ) -> None:
     weights: list[float] = []
 
@@ -442,8 +442,9 @@ def test_the_last_of_the_best_scores_is_kept_and_with_few_rows_of_those_within_c
             weights.append(float(kwargs["model"].classifier.bias.detach()[0]))
 
     model = easy.seeded_classifier(num_hidden_layers=1)
+    pace = {"max_steps": 8, "eval_steps": 2} if num_rows else {"num_epochs": 4}
     given = {"num_rows": 32, "callbacks": (Note(),), **pace}
-    evaluator = replace(says(scores), num_rows=num_rows)
+    evaluator = replace(says(scores), num_rows=num_rows or 30)
     trained = run(tmp_path, model=model, evaluator=evaluator, **given)
     assert trained.best["epoch"] == epoch
     assert float(model.classifier.bias.detach()[0]) == weights[epoch - 1]
