@@ -29,9 +29,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from transformers import AutoTokenizer
-
 import tinybert
+from tinybert.models import load_tokenizer
 from tinybert.sources import fetch
 from tinybert.training.trainer import ObjectiveTrainer
 
@@ -182,7 +181,7 @@ def trace(name: str, number: int, *, data: Path, out: Path, overrides: tuple[str
         scores = plain(trainer, *given, **named)  # type: ignore[arg-type]
         step, folder = trainer.state.global_step, place / "trace" / f"step-{trainer.state.global_step}"
         trainer.model.save_pretrained(folder)  # type: ignore[union-attr]
-        AutoTokenizer.from_pretrained(str(fetch(TEACHER))).save_pretrained(folder)
+        load_tokenizer(TEACHER).save_pretrained(folder)
         scored.append((step, scores[f"eval_{trainer.evaluator.main_metric}"], folder))
         return scores
 

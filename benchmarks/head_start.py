@@ -159,7 +159,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, nargs="*", default=[])
     parser.add_argument("--method", default="logistic")
     parser.add_argument(
-        "--passes", type=int, default=1, help="of the training rows, each with another dropout"
+        "--passes", type=int, default=1, help="of the training rows, each with another dropout mask"
     )
     parser.add_argument("--frozen", action="store_true")
     parser.add_argument("--dropout", action="store_true", help="frozen: with dropout, as fine-tuning fits it")

@@ -64,7 +64,7 @@ def best_step(scores: Mapping[int, float], *, num_rows: int) -> int:
     """Return the step whose weights are kept: the last that has the best score.
 
     On fewer than 200 rows a score counts as the best within a standard error of it, √(s(1 − s)/n), or within
-    one row: less is chance, and later weights have seen more (adr/0005).
+    one row: less is chance, and later weights have seen more (adr/0009).
 
     Args:
         scores: Step → validation score, more is better; one that is NaN is the worst. Scores outside 0 to 1

@@ -80,6 +80,8 @@ def test_a_head_whose_parts_are_not_known_is_refused_or_drawn_at_random(
     (tmp_path / "config.json").write_text(json.dumps(config))
     with pytest.raises(RecipeError, match=r"is a albert; only heads of bert, .*set head_start=random"):
         make_plan(recipe_of(tmp_path, "head_start=logistic"))
+    with pytest.raises(RecipeError, match=r"contrastive_weight = 0\.5: .* is a albert; .*; set it to 0"):
+        make_plan(recipe_of(tmp_path, "train.contrastive_weight=0.5"))
     make_plan(recipe_of(tmp_path))
     model = easy.seeded_classifier()
     model.config.model_type = "albert"

@@ -17,8 +17,6 @@ from tinybert.tasks import Task
 Weights = dict[str, float]
 LABEL_SETTINGS = ("hard_loss", "train.class_weights", "train.focal_gamma")
 """Settings that only a training which learns labels uses."""
-CONTRASTIVE_WEIGHT = "train.contrastive_weight"
-"""A setting that only a training from labels alone uses."""
 
 
 def plan_losses(
@@ -136,7 +134,7 @@ def check_loss_settings(recipe: Recipe, losses: Mapping[str, float], *, learns_l
     """
     problems: list[str] = []
     if not learns_labels:
-        unused = (CONTRASTIVE_WEIGHT, *(() if HARD in losses else LABEL_SETTINGS))
+        unused = ("train.contrastive_weight", *(() if HARD in losses else LABEL_SETTINGS))
         by = f"a distillation in which nothing learns labels{' alone' if HARD in losses else ''}"
         problems += unused_settings(recipe, lambda name: name in unused, by=by)
     softened = {name: find_loss(name)[0] for name in losses if name != HARD}

@@ -195,17 +195,9 @@ def check_head_start(recipe: Recipe, paths: Sequence[str]) -> None:
     Raises:
         RecipeError: The head of one of them cannot be fitted.
     """
-    if recipe.head_start in ("auto", "random"):
-        return
-    kinds = {path: load_config(path).model_type for path in paths}
-    problems = [
-        f"head_start = {recipe.head_start!r}: {path} is a {kind}; only heads of {', '.join(FAMILIES)} "
-        "can be fitted; set head_start=random"
-        for path, kind in kinds.items()
-        if kind not in FAMILIES
-    ]
-    if problems:
-        raise RecipeError("recipe", problems)
+    if recipe.head_start not in ("auto", "random"):
+        setting = f"head_start = {recipe.head_start!r}"
+        _check_families(paths, setting, "only heads of {} can be fitted; set head_start=random")
 
 
 def check_contrastive(recipe: Recipe, paths: Sequence[str]) -> None:
@@ -218,12 +210,15 @@ def check_contrastive(recipe: Recipe, paths: Sequence[str]) -> None:
     Raises:
         RecipeError: The hidden states of one of them cannot be read.
     """
-    if recipe.train.contrastive_weight in ("auto", 0):
-        return
+    if recipe.train.contrastive_weight not in ("auto", 0):
+        setting = f"train.contrastive_weight = {recipe.train.contrastive_weight:g}"
+        _check_families(paths, setting, "only those of {} have a known last layer; set it to 0")
+
+
+def _check_families(paths: Sequence[str], setting: str, allowed: str) -> None:
     kinds = {path: load_config(path).model_type for path in paths}
     problems = [
-        f"train.contrastive_weight = {recipe.train.contrastive_weight:g}: {path} is a {kind}; only those of "
-        f"{', '.join(FAMILIES)} have a known last layer; set train.contrastive_weight=0"
+        f"{setting}: {path} is a {kind}; {allowed.format(', '.join(FAMILIES))}"
         for path, kind in kinds.items()
         if kind not in FAMILIES
     ]
