@@ -17,6 +17,7 @@ def predict(
     text_pair: Annotated[str | None, Parameter(name=["--text-pair", "--context"])] = None,
     context_file: Path | None = None,
     input: Path | None = None,
+    encoding: str = "auto",
     output: Path | None = None,
     backend: str = "auto",
     task: str | None = None,
@@ -31,6 +32,7 @@ def predict(
         context_file: A text file of any length that questions are asked of.
         input: A file: .txt (one text a line), .jsonl, .csv, .tsv, .parquet, .json or .conll with the columns
             text (or tokens; or question and context).
+        encoding: Of --input and --context-file, such as gb18030; auto: UTF-8, or recognised.
         output: Where predictions of --input go: .jsonl, .csv or .tsv; standard output when not given.
         backend: auto (the export that is fastest here, or torch), torch, torch-bf16, onnx-int8, openvino-int8
             or another that was exported.
@@ -52,7 +54,7 @@ def predict(
     if context_file is not None:
         if text_pair is not None:
             raise RecipeError("predict", "give either --context or --context-file")
-        text_pair = read_context(context_file)
+        text_pair = read_context(context_file, encoding=encoding)
     if text_pair is not None and input is not None:
         raise RecipeError(
             "predict", "--context goes with questions on the command line; a file has a column of contexts"
@@ -65,7 +67,7 @@ def predict(
             f"a model of {predictor.task.name} reads one text at a time; omit --text-pair and --context",
         )
     if input is not None:
-        counts = predict_file(predictor, input, output)
+        counts = predict_file(predictor, input, output, encoding=encoding)
         say(f"{counts.num_rows - counts.num_bad:,} rows predicted with {predictor.backend}")
         if counts.num_bad:
             where = f", they are in {counts.bad_rows}" if counts.bad_rows else ""

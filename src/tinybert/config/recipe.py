@@ -54,6 +54,11 @@ class DataSection(Section):
     """Where the rows come from and how they become tensors."""
 
     path: str | None = Field(default=None, description="file, folder, hub name or bundled:NAME")
+    encoding: str = Field(
+        default="auto",
+        description="of files of text, such as utf-8, gb18030, big5, shift_jis, utf-16 or cp1252; auto: "
+        "UTF-8, what the file's mark says, or an East Asian encoding that is recognised for sure",
+    )
     text: str | None = Field(default=None, description="column of the text; detected when not given")
     text_pair: str | None = Field(default=None, description="column of the second text of a pair")
     label: str | None = Field(default=None, description="column of the label; detected when not given")

@@ -12,9 +12,10 @@ from itertools import islice
 from pathlib import Path
 
 from tinybert.corpus.places import PARTS, TABLES, Found, Place, ending_of, is_train, warn_of
-from tinybert.corpus.plain_text import HEAD_BYTES, Layout, is_binary, plain_documents, refuse_utf16
+from tinybert.corpus.plain_text import Layout, is_binary, plain_documents
 from tinybert.corpus.text_column import check_column, texts_of
 from tinybert.errors import DataError
+from tinybert.sources.encoding import HEAD_BYTES, SourceFile
 from tinybert.sources.readers import Table, open_file
 
 GZIP_MAGIC = b"\x1f\x8b"
@@ -58,7 +59,6 @@ def _why_skipped(path: Path, name: str) -> str:
         return ""
     if is_binary(head):
         return "binary and not read"
-    refuse_utf16(head, name)
     return ""
 
 
@@ -93,7 +93,7 @@ def _with_columns_checked(place: Place, column: str | None, found: Found) -> lis
     """Choose the column once, for what is wrong with it; a file that is packed is looked into when read."""
     if place.path is None or ending_of(place.path) not in TABLES or _is_packed(place.path):
         return [place]
-    tables = open_file(place.path, place.name)
+    tables = open_file(SourceFile(place.path, place.name))
     if "test" in tables:
         found.warnings.append(f"{place.name}: its test split is never read")
     kept = [replace(place, split=split, part=PARTS[split]) for split in tables if split in PARTS]
@@ -124,7 +124,7 @@ def documents_in(
                 if ending_of(place.path) in TABLES:
                     yield from texts_of(_table(path, place), column, found.problems)
                 else:
-                    yield from plain_documents(path, place.name, layout)
+                    yield from plain_documents(SourceFile(path, place.name), layout)
 
 
 def look_further(
@@ -153,7 +153,7 @@ def _unpacked(path: Path, name: str, scratch: Path) -> Generator[Path]:
 
 
 def _table(path: Path, place: Place) -> Table:
-    tables = open_file(path, place.name)
+    tables = open_file(SourceFile(path, place.name))
     if place.split not in tables:
         raise DataError(place.name, "holds splits itself; unpack it first")
     return tables[place.split]

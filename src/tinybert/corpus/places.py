@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Literal, cast
 
-from tinybert.corpus.plain_text import HEAD_BYTES
 from tinybert.errors import DataError
 from tinybert.sources.bundled import fetch, is_bundled
+from tinybert.sources.encoding import HEAD_BYTES
 from tinybert.sources.hub import nearest_here
 from tinybert.sources.locate import PLAIN_ENDINGS, SHARD, STDIN, looks_like_path, open_hub
 from tinybert.sources.readers import SPLIT_NAMES, Table, from_dataset, from_rows, from_splits

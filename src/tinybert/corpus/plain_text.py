@@ -9,24 +9,24 @@ from pathlib import Path
 from typing import Literal
 
 from tinybert.errors import DataError
-from tinybert.sources.text_files import decoded_lines
+from tinybert.sources.encoding import SourceFile, marked, utf16_kind
+from tinybert.sources.text_files import sound_lines
 
 Layout = Literal["line", "blank_line", "file"]
 
-HEAD_BYTES = 1 << 16
 MAX_DOCUMENT_CHARS = 10_000_000
-MAX_CONTROL_SHARE, MIN_HAN_SHARE, MIN_NUL_SHARE = 0.005, 0.8, 0.3
+MAX_CONTROL_SHARE = 0.005
 CONTROL_BYTES = bytes([*range(0x01, 0x09), *range(0x0E, 0x1B), *range(0x1C, 0x20)])
 
 
 def is_binary(head: bytes) -> bool:
-    r"""Return whether the beginning of a file is no text in any encoding; UTF-16 with its mark is text.
+    r"""Return whether the beginning of a file is no text in any encoding.
 
     Example:
         >>> is_binary(b"\x89PNG\r\n\x1a\n\x00\x00"), is_binary("naïve".encode("latin-1"))
         (True, False)
     """
-    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or utf16_kind(head):
+    if marked(head) or (utf16_kind(head) and not _has_controls(head)):
         return False
     if b"\x00" in head:
         return True
@@ -37,16 +37,6 @@ def _has_controls(head: bytes) -> bool:
     return len(head) - len(head.translate(None, CONTROL_BYTES)) > MAX_CONTROL_SHARE * len(head)
 
 
-def utf16_kind(head: bytes) -> str:
-    """Return ``UTF-16LE`` or ``UTF-16BE`` for text in it without a mark: every other byte is mostly zero."""
-    if _has_controls(head):
-        return ""
-    even, odd = head[0::2].count(0), head[1::2].count(0)
-    if odd > MIN_NUL_SHARE * len(head) / 2 and not even:
-        return "UTF-16LE"
-    return "UTF-16BE" if even > MIN_NUL_SHARE * len(head) / 2 and not odd else ""
-
-
 def _is_utf8(head: bytes) -> bool:
     try:
         codecs.getincrementaldecoder("utf-8")().decode(head)
@@ -55,26 +45,15 @@ def _is_utf8(head: bytes) -> bool:
     return True
 
 
-def refuse_utf16(head: bytes, name: str) -> None:
-    """Refuse UTF-16 without a mark; with one, reading the first line refuses it.
-
-    Raises:
-        DataError: It is UTF-16.
-    """
-    if kind := utf16_kind(head):
-        fix = f"iconv -f {kind} -t UTF-8 {name} > utf8-{Path(name).name}"
-        raise DataError(name, f"line 1: the file is UTF-16, not UTF-8; convert it: {fix}")
-
-
-def plain_documents(path: Path, name: str, layout: Layout) -> Iterator[str]:
+def plain_documents(file: SourceFile, layout: Layout) -> Iterator[str]:
     """Yield the documents of a plain text file, as written.
 
     Raises:
-        DataError: The bytes are not UTF-8, or a document is longer than 10,000,000 characters.
+        DataError: The encoding cannot be told for sure, or a document is longer than 10,000,000 characters.
     """
-    _refuse_endless(path, name, layout)
-    lines = _lines(path, name)
-    yield from (lines if layout == "line" else _joined(lines, name, layout))
+    _refuse_endless(file.path, file.name, layout)
+    lines = _lines(file)
+    yield from (lines if layout == "line" else _joined(lines, file.name, layout))
 
 
 def too_long(num_chars: int, layout: Layout) -> str:
@@ -101,31 +80,13 @@ def _refuse_endless(path: Path, name: str, layout: Layout) -> None:
             raise DataError(name, f"no line ends in its first {limit:,} bytes; end the documents with one")
 
 
-def _lines(path: Path, name: str) -> Iterator[str]:
+def _lines(file: SourceFile) -> Iterator[str]:
     r"""Yield lines; a lone carriage return ends one too."""
-    try:
-        for line in decoded_lines(path, name):
-            if "\r" not in line:
-                yield line
-            else:
-                yield from io.StringIO(line, newline=None)
-    except DataError as error:
-        hint = _chinese_hint(path)
-        raise DataError(error.subject, [f"{problem}{hint}" for problem in error.problems]) from error
-
-
-def _chinese_hint(path: Path) -> str:
-    with path.open("rb") as stream:
-        head = stream.read(HEAD_BYTES)
-    try:
-        text = codecs.getincrementaldecoder("gb18030")().decode(head)
-    except UnicodeDecodeError:
-        return ""
-    foreign = [char for char in text if not char.isascii()]
-    common = "".join(foreign).encode("gb2312", "ignore").decode("gb2312")
-    if len(common) < max(2, MIN_HAN_SHARE * len(foreign)):
-        return ""
-    return f"; or, as it looks Chinese: iconv -f GB18030 -t UTF-8 {path.name} > utf8-{path.name}"
+    for line in sound_lines(file):
+        if "\r" not in line:
+            yield line
+        else:
+            yield from io.StringIO(line, newline=None)
 
 
 def _joined(lines: Iterator[str], name: str, layout: Layout) -> Iterator[str]:

@@ -111,7 +111,7 @@ def load(
     format = format.configured(settings)
     request = _Request(settings, format, need, allow_unlabelled, known_labels)
     findings = Findings(skip=settings.on_bad_row == "skip")
-    tables = _usable(locate(source, need, findings.warnings), request, findings)
+    tables = _usable(locate(source, need, findings.warnings, encoding=settings.encoding), request, findings)
     if format.converters:
         tables = {split: [relaid(table, format.unpack) for table in parts] for split, parts in tables.items()}
     chosen, is_pair = _choose_columns(tables, request, findings)

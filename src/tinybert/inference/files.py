@@ -16,9 +16,10 @@ from tinybert.inference.lines import JSON_LINES, OUTPUTS, Lines, Record
 from tinybert.inference.prediction_file import PredictionFile
 from tinybert.inference.predictor import Predictor
 from tinybert.inference.row_windows import RowWindows
+from tinybert.sources.encoding import AUTO, SourceFile
 from tinybert.sources.hub import nearest_here
 from tinybert.sources.readers import READERS, open_file
-from tinybert.sources.text_files import Fault, RawRow, Unit, decoded_lines, json_rows, lines_and_faults
+from tinybert.sources.text_files import Fault, RawRow, Unit, numbered_lines, sound_lines
 from tinybert.storage import Json
 
 INPUTS = tuple(READERS)
@@ -38,23 +39,23 @@ def rows_of_words(texts: Sequence[str], *, text_pair: str | None, has_file: bool
     return [text if text_pair is None else (text, text_pair) for text in texts]
 
 
-def read_context(file: Path) -> str:
+def read_context(file: Path, *, encoding: str = AUTO) -> str:
     """Return the text of a file, for a question to be asked of it.
 
     Raises:
-        DataError: There is no such file, it is not UTF-8, or it holds no text.
+        DataError: There is no such file, it is in another encoding, or it holds no text.
     """
     if file.is_dir():
         raise DataError(str(file), "is a folder; give one text file")
     if not file.is_file():
         raise DataError(str(file), f"no such file{nearest_here(file)}")
-    text = "".join(decoded_lines(file, str(file)))
+    text = "".join(sound_lines(_file(file, encoding)))
     if not text.strip():
         raise DataError(str(file), "holds no text")
     return text
 
 
-def predict_file(predictor: Predictor, source: Path, target: Path | None) -> Counts:
+def predict_file(predictor: Predictor, source: Path, target: Path | None, *, encoding: str = AUTO) -> Counts:
     """Predict a file row by row, in its order.
 
     The target gets its name when it is whole. A row that cannot be read or predicted is reported with its
@@ -66,6 +67,7 @@ def predict_file(predictor: Predictor, source: Path, target: Path | None) -> Cou
         source: Text (one a line), or any file of rows that training reads; columns ``text`` and maybe
             ``text_pair``; for entities ``text`` or ``tokens``; for questions ``question`` and ``context``.
         target: JSON lines, CSV or TSV; standard output when None.
+        encoding: Of the file; found out where it is ``auto``.
 
     Raises:
         DataError: The file cannot be read, has no text column, or none of its first rows can be predicted.
@@ -76,10 +78,10 @@ def predict_file(predictor: Predictor, source: Path, target: Path | None) -> Cou
             str(target),
             f"cannot write {target.suffix or 'a file without an ending'}; allowed: {', '.join(OUTPUTS)}",
         )
-    unit, rows = read_texts(source)
+    unit, rows = read_texts(source, encoding=encoding)
     format = predictor.task.format
     if source.suffix.lower() == ".txt":
-        _refuse_other_text(source, format)
+        _refuse_other_text(_file(source, encoding), format)
     reader = RowWindows(format.unpack(rows), unit, source, predictor)
     truncated_before = predictor.num_truncated
     if target is None:
@@ -87,7 +89,7 @@ def predict_file(predictor: Predictor, source: Path, target: Path | None) -> Cou
         for window in reader.windows():
             sys.stdout.write(lines.text_of(window.records, predictor(window.records), window.numbers))
         return Counts(reader.num_read, reader.num_bad, predictor.num_truncated - truncated_before)
-    file = PredictionFile(target, _made_from(predictor, source))
+    file = PredictionFile(target, _made_from(predictor, source, encoding))
     if any(each.exists() and each.samefile(source) for each in file.files):
         raise DataError(
             str(target), "is the input itself, or is kept beside it; give the predictions a file of their own"
@@ -123,7 +125,7 @@ class Counts:
     bad_rows: Path | None = None
 
 
-def _made_from(predictor: Predictor, source: Path) -> Json:
+def _made_from(predictor: Predictor, source: Path, encoding: str = AUTO) -> Json:
     """Return what predictions depend on: the input, and the files of the model, by size and time."""
     folder = Path(predictor.place)
     model = predictor.runtime.files.get(predictor.precision)
@@ -131,6 +133,7 @@ def _made_from(predictor: Predictor, source: Path) -> Json:
     stats = {str(file): file.stat() for file in (source, *(folder / name for name in names))}
     return {
         "input": str(source.resolve()),
+        **({} if encoding == AUTO else {"encoding": encoding}),
         "model": predictor.place,
         "backend": predictor.backend,
         "max_length": predictor.max_length,
@@ -151,7 +154,7 @@ def _count_rows(source: Path) -> int | None:
         return sum(block.count(b"\n") for block in iter(lambda: stream.read(BLOCK_BYTES), b""))
 
 
-def read_texts(source: Path) -> tuple[Unit, Iterator[RawRow | Fault]]:
+def read_texts(source: Path, *, encoding: str = AUTO) -> tuple[Unit, Iterator[RawRow | Fault]]:
     """Open a file of texts, and say what its row numbers count.
 
     Raises:
@@ -163,22 +166,24 @@ def read_texts(source: Path) -> tuple[Unit, Iterator[RawRow | Fault]]:
     if not source.is_file():
         raise DataError(name, f"no such file{nearest_here(source)}")
     if source.suffix.lower() == ".txt":
-        return "line", _text_rows(lines_and_faults(source, name))
-    if source.suffix.lower() in JSON_LINES:
-        return "line", json_rows(lines_and_faults(source, name))
+        return "line", _text_rows(numbered_lines(_file(source, encoding)))
     if source.suffix.lower() not in READERS:
         kind = source.suffix or "a file without an ending"
         raise DataError(name, f"cannot read {kind}; allowed: {', '.join(INPUTS)}")
-    tables = open_file(source, name)
+    tables = open_file(_file(source, encoding))
     if list(tables) != [""]:
         raise DataError(name, "holds splits; give one list of rows")
     return tables[""].unit, tables[""].rows
 
 
-def _refuse_other_text(source: Path, format: RowFormat) -> None:
+def _file(path: Path, encoding: str) -> SourceFile:
+    return SourceFile(path, str(path), encoding, "--encoding")
+
+
+def _refuse_other_text(file: SourceFile, format: RowFormat) -> None:
     """Refuse a file that ends in .txt and does not hold one text a line."""
-    if problem := format.file_problem(itertools.islice(decoded_lines(source, str(source)), LINES_PEEKED)):
-        raise DataError(str(source), problem)
+    if problem := format.file_problem(itertools.islice(file.lines(), LINES_PEEKED)):
+        raise DataError(file.name, problem)
 
 
 def _text_rows(lines: Iterator[tuple[int, str] | Fault]) -> Iterator[RawRow | Fault]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, cast
 
 from tinybert.errors import DataError
 from tinybert.sources.bundled import fetch, is_bundled
+from tinybert.sources.encoding import AUTO, SourceFile
 from tinybert.sources.hub import NAME, hub_problem, nearest_here
 from tinybert.sources.readers import (
     READERS,
@@ -36,11 +37,11 @@ def name_source(source: Source) -> str:
     return str(source) if isinstance(source, str | Path) else "rows"
 
 
-def locate(source: Source, need: Sequence[str], warnings: list[str]) -> Tables:
+def locate(source: Source, need: Sequence[str], warnings: list[str], *, encoding: str = AUTO) -> Tables:
     """Open the tables of a source, by split; one table that is not split yet has an empty string as its name.
 
     What is skipped on purpose is noted in ``warnings``. Where ``need`` lacks ``train`` and everything in it
-    is there, nothing else is opened.
+    is there, nothing else is opened. ``encoding`` is that of files of text.
 
     Raises:
         DataError: There is no such file, folder, bundled name or hub data set, or its format is unknown.
@@ -53,9 +54,9 @@ def locate(source: Source, need: Sequence[str], warnings: list[str]) -> Tables:
         return {"": [from_dataset(cast("Dataset", rows), "rows") if is_dataset else from_rows(rows, "rows")]}
     path = fetch(str(source)) if is_bundled(source) else Path(source).expanduser()
     if path.is_dir():
-        return _open_folder(path, need)
+        return _open_folder(path, need, encoding)
     if path.is_file():
-        return _chosen(_as_lists(open_file(path, path.name)), need)
+        return _chosen(_as_lists(open_file(_file(path, encoding))), need)
     if looks_like_path(source):
         raise DataError(str(source), f"no such file or folder{nearest_here(path)}")
     return _chosen(open_hub(str(source), warnings), need)
@@ -76,7 +77,11 @@ def is_enough(present: Iterable[str], need: Sequence[str]) -> bool:
     return "train" not in need and set(need) <= set(present)
 
 
-def _open_folder(folder: Path, need: Sequence[str]) -> Tables:
+def _file(path: Path, encoding: str) -> SourceFile:
+    return SourceFile(path, path.name, encoding, "data.encoding")
+
+
+def _open_folder(folder: Path, need: Sequence[str], encoding: str) -> Tables:
     files: dict[str, list[Path]] = {}
     for path in sorted(folder.iterdir()):
         shard = SHARD.match(path.stem)
@@ -91,7 +96,7 @@ def _open_folder(folder: Path, need: Sequence[str]) -> Tables:
     for split in wanted if not problems else []:
         for path in files[split]:
             try:
-                tables.setdefault(split, []).append(_open_plain(path))
+                tables.setdefault(split, []).append(_open_plain(_file(path, encoding)))
             except DataError as error:
                 problems += [f"{path.name}: {problem}" for problem in error.problems]
     if problems:
@@ -99,10 +104,10 @@ def _open_folder(folder: Path, need: Sequence[str]) -> Tables:
     return tables
 
 
-def _open_plain(path: Path) -> Table:
-    tables = open_file(path, path.name)
+def _open_plain(file: SourceFile) -> Table:
+    tables = open_file(file)
     if "" not in tables:
-        raise DataError(path.name, "holds splits itself; give this file alone, or one list of rows a file")
+        raise DataError(file.name, "holds splits itself; give this file alone, or one list of rows a file")
     return tables[""]
 
 

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import codecs
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain, islice
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from tinybert.errors import DataError
+from tinybert.sources.encoding import SourceFile
 from tinybert.sources.text_files import (
     Fault,
     RawRow,
     Unit,
-    decoded_lines,
     read_columns,
     read_csv,
     read_json_array,
     read_json_lines,
     read_tsv,
+    sound_lines,
 )
 
 if TYPE_CHECKING:
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
     import pyarrow.parquet as pq
     from datasets import Dataset
 
-HEAD_BYTES = 1 << 16
+HEAD_CHARS = 1 << 16
 ROWS_AT_ONCE = 2000
 ROWS_PEEKED = 100
 SPLIT_NAMES = {
@@ -63,7 +62,7 @@ class Table:
     class_names: Mapping[str, Sequence[str]] = field(default_factory=dict[str, Sequence[str]])
 
 
-def open_file(path: Path, name: str) -> dict[str, Table]:
+def open_file(file: SourceFile) -> dict[str, Table]:
     """Open a data file.
 
     Returns:
@@ -72,14 +71,14 @@ def open_file(path: Path, name: str) -> dict[str, Table]:
     Raises:
         DataError: The format is unknown, or the file as a whole cannot be read.
     """
-    reader = READERS.get(path.suffix.lower())
+    reader = READERS.get(file.path.suffix.lower())
     if reader is None:
         allowed = ", ".join(READERS)
-        raise DataError(name, f"{path.suffix or 'no ending'}: unknown format (allowed: {allowed})")
+        raise DataError(file.name, f"{file.path.suffix or 'no ending'}: unknown format (allowed: {allowed})")
     try:
-        return reader(path, name)
+        return reader(file)
     except OSError as error:
-        raise DataError(name, f"cannot read this file: {error.strerror or error}") from error
+        raise DataError(file.name, f"cannot read this file: {error.strerror or error}") from error
 
 
 def from_rows(rows: Iterable[object], name: str) -> Table:
@@ -126,36 +125,34 @@ def relaid(table: Table, layout: Callable[[Iterator[RawRow | Fault]], Iterator[R
     return replace(changed, class_names=table.class_names)
 
 
-def _open_delimited(path: Path, name: str, read: Callable[..., Any]) -> dict[str, Table]:
-    columns, rows = read(path, name)
-    return {"": Table(name, "line", columns, rows)}
+def _open_delimited(file: SourceFile, read: Callable[..., Any]) -> dict[str, Table]:
+    columns, rows = read(file)
+    return {"": Table(file.name, "line", columns, rows)}
 
 
-def _open_csv(path: Path, name: str) -> dict[str, Table]:
-    return _open_delimited(path, name, read_csv)
+def _open_csv(file: SourceFile) -> dict[str, Table]:
+    return _open_delimited(file, read_csv)
 
 
-def _open_tsv(path: Path, name: str) -> dict[str, Table]:
-    return _open_delimited(path, name, read_tsv)
+def _open_tsv(file: SourceFile) -> dict[str, Table]:
+    return _open_delimited(file, read_tsv)
 
 
-def _open_json_lines(path: Path, name: str) -> dict[str, Table]:
-    return {"": _peeked(name, "line", read_json_lines(path, name))}
+def _open_json_lines(file: SourceFile) -> dict[str, Table]:
+    return {"": _peeked(file.name, "line", read_json_lines(file))}
 
 
-def _open_json(path: Path, name: str) -> dict[str, Table]:
+def _open_json(file: SourceFile) -> dict[str, Table]:
     """A list of objects, an object of split → list, or JSON lines under another ending."""
-    with path.open("rb") as stream:
-        head = stream.read(HEAD_BYTES).removeprefix(codecs.BOM_UTF8)
-    if head.lstrip().startswith(b"["):  # often one line, however long: not read whole
-        return {"": _peeked(name, "row", read_json_array(path, name))}
-    with path.open("rb") as stream:
-        filled = (line.strip() for line in stream if not line.isspace())
-        first, second = next(filled, b"").removeprefix(codecs.BOM_UTF8), next(filled, b"")
-    if first.startswith(b"{") and first.endswith(b"}") and second.startswith(b"{"):
-        return _open_json_lines(path, name)
+    name = file.name
+    if next(file.chunks(HEAD_CHARS), "").lstrip().startswith("["):  # often one line: not read whole
+        return {"": _peeked(name, "row", read_json_array(file))}
+    filled = (line.strip() for line in file.lines() if not line.isspace())
+    first, second = next(filled, ""), next(filled, "")
+    if first.startswith("{") and first.endswith("}") and second.startswith("{"):
+        return _open_json_lines(file)
     try:
-        tree = json.loads("".join(decoded_lines(path, name)))
+        tree = json.loads("".join(sound_lines(file)))
     except (json.JSONDecodeError, RecursionError) as error:
         raise DataError(name, f"not valid JSON: {error}") from error
     if isinstance(tree, Mapping):
@@ -176,17 +173,18 @@ def _single(row: Mapping[str, object], name: str) -> dict[str, Table]:
     return {"": from_rows([row], name)}
 
 
-def _open_parquet(path: Path, name: str) -> dict[str, Table]:
+def _open_parquet(source: SourceFile) -> dict[str, Table]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
-        file = pq.ParquetFile(path, memory_map=True)
+        file = pq.ParquetFile(source.path, memory_map=True)
         schema = cast("pa.Schema", file.schema_arrow)
         classes = _class_names(schema)
     except (pa.ArrowException, OSError, ValueError, TypeError, KeyError) as error:  # the last: its metadata
-        raise DataError(name, f"not a Parquet file that can be read: {error}") from error
-    return {"": Table(name, "row", schema.names, _numbered(_parquet_rows(file, name)), classes)}
+        raise DataError(source.name, f"not a Parquet file that can be read: {error}") from error
+    rows = _numbered(_parquet_rows(file, source.name))
+    return {"": Table(source.name, "row", schema.names, rows, classes)}
 
 
 def _parquet_rows(file: pq.ParquetFile, name: str) -> Iterator[object]:
@@ -228,12 +226,12 @@ def _peeked(name: str, unit: Unit, rows: Iterator[RawRow | Fault]) -> Table:
     return Table(name, unit, list(columns), chain(head, rows))
 
 
-def _open_columns(path: Path, name: str) -> dict[str, Table]:
+def _open_columns(file: SourceFile) -> dict[str, Table]:
     """A file of columns, one token a line: CoNLL and its kin, which often end in .txt."""
-    return {"": Table(name, "line", ["tokens", "tags"], read_columns(path, name))}
+    return {"": Table(file.name, "line", ["tokens", "tags"], read_columns(file))}
 
 
-READERS: dict[str, Callable[[Path, str], dict[str, Table]]] = {
+READERS: dict[str, Callable[[SourceFile], dict[str, Table]]] = {
     ".csv": _open_csv,
     ".tsv": _open_tsv,
     ".jsonl": _open_json_lines,

@@ -1,24 +1,27 @@
-"""CSV, TSV, JSON lines and JSON arrays, read line by line in UTF-8, with the line of every fault."""
+"""CSV, TSV, JSON lines and JSON arrays, read line by line, with the line of every fault."""
 
 from __future__ import annotations
 
-import codecs
 import csv
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain
-from pathlib import Path
-from typing import Literal, cast
+from typing import TYPE_CHECKING, Literal, cast
 
 from tinybert.errors import DataError
+from tinybert.sources.encoding import SourceFile, plain
+
+if TYPE_CHECKING:
+    from _csv import Reader
 
 MAX_FIELD_CHARS = 10_000_000
 MAX_RAW_CHARS = 10_000
 CHUNK_CHARS = 1 << 20
 NEAR_THE_END = 16
-DELIMITERS = (",", ";", "\t")
+DELIMITERS = (",", ";", "\t", "|")
+EXCEL_DELIMITER = re.compile(r'"?sep=(.)"?', re.IGNORECASE)
 
 GAP = re.compile(r"[\s,]*")
 
@@ -44,92 +47,72 @@ class Fault:
     is_fatal: bool = False
 
 
-def decoded_lines(path: Path, name: str) -> Iterator[str]:
-    """Yield the lines of a UTF-8 file, with or without a byte-order mark, line ends kept.
+def numbered_lines(file: SourceFile) -> Iterator[tuple[int, str] | Fault]:
+    """Yield numbered lines; one with a byte that is not of the encoding is a fault.
 
     Raises:
-        DataError: Bytes are not UTF-8; the line and the byte are named.
+        DataError: The encoding cannot be told for sure.
     """
-    for number, line in _raw_lines(path, name):
-        try:
-            yield line.decode("utf-8")
-        except UnicodeDecodeError as error:
-            raise DataError(name, _encoding_problem(line, number, error, path)) from error
-
-
-def lines_and_faults(path: Path, name: str) -> Iterator[tuple[int, str] | Fault]:
-    """Yield numbered lines as :func:`decoded_lines` does; one that is not UTF-8 is a fault.
-
-    Raises:
-        DataError: The file is UTF-16.
-    """
-    for number, line in _raw_lines(path, name):
-        try:
-            yield number, line.decode("utf-8")
-        except UnicodeDecodeError as error:
-            why = f"byte {error.start + 1:,} (0x{line[error.start]:02x}) is not UTF-8"
-            yield Fault(number, why, {"": line.decode("utf-8", "replace").strip()[:MAX_RAW_CHARS]})
-
-
-def _raw_lines(path: Path, name: str) -> Iterator[tuple[int, bytes]]:
-    """Yield numbered lines, without a byte-order mark before the first."""
-    with path.open("rb") as stream:
-        for number, line in enumerate(stream, start=1):
-            if number == 1:
-                _refuse_utf16(line, name)
-                line = line.removeprefix(codecs.BOM_UTF8)
+    for number, line in enumerate(file.lines(), start=1):
+        if why := file.broken(line):
+            yield Fault(number, why, {"": plain(line).strip()[:MAX_RAW_CHARS]})
+        else:
             yield number, line
 
 
-def _refuse_utf16(line: bytes, name: str) -> None:
-    if line.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        fix = f"iconv -f UTF-16 -t UTF-8 {name} > utf8-{Path(name).name}"
-        raise DataError(name, f"line 1: the file is UTF-16, not UTF-8; convert it: {fix}")
-
-
-def _encoding_problem(line: bytes, number: int, error: UnicodeDecodeError, path: Path) -> str:
-    byte = line[error.start]
-    fix = f"iconv -f WINDOWS-1252 -t UTF-8 {path.name} > utf8-{path.name}"
-    return (
-        f"line {number:,}, byte {error.start + 1:,} (0x{byte:02x}): the file is not UTF-8; save it as UTF-8, "
-        f"for example, if it comes from Windows: {fix}"
-    )
-
-
-def read_csv(path: Path, name: str) -> tuple[list[str], Iterator[RawRow | Fault]]:
-    """Open a CSV file; the header says whether commas, semicolons or tabs part the fields.
+def sound_lines(file: SourceFile) -> Iterator[str]:
+    """Yield the lines of a file of which every byte must be of its encoding.
 
     Raises:
-        DataError: There is no usable header, or the bytes are not UTF-8.
+        DataError: One is not, or the encoding cannot be told for sure.
     """
-    lines = decoded_lines(path, name)
-    head = next(lines, "")
+    for each in numbered_lines(file):
+        if isinstance(each, Fault):
+            raise DataError(file.name, f"line {each.number:,}: {each.why}")
+        yield each[1]
+
+
+def read_csv(file: SourceFile) -> tuple[list[str], Iterator[RawRow | Fault]]:
+    """Open a CSV file; the header says what parts the fields, or a first line as Excel reads it: ``sep=;``.
+
+    Raises:
+        DataError: There is no usable header, or the encoding cannot be told for sure.
+    """
+    lines = file.lines()
+    head, before = next(lines, ""), 0
+    if said := EXCEL_DELIMITER.fullmatch(head.strip()):
+        head, before = next(lines, ""), 1
     # a person's long text is no mistake: the module's own limit is 128 KB
     csv.field_size_limit(max(csv.field_size_limit(), MAX_FIELD_CHARS))
-    delimiter = max(DELIMITERS, key=head.count)
-    try:
-        header = next(csv.reader([head], delimiter=delimiter, strict=True), [])
-    except csv.Error as error:
-        raise DataError(name, f"line 1: the header cannot be read: {error}") from error
-    _check_header(header, name)
-    return header, _csv_rows(lines, header, delimiter)
-
-
-def _csv_rows(lines: Iterator[str], header: list[str], delimiter: str) -> Iterator[RawRow | Fault]:
+    delimiter = said[1] if said else max(DELIMITERS, key=head.count)
     read_lately: list[str] = []
-    reader = csv.reader(_remembered(lines, read_lately), delimiter=delimiter, strict=True)
-    width = len(header)
+    all_lines = _remembered(chain([head] if head else [], lines), read_lately)
+    reader = csv.reader(all_lines, delimiter=delimiter, strict=True)
+    try:
+        header = next(reader, [])
+    except csv.Error as error:
+        raise DataError(file.name, f"line {1 + before}: the header cannot be read: {error}") from error
+    _check_header(header, file)
+    return header, _csv_rows(reader, read_lately, header, before, file)
+
+
+def _csv_rows(
+    reader: Reader, read_lately: list[str], header: list[str], before: int, file: SourceFile
+) -> Iterator[RawRow | Fault]:
+    width, delimiter = len(header), reader.dialect.delimiter
     while True:
-        number = reader.line_num + 2  # the header, and counting from one
+        number = reader.line_num + 1 + before
         read_lately.clear()
         try:
             fields = next(reader)
         except StopIteration:
             return
         except csv.Error as error:
-            yield _csv_fault(number, str(error), read_lately)
+            yield _csv_fault(number, str(error), [plain(line) for line in read_lately])
             continue
-        if len(fields) == width:
+        if fields and (why := file.broken("".join(read_lately))):
+            yield Fault(number, why, {"": [plain(field) for field in fields]})
+        elif len(fields) == width:
             yield number, dict(zip(header, fields, strict=True))
         elif fields:
             yield Fault(number, _ragged(len(fields), width, delimiter), {"": fields})
@@ -159,28 +142,33 @@ def _ragged(found: int, expected: int, delimiter: str) -> str:
     return f"{found} fields where the header has {expected}; {fix}"
 
 
-def read_tsv(path: Path, name: str) -> tuple[list[str], Iterator[RawRow | Fault]]:
+def read_tsv(file: SourceFile) -> tuple[list[str], Iterator[RawRow | Fault]]:
     r"""Open a TSV file: one row a line, and a quote is an ordinary character.
 
     A field that a spreadsheet or pandas quoted is recognised: it is in quotes and every quote inside is
     doubled (``"a ""fine"" film"``). Where the header is quoted, every field is unquoted.
 
     Raises:
-        DataError: There is no usable header, or the bytes are not UTF-8.
+        DataError: There is no usable header, or the encoding cannot be told for sure.
     """
-    lines = decoded_lines(path, name)
+    lines = file.lines()
     header = next(lines, "").rstrip("\r\n").split("\t")
     all_quoted = all(len(field) > 1 and field[0] == field[-1] == '"' for field in header)
     header = [field[1:-1] for field in header] if all_quoted else header
-    _check_header(header, name)
-    return header, _tsv_rows(lines, header, all_quoted=all_quoted)
+    _check_header(header, file)
+    return header, _tsv_rows(lines, header, file, all_quoted=all_quoted)
 
 
-def _tsv_rows(lines: Iterator[str], header: list[str], *, all_quoted: bool) -> Iterator[RawRow | Fault]:
+def _tsv_rows(
+    lines: Iterator[str], header: list[str], file: SourceFile, *, all_quoted: bool
+) -> Iterator[RawRow | Fault]:
     for number, line in enumerate(lines, start=2):
         text = line.rstrip("\r\n")
         fields = text.split("\t")
         if not text.strip():
+            continue
+        if why := file.broken(text):
+            yield Fault(number, why, {"": [plain(field) for field in fields]})
             continue
         if len(fields) != len(header):
             why = f"{len(fields)} fields where the header has {len(header)}; a text in a TSV file holds "
@@ -199,17 +187,19 @@ def _unquote(field: str, *, all_quoted: bool) -> str:
     return inner.replace('""', '"') if is_doubled or all_quoted else field
 
 
-def _check_header(header: list[str], name: str) -> None:
+def _check_header(header: list[str], file: SourceFile) -> None:
+    if why := file.broken("".join(header)):
+        raise DataError(file.name, f"line 1: the header: {why}")
     if not any(column.strip() for column in header):
-        raise DataError(name, "the file is empty; expected a header line such as text,label")
+        raise DataError(file.name, "the file is empty; expected a header line such as text,label")
     twice = sorted({column for column in header if column and header.count(column) > 1})
     if twice:
-        raise DataError(name, f"line 1: column {twice[0]!r} is there twice; give each its own name")
+        raise DataError(file.name, f"line 1: column {twice[0]!r} is there twice; give each its own name")
 
 
-def read_json_lines(path: Path, name: str) -> Iterator[RawRow | Fault]:
+def read_json_lines(file: SourceFile) -> Iterator[RawRow | Fault]:
     """Yield the rows of a JSON-lines file: one object a line; blank lines are no rows."""
-    return json_rows(enumerate(decoded_lines(path, name), start=1))
+    return json_rows(numbered_lines(file))
 
 
 def json_rows(lines: Iterable[tuple[int, str] | Fault]) -> Iterator[RawRow | Fault]:
@@ -232,19 +222,19 @@ def json_rows(lines: Iterable[tuple[int, str] | Fault]) -> Iterator[RawRow | Fau
             yield Fault(number, 'not an object; expected one such as {"text": …}', {"": row})
 
 
-def read_json_array(path: Path, name: str) -> Iterator[RawRow | Fault]:
+def read_json_array(file: SourceFile) -> Iterator[RawRow | Fault]:
     """Yield the objects of one large JSON array without holding it whole.
 
     Raises:
         DataError: The array is broken; the row at which it breaks is named.
     """
     decode = json.JSONDecoder().raw_decode
-    chunks = _chunks(path, name)
+    chunks, name = file.chunks(CHUNK_CHARS), file.name
     buffer = next(chunks).lstrip()
     offset, number = _after_gap(buffer, 1), 1
     while not buffer.startswith("]", offset):
         try:
-            row, offset = decode(buffer, offset)
+            row, end = decode(buffer, offset)
         except RecursionError as error:
             raise DataError(name, f"row {number:,}: nested too deeply") from error
         except json.JSONDecodeError as error:
@@ -253,14 +243,15 @@ def read_json_array(path: Path, name: str) -> Iterator[RawRow | Fault]:
                 raise DataError(name, f"row {number:,}: not valid JSON: {error.msg}") from error
             buffer, offset = buffer[offset:] + more, 0
         else:
-            yield (number, row) if isinstance(row, dict) else Fault(number, "not an object", {"": row})
-            number += 1
+            why = file.broken(buffer[offset:end]) or ("" if isinstance(row, dict) else "not an object")
+            yield Fault(number, why, {"": plain(buffer[offset:end])}) if why else (number, row)
+            number, offset = number + 1, end
         offset = _after_gap(buffer, offset)
     if buffer[offset + 1 :].strip() or "".join(chunks).strip():
         raise DataError(name, f"there is text after the end of the list (row {number - 1:,})")
 
 
-def read_columns(path: Path, name: str) -> Iterator[RawRow | Fault]:
+def read_columns(file: SourceFile) -> Iterator[RawRow | Fault]:
     """Yield the sentences of a file of columns: the token first, the tag last, a blank line between.
 
     Columns are parted by tabs, or else by spaces. Lines of ``-DOCSTART-`` and comments (``# …`` before a
@@ -270,17 +261,18 @@ def read_columns(path: Path, name: str) -> Iterator[RawRow | Fault]:
     tokens: list[str] = []
     tags: list[str] = []
     first, wrong, width = 0, "", 2
-    for number, line in enumerate(chain(decoded_lines(path, name), [""]), start=1):
+    for number, line in enumerate(chain(file.lines(), [""]), start=1):
         text = line.rstrip("\r\n")
         fields = text.split("\t") if "\t" in text else [field for field in text.split(" ") if field]
         if not text.strip() or fields[0] == "-DOCSTART-":
             if wrong:
-                yield Fault(first, wrong, {"tokens": tokens})
+                yield Fault(first, wrong, {"tokens": [plain(token) for token in tokens]})
             elif tokens:
                 yield first, {"tokens": tokens, "tags": tags}
             tokens, tags, wrong = [], [], ""
         elif tokens or wrong or not _is_comment(fields, width):
             first, width = first if tokens or wrong else number, len(fields)
+            wrong = wrong or (f"line {number:,}: {why}" if (why := file.broken(text)) else "")
             if len(fields) < 2:
                 wrong = wrong or f"line {number:,} is {text[:60]!r}: a token and its tag are expected"
             tokens.append(fields[0])
@@ -301,14 +293,3 @@ def _after_gap(buffer: str, offset: int) -> int:
 def _may_go_on(error: json.JSONDecodeError, length: int) -> bool:
     """Return whether an object is merely cut by the end of the buffer."""
     return error.pos >= length - NEAR_THE_END or error.msg.startswith("Unterminated string")
-
-
-def _chunks(path: Path, name: str) -> Iterator[str]:
-    try:
-        with path.open(encoding="utf-8-sig") as stream:
-            while chunk := stream.read(CHUNK_CHARS):
-                yield chunk
-    except UnicodeDecodeError:
-        for _ in decoded_lines(path, name):  # raises with the line and the byte
-            pass
-        raise

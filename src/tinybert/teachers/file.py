@@ -13,6 +13,7 @@ from torch import Tensor
 
 from tinybert.data import LabelScheme
 from tinybert.errors import DataError
+from tinybert.sources.encoding import SourceFile
 from tinybert.sources.hub import nearest_here
 from tinybert.sources.readers import open_file
 from tinybert.sources.text_files import Fault, RawRow, Unit
@@ -128,7 +129,7 @@ def read_soft_labels(
 
 def _read(path: Path) -> tuple[Unit, Iterator[RawRow | Fault]]:
     """Open the file; row numbers count from 1."""
-    tables = open_file(path, str(path))
+    tables = open_file(SourceFile(path, str(path)))
     if list(tables) != [""]:
         raise DataError(str(path), f"holds splits; give one list of rows, each {ROW_FORMAT}")
     return tables[""].unit, tables[""].rows

@@ -187,11 +187,15 @@ def test_a_binary_file_is_refused_alone_and_passed_over_in_a_folder(tmp_path: Pa
 
 def test_other_encodings_are_named_with_line_and_byte_all_at_once(tmp_path: Path) -> None:
     write(tmp_path / "a.txt", b"good line\n" + "caf\xe9\n".encode("latin-1"))
-    write(tmp_path / "b.txt", "utf sixteen".encode("utf-16"))
+    write(tmp_path / "b.txt", "中文\n".encode("gb18030"))
+    write(tmp_path / "d.txt", "a text in UTF-16, with its mark".encode("utf-16"))
     write(tmp_path / "c.txt", "\n".join(TEXTS))
     first, second = problems(tmp_path)
-    assert first.startswith("a.txt: line 2, byte 4 (0xe9): the file is not UTF-8")
-    assert second.startswith("b.txt: line 1: the file is UTF-16")
+    assert first.startswith("a.txt: line 2: character 4 (byte 0xe9) is not UTF-8; save the file as UTF-8")
+    assert second.startswith("b.txt: line 1: the file is not UTF-8")
+    (tmp_path / "a.txt").unlink()
+    (tmp_path / "b.txt").unlink()
+    assert "a text in UTF-16, with its mark" in documents(corpus_of(tmp_path))
 
 
 def test_a_cut_gz_is_named(tmp_path: Path) -> None:
@@ -358,12 +362,11 @@ def test_problems_of_several_files_come_at_once(tmp_path: Path) -> None:
     write(tmp_path / "a.csv", "id,stars\n1,2\n")
     write(tmp_path / "b.txt.gz", gzip.compress("\n".join(TEXTS * 50).encode())[:200])
     write(tmp_path / "c.txt", "中文的一行文字而已\n".encode("gb18030"))
-    write(tmp_path / "d.txt", "utf sixteen without a mark".encode("utf-16-be"))
     found = problems(tmp_path)
-    assert [problem.split(":")[0] for problem in found] == ["a.csv", "b.txt.gz", "c.txt", "d.txt"]
+    assert [problem.split(":")[0] for problem in found] == ["a.csv", "b.txt.gz", "c.txt"]
     assert "the columns are: id, stars" in found[0]
-    assert "iconv -f GB18030" in found[2]
-    assert "iconv -f UTF-16BE" in found[3]
+    assert "gb18030: '中文的一行文字而已'" in found[2]
+    assert "iconv -f NAME -t UTF-8 c.txt" in found[2]
 
 
 def test_more_that_cannot_be_read_is_passed_over_by_name(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from tests.unit.data.made_up import read, rows_of
 
 from tinybert.data import LabelScheme
 from tinybert.errors import DataError
+from tinybert.sources.encoding import SourceFile
 from tinybert.sources.readers import open_file
 
 Write = Callable[..., Path]
@@ -320,7 +321,7 @@ def test_a_list_on_one_line_is_not_read_whole(tmp_path: Path) -> None:
     rows = [{"text": f"text number {number} " + "x" * 100, "label": "a"} for number in range(40_000)]
     (tmp_path / "rows.json").write_text(json.dumps(rows), encoding="utf-8")
     tracemalloc.start()
-    table = open_file(tmp_path / "rows.json", "rows.json")[""]
+    table = open_file(SourceFile(tmp_path / "rows.json", "rows.json"))[""]
     count = sum(1 for _ in table.rows)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()

@@ -103,7 +103,7 @@ def test_a_broken_row_is_told_and_set_aside_and_the_rest_goes_on(
     said = capsys.readouterr().err
     assert "line 5, text: ' '; give a text that is not empty" in said
     assert "line 9: not valid JSON" in said
-    assert "line 10: byte 13 (0xef) is not UTF-8" in said
+    assert "line 10: character 13 (byte 0xef) is not UTF-8" in said
     aside = [
         json.loads(line) for line in (tmp_path / f"answers{suffix}.bad_rows.jsonl").read_text().splitlines()
     ]
@@ -267,7 +267,7 @@ def test_a_finished_prediction_file_is_not_made_again(
     [
         ("none.jsonl", None, "no such file"),
         ("broken.jsonl", b'{"text": "a"\n', "line 1: not valid JSON"),
-        ("latin.txt", b"na\xefve\n", "line 1: byte 3 (0xef) is not UTF-8"),
+        ("latin.txt", b"na\xefve\n", "line 1: character 3 (byte 0xef) is not UTF-8"),
         ("broken.parquet", b"PAR1", "not a Parquet file"),
         ("ragged.csv", b"text,id\nso, so,2\n", "line 2: 3 fields where the header has 2"),
         ("splits.json", b'{"train": [{"text": "a"}]}', "holds splits"),

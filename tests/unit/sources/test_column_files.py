@@ -13,6 +13,7 @@ from tests.unit.data.made_up import read
 from tinybert.config import DataSection
 from tinybert.data import load
 from tinybert.errors import DataError
+from tinybert.sources.encoding import SourceFile
 from tinybert.sources.text_files import Fault, read_columns
 from tinybert.tasks.classification import CLASSIFICATION
 from tinybert.tasks.ner import NER
@@ -24,7 +25,7 @@ ROME = ["Rome B-LOC", "burns O"]
 
 
 def sentences(path: Path) -> list[tuple[int, object, object]]:
-    rows = list(read_columns(path, path.name))
+    rows = list(read_columns(SourceFile(path, path.name)))
     assert not any(isinstance(row, Fault) for row in rows), rows
     return [(number, raw["tokens"], raw["tags"]) for number, raw in rows]  # type: ignore[misc]
 
@@ -94,12 +95,12 @@ def test_a_byte_order_mark_is_no_part_of_a_token(write: Write) -> None:
 
 @pytest.mark.parametrize("text", ["", "\n\n", "-DOCSTART- O\n", "# a comment of words\n"])
 def test_no_sentence_at_all(write: Write, text: str) -> None:
-    assert list(read_columns(write("a.conll", text), "a.conll")) == []
+    assert list(read_columns(SourceFile(write("a.conll", text), "a.conll"))) == []
 
 
 def test_a_line_of_one_column_is_a_fault_of_its_sentence_alone(write: Write) -> None:
     path = write("a.conll", "Ann B-PER\nLee\nJo\nsleeps O\n\nRome B-LOC\n")
-    fault, row = read_columns(path, "a.conll")
+    fault, row = read_columns(SourceFile(path, "a.conll"))
     assert isinstance(fault, Fault)
     assert (fault.number, fault.is_fatal) == (1, False)
     assert fault.why.startswith("line 2 is 'Lee': a token and its tag are expected")
