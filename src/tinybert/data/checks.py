@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tinybert.data.findings import Findings, name_rows
-from tinybert.data.labels import LabelScheme
+from tinybert.data.labels import LabelScheme, whole_numbers
 from tinybert.data.reading import Part
 from tinybert.data.row_format import RowFormat
 from tinybert.errors import DataError
@@ -71,6 +71,27 @@ def code_labels(part: Part, format: RowFormat) -> tuple[NDArray[np.int64] | NDAr
         return np.full(len(column), -1, dtype=np.int64), []
     codes = pc.call_function("index_in", [column], pc.SetLookupOptions(pa.array(raw_labels, pa.string())))
     return codes.fill_null(-1).to_numpy().astype(np.int64), raw_labels
+
+
+def as_whole_numbers(splits: list[Split], known: Sequence[str] = ()) -> list[Split]:
+    """Return the splits with labels such as ``1.0`` as ``1``, where all labels are whole numbers.
+
+    Args:
+        splits: All of them: a label is the same in each.
+        known: The names of a model that is used on them; where it knows ``1.0`` itself, nothing changes.
+    """
+    digits = whole_numbers([*known, *(raw for split in splits for raw in split.raw_labels)])
+    if not digits or any(digits[name] != name for name in known):
+        return splits
+    return [_renamed(split, digits) for split in splits]
+
+
+def _renamed(split: Split, names: Mapping[str, str]) -> Split:
+    if not split.raw_labels:
+        return split
+    new = sorted({names[raw] for raw in split.raw_labels})
+    codes = np.array([*(new.index(names[raw]) for raw in split.raw_labels), -1])
+    return replace(split, codes=codes[split.codes.astype(np.int64)], raw_labels=new)
 
 
 def labelled_rows(split: Split) -> NDArray[np.bool_]:

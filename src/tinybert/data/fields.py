@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import cast
 
-from tinybert.data.labels import kind_of, plain
+from tinybert.data.labels import kind_of, plain, tidy
 
 PART_SEPARATOR = "\0"  # occurs in no text: such rows are refused
 
@@ -105,7 +105,5 @@ def class_named(raw: object, class_names: Sequence[str]) -> object:
 
 
 def is_missing(raw: object) -> bool:
-    """Return whether a label is not given: nothing, white space, or NaN."""
-    return (
-        raw is None or (isinstance(raw, str) and not raw.strip()) or (isinstance(raw, float) and raw != raw)
-    )
+    """Return whether a label is not given: nothing, nothing to be seen, or NaN."""
+    return raw is None or (isinstance(raw, str) and not tidy(raw)) or (isinstance(raw, float) and raw != raw)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from tinybert.errors import DataError
@@ -50,12 +50,14 @@ class Findings:
         problems: What stops, one line each.
         bad_rows: Rows that were set aside, or in the way.
         warnings: What does not stop.
+        label_hint: Where labels may be, in case none are found.
     """
 
     skip: bool
     problems: list[str] = field(default_factory=list[str])
     bad_rows: list[BadRow] = field(default_factory=list[BadRow])
     warnings: list[str] = field(default_factory=list[str])
+    label_hint: str = ""
 
     def add_bad_row(self, row: BadRow) -> None:
         """Note a bad row.
@@ -97,5 +99,10 @@ def name_rows(rows: list[int], limit: int = 5) -> str:
         >>> name_rows([3, 7]), name_rows(list(range(1, 9)))
         ('3, 7', '1, 2, 3, 4, 5, … and 3 more')
     """
-    more = len(rows) - limit
-    return ", ".join(f"{row:,}" for row in rows[:limit]) + (f", … and {more:,} more" if more > 0 else "")
+    return name_some([f"{row:,}" for row in rows], limit)
+
+
+def name_some(names: Sequence[str], limit: int = 5, *, mark: str = ", ") -> str:
+    """Return the first of some names as one phrase, and how many more there are."""
+    more = len(names) - limit
+    return mark.join(names[:limit]) + (f"{mark}… and {more:,} more" if more > 0 else "")

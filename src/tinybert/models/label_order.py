@@ -8,7 +8,7 @@ from typing import cast
 import torch
 from transformers import PreTrainedModel
 
-from tinybert.data.labels import LabelScheme
+from tinybert.data.labels import LabelScheme, tidy, whole_numbers
 from tinybert.models.head import logits_layer
 
 MAX_NAMES_SHOWN = 8
@@ -20,8 +20,9 @@ Id2Label = Mapping[int, str] | Mapping[str, str] | None
 def label_order(id2label: Id2Label, labels: LabelScheme) -> list[int] | None:
     """Return, for each of the data's labels, the model's output for it; None when they do not match.
 
-    Names are compared as written, then without case. ``LABEL_0, LABEL_1, …``, the names transformers gives
-    when nobody named the labels, match whole-number labels 0, 1, … only: for names they would be a guess.
+    Names are compared as written, then as labels of rows are read and without case. ``LABEL_0, LABEL_1, …``,
+    the names transformers gives when nobody named the labels, match whole-number labels 0, 1, … only: for
+    names they would be a guess.
     No names means regression: one output matches.
 
     Example:
@@ -39,14 +40,19 @@ def label_order(id2label: Id2Label, labels: LabelScheme) -> list[int] | None:
         return list(range(len(names))) if len(given) == len(names) else None
     if sorted(given) == sorted(names):
         return [given.index(name) for name in names]
-    theirs = [name.casefold() for name in given]
-    wanted = [name.casefold() for name in names]
+    theirs, wanted = _folded(given), _folded(names)
     if sorted(theirs) == sorted(wanted) and len(set(theirs)) == len(theirs):
         return [theirs.index(name) for name in wanted]
     generic = [f"label_{i}" for i in range(len(theirs))]
     if theirs == generic and wanted == [str(i) for i in range(len(theirs))]:
         return list(range(len(theirs)))
     return None
+
+
+def _folded(names: Sequence[str]) -> list[str]:
+    read = [tidy(name) for name in names]
+    digits = whole_numbers(read)
+    return [digits.get(name, name).casefold() for name in read]
 
 
 def label_mismatch(id2label: Id2Label, labels: LabelScheme) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from tinybert.data.labels import LabelScheme
+from tinybert.data.labels import LabelScheme, tidy
 from tinybert.errors import RecipeError
 from tinybert.lookup import nearest
 
@@ -36,15 +36,16 @@ def class_weights(
         return None
     if setting == "balanced":
         return task.balanced_weights(list(given), labels)
+    weights = {tidy(name): weight for name, weight in setting.items()}
     problems = [
         f"train.class_weights.{name}: the data has no such label{nearest(name, labels.names)} (allowed: "
         f"{labels.allowed()}){TRUTH_VALUE if name in ('true', 'false') else ''}"
-        for name in setting
+        for name in weights
         if name not in labels.label2id
     ]
     if problems:
         raise RecipeError("recipe", problems)
-    return [setting.get(name, 1.0) for name in labels.names]
+    return [weights.get(name, 1.0) for name in labels.names]
 
 
 def balanced(counts: np.ndarray) -> list[float]:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, TypeGuard, cast
 
 import numpy as np
 
+from tinybert.data.findings import name_some
+from tinybert.data.label_cells import SEPARATORS, combined_by, is_list_text, listed
 from tinybert.data.labels import LabelScheme, label_name, sort_names
 from tinybert.data.row_format import Balance
 from tinybert.errors import DataError
@@ -92,8 +94,8 @@ class ClassRows(TextRows):
         return pa.int64()
 
     def stored_label(self, raw: object) -> object:
-        """Return the name of the class."""
-        return label_name(raw)
+        """Return the name of the class; a list is none, written as text or not."""
+        return label_name(listed(raw) if _is_list(raw) else raw)
 
     def scheme(self, raw_labels: Iterable[object]) -> LabelScheme:
         """Collect the classes.
@@ -125,6 +127,20 @@ class ClassRows(TextRows):
             "regression), or name another column as the label"
         )
 
+    def scheme_warnings(self, labels: LabelScheme) -> list[str]:
+        """Name classes that look alike, or like several labels each."""
+        warnings = super().scheme_warnings(labels)
+        mark = combined_by(labels.names)
+        if mark is None:
+            return warnings
+        combined = [repr(name) for name in labels.names if SEPARATORS[mark].search(name)]
+        return [
+            *warnings,
+            f"{len(combined):,} of {labels.num_labels:,} labels look like several with {mark!r} between them "
+            f"({name_some(combined, 3)}): each combination is a class of its own here; where a row has "
+            "several labels, --task multilabel learns each of them",
+        ]
+
     def variety_problem(self, present: Sequence[str], num_labelled: int) -> str | None:
         """Refuse rows that all have the same class."""
         return self.one_value_problem(present, num_labelled, kind="label")
@@ -145,6 +161,17 @@ class ClassRows(TextRows):
     def balance(self, given: Iterable[int], labels: LabelScheme) -> Balance | None:
         """Compare the most frequent class with the rarest."""
         return balance_of(Counter(labels.names[label] for label in given), "train rows")
+
+
+def _is_list(raw: object) -> TypeGuard[str]:
+    """Return whether a text holds a list; a name may begin with a bracket."""
+    if not isinstance(raw, str) or not is_list_text(raw):
+        return False
+    try:
+        listed(raw)
+    except ValueError:
+        return False
+    return True
 
 
 def _are_fractions(names: Sequence[str]) -> bool:

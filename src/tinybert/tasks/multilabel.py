@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, ClassVar, cast
 
 import numpy as np
 
-from tinybert.data.labels import LabelScheme, find_separator, label_name, sort_names, split_labels
+from tinybert.data.label_cells import SURE, find_separator, is_list_text, split_labels, written_with
+from tinybert.data.labels import LabelScheme, label_name, sort_names, tidy
 from tinybert.data.row_format import Balance
 from tinybert.errors import DataError
 from tinybert.losses import binary_cross_entropy, focal_binary_cross_entropy
@@ -86,6 +87,7 @@ class LabelSetRows(TextRows):
     """Texts or pairs with any number of labels each; an unlabelled row is NaN."""
 
     missing_label: ClassVar[str] = "give the row one, or write [] when none applies"
+    has_label_sets: ClassVar[bool] = True
 
     @property
     def label_type(self) -> pa.DataType:
@@ -97,7 +99,7 @@ class LabelSetRows(TextRows):
     def stored_label(self, raw: object) -> object:
         """Return a list of labels as JSON, text as it is written."""
         if isinstance(raw, str):
-            return raw
+            return tidy(raw)
         parts = raw.tolist() if hasattr(raw, "tolist") else raw  # type: ignore[attr-defined]
         listed = cast("list[object]", list(parts)) if isinstance(parts, list | tuple | set) else [parts]
         names = [label_name(part) for part in listed]
@@ -126,6 +128,29 @@ class LabelSetRows(TextRows):
             raise DataError("label", str(error)) from error
         return LabelScheme(sort_names(names), separator)
 
+    def scheme_of_stored(self, stored: Sequence[str], separator: str) -> LabelScheme:
+        """Collect the labels in different cells, but not from a cell with another separator than the rest.
+
+        Its row is then one with an unknown label.
+        """
+        written = LabelScheme((), separator)
+        of_lists = {name for cell in stored if is_list_text(cell) for name in self.names_in(cell, written)}
+        names = of_lists.union(*(self.names_in(cell, written) for cell in stored))
+        odd = {name for name in names - of_lists if written_with(name, names, separator=separator)}
+        return LabelScheme(sort_names(names - odd), separator)
+
+    def scheme_warnings(self, labels: LabelScheme) -> list[str]:
+        """Name labels that look alike; say where cells are split at a mark that names may hold."""
+        warnings = super().scheme_warnings(labels)
+        if labels.separator in SURE:
+            return warnings
+        return [
+            *warnings,
+            f"labels are split at {labels.separator!r}, which leaves {labels.num_labels:,}: "
+            f"{labels.allowed()}; where a name holds {labels.separator!r}, write lists: "
+            '["one name", "another"]',
+        ]
+
     def balance(self, given: Iterable[Sequence[float]], labels: LabelScheme) -> Balance | None:
         """Compare the most frequent label with the rarest."""
         return balance_of(
@@ -143,7 +168,15 @@ class LabelSetRows(TextRows):
             >>> rows.convert("sad|glad", rows.scheme(["angry|sad", "glad"]))
             [0.0, 1.0, 1.0]
         """
-        chosen = {labels.index(name) for name in split_labels(raw, labels.separator)}
+        names = split_labels(raw, labels.separator)
+        for name in names:
+            known = labels.label2id
+            mark = None if name in known else written_with(name, known, separator=labels.separator)
+            if mark is not None:
+                raise DataError(
+                    "label", f"unknown label {name!r}; labels are split at {labels.separator!r}, not {mark!r}"
+                )
+        chosen = {labels.index(name) for name in names}
         return [float(index in chosen) for index in range(len(labels.names))]
 
     def written_label(self, label: object, labels: LabelScheme) -> object:

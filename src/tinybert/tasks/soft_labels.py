@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 
-from tinybert.data.labels import LabelScheme
+from tinybert.data.labels import LabelScheme, tidy, whole_numbers
 from tinybert.errors import DataError
 
 TINY = 1e-6
@@ -34,9 +35,12 @@ def named_scores(record: Record, labels: LabelScheme) -> list[float]:
     Raises:
         ValueError: A label is missing, unknown, or has no finite number.
     """
-    scores = record.get("scores")
-    if not isinstance(scores, Mapping):
+    given = record.get("scores")
+    if not isinstance(given, Mapping):
         raise ValueError("no scores")
+    scores = {tidy(str(name)): value for name, value in cast("Mapping[object, object]", given).items()}
+    digits = whole_numbers([*scores, *labels.names])
+    scores = {digits.get(name, name): value for name, value in scores.items()}
     if set(scores) != set(labels.names):
         raise ValueError(f"scores must name exactly the labels {list(labels.names)}; got {sorted(scores)}")
     return [finite(scores[name], name) for name in labels.names]

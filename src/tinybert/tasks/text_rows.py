@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
 
 from tinybert.data.encode import encode_text
 from tinybert.data.fields import FieldError, class_named, is_missing, text_in
-from tinybert.data.labels import LabelScheme, plain
+from tinybert.data.findings import name_some
+from tinybert.data.labels import LabelScheme, look_alikes, plain
 from tinybert.data.long_text import encode_head_tail, encode_text_windows
 from tinybert.data.pooling import Pooling
 from tinybert.data.row_format import (
@@ -142,6 +143,16 @@ class TextRows(RowFormat):
             return self.label_of(raw, labels)
         except ValueError as error:
             raise DataError("label", str(error)) from error
+
+    def scheme_warnings(self, labels: LabelScheme) -> list[str]:
+        """Name the labels that somebody may have meant to be one."""
+        groups = [", ".join(map(repr, group)) for group in look_alikes(labels.names)]
+        if not groups:
+            return []
+        return [
+            f"labels that differ by letter case or character width only are labels of their own: "
+            f"{name_some(groups, mark='; ')}; write those that mean the same alike"
+        ]
 
     def one_value_problem(self, present: Sequence[str], num_labelled: int, *, kind: str) -> str | None:
         """Refuse training rows that all have the same label or number; ``kind`` is the word for it."""

@@ -6,13 +6,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tinybert.data import LabelScheme
+from tinybert.data.labels import tidy
 from tinybert.errors import DataError
 from tinybert.tasks import BUILTIN
 from tinybert.tasks.classification import CLASSIFICATION
 from tinybert.tasks.multilabel import MULTILABEL
 
 NAMES = st.lists(
-    st.text(st.characters(categories=["L", "N"]), min_size=1, max_size=5), min_size=1, unique=True
+    st.text(st.characters(categories=["L", "N"]), min_size=1, max_size=5).map(tidy), min_size=1, unique=True
 )
 
 

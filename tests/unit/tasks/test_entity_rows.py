@@ -580,3 +580,8 @@ def test_files_that_hold_something_else_are_named(tmp_path: Path) -> None:
         (tmp_path / name).unlink()
     with pytest.raises(DataError, match="one label for the whole text, which --task classification learns"):
         load(tmp_path, settings=DataSection(), format=NER.format, need=("test",))
+
+
+def test_what_nobody_sees_makes_no_type() -> None:
+    assert read_tokens(["Rome"], ["\ufeffB-LOC\u200b"]).tags == ["B-LOC"]
+    assert read({"text": "Rome", "spans": [[0, 4, "LOC\u200b"]]}).tags == ["B-LOC"]

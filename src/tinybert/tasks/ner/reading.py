@@ -12,7 +12,7 @@ from itertools import pairwise
 from typing import cast
 
 from tinybert.data.fields import FieldError, unpacked
-from tinybert.data.labels import kind_of, plain
+from tinybert.data.labels import kind_of, plain, tidy
 from tinybert.data.row_format import ColumnNames
 from tinybert.tasks.ner.schemes import OUTSIDE, is_tag, orphan_message, to_bio
 from tinybert.tasks.ner.words import EntityRow, join_words, segment
@@ -158,7 +158,7 @@ def _tag_names(tags: object, class_names: Sequence[str] | None, column: str) -> 
         if isinstance(tag, int) and class_names and 0 <= tag < len(class_names):
             names.append(class_names[tag])
         elif isinstance(tag, str):
-            names.append(tag.strip() or OUTSIDE)
+            names.append(tidy(tag) or OUTSIDE)
         else:
             raise FieldError(column, f"tag {tag!r}; write its name, such as B-PER")
     return names
@@ -233,12 +233,7 @@ def _span(raw: object, text: str, column: str) -> Span:
         raise FieldError(
             column, f"span {start}–{end} has the labels {kind!r:.60}; keep one: a word has one tag"
         )
-    if (
-        not isinstance(start, int)
-        or not isinstance(end, int)
-        or not isinstance(kind, str)
-        or not kind.strip()
-    ):
+    if not isinstance(start, int) or not isinstance(end, int) or not isinstance(kind, str) or not tidy(kind):
         raise FieldError(column, f"span {raw!r:.80}: expected whole numbers start and end, and a label")
     if isinstance(start, bool) or isinstance(end, bool) or not 0 <= start < end <= len(text):
         raise FieldError(
@@ -249,7 +244,7 @@ def _span(raw: object, text: str, column: str) -> Span:
     start, end = start + len(inside) - len(inside.lstrip()), end - len(inside) + len(inside.rstrip())
     if start >= end:
         raise FieldError(column, f"the span at {start} ({kind}) holds white space only")
-    return Span(start, end, kind.strip())
+    return Span(start, end, tidy(kind))
 
 
 def _compare(inside: str, raw: object, text: str, column: str) -> None:

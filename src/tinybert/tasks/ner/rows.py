@@ -9,7 +9,8 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from tinybert.data.fields import FieldError, refuse_surrogates, text_in
-from tinybert.data.labels import LabelScheme, split_labels
+from tinybert.data.label_cells import split_labels
+from tinybert.data.labels import LabelScheme
 from tinybert.data.row_format import (
     Balance,
     Column,

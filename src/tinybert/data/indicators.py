@@ -1,0 +1,142 @@
+"""Tables with a column of 0 and 1 for each label: read as rows with a list of labels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import chain, islice
+
+from tinybert.config import DataSection
+from tinybert.data.fields import FieldError
+from tinybert.data.findings import Findings, name_some
+from tinybert.data.labels import LabelScheme, label_name, tidy
+from tinybert.data.row_format import Record, RowFormat
+from tinybert.sources.locate import Tables
+from tinybert.sources.readers import ROWS_PEEKED, Table, relaid
+from tinybert.sources.text_files import Fault, RawRow
+
+FLAGS = {"0": False, "0.0": False, "false": False, "1": True, "1.0": True, "true": True}
+MIN_COLUMNS = 2
+
+
+@dataclass(frozen=True)
+class _Peek:
+    """A table that is yet to be read, and its columns that hold 0 and 1 only, or something else, at first."""
+
+    table: Table
+    flags: frozenset[str]
+    others: frozenset[str]
+
+
+def read_indicators(
+    tables: Tables,
+    settings: DataSection,
+    *,
+    format: RowFormat,
+    findings: Findings,
+    known: LabelScheme | None = None,
+) -> Tables:
+    """Return tables with a column of labels, where there is none but a column of 0 and 1 for each label.
+
+    A format of one label a row does not read such columns: ``findings`` keeps a hint.
+
+    Args:
+        tables: By split.
+        settings: May name columns.
+        format: What a row is.
+        findings: Where what is wrong, and what was read, goes.
+        known: The labels of a model that is used; other columns are then none.
+    """
+    every = [table for parts in tables.values() for table in parts]
+    if format.windowed or settings.label or any(_named(table, format.label.names) for table in every):
+        return tables
+    taken = {settings.text, settings.text_pair}
+    peeks = {split: [_peek(table, taken) for table in parts] for split, parts in tables.items()}
+    names = _flag_columns([peek for parts in peeks.values() for peek in parts], known)
+    tables = {split: [peek.table for peek in parts] for split, parts in peeks.items()}
+    if len(names) < MIN_COLUMNS:
+        return tables
+    said = f"the columns {name_some(names, 10)} hold 0 and 1 only"
+    if not format.has_label_sets:
+        findings.label_hint = f"{said}: if each is a label, --task multilabel reads them"
+        return tables
+    findings.warnings.append(f"{said}: each is read as a label; to read one column instead: --label COLUMN")
+    return {
+        split: [_relaid(table, names, format, findings) for table in parts] for split, parts in tables.items()
+    }
+
+
+def _flag_columns(peeks: Sequence[_Peek], known: LabelScheme | None) -> list[str]:
+    """Return the columns that hold 0 and 1 only, in every table that has them."""
+    flags = frozenset[str]().union(*(peek.flags for peek in peeks))
+    flags -= frozenset[str]().union(*(peek.others for peek in peeks))
+    columns = dict.fromkeys(column for peek in peeks for column in peek.table.columns)
+    return [each for each in columns if each in flags and (known is None or tidy(each) in known.label2id)]
+
+
+def _named(table: Table, names: Sequence[str]) -> bool:
+    return any(column.strip().lower() in names for column in table.columns)
+
+
+def _peek(table: Table, taken: set[str | None]) -> _Peek:
+    head = list(islice(table.rows, ROWS_PEEKED))
+    flags: set[str] = set()
+    others: set[str] = {name for name in taken if name} | set(table.class_names)
+    for row in head:
+        for column, value in () if isinstance(row, Fault) else row[1].items():
+            if not _is_missing(value):
+                (others if flag_of(value) is None else flags).add(column)
+    return _Peek(replace(table, rows=chain(head, table.rows)), frozenset(flags - others), frozenset(others))
+
+
+def flag_of(value: object) -> bool | None:
+    """Return what a cell of such a column says; None where it holds anything but 0 or 1."""
+    try:
+        return FLAGS.get((label_name(value) or "").lower())
+    except ValueError:
+        return None
+
+
+def _is_missing(value: object) -> bool:
+    try:
+        return label_name(value) is None
+    except ValueError:
+        return False
+
+
+def _relaid(table: Table, names: Sequence[str], format: RowFormat, findings: Findings) -> Table:
+    missing = [name for name in names if name not in table.columns]
+    if len(missing) == len(names):
+        return table  # rows without labels
+    if missing:
+        findings.problems.append(
+            f"{table.file}: no column {name_some(missing)}, which in another file holds 0 and 1 for a label; "
+            "add it here, or remove it there"
+        )
+    return relaid(table, partial(_with_labels, names=names, column=format.label.names[0]))
+
+
+def _with_labels(
+    rows: Iterator[RawRow | Fault], names: Sequence[str], column: str
+) -> Iterator[RawRow | Fault]:
+    for row in rows:
+        if isinstance(row, Fault):
+            yield row
+            continue
+        number, raw = row
+        try:
+            yield number, {**raw, column: _labels_in(raw, names)}
+        except FieldError as error:
+            yield Fault(number, f"{error.field}: {error}", raw)
+
+
+def _labels_in(raw: Record, names: Sequence[str]) -> list[str] | None:
+    """Return the labels whose column is 1; None where all are empty."""
+    if all(_is_missing(raw.get(name)) for name in names):
+        return None
+    flags = {name: flag_of(raw.get(name)) for name in names}
+    for name, flag in flags.items():
+        if flag is None:
+            raise FieldError(name, f"{raw.get(name)!r:.60} where 0 or 1 is expected")
+    return [name for name, flag in flags.items() if flag]

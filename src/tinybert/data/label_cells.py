@@ -1,0 +1,145 @@
+"""Several labels in one cell: a list, a list written as text, or names with a separator between them."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator
+from typing import cast
+
+from tinybert.data.labels import label_name, tidy
+
+SEPARATORS = {
+    "|": re.compile("[|｜]"),
+    ";": re.compile("[;；]"),
+    ",": re.compile("[,，、]"),
+    "/": re.compile("[/／]"),
+    " ": re.compile(r"\s+"),
+}
+"""What separates names, and how it is written; Chinese cells have the marks of full width."""
+SURE = ("|", ";", ",")
+"""Those that separate wherever they occur; a name may well hold one of the others."""
+MIN_CELLS = 5
+RARE = 10
+"""A sure separator in fewer cells than one in so many of those with another mark may be a slip."""
+ITEM = r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|-?[0-9]+\.?[0-9]*"""
+LIST = re.compile(rf"\[\s*(?:(?:{ITEM})(?:\s*,\s*|\s+|(?=\])))*\]")
+
+
+def split_labels(raw: object, separator: str) -> list[str]:
+    """Return the names in one multi-label cell: a list, a list as text, or names with a separator.
+
+    Raises:
+        ValueError: There is no label at all (an empty list is one: it says "none of them"), or it is nested.
+    """
+    raw = raw.tolist() if hasattr(raw, "tolist") else raw  # type: ignore[attr-defined]
+    if isinstance(raw, str):
+        raw = listed(raw) if is_list_text(raw) else _separated(raw, separator)
+    parts = list(raw) if isinstance(raw, list | tuple | set) else [raw]
+    names = [label_name(part) for part in parts]
+    if any(name is None for name in names):
+        raise ValueError("no label; write [] for a row to which none applies")
+    return cast(list[str], names)
+
+
+def _separated(text: str, separator: str) -> list[str] | None:
+    text = tidy(text)
+    if not text:
+        return None
+    parts = [part.strip() for part in SEPARATORS[separator].split(text)]
+    if not all(parts):
+        raise ValueError(f"{text!r:.60}: no name beside a {separator!r}; remove the mark, or give the name")
+    return parts
+
+
+def is_list_text(text: str) -> bool:
+    """Return whether a text begins like a list."""
+    return tidy(text).startswith("[")
+
+
+def listed(text: str) -> list[object]:
+    """Return the list that a text holds, as JSON, Python or numpy write it.
+
+    Example:
+        >>> listed('["a", "b"]'), listed("['a', 'b']"), listed("['a' 'b']"), listed("[ 8 20]")
+        (['a', 'b'], ['a', 'b'], ['a', 'b'], [8, 20])
+
+    Raises:
+        ValueError: It holds none.
+    """
+    text = tidy(text)
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        if not LIST.fullmatch(text):
+            raise ValueError(f"{text!r:.60} starts like a JSON list but is none: {error.msg}") from error
+    try:
+        return [ast.literal_eval(item) for item in re.findall(ITEM, text)]
+    except (SyntaxError, ValueError) as error:
+        raise ValueError(f"{text!r:.60} starts like a list but is none") from error
+
+
+def find_separator(raw_labels: Iterable[object], known: Collection[str] = ()) -> str:
+    """Return what separates several names in the cells that hold plain text; ``|`` where nothing does.
+
+    With known names it is the separator that leaves the fewest unknown ones. Else it is the one that leaves
+    the fewest different names, so that an odd cell does not decide for the others; ``/`` and a space only
+    where the cells are combinations, see :func:`are_combinations`.
+
+    Example:
+        >>> find_separator(["joy,fear", "fear,anger", "joy|anger"]), find_separator(["very good", "bad"])
+        (',', '|')
+    """
+    cells = {tidy(raw) for raw in raw_labels if isinstance(raw, str) and not is_list_text(raw)}
+    if known:
+        found = {mark: set(_names(cells, mark)) for mark in SEPARATORS}
+        return min(found, key=lambda mark: (len(found[mark] - set(known)), -len(found[mark] & set(known))))
+    held = {mark: sum(_holds(cell, mark) for cell in cells) for mark in SEPARATORS}
+    sure = [mark for mark in SURE if held[mark]]
+    most = max((held[mark] for mark in sure), default=0)
+    doubtful = [mark for mark in SEPARATORS if mark not in SURE and held[mark] > RARE * most]
+    marks = sure + [mark for mark in doubtful if are_combinations(cells, mark)]
+    return min(marks, key=lambda mark: len(set(_names(cells, mark))), default="|")
+
+
+def combined_by(names: Collection[str]) -> str | None:
+    """Return what separates the parts of names that look like combinations; None where they do not."""
+    marks = [mark for mark in SEPARATORS if are_combinations(names, mark)]
+    return min(marks, key=lambda mark: len(set(_names(names, mark))), default=None)
+
+
+def are_combinations(cells: Collection[str], mark: str) -> bool:
+    """Return whether different cells look like combinations of a few names with a mark between them.
+
+    At least five hold the mark, there are fewer different parts than cells, and most parts are in several.
+
+    Example:
+        >>> are_combinations(["joy/fear", "joy/anger", "fear/anger", "joy/awe", "awe/fear"], "/")
+        True
+        >>> are_combinations(["Sci/Tech", "World", "Sports", "Business"], "/")
+        False
+    """
+    if sum(_holds(cell, mark) for cell in cells) < MIN_CELLS:
+        return False
+    counts = Counter(part for cell in cells for part in set(_names([cell], mark)))
+    return len(counts) < len(cells) and 2 * sum(count > 1 for count in counts.values()) > len(counts)
+
+
+def written_with(name: str, names: Collection[str], *, separator: str) -> str | None:
+    """Return another separator that a name holds between names that there are; None where it is one name."""
+    for mark in SURE:
+        parts = set(_names([name], mark)) if mark != separator else set()
+        if len(parts) > 1 and all(part in names for part in parts):
+            return mark
+    return None
+
+
+def _holds(cell: str, mark: str) -> bool:
+    return SEPARATORS[mark].search(cell) is not None
+
+
+def _names(cells: Iterable[str], mark: str) -> Iterator[str]:
+    for cell in cells:
+        yield from filter(None, (part.strip() for part in SEPARATORS[mark].split(cell)))
