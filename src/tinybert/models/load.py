@@ -26,6 +26,7 @@ from transformers.utils import logging as transformers_logging
 from tinybert.errors import ModelError
 from tinybert.models.head import SEQUENCE, Head, auto_class, copy_head, head_of, set_head, set_labels
 from tinybert.models.mpnet import switch_kernel
+from tinybert.models.other_formats import refuse_adapter, refuse_pickled
 from tinybert.sources import fetch, is_bundled
 from tinybert.sources.hub import hub_problem, nearest_here
 
@@ -268,24 +269,30 @@ def _local(path: str | Path, *, need_weights: bool, need_config: bool = True) ->
         if problem := hub_problem(path, "model"):
             raise ModelError(path, problem)
         return None
+    folder = _encoder_part(folder)
     if not need_config:
         return folder
+    refuse_adapter(folder)
     config_file = folder / "config.json"
     try:
-        json.loads(config_file.read_text(encoding="utf-8"))
+        config: object = json.loads(config_file.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise ModelError(str(path), "no config.json here: not a checkpoint") from error
     except ValueError as error:
         raise ModelError(str(config_file), f"not valid JSON: {error}") from error
+    named = cast("dict[str, object]", config) if isinstance(config, dict) else {}
+    if need_weights or "model_type" not in named:
+        refuse_pickled(folder, named)
     if need_weights and not any(folder.glob("*.safetensors")):
-        pickled = any(folder.glob("pytorch_model*.bin"))
-        fix = (
-            "its weights are pickled; save it once more with save_pretrained"
-            if pickled
-            else "no weights here"
-        )
-        raise ModelError(str(path), f"no *.safetensors: {fix}")
+        raise ModelError(str(path), "no *.safetensors: no weights here")
     return folder
+
+
+def _encoder_part(folder: Path) -> Path:
+    """Return the part of an old sentence-transformers folder that holds the model (0_Transformer, 0_BERT)."""
+    if (folder / "config.json").is_file():
+        return folder
+    return next((each.parent for each in sorted(folder.glob("0_*/config.json"))), folder)
 
 
 def _fix(error: Exception) -> str:
