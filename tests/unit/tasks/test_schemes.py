@@ -1,10 +1,16 @@
 """Tags of models trained elsewhere: which scheme they are of, and the entities and scores they give."""
 
+import copy
+import json
+
 import numpy as np
 import pytest
+from tests import tokens
 
+from tinybert import predict
 from tinybert.data import LabelScheme
 from tinybert.errors import ModelError
+from tinybert.inference.predictor import Predictor
 from tinybert.tasks.ner import NER
 from tinybert.tasks.ner.rows import EntityRows
 from tinybert.tasks.ner.schemes import schemes_of
@@ -106,3 +112,23 @@ def test_a_word_under_another_words_piece_continues_its_entity():
 def test_outputs_that_are_no_tags_are_refused_with_the_fix(names):
     with pytest.raises(ModelError, match=r"write such names into id2label"):
         EntityRows().scheme_of_outputs(names, subject="model")
+
+
+def test_a_checkpoint_with_other_names_gives_the_entities_of_its_scheme(tmp_path):
+    model = copy.deepcopy(tokens.entity_model())
+    texts = [" ".join(row["tokens"]) for row in tokens.make_entity_rows(20)]
+    wanted = predict(tokens.save(model, tmp_path / "hyphens"), texts)
+    names = [name.replace("-", "_") for name in tokens.TAGS]
+    model.config.id2label = dict(enumerate(names))
+    model.config.label2id = {name: index for index, name in enumerate(names)}
+    found = predict(tokens.save(model, tmp_path / "underscores"), texts)
+    assert [each.entities for each in found] == [each.entities for each in wanted]
+    assert sum(len(each.entities) for each in found) > 20
+
+
+def test_a_run_of_ours_is_told_from_a_checkpoint_trained_elsewhere(tmp_path):
+    path = tokens.save_entity_teacher(tmp_path / "model")
+    assert Predictor(path).labels.foreign
+    config = json.loads((path / "config.json").read_text())
+    (path / "config.json").write_text(json.dumps(config | {"tinybert": {"task": "ner"}}))
+    assert not Predictor(path).labels.foreign
