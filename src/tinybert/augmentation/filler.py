@@ -23,6 +23,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from tinybert.augmentation.vectors import HAN_WORD
 from tinybert.augmentation.word_pieces import whole_word_pieces
 from tinybert.errors import ModelError
+from tinybert.models import num_positions
 from tinybert.models.inputs import model_inputs
 from tinybert.models.masked_lm import HEADS, only_at
 
@@ -30,6 +31,7 @@ MASKED_SHARE = 0.15
 """Of a row's pieces, rounded, as in the training of BERT (arXiv:1810.04805)."""
 TOKENS_A_BATCH = 2048
 GROUP = 64
+MAX_PIECES = 512
 WORDS_REMEMBERED = 200_000
 SPARE = 2
 """Pieces asked for beyond the candidates: the word itself, and itself capitalised, are no candidates."""
@@ -104,7 +106,7 @@ class WordFiller:
         self.model = _with_small_decoder(model, self._ids)
         if bf16:
             nn.Module.to(self.model, torch.bfloat16)
-        self._max_pieces = model.config.max_position_embeddings - 2
+        self._max_pieces = (num_positions(model.config) or MAX_PIECES) - 2
         self._known: dict[str, tuple[int, ...]] = {}
 
     def can_fill(self, words: Sequence[str]) -> list[bool]:

@@ -30,11 +30,13 @@ class LabelScheme:
             ``id2label``.
         separator: What separates several labels written in one cell, such as ``angry|sad``.
         by_position: Outputs are known by their position, whatever a checkpoint calls them.
+        foreign: They are the outputs of a checkpoint that was not trained here: tags may be of any scheme.
     """
 
     names: tuple[str, ...] = ()
     separator: str = field(default="|", compare=False)
     by_position: bool = False
+    foreign: bool = field(default=False, compare=False)
 
     @property
     def num_labels(self) -> int:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from tinybert.data.windows import OVERLAP, places, require_room
+from tinybert.data.windows import OVERLAP, places, require_fast, require_room
 
 if TYPE_CHECKING:
     from tokenizers import Encoding
@@ -149,6 +149,7 @@ def _encode(
     columns: Columns = {name: [] for name in names}
     if not texts:
         return columns
+    require_fast(tokenizer)
     found = tokenizer(
         list(texts),
         None if pairs is None else list(pairs),

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
-from tinybert.errors import DataError
+from tinybert.errors import DataError, ModelError
 
 if TYPE_CHECKING:
     from tokenizers import Encoding
@@ -138,6 +138,7 @@ def _encoded(
     columns: Columns = {"input_ids": [], "piece_starts": [], "piece_ends": [], "example": []}
     if not texts:
         return columns
+    require_fast(tokenizer)
     in_windows: dict[str, Any] = (
         {} if overlap is None else {"stride": overlap, "return_overflowing_tokens": True}
     )
@@ -163,6 +164,20 @@ def _encoded(
     return columns
 
 
+def require_fast(tokenizer: PreTrainedTokenizerBase) -> None:
+    """Refuse a tokenizer that does not say where a piece is in the text.
+
+    Raises:
+        ModelError: It is a slow one.
+    """
+    if not tokenizer.is_fast:
+        raise ModelError(
+            type(tokenizer).__name__,
+            "a slow tokenizer, which has no offsets; named entities, questions and windows of long texts "
+            "need a model with a fast one (tokenizer.json)",
+        )
+
+
 def places(encoding: Encoding, shifts: tuple[int, int]) -> tuple[list[int], list[int]]:
     """Return the offsets of each piece: those of a row's first text moved by the first shift, and so on."""
     starts: list[int] = []
@@ -175,6 +190,7 @@ def places(encoding: Encoding, shifts: tuple[int, int]) -> tuple[list[int], list
 
 def _cut(tokenizer: PreTrainedTokenizerBase, text: str, num_pieces: int) -> str:
     """Return a text cut to a number of pieces, before the character that the first piece too many is of."""
+    require_fast(tokenizer)
     found = tokenizer(
         text,
         add_special_tokens=False,

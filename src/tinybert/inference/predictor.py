@@ -109,9 +109,10 @@ class Predictor:
             if hasattr(self.config, name)
         }
         self.order = None if labels is None else self._order_of(labels, str(path))
-        self.labels = labels or self.task.format.scheme_of_outputs(
+        named = labels or self.task.format.scheme_of_outputs(
             output_names(self.config.id2label), subject=str(path)
         )
+        self.labels = replace(named, foreign=not notes_of(self.config))
         self.num_truncated = 0
         self.is_pair = notes_of(self.config).get("text_pair") if self._may_be_pair() else None
         self.lock = threading.RLock()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,6 +26,7 @@ from transformers.utils import logging as transformers_logging
 from tinybert.errors import ModelError
 from tinybert.models.head import SEQUENCE, Head, auto_class, copy_head, head_of, set_head, set_labels
 from tinybert.models.mpnet import switch_kernel
+from tinybert.models.other_formats import refuse_adapter, refuse_pickled
 from tinybert.sources import fetch, is_bundled
 from tinybert.sources.hub import hub_problem, nearest_here
 
@@ -36,7 +38,8 @@ TOKENIZER_FILES = (
     "spiece.model",
     "tokenizer.model",
 )
-_UNREADABLE = (OSError, ValueError, KeyError, RuntimeError, SafetensorError)
+_UNREADABLE = (OSError, ValueError, KeyError, RuntimeError, SafetensorError, ImportError)
+_PACKAGE = re.compile(r"(?:need to install|requires the|The) ([\w-]+) ?(?:to|dictionary|library|package)")
 
 
 def checkpoint_path(name: str | Path) -> str | Path:
@@ -172,10 +175,12 @@ def count_parameters(config: PreTrainedConfig) -> int:
 
 
 def load_tokenizer(path: str | Path) -> PreTrainedTokenizerBase:
-    """Load a tokenizer, without the padding and truncation that its file may fix.
+    """Load a tokenizer without the padding and truncation its file may fix, and without unused type ids.
+
+    Where a model stands beside it, the two are compared.
 
     Raises:
-        ModelError: The folder holds no tokenizer, or it cannot be read.
+        ModelError: The folder holds no tokenizer, it cannot be read, or it does not fit the model beside it.
     """
     folder = _local(path, need_weights=False, need_config=False)
     if folder and not any((folder / name).is_file() for name in TOKENIZER_FILES):
@@ -186,7 +191,18 @@ def load_tokenizer(path: str | Path) -> PreTrainedTokenizerBase:
     if isinstance(tokenizer, PreTrainedTokenizerFast):
         tokenizer.backend_tokenizer.no_padding()
         tokenizer.backend_tokenizer.no_truncation()
+    if folder is None or (folder / "config.json").is_file():
+        _fit_to_model(path, tokenizer, load_config(path))
     return tokenizer
+
+
+def _fit_to_model(path: str | Path, tokenizer: PreTrainedTokenizerBase, config: PreTrainedConfig) -> None:
+    """Refuse pieces that the model has no row for, and leave out type ids where it knows one type or none."""
+    if num_rows := cast("int | None", getattr(config, "vocab_size", None)):
+        check_vocabulary(path, tokenizer, num_rows=num_rows)
+    if getattr(config, "type_vocab_size", 2) < 2:
+        names = tokenizer.model_input_names
+        tokenizer.model_input_names = [name for name in names if name != "token_type_ids"]
 
 
 def check_vocabulary(path: str | Path, tokenizer: PreTrainedTokenizerBase, *, num_rows: int) -> None:
@@ -253,33 +269,41 @@ def _local(path: str | Path, *, need_weights: bool, need_config: bool = True) ->
         if problem := hub_problem(path, "model"):
             raise ModelError(path, problem)
         return None
+    folder = _encoder_part(folder)
     if not need_config:
         return folder
+    refuse_adapter(folder)
     config_file = folder / "config.json"
     try:
-        json.loads(config_file.read_text(encoding="utf-8"))
+        config: object = json.loads(config_file.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise ModelError(str(path), "no config.json here: not a checkpoint") from error
     except ValueError as error:
         raise ModelError(str(config_file), f"not valid JSON: {error}") from error
+    named = cast("dict[str, object]", config) if isinstance(config, dict) else {}
+    if need_weights or "model_type" not in named:
+        refuse_pickled(folder, named)
     if need_weights and not any(folder.glob("*.safetensors")):
-        pickled = any(folder.glob("pytorch_model*.bin"))
-        fix = (
-            "its weights are pickled; save it once more with save_pretrained"
-            if pickled
-            else "no weights here"
-        )
-        raise ModelError(str(path), f"no *.safetensors: {fix}")
+        raise ModelError(str(path), "no *.safetensors: no weights here")
     return folder
+
+
+def _encoder_part(folder: Path) -> Path:
+    """Return the part of an old sentence-transformers folder that holds the model (0_Transformer, 0_BERT)."""
+    if (folder / "config.json").is_file():
+        return folder
+    return next((each.parent for each in sorted(folder.glob("0_*/config.json"))), folder)
 
 
 def _fix(error: Exception) -> str:
     """Say what usually helps; a safetensors header that cannot be read is nearly always a cut copy."""
-    return (
-        "; the weights are cut short or damaged: copy them again"
-        if isinstance(error, SafetensorError)
-        else ""
-    )
+    if isinstance(error, SafetensorError):
+        return "; the weights are cut short or damaged: copy them again"
+    if isinstance(error, ImportError):
+        found = _PACKAGE.search(str(error))
+        package = error.name or (found[1] if found else "")
+        return f"; run: pip install {package.replace('_', '-')}" if package else ""
+    return ""
 
 
 @contextmanager

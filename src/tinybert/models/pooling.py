@@ -20,6 +20,8 @@ from tinybert.models.load import checkpoint_path
 
 MODULES, SETTINGS = "modules.json", "config_sentence_transformers.json"
 MODE = "pooling_mode"
+ENCODERS = ("Transformer", "BERT", "RoBERTa", "DistilBERT", "XLMRoBERTa", "CamemBERT")
+"""The module that holds the model; older versions name it by its family."""
 FLAGS = {f"{MODE}_mean_tokens": "mean", f"{MODE}_cls_token": "cls", f"{MODE}_max_tokens": "max"}
 """Old names of the modes that are known here; the new ones are the values."""
 
@@ -79,7 +81,7 @@ def read_sentence_encoder(path: str | Path) -> SentenceEncoder | None:
         kind = str(module.get("type", "")).rpartition(".")[2]
         if kind == "Pooling":
             pooling = _mode(_inside(folder, str(module.get("path", ""))) / "config.json")
-        elif kind not in ("Transformer", "Normalize"):
+        elif kind not in ENCODERS and kind != "Normalize":
             unused.append(str(module.get("path") or kind))
     return SentenceEncoder(pooling, (*unused, *_prompts(folder / SETTINGS)))
 

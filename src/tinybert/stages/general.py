@@ -20,7 +20,6 @@ from transformers import PreTrainedConfig, PreTrainedModel
 from tinybert.config import GENERAL
 from tinybert.losses import cross_entropy
 from tinybert.models import (
-    check_vocabulary,
     load_config,
     load_encoder,
     load_tokenizer,
@@ -61,7 +60,6 @@ def distill_general(plan: GeneralPlan, run: RunInProgress, source: object) -> Ru
     recipe = plan.recipe
     check_trackers(recipe.train.trackers)
     tokenizer = load_tokenizer(plan.teacher)
-    check_vocabulary(plan.teacher, tokenizer, num_rows=plan.info.vocab_size)
     if MASKED_LM in plan.losses:
         refuse_without_mask(tokenizer, plan.teacher)
     blocks = load_blocks(source, recipe, tokenizer, run, max_length=plan.training.max_length)

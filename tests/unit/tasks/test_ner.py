@@ -270,8 +270,9 @@ def test_a_text_may_not_go_on_with_the_entity_of_the_text_before() -> None:
 
 
 def test_two_entities_of_a_type_may_touch() -> None:
-    first, follows = legal_steps(TAGS)
-    assert first.tolist() == [True, True, False, True, False]
+    steps = legal_steps(TAGS)
+    follows = steps.follows
+    assert steps.first.tolist() == [True, True, False, True, False]
     assert follows[TAGS.index("I-PER"), TAGS.index("B-PER")]
     assert not follows[TAGS.index("B-LOC"), TAGS.index("I-PER")]
     assert entities_of(["B-PER", "B-PER", "I-PER"]) == [(0, 1, "PER"), (1, 3, "PER")]

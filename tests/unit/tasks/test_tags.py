@@ -43,11 +43,12 @@ def tables(elements, max_words=5):
 
 
 def best_of(scores):
-    return viterbi(scores, *legal_steps(NAMES[: scores.shape[1]]))
+    return viterbi(scores, legal_steps(NAMES[: scores.shape[1]]))
 
 
 def test_which_tags_may_stand_where():
-    first, follows = legal_steps(NAMES)
+    steps = legal_steps(NAMES)
+    first, follows = steps.first, steps.follows
     assert first.tolist() == [True, True, False, True, False]
     allowed = {
         NAMES[before]: [NAMES[tag] for tag in np.flatnonzero(row)] for before, row in enumerate(follows)

@@ -15,6 +15,20 @@ from tinybert.models.head import SEQUENCE, Head, auto_class, copy_head, set_head
 from tinybert.models.shapes import Shape, shape_problems
 
 T = TypeVar("T", str, float)
+OTHERS_WITH_PADDED_POSITIONS = (
+    "data2vec-text",
+    "esm",
+    "ibert",
+    "layoutlmv3",
+    "lilt",
+    "longformer",
+    "luke",
+    "markuplm",
+    "roberta-prelayernorm",
+    "xlm-roberta-xl",
+    "xmod",
+)
+"""Families whose layers are not known here, and whose tokens are numbered as RoBERTa's are."""
 
 
 def student_config(
@@ -114,7 +128,7 @@ def _bert_config(teacher_config: PreTrainedConfig, shape: Shape) -> BertConfig:
             teacher_config, "attention_probs_dropout_prob", "attention_dropout", default=0.1
         ),
         max_position_embeddings=teacher_config.max_position_embeddings - first,
-        type_vocab_size=getattr(teacher_config, "type_vocab_size", 2),
+        type_vocab_size=max(1, getattr(teacher_config, "type_vocab_size", 2)),
         layer_norm_eps=getattr(teacher_config, "layer_norm_eps", 1e-12),
         pad_token_id=teacher_config.pad_token_id or 0,
     )
@@ -129,7 +143,8 @@ def num_positions(config: PreTrainedConfig) -> int | None:
 def first_position(config: PreTrainedConfig) -> int:
     """Return the row of the position table that the first token reads: behind the padding's in RoBERTa."""
     family = FAMILIES.get(config.model_type)
-    return (config.pad_token_id or 0) + 1 if family and family.pads_positions else 0
+    pads = family.pads_positions if family else config.model_type in OTHERS_WITH_PADDED_POSITIONS
+    return (config.pad_token_id or 0) + 1 if pads else 0
 
 
 def student_families(model_type: str) -> tuple[str, ...]:

@@ -267,8 +267,11 @@ def choose_layer_map(
     if recipe.student.layer_map != "auto":
         return recipe.student.layer_map
     kept = shape.num_hidden_layers if start in ("slice", "project") else 0
-    lowest = task.format.windowed and 2 * kept >= describe(load_config(source)).num_hidden_layers
-    return list(taught.layers) if taught else ("first" if lowest and kept else "uniform")
+    if taught:
+        return list(taught.layers)
+    is_lower = task.format.windowed and kept > 0
+    lowest = is_lower and 2 * kept >= describe(load_config(source)).num_hidden_layers
+    return "first" if lowest else "uniform"
 
 
 def plan_layer_map(

@@ -30,7 +30,7 @@ from tinybert.sources.columns import TEXT_NAMES
 from tinybert.tasks.classification import balance_of
 from tinybert.tasks.ner.converters import CONVERTERS
 from tinybert.tasks.ner.reading import TagCount, as_tokens, read_entities
-from tinybert.tasks.ner.schemes import OUTSIDE, is_tag, tag_names
+from tinybert.tasks.ner.schemes import is_tag, schemes_of, tag_names
 from tinybert.tasks.ner.tags import entities_of
 from tinybert.tasks.ner.words import join_words, segment, tags_of_pieces, words_of_pieces
 from tinybert.tasks.text_rows import EMPTY, SUBJECT, is_text
@@ -114,13 +114,14 @@ class EntityRows(RowFormat):
         """Return the tags of a saved model.
 
         Raises:
-            ModelError: Its outputs are no BIO tags.
+            ModelError: Its outputs are tags of no known scheme.
         """
-        if not all(name == OUTSIDE or name.startswith(("B-", "I-")) for name in names):
+        if not schemes_of(names):
             raise ModelError(
                 subject,
-                f"its outputs are {', '.join(names[:8])}; for entities they are O, B-TYPE and I-TYPE: write "
-                "such names into id2label of its config.json, or distil it with --task ner",
+                f"its outputs are {', '.join(names[:8])}; for entities they are O, B-TYPE and I-TYPE "
+                "(IO, IOB1, IOB2), the letters of BIOES, BILOU or BMES, or a bare TYPE: write such names "
+                "into id2label of its config.json, or distil it with --task ner",
             )
         return LabelScheme(tuple(names))
 

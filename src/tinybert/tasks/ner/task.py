@@ -21,7 +21,7 @@ from tinybert.tasks.classification import balanced_weights as balanced_classes
 from tinybert.tasks.classification import softmax
 from tinybert.tasks.ner.prediction import Entities, Entity
 from tinybert.tasks.ner.rows import EntityRows
-from tinybert.tasks.ner.schemes import OUTSIDE
+from tinybert.tasks.ner.schemes import BEGINS, IOB2, OUTSIDE, legal_to_bio, schemes_of, split_tag
 from tinybert.tasks.ner.tags import best_tags, entities_of
 from tinybert.tasks.prediction import Prediction
 from tinybert.tasks.task import (
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedConfig
 
 NEVER = -1e4  # a score that no probability is left of
+CONTINUED_BY = {"B": "IM", "S": "E", "U": "L"}
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,7 @@ class WordScores:
         ends: Where they end.
         scores: (W, C).
         names: The C tags.
+        foreign: Of a model trained elsewhere: its B- and I- may be those of IOB1.
     """
 
     text: str
@@ -56,6 +58,7 @@ class WordScores:
     ends: Sequence[int]
     scores: NDArray[np.float32]
     names: tuple[str, ...]
+    foreign: bool = False
 
 
 def loss_rows(logits: Tensor, batch: Batch) -> tuple[Tensor, Tensor | None]:
@@ -81,12 +84,12 @@ def aggregate(
         covered[targets] = True
     uncovered = np.flatnonzero(~covered)
     if len(uncovered):
-        begins = np.array([name.startswith("B-") for name in labels.names])
+        begins = np.array([split_tag(name)[0] in tuple(BEGINS) for name in labels.names])
         by_word[uncovered] = np.where(begins, NEVER, -1.0 * (np.array(labels.names) != OUTSIDE))
         for words, found in _pieces_over(uncovered, scores, features=features, rows=rows, offsets=offsets):
             by_word[words] = continued(found, labels.names)
     return [
-        WordScores(text, starts, ends, by_word[offsets[row] : offsets[row + 1]], labels.names)
+        WordScores(text, starts, ends, by_word[offsets[row] : offsets[row + 1]], labels.names, labels.foreign)
         for row, (text, starts, ends) in enumerate(
             zip(rows["text"], rows["word_starts"], rows["word_ends"], strict=True)
         )
@@ -114,10 +117,11 @@ def continued(scores: np.ndarray, names: Sequence[str]) -> np.ndarray:
     Where the piece begins an entity, they continue it.
     """
     scores = scores.copy()
-    for begins, name in enumerate(names):
-        if name.startswith("B-") and f"I-{name[2:]}" in names:
-            continues = names.index(f"I-{name[2:]}")
-            scores[:, continues] = np.maximum(scores[:, continues], scores[:, begins])
+    tags = [split_tag(name) for name in names]
+    for begins, (letter, kind) in enumerate(tags):
+        wanted = [(other, kind) for other in CONTINUED_BY.get(letter, "")]
+        if found := [tags.index(tag) for tag in wanted if tag in tags]:
+            scores[:, found[0]] = np.maximum(scores[:, found[0]], scores[:, begins])
             scores[:, begins] = NEVER
     return scores
 
@@ -147,7 +151,13 @@ def _pieces_over(
 
 
 def tag_rows(outputs: Sequence[WordScores]) -> list[tuple[list[str], NDArray[np.float64]]]:
-    """Return each text's legal tags, and the probability of each."""
+    """Return each text's legal tags as BIO, and the probability of each.
+
+    Where the tags are those of two schemes, a text is read by the one whose legal tags are more probable.
+
+    Raises:
+        ModelError: A score is NaN or infinite.
+    """
     if not outputs:
         return []
     logits = require_finite(np.concatenate([row.scores for row in outputs]))
@@ -155,12 +165,16 @@ def tag_rows(outputs: Sequence[WordScores]) -> list[tuple[list[str], NDArray[np.
     logs = shifted - np.log(np.exp(shifted).sum(-1, keepdims=True))
     offsets = np.concatenate([[0], np.cumsum([len(row.scores) for row in outputs])]).astype(np.int64)
     names = outputs[0].names
-    tags = best_tags(logs, offsets, names)
-    sure = np.exp(logs[np.arange(len(tags)), tags])
-    return [
-        ([names[tag] for tag in tags[first:last].tolist()], sure[first:last])
-        for first, last in pairwise(offsets.tolist())
-    ]
+    schemes = schemes_of(names) if outputs[0].foreign else (IOB2,)
+    found = [best_tags(logs, offsets, names, scheme) for scheme in schemes]
+    sure = [logs[np.arange(len(tags)), tags] for tags in found]
+    rows: list[tuple[list[str], NDArray[np.float64]]] = []
+    for first, last in pairwise(offsets.tolist()):
+        best = int(np.argmax([each[first:last].sum() for each in sure]))
+        tags = [names[tag] for tag in found[best][first:last].tolist()]
+        is_bio = not outputs[0].foreign
+        rows.append((tags if is_bio else legal_to_bio(tags), np.exp(sure[best][first:last])))
+    return rows
 
 
 def decode(outputs: Outputs, labels: LabelScheme) -> list[Entities]:
