@@ -85,8 +85,8 @@ def find_separator(raw_labels: Iterable[object], known: Collection[str] = ()) ->
     """Return what separates several names in the cells that hold plain text; ``|`` where nothing does.
 
     With known names it is the separator that leaves the fewest unknown ones. Else it is the one that leaves
-    the fewest different names, so that an odd cell does not decide for the others; ``/`` and a space only
-    where the cells are combinations, see :func:`are_combinations`.
+    the fewest different names (of equals that in the most cells), so that an odd cell does not decide; ``/``
+    and a space only where the cells are combinations, see :func:`are_combinations`.
 
     Example:
         >>> find_separator(["joy,fear", "fear,anger", "joy|anger"]), find_separator(["very good", "bad"])
@@ -101,7 +101,7 @@ def find_separator(raw_labels: Iterable[object], known: Collection[str] = ()) ->
     most = max((held[mark] for mark in sure), default=0)
     doubtful = [mark for mark in SEPARATORS if mark not in SURE and held[mark] > RARE * most]
     marks = sure + [mark for mark in doubtful if are_combinations(cells, mark)]
-    return min(marks, key=lambda mark: len(set(_names(cells, mark))), default="|")
+    return min(marks, key=lambda mark: (len(set(_names(cells, mark))), -held[mark]), default="|")
 
 
 def combined_by(names: Collection[str]) -> str | None:

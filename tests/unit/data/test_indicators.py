@@ -72,6 +72,9 @@ def test_a_column_that_another_file_lacks(write: Write) -> None:
 def test_other_columns_are_no_labels() -> None:
     rows: list[Row] = [{**row, "likes": index % 4} for index, row in enumerate(comments(60))]
     assert read(rows, task="multilabel").labels.names == ("obscene", "threat", "toxic")
+    validation: list[Row] = [{**row, "likes": 1} for row in comments(10, start=60)]
+    found = read({"train": rows, "validation": validation}, task="multilabel")
+    assert found.labels.names == ("obscene", "threat", "toxic")
     named: list[Row] = [{**row, "label": ["x"] if index % 2 else ["y"]} for index, row in enumerate(rows)]
     assert read(named, task="multilabel").labels.names == ("x", "y")
 

@@ -109,12 +109,10 @@ def test_cells_that_cannot_be_read_are_reported_where_no_other_has_a_label() -> 
 
 
 def test_a_name_of_a_list_is_not_split() -> None:
-    sets = [["Lebanon, TN"], ["b", "Lebanon, TN"], ["b"]]
-    rows = rows_of(30, label=lambda index: sets[index % 3])
-    assert read({"train": rows, "validation": rows[:3]}, task="multilabel").labels.names == (
-        "Lebanon, TN",
-        "b",
-    )
+    sets = [["Lebanon, TN"], ["b", "Lebanon, TN"], ["b"], ["Lebanon"], ["TN"]]
+    rows = rows_of(30, label=lambda index: sets[index % 5])
+    found = read({"train": rows, "validation": rows[:5]}, task="multilabel")
+    assert found.labels.names == ("Lebanon", "Lebanon, TN", "TN", "b")
 
 
 def test_a_name_with_a_space_or_a_slash_is_one() -> None:
@@ -183,4 +181,8 @@ def test_the_odd_cell_does_not_choose_the_separator() -> None:
     assert find_separator(["a,b", "b,c", "a,c", "a|b"]) == ","
     assert find_separator(["Boston, MA|Salem, MA", "Boston, MA", "Lebanon, TN|Boston, MA"]) == "|"
     assert find_separator([f"{a}/{b}" for a in "abcdef" for b in "abcdef" if a < b] + ["a|b"]) == "/"
+    pairs = [
+        f"{size} {animal}" for size in ("big", "small", "old", "new") for animal in ("dog", "cat", "cow")
+    ]
+    assert find_separator([*pairs, "big dog|new cow", "old cat|small dog"]) == "|"
     assert find_separator(["very happy|sad", "very happy", "very sad", "sad"]) == "|"
