@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import cast
 
 from tinybert.config import DataSection, build_recipe
-from tinybert.errors import DataError
 from tinybert.inference import Predictor, TextRow
 from tinybert.runs import Run
 from tinybert.stages.doctor.examination import examine
@@ -247,10 +246,8 @@ def predict(
         task: ``package.module:attr``, for a run of a task of your own; its code is run.
 
     Raises:
-        DataError: A text is empty, or one text is given where a list of texts is expected.
+        DataError: A text is empty, or one text or a table is given where a list of texts is expected.
     """
-    if isinstance(texts, str):
-        raise DataError("predict", "expected a list of texts; put the one text into brackets")
     return Predictor(_path(run), backend=backend, task=task)(texts)
 
 

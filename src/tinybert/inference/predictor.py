@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import cached_property
@@ -187,8 +187,10 @@ class Predictor:
 
         Raises:
             DataError: Rows are malformed, or are pairs where the model was trained on single texts, or single
-                texts where it was trained on pairs.
+                texts where it was trained on pairs; or they are one text, or a table.
         """
+        if problem := _no_rows(rows):
+            raise DataError("texts to predict", problem)
         iterator = iter(rows)
         while chunk := list(itertools.islice(iterator, CHUNK_ROWS)):
             columns = self.task.format.columns_of(chunk)
@@ -285,3 +287,12 @@ def _config_of(path: str | Path) -> PreTrainedConfig:
     if not has_task_head(config):
         raise ModelError(str(path), "has no task head, so it cannot predict; fine-tune or distil it first")
     return config
+
+
+def _no_rows(rows: object) -> str:
+    """Return why something would be read wrongly, a letter or the name of a column at a time; or nothing."""
+    if isinstance(rows, str | bytes | Mapping):
+        return "expected a list of texts; put the one text into brackets"
+    if hasattr(rows, "columns") or hasattr(rows, "column_names"):
+        return "expected a list of texts, got a table; give one column of it, such as list(table['text'])"
+    return ""
