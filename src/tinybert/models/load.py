@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Generator, Iterable, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import cast
 
 import torch
-from safetensors import SafetensorError
 from transformers import (
     AutoConfig,
     AutoModel,
@@ -21,12 +18,13 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 from transformers.models.auto.auto_factory import _BaseAutoModelClass  # pyright: ignore[reportPrivateUsage]
-from transformers.utils import logging as transformers_logging
 
 from tinybert.errors import ModelError
+from tinybert.models.adapters import merge_adapter
 from tinybert.models.head import SEQUENCE, Head, auto_class, copy_head, head_of, set_head, set_labels
 from tinybert.models.mpnet import switch_kernel
-from tinybert.models.other_formats import refuse_adapter, refuse_pickled
+from tinybert.models.other_formats import refuse_pickled
+from tinybert.models.quiet import quietly
 from tinybert.sources import fetch, is_bundled
 from tinybert.sources.hub import hub_problem, nearest_here
 
@@ -38,13 +36,15 @@ TOKENIZER_FILES = (
     "spiece.model",
     "tokenizer.model",
 )
-_UNREADABLE = (OSError, ValueError, KeyError, RuntimeError, SafetensorError, ImportError)
-_PACKAGE = re.compile(r"(?:need to install|requires the|The) ([\w-]+) ?(?:to|dictionary|library|package)")
 
 
 def checkpoint_path(name: str | Path) -> str | Path:
-    """Return where a checkpoint is: the fetched folder of a bundled one, any other name unchanged."""
-    return fetch(str(name)) if is_bundled(name) else name
+    """Return where a checkpoint is: a bundled one fetched, an adapter merged, any other name unchanged."""
+    if is_bundled(name):
+        return fetch(str(name))
+    folder = Path(name).expanduser()
+    merged = merge_adapter(folder)
+    return name if merged == folder else merged
 
 
 def load_config(path: str | Path) -> PreTrainedConfig:
@@ -54,7 +54,7 @@ def load_config(path: str | Path) -> PreTrainedConfig:
         ModelError: The folder or its config.json is missing or broken, or the hub cannot be reached.
     """
     folder = _local(path, need_weights=False)
-    with _quietly(path):
+    with quietly(path):
         return AutoConfig.from_pretrained(folder or str(path), trust_remote_code=False)
 
 
@@ -151,7 +151,7 @@ def load_model(
         ModelError: It cannot be read, or its weights are not those its config asks for.
     """
     folder = _local(path, need_weights=True)
-    with _quietly(path), torch.random.fork_rng(devices=[]):
+    with quietly(path), torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model, info = auto.from_pretrained(
             folder or str(path),
@@ -186,7 +186,7 @@ def load_tokenizer(path: str | Path) -> PreTrainedTokenizerBase:
     if folder and not any((folder / name).is_file() for name in TOKENIZER_FILES):
         # transformers would continue with an empty vocabulary
         raise ModelError(str(path), f"no tokenizer here (looked for {', '.join(TOKENIZER_FILES)})")
-    with _quietly(path):
+    with quietly(path):
         tokenizer = cast(PreTrainedTokenizerBase, AutoTokenizer.from_pretrained(folder or str(path)))
     if isinstance(tokenizer, PreTrainedTokenizerFast):
         tokenizer.backend_tokenizer.no_padding()
@@ -272,7 +272,6 @@ def _local(path: str | Path, *, need_weights: bool, need_config: bool = True) ->
     folder = _encoder_part(folder)
     if not need_config:
         return folder
-    refuse_adapter(folder)
     config_file = folder / "config.json"
     try:
         config: object = json.loads(config_file.read_text(encoding="utf-8"))
@@ -293,32 +292,3 @@ def _encoder_part(folder: Path) -> Path:
     if (folder / "config.json").is_file():
         return folder
     return next((each.parent for each in sorted(folder.glob("0_*/config.json"))), folder)
-
-
-def _fix(error: Exception) -> str:
-    """Say what usually helps; a safetensors header that cannot be read is nearly always a cut copy."""
-    if isinstance(error, SafetensorError):
-        return "; the weights are cut short or damaged: copy them again"
-    if isinstance(error, ImportError):
-        found = _PACKAGE.search(str(error))
-        package = error.name or (found[1] if found else "")
-        return f"; run: pip install {package.replace('_', '-')}" if package else ""
-    return ""
-
-
-@contextmanager
-def _quietly(path: str | Path) -> Generator[None]:
-    """Load without bars and reports on the terminal, and turn what goes wrong into a ModelError."""
-    level = transformers_logging.get_verbosity()
-    bars = transformers_logging.is_progress_bar_enabled()
-    transformers_logging.set_verbosity_error()
-    transformers_logging.disable_progress_bar()
-    try:
-        yield
-    except _UNREADABLE as error:
-        lines = str(error).strip().splitlines() or [type(error).__name__]
-        raise ModelError(str(path), f"cannot be read: {lines[0]}{_fix(error)}") from error
-    finally:
-        transformers_logging.set_verbosity(level)
-        if bars:
-            transformers_logging.enable_progress_bar()

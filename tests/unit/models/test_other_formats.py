@@ -1,4 +1,4 @@
-"""Folders of other programs: adapters, the paper's release, old sentence-transformers."""
+"""Folders of other programs: the paper's release, old sentence-transformers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import save_file
 from tests import easy
 from transformers import BertConfig, BertForSequenceClassification, BertModel
 
@@ -40,23 +39,6 @@ def run_command(error: ModelError) -> None:
     found = re.search(r'python -c "([^"]+)"', str(error))
     assert found is not None
     exec(found[1], {})
-
-
-@pytest.mark.parametrize("beside", [True, False])
-@pytest.mark.parametrize("load", [load_config, load_encoder, load_classifier])
-def test_an_adapter_is_refused_alone_and_beside_weights(tmp_path: Path, load, beside: bool) -> None:
-    folder = tmp_path / "model"
-    if beside:
-        save(folder)
-    folder.mkdir(exist_ok=True)
-    settings = {"task_type": "SEQ_CLS", "base_model_name_or_path": "bert-base-uncased", "peft_type": "LORA"}
-    (folder / "adapter_config.json").write_text(json.dumps(settings))
-    save_file({"a": torch.zeros(1)}, folder / "adapter_model.safetensors")
-    with pytest.raises(ModelError, match=r"adapter .* of bert-base-uncased.*pip install peft") as raised:
-        load(folder)
-    wanted = "from peft import AutoPeftModelForSequenceClassification as M"
-    assert wanted in str(raised.value)
-    assert "M.from_pretrained(old).merge_and_unload().save_pretrained(new)" in str(raised.value)
 
 
 @pytest.mark.parametrize("load", [load_config, load_encoder])

@@ -1,0 +1,50 @@
+"""Load with transformers without its bars and reports, and say in one line what cannot be read."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+
+from safetensors import SafetensorError
+from transformers.utils import logging as transformers_logging
+
+from tinybert.errors import ModelError
+
+_UNREADABLE = (OSError, ValueError, KeyError, RuntimeError, SafetensorError, ImportError, TypeError)
+_PACKAGE = re.compile(r"(?:need to install|requires the|The) ([\w-]+) ?(?:to|dictionary|library|package)")
+
+
+@contextmanager
+def quietly(path: str | Path, what: str = "cannot be read") -> Generator[None]:
+    """Load without bars and reports on the terminal, and turn what goes wrong into a ModelError.
+
+    Args:
+        path: The checkpoint, for the message.
+        what: Begins the message.
+    """
+    level = transformers_logging.get_verbosity()
+    bars = transformers_logging.is_progress_bar_enabled()
+    transformers_logging.set_verbosity_error()
+    transformers_logging.disable_progress_bar()
+    try:
+        yield
+    except _UNREADABLE as error:
+        lines = str(error).strip().splitlines() or [type(error).__name__]
+        raise ModelError(str(path), f"{what}: {lines[0]}{_fix(error)}") from error
+    finally:
+        transformers_logging.set_verbosity(level)
+        if bars:
+            transformers_logging.enable_progress_bar()
+
+
+def _fix(error: Exception) -> str:
+    """Say what usually helps; a safetensors header that cannot be read is nearly always a cut copy."""
+    if isinstance(error, SafetensorError):
+        return "; the weights are cut short or damaged: copy them again"
+    if isinstance(error, ImportError):
+        found = _PACKAGE.search(str(error))
+        package = error.name or (found[1] if found else "")
+        return f"; run: pip install {package.replace('_', '-')}" if package else ""
+    return ""
