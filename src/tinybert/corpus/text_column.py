@@ -11,7 +11,7 @@ from tinybert.sources.columns import TEXT_NAMES
 from tinybert.sources.readers import Table
 from tinybert.sources.text_files import Fault
 
-COLUMN_NAMES = (*TEXT_NAMES, "passage", "body", "article", "正文", "内容", "文本")
+COLUMN_NAMES = (*TEXT_NAMES, "passage", "body", "article")
 ROWS_LOOKED_AT = 200
 ROWS_OF_NUMBERS = 1000
 NUMBERS_SHARE = 0.5

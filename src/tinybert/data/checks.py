@@ -200,4 +200,4 @@ def check_variety(train: Split, format: RowFormat, findings: Findings) -> None:
     if problem := format.variety_problem(present, num_labelled):
         findings.problems.append(f"train: {problem}")
     elif warning := format.variety_warning(present, num_labelled):
-        findings.warnings.append(f"train: {warning}")
+        findings.add_odd([f"train: {warning}"])

@@ -73,6 +73,10 @@ class Findings:
             self.problems.append(f"{row.file}: {MAX_BAD_ROWS:,} bad rows; the rest was not read")
             raise TooManyBadRowsError
 
+    def add_odd(self, warnings: Sequence[str]) -> None:
+        """Note what is odd: warnings, or problems where there are others, as it may be why the run stops."""
+        (self.problems if self.problems else self.warnings).extend(warnings)
+
     def add_problems(self, error: DataError) -> None:
         """Note what is wrong with a file as a whole."""
         self.problems += [f"{error.subject}: {problem}" for problem in error.problems]

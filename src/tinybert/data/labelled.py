@@ -284,9 +284,8 @@ def _check(splits: list[Split], scheme: LabelScheme, request: _Request, findings
         checks.refuse_unknown_labels(split, scheme, findings, format=request.format, owner=owner)
         for split in splits
     ]
-    if request.known is None:  # what is odd may be why the run stops
-        odd = request.format.scheme_warnings(scheme)
-        (findings.problems if findings.problems else findings.warnings).extend(odd)
+    if request.known is None:
+        findings.add_odd(request.format.scheme_warnings(scheme))
     train = next((split for split in splits if split.name == "train"), None)
     if train is not None:
         limits = {"validation": None, "test": request.settings.max_leakage}
@@ -298,11 +297,11 @@ def _check(splits: list[Split], scheme: LabelScheme, request: _Request, findings
         ]
         checks.warn_of_duplicates(train, findings)
     if findings.skip or not findings.bad_rows:  # else rows that are yet to be fixed may fill what is empty
-        if train is not None and "train" in request.need:
-            checks.check_variety(train, request.format, findings)
         filled = {split.name for split in splits if len(split.rows)}
         wanted = dict.fromkeys([*(split.name for split in splits), *request.need])
         findings.problems += [_empty(name) for name in wanted if name not in filled]
+        if train is not None and "train" in request.need:
+            checks.check_variety(train, request.format, findings)
     return splits
 
 

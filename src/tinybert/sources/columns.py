@@ -8,4 +8,6 @@ SOURCE_ROW = "source_row"
 TEXT_NAMES = (
     *("text", "sentence", "sentence1", "sentence_a", "text1", "text_a", "content", "review", "premise"),
     *("question", "question1", "query", "utterance", "comment", "tweet", "message", "phrase", "document"),
+    *("comment_text", "review_text", "reviewtext", "review_body", "full_text"),
+    *("文本", "文本1", "句子", "句子1", "内容", "正文", "评论", "评价", "问题"),
 )

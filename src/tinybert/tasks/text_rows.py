@@ -39,10 +39,12 @@ if TYPE_CHECKING:
 
     from tinybert.config import DataSection
 
-PAIR_NAMES = ("text_pair", "sentence2", "sentence_b", "text2", "text_b", "hypothesis", "question2")
+PAIR_NAMES = (
+    *("text_pair", "sentence2", "sentence_b", "text2", "text_b", "hypothesis", "question2", "文本2", "句子2"),
+)
 LABEL_NAMES = (
     *("label", "labels", "intent", "category", "class", "target", "score", "sentiment", "rating", "stars"),
-    *("emotion", "topic", "similarity", "tags"),
+    *("emotion", "topic", "similarity", "tags", "标签", "类别", "情感", "分类"),
 )
 TOKEN_COLUMNS = {"tokens", "tags"}
 SUBJECT = "texts to predict"
