@@ -133,10 +133,11 @@ class ClassRows(TextRows):
         mark = combined_by(labels.names)
         if mark is None:
             return warnings
-        combined = [repr(name) for name in labels.names if SEPARATORS[mark].search(name)]
+        found = {name: match[0] for name in labels.names if (match := SEPARATORS[mark].search(name))}
+        combined, written = [repr(name) for name in found], next(iter(found.values()))
         return [
             *warnings,
-            f"{len(combined):,} of {labels.num_labels:,} labels look like several with {mark!r} between them "
+            f"{len(combined):,} of {labels.num_labels:,} labels look like several with {written!r} between them "
             f"({name_some(combined, 3)}): each combination is a class of its own here; where a row has "
             "several labels, --task multilabel learns each of them",
         ]
