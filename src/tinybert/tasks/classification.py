@@ -137,8 +137,8 @@ class ClassRows(TextRows):
         combined, written = [repr(name) for name in found], next(iter(found.values()))
         return [
             *warnings,
-            f"{len(combined):,} of {labels.num_labels:,} labels look like several with {written!r} between them "
-            f"({name_some(combined, 3)}): each combination is a class of its own here; where a row has "
+            f"{len(combined):,} of {labels.num_labels:,} labels look like several with {written!r} between "
+            f"them ({name_some(combined, 3)}): each combination is a class of its own here; where a row has "
             "several labels, --task multilabel learns each of them",
         ]
 
