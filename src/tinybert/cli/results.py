@@ -28,13 +28,13 @@ def show(made: Run | Made, recipe: Recipe, *, as_json: bool) -> None:
 
 def show_run(path: Path, metrics: Metrics, recipe: Recipe) -> None:
     """Print the table of a training on labelled rows."""
-    from tinybert.evaluation.report import plain_table, table_rows
+    from tinybert.evaluation.report import plain_table, shares_kept, table_rows
 
     print("\n" + plain_table(table_rows(metrics)))
-    if metrics.get("retention"):
+    if kept := shares_kept(metrics):
         print(
-            f"\nretention: {float(str(metrics['retention'])):.1%} of the teacher's {metrics['main_metric']} "
-            f"on the {metrics['split']} split"
+            f"\nretention: {kept[0]:.1%} of the teacher's {metrics['main_metric']} on the "
+            f"{metrics['split']} split{kept[1]}"
         )
     for caution in cast("Sequence[str]", metrics.get("cautions", ())):
         print(f"\n{caution}")

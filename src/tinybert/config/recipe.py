@@ -132,6 +132,11 @@ class TeacherSection(Section):
     fine_tune: Literal["auto", "never"] = Field(
         default="auto", description="auto: a teacher without a task head is fine-tuned on the data first"
     )
+    check: bool = Field(
+        default=True,
+        description="stop where a teacher with a head is no better on the validation rows than always "
+        "predicting the same; false: report it and continue",
+    )
     num_epochs: NumEpochs = Field(
         default="auto",
         description="epochs of that fine-tuning, ≥ 1; auto: 3, but at least 400 steps, and more while the "

@@ -3,6 +3,9 @@
 from tinybert.evaluation.blocks import BlocksEvaluator
 from tinybert.evaluation.rows import RowsEvaluator
 from tinybert.evaluation.scores import (
+    MIN_GAIN,
+    gain_kept,
+    is_above_constant,
     latencies_ms,
     retention,
     row_latencies_ms,
@@ -11,8 +14,11 @@ from tinybert.evaluation.scores import (
 )
 
 __all__ = [
+    "MIN_GAIN",
     "BlocksEvaluator",
     "RowsEvaluator",
+    "gain_kept",
+    "is_above_constant",
     "latencies_ms",
     "retention",
     "row_latencies_ms",

@@ -21,6 +21,8 @@ from tinybert.tasks import Outputs, Task
 Scores = dict[str, object]
 Rows = Dataset | Sequence[object]
 
+MIN_GAIN = 0.04
+"""Least share of what lies between always predicting the same and a perfect score that says of learning."""
 LATENCY_ROWS = 40
 LATENCY_ROUNDS = 3
 
@@ -145,3 +147,40 @@ def retention(student: Mapping[str, float], teacher: Mapping[str, float], main_m
     """
     reference = teacher[main_metric]
     return round(student[main_metric] / reference, 6) if reference > 0 else None
+
+
+def is_above_constant(score: float, constant: float, *, num_rows: int) -> bool:
+    """Return whether a score is above that of always predicting the same, by more than chance.
+
+    Args:
+        score: Of a model, 1 at best.
+        constant: Of always predicting the same.
+        num_rows: Both are taken on so many.
+
+    Example:
+        >>> is_above_constant(0.99, 0.99, num_rows=1000), is_above_constant(1.0, 0.99, num_rows=1000)
+        (False, True)
+    """
+    chance = 2 * (constant * (1 - constant) / max(1, num_rows)) ** 0.5
+    return score - constant > chance and score - constant >= MIN_GAIN * (1 - constant)
+
+
+def gain_kept(score: float, teacher: float, constant: float, *, num_rows: int) -> float | None:
+    """Return the share of the teacher's gain over a constant prediction that a model has.
+
+    Args:
+        score: Of the model.
+        teacher: Of the teacher.
+        constant: Of always predicting the same.
+        num_rows: All are taken on so many.
+
+    Returns:
+        The share; below 0 for a model below the constant; None where the teacher is not above it.
+
+    Example:
+        >>> gain_kept(0.88, 0.9, 0.5, num_rows=1000)
+        0.95
+    """
+    if not is_above_constant(teacher, constant, num_rows=num_rows):
+        return None
+    return round((score - constant) / (teacher - constant), 6)

@@ -219,6 +219,7 @@ CLASSIFICATION = Task(
     decode=decode,
     metrics=metrics,
     constant_score=majority_share,
+    chance_corrected="mcc",
     probabilities=softmax,
     linear=LOGISTIC_REGRESSION,
 )

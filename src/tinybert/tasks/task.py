@@ -120,7 +120,9 @@ class Task:
         is_contrastive: A text has one class, so texts of a class can be pulled together.
         decode: ``(outputs, label scheme) -> N predictions``.
         metrics: ``(outputs, gold) -> {name: number}``; gold as the format's ``gold`` returns it.
-        constant_score: ``(gold) -> number``: the main metric of always predicting the same.
+        constant_score: ``(gold) -> number``: the main metric of always predicting the same, at its best.
+        chance_corrected: A metric that is 0 for whatever always predicts the same, and says also of unequal
+            classes whether a model tells them apart; None where the main metric over ``constant_score`` does.
         probabilities: ``(outputs) -> (N, C)`` where these are classes that exclude each other; else None.
         compared: ``(outputs, predictions) -> numbers`` that an export must reproduce.
         is_bounded: These numbers are probabilities; else differences are divided by their range.
@@ -149,6 +151,7 @@ class Task:
     head_start: str | None = None
     is_contrastive: bool = False
     constant_score: Callable[[Any], float] = no_constant
+    chance_corrected: str | None = None
     probabilities: Callable[[Any], np.ndarray] | None = None
     compared: Callable[[Outputs, Sequence[Prediction]], np.ndarray] = predicted_scores
     is_bounded: bool = True

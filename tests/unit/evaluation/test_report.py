@@ -6,9 +6,11 @@ import pytest
 
 from tinybert.evaluation import retention
 from tinybert.evaluation.report import (
+    cautions,
     draw_learning_curve,
     plain_table,
     run_report,
+    shares_kept,
     table_rows,
     verdicts,
 )
@@ -39,6 +41,29 @@ def test_the_table_holds_all_three_models() -> None:
     assert baseline[1:3] == ["0.8000", "90.9%"]
     assert student[1:3] == ["0.8690", "98.8%"]
     assert student[-1] == "70"
+
+
+def test_the_share_of_the_gain_stands_beside_that_of_the_score() -> None:
+    metrics = {**METRICS, "constant_score": 0.5, "gain_kept": 0.971053}
+    header, teacher, baseline, student = table_rows(metrics)
+    assert header[2:4] == ["of teacher", "of its gain"]
+    assert [row[3] for row in (teacher, baseline, student)] == ["100.0%", "78.9%", "97.1%"]
+    report = run_report(metrics, recipe_text="")
+    assert "keeps **98.8%** of its teacher, 97.1% of its gain over always predicting the same." in report
+    assert "Always predicting the same scores 0.5000" in report
+    assert "of its gain" not in table_rows({**METRICS, "constant_score": 0.0, "gain_kept": 0.9875})[0]
+
+
+def test_a_teacher_that_learned_nothing_is_not_praised() -> None:
+    metrics = {**METRICS, "constant_score": 0.875, "gain_kept": None}
+    _, teacher, _, student = table_rows(metrics)
+    assert teacher[0] == "teacher (learned nothing)"
+    assert student[2:4] == ["98.8%", "–"]
+    (caution,) = cautions(metrics, {})
+    assert "not above always predicting the same (test accuracy 0.8800 against 0.8750)" in caution
+    assert "what the student keeps of it says nothing" in caution
+    assert "keeps" not in run_report(metrics, recipe_text="").partition("\n|")[0]
+    assert shares_kept(metrics) is None
 
 
 TFIDF = {

@@ -10,7 +10,7 @@ import pytest
 from tests import easy, tokens
 
 from tinybert.config import build_recipe
-from tinybert.errors import DoctorError
+from tinybert.errors import DoctorError, RecipeError
 from tinybert.models.tokenizers import same_tokenizer
 from tinybert.stages.doctor import Context, check_teacher, disk
 from tinybert.stages.doctor import time as duration
@@ -91,7 +91,45 @@ def test_a_teacher_that_does_not_know_the_task_stops(tmp_path: Path) -> None:
     teacher = easy.save_teacher(tmp_path / "raw", num_steps=0)
     found = findings(tmp_path, teacher)
     assert found["teacher"].level == "stop"
-    assert "0.5000 for the majority class: it does not know this task" in found["teacher"].message
+    assert "0.5000 for the majority class; mcc 0.00: it does not know this task" in found["teacher"].message
+    assert "continue with teacher.check=false" in found["teacher"].message
+    allowed = findings(tmp_path, teacher, "teacher.check=false")["teacher"]
+    assert allowed.level == "warn"
+    assert "it does not know this task; continued, as teacher.check=false says" in allowed.message
+
+
+def unequal_splits(num_rare: int) -> dict[str, list[dict[str, object]]]:
+    """Return splits whose validation rows are nearly all of one class."""
+    splits = easy.make_splits()
+    rows = [*splits["train"], *splits["validation"]]
+    label = rows[0]["label"]
+    rare = [row for row in splits["validation"] if row["label"] != label][:num_rare]
+    return {**splits, "validation": [row for row in rows if row["label"] == label] + rare}
+
+
+def test_a_teacher_of_unequal_classes_is_judged_by_what_it_tells_apart(
+    tmp_path: Path, tiny_teacher: Path
+) -> None:
+    """By accuracy it cannot be two points above the majority class."""
+    good = findings(tmp_path, tiny_teacher, splits=unequal_splits(6))["teacher"]
+    assert good.level == "ok", good.message
+    raw = easy.save_teacher(tmp_path / "raw", num_steps=0)
+    assert findings(tmp_path, raw, splits=unequal_splits(6))["teacher"].level == "stop"
+
+
+def test_validation_rows_that_cannot_tell_stop_nobody(tmp_path: Path) -> None:
+    raw = easy.save_teacher(tmp_path / "raw", num_steps=0)
+    found = findings(tmp_path, raw, splits=unequal_splits(2))["teacher"]
+    assert found.level == "warn"
+    assert "only 2 of" in found.message
+    assert findings(tmp_path, raw, splits=unequal_splits(0))["teacher"].level == "warn"
+
+
+def test_the_check_of_a_teacher_that_has_none_is_refused(tmp_path: Path, tiny_encoder: Path) -> None:
+    with pytest.raises(
+        RecipeError, match=r"teacher\.check: a teacher that is fine-tuned here does not use it"
+    ):
+        findings(tmp_path, tiny_encoder, "teacher.check=false")
 
 
 def test_a_teacher_trained_here_that_learned_little_is_a_warning(tmp_path: Path, tiny_teacher: Path) -> None:

@@ -4,7 +4,7 @@ from tinybert.evaluation.report.cautions import cautions
 from tinybert.evaluation.report.layout import markdown_table, plain_table
 from tinybert.evaluation.report.learning_curve import draw_learning_curve
 from tinybert.evaluation.report.raw_text import text_report, text_table
-from tinybert.evaluation.report.run import run_report, table_rows
+from tinybert.evaluation.report.run import run_report, shares_kept, table_rows
 from tinybert.evaluation.report.verdicts import verdicts
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "markdown_table",
     "plain_table",
     "run_report",
+    "shares_kept",
     "table_rows",
     "text_report",
     "text_table",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import cast
 
+from tinybert.evaluation.scores import is_above_constant
 from tinybert.training import metric_title
 
 MAX_RETENTION = 1.03
@@ -26,6 +27,8 @@ def cautions(metrics: Mapping[str, object], trainings: Mapping[str, Mapping[str,
     lines = [
         _still_rising(name, summary, score) for name, summary in trainings.items() if summary.get("is_rising")
     ]
+    names = [name for name in ("teacher", "model") if learned_nothing(name, metrics)]
+    lines += [_learned_nothing(name, metrics) for name in names]
     retention = metrics.get("retention")
     if isinstance(retention, float) and retention > MAX_RETENTION:
         lines.append(
@@ -33,6 +36,36 @@ def cautions(metrics: Mapping[str, object], trainings: Mapping[str, Mapping[str,
             "student is great: train the teacher for longer or on more rows, or take a better one."
         )
     return lines
+
+
+def learned_nothing(name: str, metrics: Mapping[str, object]) -> bool:
+    """Return whether a model is not above always predicting the same, on the main metric.
+
+    Args:
+        name: Of the model.
+        metrics: Of a run; one of an earlier version does not say what a constant prediction scores.
+    """
+    row, constant = metrics.get(name), metrics.get("constant_score")
+    if not isinstance(row, Mapping) or not isinstance(constant, float):
+        return False
+    num_rows = cast(int, metrics["num_rows_scored"])
+    return not is_above_constant(_score(name, metrics), constant, num_rows=num_rows)
+
+
+def _score(name: str, metrics: Mapping[str, object]) -> float:
+    row = cast(Mapping[str, Mapping[str, float]], metrics[name])
+    return row[str(metrics["split"])][str(metrics["main_metric"])]
+
+
+def _learned_nothing(name: str, metrics: Mapping[str, object]) -> str:
+    said = f"{metrics['split']} {metrics['main_metric']} {_score(name, metrics):.4f}"
+    text = (
+        f"The {name} is not above always predicting the same ({said} against "
+        f"{cast(float, metrics['constant_score']):.4f})"
+    )
+    if name == "teacher":
+        text += ", so what the student keeps of it says nothing"
+    return f"{text}: more rows or epochs, or another model; of unequal classes, judge by mcc or macro_f1."
 
 
 def _still_rising(name: str, summary: Mapping[str, object], score: str) -> str:

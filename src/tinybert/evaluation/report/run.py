@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import cast
 
+from tinybert.evaluation.report.cautions import learned_nothing
 from tinybert.evaluation.report.layout import markdown_table, page
+from tinybert.evaluation.scores import gain_kept
 from tinybert.training import metric_title
 
 TITLES = {
@@ -28,21 +30,37 @@ def table_rows(metrics: Metrics) -> list[list[str]]:
     clean = f"{split}_without_leakage"
     has_clean = any(clean in row for row in models.values())
     header = ["model", f"{split} {main}", *(["without leaked rows"] if has_clean else [])]
-    rows = [[*header, "of teacher", "parameters", "MB", "ms a text", "rows/s", "training s"]]
+    constant = metrics.get("constant_score")
+    has_gain = bool(constant) and isinstance(metrics.get("teacher"), Mapping)
+    header += ["of teacher", *(["of its gain"] if has_gain else [])]
+    rows = [[*header, "parameters", "MB", "ms a text", "rows/s", "training s"]]
     teacher = _score(metrics.get("teacher"), split, main)
     for title, row in models.items():
         score = _score(row, split, main)
         share = f"{score / teacher:.1%}" if score is not None and teacher is not None and teacher > 0 else "–"
         scores = [score, *([_score(row, clean, main)] if has_clean else [])]
-        rows.append([title, *(_number(each, "{:.4f}") for each in scores), share, *_costs(row, metrics)])
+        shares = [share, *([_gain(score, teacher, metrics)] if has_gain else [])]
+        rows.append([title, *(_number(each, "{:.4f}") for each in scores), *shares, *_costs(row, metrics)])
     return rows
+
+
+def _gain(score: float | None, teacher: float | None, metrics: Metrics) -> str:
+    if score is None or teacher is None:
+        return "–"
+    constant, num_rows = cast(float, metrics["constant_score"]), cast(int, metrics["num_rows_scored"])
+    return _number(gain_kept(score, teacher, constant, num_rows=num_rows), "{:.1%}")
 
 
 def _models(metrics: Metrics) -> dict[str, Row]:
     """Return the row of each model, by its title."""
     found = {name: metrics.get(name) for name in TITLES}
     rows = {name: cast(Row, row) for name, row in found.items() if isinstance(row, Mapping)}
-    return {str(row.get("title", TITLES[name])): row for name, row in rows.items()}
+    return {_title(name, row, metrics): row for name, row in rows.items()}
+
+
+def _title(name: str, row: Row, metrics: Metrics) -> str:
+    title = str(row.get("title", TITLES[name]))
+    return f"{title} (learned nothing)" if learned_nothing(name, metrics) else title
 
 
 def _costs(row: Row, metrics: Metrics) -> list[str]:
@@ -70,13 +88,29 @@ def _score(row: object, split: str, main: str) -> float | None:
     return float(cast(Mapping[str, float], scores)[main]) if isinstance(scores, Mapping) else None
 
 
+def shares_kept(metrics: Metrics) -> tuple[float, str] | None:
+    """Return what the student keeps of its teacher; None where the teacher has learned nothing.
+
+    Args:
+        metrics: Of a run.
+
+    Returns:
+        The retention, and a part of a sentence about the share of the teacher's gain, which may be empty.
+    """
+    retention, gain = metrics.get("retention"), metrics.get("gain_kept")
+    if not retention or learned_nothing("teacher", metrics):
+        return None
+    has_gain = gain is not None and metrics.get("constant_score")
+    of_gain = f", {cast(float, gain):.1%} of its gain over always predicting the same" if has_gain else ""
+    return float(cast(float, retention)), of_gain
+
+
 def run_report(metrics: Metrics, *, recipe_text: str) -> str:
     """Return ``report.md``."""
-    retention = metrics.get("retention")
-    kept = f"The student keeps **{float(cast(float, retention)):.1%}** of its teacher." if retention else ""
+    kept = shares_kept(metrics)
     parts = [
         f"# {metrics['task']}: {metrics['source']}",
-        kept,
+        f"The student keeps **{kept[0]:.1%}** of its teacher{kept[1]}." if kept else "",
         markdown_table(table_rows(metrics)),
         _explanation(metrics),
         _by_type(metrics),
@@ -105,6 +139,11 @@ def _by_type(metrics: Metrics) -> str:
 def _explanation(metrics: Metrics) -> str:
     split = str(metrics["split"])
     lines = [f"Scores on the {split} split ({metrics['num_rows_scored']:,} rows)."]
+    if metrics.get("gain_kept") is not None and metrics.get("constant_score"):
+        lines.append(
+            f"Always predicting the same scores {cast(float, metrics['constant_score']):.4f}; *of its gain* "
+            "is the share of what the teacher has above that."
+        )
     if split != "test":
         lines.append(
             "There is no test split: this split also chose the best epoch, so the scores are a little kind."

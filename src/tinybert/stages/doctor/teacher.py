@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from tinybert.data import TextData
+from tinybert.evaluation import MIN_GAIN
 from tinybert.inference import Predictor
 from tinybert.stages.doctor.context import Context
 from tinybert.stages.doctor.finding import Finding
@@ -10,33 +13,70 @@ from tinybert.stages.plan.distillation import DistillPlan
 
 NAME = "teacher"
 MAX_ROWS_SCORED = 500
-MARGIN_OVER_MAJORITY = 0.02
+MIN_ROWS_APART = 5
+"""With fewer validation rows that a constant prediction has wrong, no score says much."""
+
+
+@dataclass(frozen=True)
+class TeacherScore:
+    """How well a teacher knows the task, on validation rows.
+
+    Attributes:
+        score: Its main metric.
+        constant: That of always predicting the same.
+        gain: What tells the two apart: a chance-corrected metric where the task has one, else the share of
+            what lies between ``constant`` and 1; at 0 it is no better.
+        num_rows: Scored.
+    """
+
+    score: float
+    constant: float
+    gain: float
+    num_rows: int
+
+    @property
+    def num_apart(self) -> int:
+        """How many rows a constant prediction has wrong, about."""
+        return round(self.num_rows * (1 - self.constant))
 
 
 def check_teacher(context: Context) -> list[Finding]:
     """Score the teacher on validation rows.
 
-    A teacher that somebody brought and that does not know the task is a mistake, and stops. One that was
-    fine-tuned in this very run had too few rows or epochs; that is reported, and the run continues.
+    A teacher that somebody brought and that does not know the task is a mistake, and stops, unless
+    ``teacher.check=false``. One that was fine-tuned in this very run had too few rows or epochs; that is
+    reported, and the run continues, as where the validation rows cannot tell.
     """
     plan = context.plan
     if plan.teacher.kind == "encoder":
         return [Finding("ok", NAME, "has no head for this task: it is fine-tuned on the train rows first")]
     if plan.teacher.kind == "file":
         return [Finding("ok", NAME, "a file of scores")]
-    score, floor = teacher_score(plan, context.data)
-    other = "the majority class" if floor else "a constant"
-    text = f"validation {plan.task.main_metric} {score:.4f}, {floor:.4f} for {other}"
-    if score >= floor + MARGIN_OVER_MAJORITY:
+    found = teacher_score(plan, context.data)
+    text = _in_words(found, plan)
+    if found.gain >= MIN_GAIN:
         return [Finding("ok", NAME, text)]
+    if found.num_apart < MIN_ROWS_APART:
+        apart = f"only {found.num_apart} of {found.num_rows:,} validation rows differ from it"
+        return [Finding("warn", NAME, f"{text}: {apart}, too few to judge by; give more of them")]
     if context.is_teacher_new:
         return [Finding("warn", NAME, f"{text}: it learned little; more rows or teacher.num_epochs may help")]
-    fix = "fine-tune it first (`tinybert finetune`), or check its labels"
-    return [Finding("stop", NAME, f"{text}: it does not know this task; {fix}")]
+    text += ": it does not know this task"
+    if not plan.recipe.teacher.check:
+        return [Finding("warn", NAME, f"{text}; continued, as teacher.check=false says")]
+    fix = "fine-tune it first (`tinybert finetune`), check its labels, or continue with teacher.check=false"
+    return [Finding("stop", NAME, f"{text}; {fix}")]
 
 
-def teacher_score(plan: DistillPlan, data: TextData) -> tuple[float, float]:
-    """Return the teacher's score on at most 500 validation rows, and that of always saying the same."""
+def _in_words(found: TeacherScore, plan: DistillPlan) -> str:
+    other = "the majority class" if found.constant else "a constant"
+    text = f"validation {plan.task.main_metric} {found.score:.4f}, {found.constant:.4f} for {other}"
+    metric = plan.task.chance_corrected
+    return f"{text}; {metric} {found.gain:.2f}" if metric else text
+
+
+def teacher_score(plan: DistillPlan, data: TextData) -> TeacherScore:
+    """Score the teacher on at most 500 validation rows."""
     rows = data.splits["validation"].shuffle(seed=0)
     rows = rows.select(range(min(MAX_ROWS_SCORED, len(rows))))
     teacher = Predictor(
@@ -48,5 +88,10 @@ def teacher_score(plan: DistillPlan, data: TextData) -> tuple[float, float]:
         format=plan.task.format,
     )
     gold = data.format.gold(rows)
-    score = plan.task.metrics(teacher.outputs(rows), gold)[plan.task.main_metric]
-    return score, plan.task.constant_score(gold)
+    scores, constant = plan.task.metrics(teacher.outputs(rows), gold), plan.task.constant_score(gold)
+    score = scores[plan.task.main_metric]
+    if plan.task.chance_corrected is not None:
+        gain = scores[plan.task.chance_corrected]
+    else:
+        gain = (score - constant) / (1 - constant) if constant < 1 else 0.0
+    return TeacherScore(score, constant, gain, len(rows))

@@ -24,7 +24,7 @@ from tinybert.stages.plan.student import (
     plan_start,
     taught_by_layers,
 )
-from tinybert.stages.plan.teacher import TeacherPlan, check_fine_tuning, plan_teacher
+from tinybert.stages.plan.teacher import TeacherPlan, check_teacher_settings, plan_teacher
 from tinybert.stages.plan.training import (
     TEACHER_NUM_EPOCHS,
     Training,
@@ -169,7 +169,7 @@ def plan_distill(recipe: Recipe) -> DistillPlan:
         ),
         lambda: plan_family(recipe, start, source),
         lambda: check_start(start, shape, source, owner=recipe.student.source or "the teacher"),
-        lambda: check_fine_tuning(recipe, teacher),
+        lambda: check_teacher_settings(recipe, teacher),
         lambda: check_head_start(recipe, new_heads),
         lambda: check_contrastive(recipe, [teacher.path] if teacher.kind == "encoder" else []),
         lambda: check_augment(recipe, task, teacher) if recipe.augment.copies else None,

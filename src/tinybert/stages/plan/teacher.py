@@ -79,19 +79,27 @@ def plan_teacher(recipe: Recipe, task: Task) -> TeacherPlan:
     return TeacherPlan("encoder", path, path, info)
 
 
-def check_fine_tuning(recipe: Recipe, teacher: TeacherPlan) -> None:
-    """Check the settings of the teacher's fine-tuning, which only a teacher that is fine-tuned here uses.
+def check_teacher_settings(recipe: Recipe, teacher: TeacherPlan) -> None:
+    """Check the settings that only some teachers use: one that is fine-tuned here, one that knows the task.
 
     Raises:
-        RecipeError: More layers are frozen than it has, or it is not fine-tuned.
+        RecipeError: More layers are frozen than it has, or a setting is not used by such a teacher.
         ModelError: Its layers cannot be told apart.
     """
-    if teacher.kind == "encoder":
+    is_trained = teacher.kind == "encoder"
+    if is_trained:
         layers_of(recipe.teacher, teacher.path)
-        return
-    names = {f"teacher.{name}" for name in FINE_TUNING_SETTINGS}
-    by = "a teacher that is not fine-tuned here"
-    if problems := unused_settings(recipe, lambda name: name in names, by=by):
+    unused: dict[str, str] = {}
+    if not is_trained:
+        unused |= dict.fromkeys(FINE_TUNING_SETTINGS, "a teacher that is not fine-tuned here")
+    if teacher.kind != "classifier":
+        unused["check"] = "a teacher that is fine-tuned here" if is_trained else "a file of soft labels"
+    problems = [
+        problem
+        for name, by in unused.items()
+        for problem in unused_settings(recipe, f"teacher.{name}".__eq__, by=by)
+    ]
+    if problems:
         raise RecipeError("recipe", problems)
 
 

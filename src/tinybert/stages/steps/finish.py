@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from tinybert.config import dump_recipe
 from tinybert.data import TextData
-from tinybert.evaluation import latencies_ms, score_checkpoint
+from tinybert.evaluation import gain_kept, latencies_ms, score_checkpoint
 from tinybert.evaluation.report import cautions, draw_learning_curve, run_report, verdicts
 from tinybert.runs import Run, RunInProgress
 from tinybert.runs.directory import REPORT
@@ -110,8 +110,11 @@ def finish_rows(
         "num_rows_scored": len(rows),
         "num_train_rows": len(data.splits["train"]),
         "labels": list(data.labels.names),
+        "constant_score": round(float(task.constant_score(data.format.gold(rows))), 6),
         **metrics,
     }
+    if metrics.get("teacher") is not None:
+        metrics["gain_kept"] = _gain_kept(metrics)
     found = [*verdicts(metrics), *cautions(metrics, trainings)]
     metrics |= {
         "cautions": found,
@@ -128,6 +131,16 @@ def finish_rows(
         write_bad_rows(data, run.path / BAD_ROWS)
     report = run_report(metrics, recipe_text=dump_recipe(run.recipe))
     return finish(run, metrics, model=model, trainings=trainings, report=report)
+
+
+def _gain_kept(metrics: Json) -> float | None:
+    """Return the share of the teacher's gain over a constant prediction that the student has."""
+    split, main = str(metrics["split"]), str(metrics["main_metric"])
+    student, teacher = (
+        cast("dict[str, dict[str, float]]", metrics[name])[split][main] for name in ("student", "teacher")
+    )
+    constant, num_rows = cast(float, metrics["constant_score"]), cast(int, metrics["num_rows_scored"])
+    return gain_kept(student, teacher, constant, num_rows=num_rows)
 
 
 def finish(

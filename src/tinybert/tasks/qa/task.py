@@ -218,6 +218,12 @@ def _labelled(
     return [found for found, _ in pairs], [answers for _, answers in pairs]
 
 
+def unanswered_share(gold: Sequence[Sequence[object] | None]) -> float:
+    """Return the F1 of saying of every question that it has no answer."""
+    labelled = [answers for answers in gold if answers is not None]
+    return sum(not answers for answers in labelled) / max(1, len(labelled))
+
+
 def has_unanswered(gold: Sequence[Sequence[object] | None]) -> bool:
     """Return whether some questions have no answer."""
     return not all(gold)
@@ -245,4 +251,5 @@ QA = Task(
     settings=(THRESHOLD,),
     decode=decode,
     metrics=metrics,
+    constant_score=unanswered_share,
 )
