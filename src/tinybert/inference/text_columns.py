@@ -45,12 +45,13 @@ def texts_in(given: object, format: RowFormat, *, path: str | Path) -> Iterator[
         columns = list(cast("Mapping[str, object]", head[0]))
     if not columns:
         return rows
-    choose = _choice(columns, format, _own_columns(path))
+    is_table = found is not None and found.columns is not None
+    choose = _choice(columns, format, _own_columns(path), is_table=is_table)
     return rows if choose is None else map(choose, cast("Iterator[Mapping[str, object]]", rows))
 
 
 def _choice(
-    columns: Sequence[str], format: RowFormat, own: DataSection
+    columns: Sequence[str], format: RowFormat, own: DataSection, *, is_table: bool
 ) -> Callable[[Mapping[str, object]], TextRow] | None:
     """Return what takes the texts out of a row; None where a row says by its usual names which they are."""
     second = format.text_pair or Column((), "second text")
@@ -62,7 +63,7 @@ def _choice(
     usual_pair = find_name(dict.fromkeys(name for name in columns if name != text), second.names)
     pair = usual_pair if second.required or text != own.text else None
     pair = own.text_pair if own.text_pair in columns else pair
-    if pair is None and second.required:
+    if pair is None and second.required and is_table:
         raise DataError(SUBJECT, _not_found(second, columns))
     if text == usual and pair == usual_pair:
         return None

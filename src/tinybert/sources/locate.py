@@ -11,7 +11,7 @@ from tinybert.sources.bundled import fetch, is_bundled
 from tinybert.sources.columns import SPLIT_NAMES
 from tinybert.sources.encoding import AUTO, SourceFile
 from tinybert.sources.hub import NAME, hub_problem, nearest_here
-from tinybert.sources.objects import ObjectRows, source_of, splits_of
+from tinybert.sources.objects import DatasetSplits, ObjectRows, rows_of, source_of
 from tinybert.sources.readers import READERS, Table, from_rows, from_splits, open_file
 
 Tables = dict[str, list[Table]]
@@ -153,4 +153,5 @@ def open_hub(name: str, warnings: list[str]) -> Tables:
             name,
             f"the hub did not give this data set ({first_line[:300]}); download the data and give its path",
         ) from error
-    return _as_lists(from_splits(splits_of(loaded), name, warnings))
+    splits = DatasetSplits((str(key), rows_of(rows)) for key, rows in loaded.items())
+    return _as_lists(from_splits(splits, name, warnings))

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from datasets import Dataset
 from tests import easy
 
 from tinybert.data import LabelScheme, encode
@@ -66,9 +65,7 @@ def test_a_stream_is_read_a_window_at_a_time(teacher: Predictor, monkeypatch: py
         ({"test": [TEXTS[0]]}, r"give one split, such as data\['test'\]"),
     ],
 )
-def test_one_text_is_not_read_by_letters(
-    teacher: Predictor, rows: object, part: str
-) -> None:
+def test_one_text_is_not_read_by_letters(teacher: Predictor, rows: object, part: str) -> None:
     with pytest.raises(DataError, match=part):
         teacher(rows)  # pyright: ignore[reportArgumentType]
 

@@ -161,16 +161,10 @@ def test_the_digest_is_of_the_content() -> None:
     assert digest_input(named) == digest_input(ROWS)
 
 
-def test_a_set_in_a_cell_has_one_digest_in_every_process() -> None:
-    code = "from tinybert.runs import digest_input; print(digest_input([{'labels': {'joy', 'fear', 'awe'}}]))"
-    found = {
-        subprocess.run(
-            [sys.executable, "-c", code], env={"PYTHONHASHSEED": seed, "PYTHONPATH": ":".join(sys.path)},
-            capture_output=True, text=True, check=True,
-        ).stdout
-        for seed in ("1", "2", "3")
-    }  # fmt: skip
-    assert len(found) == 1
+def test_the_digest_of_a_set_does_not_hang_on_its_order() -> None:
+    assert digest_input([{"labels": {"joy", "fear", "awe"}}]) == digest_input(
+        [{"labels": ["awe", "fear", "joy"]}]
+    )
 
 
 def test_nothing_heavy_is_imported() -> None:
