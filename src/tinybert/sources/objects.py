@@ -95,9 +95,10 @@ def splits_of(given: Mapping[Any, object]) -> dict[str, ObjectRows]:
     Raises:
         DataError: No key is a split, or a value holds no rows.
     """
-    splits = DatasetSplits() if _library(given) == "datasets" else dict[str, ObjectRows]()
+    is_dataset_dict = isinstance(given, DatasetSplits) or _library(given) == "datasets"
+    splits = DatasetSplits() if is_dataset_dict else dict[str, ObjectRows]()
     names = list(map(str, given))
-    if names and not any(name.lower() in SPLIT_NAMES for name in names) and type(splits) is dict:
+    if names and not is_dataset_dict and not any(name.lower() in SPLIT_NAMES for name in names):
         raise DataError(SUBJECT, _no_split(names))
     problems: list[str] = []
     for name, rows in zip(names, given.values(), strict=True):

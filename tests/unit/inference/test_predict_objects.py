@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -96,12 +97,12 @@ def test_a_run_reads_the_columns_that_it_was_trained_on(
     assert own(TEXTS) == teacher(TEXTS)
     pair = Predictor(own_run(tiny_teacher, tmp_path / "pair", text="one", text_pair="two"))
     frame = pd.DataFrame({"two": TEXTS[1:], "one": TEXTS[:-1]})
-    assert pair(frame) == teacher(list(zip(TEXTS[:-1], TEXTS[1:], strict=True)))
+    assert pair(frame) == teacher(list(itertools.pairwise(TEXTS)))
 
 
 def test_pairs_of_a_table_are_predicted_as_pairs(teacher: Predictor) -> None:
     frame = pd.DataFrame({"sentence1": TEXTS[:-1], "sentence2": TEXTS[1:], "label": "positive"})
-    assert teacher(frame) == teacher(list(zip(TEXTS[:-1], TEXTS[1:], strict=True)))
+    assert teacher(frame) == teacher(list(itertools.pairwise(TEXTS)))
 
 
 @pytest.mark.parametrize("kind", [lambda frame: frame, pa.Table.from_pandas, lambda f: f.to_dict("records")])
