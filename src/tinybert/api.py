@@ -10,7 +10,7 @@ from typing import cast
 from tinybert.config import DataSection, build_recipe
 from tinybert.inference import Predictor, TextRow
 from tinybert.runs import Run
-from tinybert.sources.objects import ArrowStream
+from tinybert.sources.objects import ArrowStream, LibraryDataset
 from tinybert.stages.doctor.examination import examine
 from tinybert.stages.doctor.finding import Finding
 from tinybert.stages.evaluation import evaluate_split
@@ -19,7 +19,7 @@ from tinybert.stages.stage import Made
 from tinybert.storage import Json
 from tinybert.tasks import Prediction
 
-InMemory = ArrowStream | Iterable[Mapping[str, object]]
+InMemory = ArrowStream | LibraryDataset | Iterable[Mapping[str, object]]
 """A table of pandas, polars or pyarrow, a data set of ``datasets``, or any iterable of mappings."""
 Rows = str | Path | InMemory | Mapping[str, InMemory]
 """A file, folder or name; or rows in memory, or split → rows."""
@@ -240,7 +240,7 @@ def export(
 
 def predict(
     run: str | Path | Run,
-    texts: Iterable[TextRow] | ArrowStream,
+    texts: Iterable[TextRow] | ArrowStream | LibraryDataset,
     *,
     backend: str = "auto",
     task: str | None = None,

@@ -42,7 +42,7 @@ from tinybert.models import has_task_head, load_config, load_tokenizer, num_posi
 from tinybert.models.label_order import label_mismatch, label_order, output_names
 from tinybert.models.memory import give_back_memory
 from tinybert.runs import open_run
-from tinybert.sources.objects import ArrowStream
+from tinybert.sources.objects import ArrowStream, LibraryDataset
 from tinybert.storage import partial_path
 from tinybert.tasks import Outputs, Prediction, Task, notes_of, task_of_config
 
@@ -181,11 +181,11 @@ class Predictor:
     def _load(self, loading: Loading) -> Engine:
         return load_engine(self.runtime, Path(self.place), self.precision, loading)
 
-    def __call__(self, rows: Iterable[TextRow] | ArrowStream) -> list[Prediction]:
+    def __call__(self, rows: Iterable[TextRow] | ArrowStream | LibraryDataset) -> list[Prediction]:
         """Return one prediction a row, in the order given; see :meth:`stream`."""
         return list(self.stream(rows))
 
-    def stream(self, rows: Iterable[TextRow] | ArrowStream) -> Iterator[Prediction]:
+    def stream(self, rows: Iterable[TextRow] | ArrowStream | LibraryDataset) -> Iterator[Prediction]:
         """Yield one prediction a row, in the order given, holding one window of rows in memory.
 
         Args:

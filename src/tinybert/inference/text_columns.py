@@ -36,7 +36,10 @@ def texts_in(given: object, format: RowFormat, *, path: str | Path) -> Iterator[
         is_splits = isinstance(given, Mapping) and any(str(key).lower() in SPLIT_NAMES for key in given)
         fix = "give one split, such as data['test']" if is_splits else "put the one text into brackets"
         raise DataError(SUBJECT, f"expected a list of texts; {fix}")
-    found = opened(given)
+    try:
+        found = opened(given)
+    except DataError as error:
+        raise DataError(SUBJECT, error.problems) from error
     items = items_in(cast("Iterable[object]", given)) if found is None else iter(found)
     head = list(islice(items, 1))
     rows = cast("Iterator[TextRow]", chain(head, items))

@@ -49,6 +49,14 @@ class ArrowStream(Protocol):
         ...
 
 
+class LibraryDataset(Protocol):
+    """A data set of ``datasets``, or the splits of one."""
+
+    def with_format(self, type: str | None = None) -> object:
+        """Return it with its cells in another form."""
+        ...
+
+
 @dataclass(frozen=True)
 class ObjectRows:
     """What a Python object holds: rows (mappings of column to value) or texts, read anew each time.

@@ -131,7 +131,7 @@ def test_no_rows_of_a_table_give_no_predictions(teacher: Predictor) -> None:
     ("given", "part"),
     [
         (set(TEXTS), "type 'set': a set has no order"),
-        (5, "type 'int'"),
+        (5, "^texts to predict: .* type 'int'"),
         (DatasetDict(test=Dataset.from_list(ROWS)), r"give one split, such as data\['test'\]"),
         (np.array([TEXTS, TEXTS]), "an array of 2 dimensions"),
     ],
