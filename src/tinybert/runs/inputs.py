@@ -104,4 +104,5 @@ def _as_json(row: object) -> bytes:
 
 def _written(value: object) -> object:
     """Return a set in an order that is the same in every process, other objects as text."""
-    return sorted(map(str, cast("Iterable[object]", value))) if isinstance(value, set) else str(value)
+    is_set = isinstance(value, set | frozenset)
+    return sorted(map(str, cast("Iterable[object]", value))) if is_set else str(value)

@@ -114,7 +114,10 @@ def from_splits(
         elif isinstance(rows, str | Mapping) or not isinstance(rows, Iterable):
             problems.append(f"{key!r}: expected a list of rows, each a mapping of column to value")
         else:
-            tables[split] = from_rows(cast(object, rows), f"{name}[{key}]")
+            try:
+                tables[split] = from_rows(cast(object, rows), f"{name}[{key}]")
+            except DataError as error:
+                problems += [f"{key!r}: {problem}" for problem in error.problems]
     if problems:
         raise DataError(name, problems)
     return tables

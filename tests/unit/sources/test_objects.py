@@ -346,6 +346,13 @@ def test_what_holds_no_rows_is_refused_by_its_name(given: object, part: str) -> 
         source_of(given)
 
 
+def test_a_file_of_splits_without_rows_is_refused_by_its_name(tmp_path: Path) -> None:
+    file = tmp_path / "reviews.json"
+    file.write_text('{"train": [["fine", 1]], "test": [[2]]}')
+    with pytest.raises(DataError, match=r"(?s)^reviews.json: 2 problems.*'train': row 1: .*'test': row 1: "):
+        loaded(file)
+
+
 def test_a_lazy_table_is_refused_with_the_way_to_give_it() -> None:
     class Lazy:
         columns = ("text",)
