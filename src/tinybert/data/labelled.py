@@ -25,7 +25,7 @@ from tinybert.data.row_format import RowFormat
 from tinybert.data.splitting import keep_rare_labels_in_train, split_by_hash
 from tinybert.sources.arrow import temporary_folder, write_batches
 from tinybert.sources.columns import SOURCE_ROW
-from tinybert.sources.locate import Source, Tables, locate, name_source
+from tinybert.sources.locate import Tables, locate, name_source
 from tinybert.sources.readers import Table, relaid
 from tinybert.sources.text_files import Fault
 
@@ -75,7 +75,7 @@ class _Request:
 
 
 def load(
-    source: Source,
+    source: object,
     *,
     settings: DataSection,
     format: RowFormat,

@@ -182,5 +182,8 @@ def sort_names(names: Iterable[str]) -> tuple[str, ...]:
 
 def kind_of(raw: object) -> str:
     """Return what a value is, in words a user knows."""
-    names = {"dict": "mapping", "tuple": "list", "bool": "truth value", "int": "whole number"}
+    names = {
+        **{"dict": "mapping", "tuple": "list", "bool": "truth value", "int": "whole number"},
+        "bytes": "run of bytes that is not UTF-8",
+    }
     return names.get(type(raw).__name__, type(raw).__name__)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import cached_property
@@ -37,10 +37,12 @@ from tinybert.inference.backends import (
 )
 from tinybert.inference.batches import Columns, batches_of, padded
 from tinybert.inference.choice import AUTO, find_export, num_threads
+from tinybert.inference.text_columns import texts_in
 from tinybert.models import has_task_head, load_config, load_tokenizer, num_positions
 from tinybert.models.label_order import label_mismatch, label_order, output_names
 from tinybert.models.memory import give_back_memory
 from tinybert.runs import open_run
+from tinybert.sources.objects import ArrowStream, LibraryDataset
 from tinybert.storage import partial_path
 from tinybert.tasks import Outputs, Prediction, Task, notes_of, task_of_config
 
@@ -88,6 +90,7 @@ class Predictor:
         format: RowFormat | None = None,
     ) -> None:
         path = Path(path).expanduser() if str(path).startswith("~") else path
+        self.path = path
         self.config = _config_of(path)
         export = find_export(path, backend, self.config)
         if export is not None and check:
@@ -178,20 +181,22 @@ class Predictor:
     def _load(self, loading: Loading) -> Engine:
         return load_engine(self.runtime, Path(self.place), self.precision, loading)
 
-    def __call__(self, rows: Iterable[TextRow]) -> list[Prediction]:
-        """Return one prediction a row, in the order given."""
+    def __call__(self, rows: Iterable[TextRow] | ArrowStream | LibraryDataset) -> list[Prediction]:
+        """Return one prediction a row, in the order given; see :meth:`stream`."""
         return list(self.stream(rows))
 
-    def stream(self, rows: Iterable[TextRow]) -> Iterator[Prediction]:
+    def stream(self, rows: Iterable[TextRow] | ArrowStream | LibraryDataset) -> Iterator[Prediction]:
         """Yield one prediction a row, in the order given, holding one window of rows in memory.
+
+        Args:
+            rows: Texts, pairs or mappings; a table of pandas, polars or pyarrow, one of its columns, an array
+                of str, a data set of ``datasets``. See :func:`tinybert.inference.text_columns.texts_in`.
 
         Raises:
             DataError: Rows are malformed, or are pairs where the model was trained on single texts, or single
-                texts where it was trained on pairs; or they are one text, or a table.
+                texts where it was trained on pairs; or they are one text, or a table without a known column.
         """
-        if problem := _no_rows(rows):
-            raise DataError("texts to predict", problem)
-        iterator = iter(rows)
+        iterator = texts_in(rows, self.task.format, path=self.path)
         while chunk := list(itertools.islice(iterator, CHUNK_ROWS)):
             columns = self.task.format.columns_of(chunk)
             if problem := self.pair_problem(is_pair="text_pair" in columns):
@@ -287,12 +292,3 @@ def _config_of(path: str | Path) -> PreTrainedConfig:
     if not has_task_head(config):
         raise ModelError(str(path), "has no task head, so it cannot predict; fine-tune or distil it first")
     return config
-
-
-def _no_rows(rows: object) -> str:
-    """Return why something would be read wrongly, a letter or the name of a column at a time; or nothing."""
-    if isinstance(rows, str | bytes | Mapping):
-        return "expected a list of texts; put the one text into brackets"
-    if hasattr(rows, "columns") or hasattr(rows, "column_names"):
-        return "expected a list of texts, got a table; give one column of it, such as list(table['text'])"
-    return ""

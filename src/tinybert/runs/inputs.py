@@ -12,6 +12,7 @@ from typing import cast
 from tinybert.corpus.places import STDIN, files_below
 from tinybert.errors import RunError
 from tinybert.sources import is_bundled
+from tinybert.sources.objects import ObjectRows, source_of
 from tinybert.sources.readers import READERS
 
 BLOCK_BYTES = 1 << 20
@@ -50,6 +51,9 @@ def refuse_inside(out: Path, source: object) -> None:
 
 
 def _blocks(source: object) -> Iterator[bytes]:
+    if source is None:
+        return iter([])
+    source = source_of(source)
     if not isinstance(source, str | Path):
         return _row_blocks(source)
     path = Path(source).expanduser()
@@ -80,13 +84,25 @@ def _file_blocks(path: Path) -> Iterator[bytes]:
             yield block
 
 
-def _row_blocks(rows: object) -> Iterator[bytes]:
+def _row_blocks(rows: ObjectRows | Mapping[str, ObjectRows]) -> Iterator[bytes]:
     """A data set knows its own fingerprint; other rows are written out one by one."""
-    if hasattr(rows, "_fingerprint"):
-        yield str(rows._fingerprint).encode()  # pyright: ignore
-    elif isinstance(rows, Mapping):
-        for name, part in cast(Mapping[str, object], rows).items():
-            yield str(name).encode()
+    if isinstance(rows, Mapping):
+        for name, part in rows.items():
+            yield name.encode()
             yield from _row_blocks(part)
-    elif isinstance(rows, Iterable):
-        yield from (json.dumps(row, default=str).encode() for row in cast(Iterable[object], rows))
+    elif rows.mark:
+        yield rows.mark.encode()
+    else:
+        if rows.class_names:
+            yield _as_json(rows.class_names)
+        yield from map(_as_json, rows)
+
+
+def _as_json(row: object) -> bytes:
+    return json.dumps(row, default=_written).encode()
+
+
+def _written(value: object) -> object:
+    """Return a set in an order that is the same in every process, other objects as text."""
+    is_set = isinstance(value, set | frozenset)
+    return sorted(map(str, cast("Iterable[object]", value))) if is_set else str(value)

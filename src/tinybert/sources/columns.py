@@ -1,4 +1,4 @@
-"""Usual names of columns."""
+"""Usual names of columns and splits."""
 
 from __future__ import annotations
 
@@ -11,3 +11,16 @@ TEXT_NAMES = (
     *("comment_text", "review_text", "reviewtext", "review_body", "full_text"),
     *("文本", "文本1", "句子", "句子1", "内容", "正文", "评论", "评价", "问题"),
 )
+
+SPLIT_NAMES = {
+    "train": "train",
+    "training": "train",
+    "validation": "validation",
+    "valid": "validation",
+    "val": "validation",
+    "dev": "validation",
+    "test": "test",
+    "unlabelled": "unlabelled",
+    "unlabeled": "unlabelled",
+}
+"""How a split may be called → what it is."""

@@ -5,26 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
 
 from tinybert.errors import DataError
 from tinybert.sources.bundled import fetch, is_bundled
+from tinybert.sources.columns import SPLIT_NAMES
 from tinybert.sources.encoding import AUTO, SourceFile
 from tinybert.sources.hub import NAME, hub_problem, nearest_here
-from tinybert.sources.readers import (
-    READERS,
-    SPLIT_NAMES,
-    Table,
-    from_dataset,
-    from_rows,
-    from_splits,
-    open_file,
-)
+from tinybert.sources.objects import DatasetSplits, ObjectRows, rows_of, source_of
+from tinybert.sources.readers import READERS, Table, from_rows, from_splits, open_file
 
-if TYPE_CHECKING:
-    from datasets import Dataset
-
-Source = str | Path | Mapping[str, Sequence[Mapping[str, object]]] | Sequence[Mapping[str, object]]
 Tables = dict[str, list[Table]]
 STDIN = "-"
 """Names standard input, from which raw text may come."""
@@ -32,12 +21,12 @@ PLAIN_ENDINGS = (".txt", ".text", ".md", ".raw")
 SHARD = re.compile(r"^(.+)-\d+-of-\d+$")
 
 
-def name_source(source: Source) -> str:
+def name_source(source: object) -> str:
     """Return what an error message calls this source."""
     return str(source) if isinstance(source, str | Path) else "rows"
 
 
-def locate(source: Source, need: Sequence[str], warnings: list[str], *, encoding: str = AUTO) -> Tables:
+def locate(source: object, need: Sequence[str], warnings: list[str], *, encoding: str = AUTO) -> Tables:
     """Open the tables of a source, by split; one table that is not split yet has an empty string as its name.
 
     What is skipped on purpose is noted in ``warnings``. Where ``need`` lacks ``train`` and everything in it
@@ -46,12 +35,11 @@ def locate(source: Source, need: Sequence[str], warnings: list[str], *, encoding
     Raises:
         DataError: There is no such file, folder, bundled name or hub data set, or its format is unknown.
     """
+    source = source_of(source)
+    if isinstance(source, ObjectRows):
+        return {"": [from_rows(source, "rows")]}
     if isinstance(source, Mapping):
-        return _chosen(_as_lists(from_splits(source, "rows")), need)
-    if not isinstance(source, str | Path):
-        rows = cast(Iterable[object], source)
-        is_dataset = hasattr(rows, "with_format") and hasattr(rows, "features")
-        return {"": [from_dataset(cast("Dataset", rows), "rows") if is_dataset else from_rows(rows, "rows")]}
+        return _chosen(_as_lists(from_splits(source, "rows", warnings)), need)
     path = fetch(str(source)) if is_bundled(source) else Path(source).expanduser()
     if path.is_dir():
         return _open_folder(path, need, encoding)
@@ -165,19 +153,5 @@ def open_hub(name: str, warnings: list[str]) -> Tables:
             name,
             f"the hub did not give this data set ({first_line[:300]}); download the data and give its path",
         ) from error
-    tables: Tables = {}
-    for key, rows in cast(dict[str, "Dataset"], loaded).items():
-        split = SPLIT_NAMES.get(key)
-        if split is None:
-            warnings.append(f"{name}: the split {key!r} is not used (known are train, validation and test)")
-        elif split != "train" and _is_unlabelled(rows):
-            warnings.append(f"{name}: the {split} split is not used: none of its rows has a label")
-        else:
-            tables[split] = [from_dataset(rows, f"{name}[{key}]")]
-    return tables
-
-
-def _is_unlabelled(rows: Dataset) -> bool:
-    """Return whether all labels are held back, which the hub writes as class -1."""
-    columns = [name for name, feature in rows.features.items() if hasattr(feature, "names")]
-    return bool(columns) and all(set(rows.unique(name)) == {-1} for name in columns)
+    splits = DatasetSplits((str(key), rows_of(rows)) for key, rows in loaded.items())
+    return _as_lists(from_splits(splits, name, warnings))

@@ -9,7 +9,9 @@ from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, cast
 
 from tinybert.errors import DataError
+from tinybert.sources.columns import SPLIT_NAMES
 from tinybert.sources.encoding import SourceFile
+from tinybert.sources.objects import DatasetSplits, ObjectRows, class_names_of, plain, rows_of
 from tinybert.sources.text_files import (
     Fault,
     RawRow,
@@ -30,17 +32,6 @@ if TYPE_CHECKING:
 HEAD_CHARS = 1 << 16
 ROWS_AT_ONCE = 2000
 ROWS_PEEKED = 100
-SPLIT_NAMES = {
-    "train": "train",
-    "training": "train",
-    "validation": "validation",
-    "valid": "validation",
-    "val": "validation",
-    "dev": "validation",
-    "test": "test",
-    "unlabelled": "unlabelled",
-    "unlabeled": "unlabelled",
-}
 
 
 @dataclass(frozen=True)
@@ -81,17 +72,37 @@ def open_file(file: SourceFile) -> dict[str, Table]:
         raise DataError(file.name, f"cannot read this file: {error.strerror or error}") from error
 
 
-def from_rows(rows: Iterable[object], name: str) -> Table:
-    """Make a table of mappings, numbered from 1."""
-    return _peeked(name, "row", _numbered(rows))
+def from_rows(given: object, name: str) -> Table:
+    """Make a table of a Python object, its rows numbered from 1; texts are rows with the column ``text``.
+
+    Raises:
+        DataError: It holds no rows.
+    """
+    found = rows_of(given)
+    rows = iter(found)
+    if found.columns is not None:
+        return Table(name, "row", found.columns, _numbered(rows), found.class_names)
+    head = list(islice(rows, ROWS_PEEKED))
+    rows = chain(head, rows)
+    is_text = isinstance(next((row for row in head if row is not None), None), str)
+    return _peeked(name, "row", _numbered(map(_of_text, rows) if is_text else rows))
 
 
-def from_splits(splits: Mapping[str, object], name: str) -> dict[str, Table]:
+def from_splits(
+    splits: Mapping[str, object], name: str, warnings: list[str] | None = None
+) -> dict[str, Table]:
     """Make tables of a mapping of splits to rows.
+
+    Args:
+        splits: Split → rows. Of a ``DatasetDict``, other splits and those without a single label are skipped.
+        name: Of the tables.
+        warnings: Where it goes what is skipped.
 
     Raises:
         DataError: A key is no split, or a value is not a list of rows.
     """
+    if isinstance(splits, DatasetSplits):
+        splits = _used_splits(splits, name, [] if warnings is None else warnings)
     tables: dict[str, Table] = {}
     problems: list[str] = []
     for key, rows in splits.items():
@@ -102,21 +113,33 @@ def from_splits(splits: Mapping[str, object], name: str) -> dict[str, Table]:
             problems.append(f"{key!r}: a second {split} split")
         elif isinstance(rows, str | Mapping) or not isinstance(rows, Iterable):
             problems.append(f"{key!r}: expected a list of rows, each a mapping of column to value")
-        elif hasattr(rows, "with_format") and hasattr(rows, "features"):
-            tables[split] = from_dataset(cast("Dataset", rows), f"{name}[{key}]")
         else:
-            tables[split] = from_rows(cast(Iterable[object], rows), f"{name}[{key}]")
+            try:
+                tables[split] = from_rows(cast(object, rows), f"{name}[{key}]")
+            except DataError as error:
+                problems += [f"{key!r}: {problem}" for problem in error.problems]
     if problems:
         raise DataError(name, problems)
     return tables
 
 
-def from_dataset(dataset: Dataset, name: str) -> Table:
-    """Make a table of a ``datasets.Dataset``; class numbers become names, and -1 no label."""
-    schema = dataset.features.arrow_schema
-    batches = dataset.with_format("arrow").iter(ROWS_AT_ONCE)
-    rows = chain.from_iterable(cast("pa.Table", batch).to_pylist() for batch in batches)
-    return Table(name, "row", dataset.column_names, _numbered(rows), _class_names(schema))
+def _used_splits(splits: DatasetSplits, name: str, warnings: list[str]) -> dict[str, ObjectRows]:
+    used: dict[str, ObjectRows] = {}
+    for key, rows in splits.items():
+        split = SPLIT_NAMES.get(key.lower())
+        if split is None:
+            warnings.append(f"{name}: the split {key!r} is not used (known are train, validation and test)")
+        elif split != "train" and _is_unlabelled(rows):
+            warnings.append(f"{name}: the {split} split is not used: none of its rows has a label")
+        else:
+            used[key] = rows
+    return used
+
+
+def _is_unlabelled(rows: ObjectRows) -> bool:
+    """Return whether all labels are held back, which the hub writes as class -1."""
+    dataset = cast("Dataset", rows.given)
+    return bool(rows.class_names) and all(set(dataset.unique(name)) == {-1} for name in rows.class_names)
 
 
 def relaid(table: Table, layout: Callable[[Iterator[RawRow | Fault]], Iterator[RawRow | Fault]]) -> Table:
@@ -180,7 +203,7 @@ def _open_parquet(source: SourceFile) -> dict[str, Table]:
     try:
         file = pq.ParquetFile(source.path, memory_map=True)
         schema = cast("pa.Schema", file.schema_arrow)
-        classes = _class_names(schema)
+        classes = class_names_of(schema)
     except (pa.ArrowException, OSError, ValueError, TypeError, KeyError) as error:  # the last: its metadata
         raise DataError(source.name, f"not a Parquet file that can be read: {error}") from error
     rows = _numbered(_parquet_rows(file, source.name))
@@ -192,20 +215,13 @@ def _parquet_rows(file: pq.ParquetFile, name: str) -> Iterator[object]:
 
     try:
         for batch in file.iter_batches(ROWS_AT_ONCE):
-            yield from batch.to_pylist()
+            yield from map(plain, batch.to_pylist())
     except (pa.ArrowException, OSError, ValueError) as error:  # ValueError: a text that is not UTF-8
         raise DataError(name, f"the Parquet file is damaged: {error}") from error
 
 
-def _class_names(schema: pa.Schema) -> dict[str, Sequence[str]]:
-    """Read the names that ``datasets`` keeps beside whole-number class columns."""
-    if not schema.metadata or b"huggingface" not in schema.metadata:
-        return {}
-    from datasets import Features
-
-    features = Features.from_arrow_schema(schema)
-    inner = {name: getattr(feature, "feature", feature) for name, feature in features.items()}
-    return {name: feature.names for name, feature in inner.items() if hasattr(feature, "names")}
+def _of_text(item: object) -> object:
+    return {"text": item} if item is None or isinstance(item, str) else item
 
 
 def _numbered(rows: Iterable[object]) -> Iterator[RawRow | Fault]:

@@ -12,6 +12,7 @@ from tinybert.evaluation import score_outputs
 from tinybert.inference import Predictor
 from tinybert.lookup import nearest
 from tinybert.runs import Run, digest_input, is_run
+from tinybert.sources.objects import source_of
 from tinybert.stages.steps.finish import scored_rows
 from tinybert.storage import Json
 
@@ -47,13 +48,14 @@ def evaluate_split(
     if split not in SPLIT_ORDER:
         allowed = ", ".join(SPLIT_ORDER)
         raise RecipeError("split", f"{split!r}: unknown{nearest(split, SPLIT_ORDER)} (allowed: {allowed})")
+    source = source_of(source)
     predictor = Predictor(run, backend=backend, task=task)
     folder = Path(run).expanduser()
     trained_on = is_run(folder) and Run(folder).inputs.get("data") == digest_input(source)
     if trained_on:
         settings = Run(folder).recipe.data.model_copy(update=settings.model_dump(exclude_defaults=True))
     data = load(
-        source,  # pyright: ignore[reportArgumentType]
+        source,
         settings=settings,
         format=predictor.task.format,
         need=("train", split) if trained_on else (split,),

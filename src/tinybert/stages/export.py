@@ -232,7 +232,7 @@ def proof_rows(path: Path, data: object, settings: DataSection | None, *, task: 
         is_file = isinstance(data, str | Path) and Path(data).expanduser().is_file()
         need = ("test",) if is_file else ("train", "validation")
     found = load(
-        data,  # pyright: ignore[reportArgumentType]
+        data,
         settings=settings or DataSection(),
         format=known.task.format,
         need=need,

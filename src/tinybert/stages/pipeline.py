@@ -15,6 +15,7 @@ from tinybert.corpus.places import is_pipe
 from tinybert.errors import RecipeError, TinyBertError
 from tinybert.runs import Run, RunInProgress, digest_input, refuse_inside
 from tinybert.sources.locate import refuse_missing
+from tinybert.sources.objects import source_of
 from tinybert.stages import STAGES
 from tinybert.stages.plan.vocabulary import TEXT
 from tinybert.stages.stage import Made, Plan, problems_of
@@ -35,7 +36,7 @@ def run_recipe(recipe: Recipe, out: str | Path | None = None, *, source: object 
     """
     quiet_libraries()
     stage = STAGES[recipe.stage]
-    data = recipe.data.path if source is None else source
+    data = recipe.data.path if source is None else source_of(source)
     if data is None and stage.needs_data:
         raise RecipeError(
             "recipe", "data.path is missing; give the data a file, a folder, a hub name or bundled:NAME"

@@ -5,10 +5,7 @@ import shutil
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
-import pyarrow as pa
 import pytest
-from datasets import Dataset
 from tests import easy
 
 from tinybert.data import LabelScheme, encode
@@ -65,22 +62,12 @@ def test_a_stream_is_read_a_window_at_a_time(teacher: Predictor, monkeypatch: py
         (TEXTS[0], "put the one text into brackets"),
         (TEXTS[0].encode(), "put the one text into brackets"),
         ({"text": TEXTS[0]}, "put the one text into brackets"),
-        (pd.DataFrame({"text": TEXTS}), "got a table; give one column of it"),
-        (pa.table({"text": TEXTS}), "got a table; give one column of it"),
-        (Dataset.from_dict({"text": TEXTS}), "got a table; give one column of it"),
+        ({"test": [TEXTS[0]]}, r"give one split, such as data\['test'\]"),
     ],
 )
-def test_one_text_or_a_table_is_not_read_by_letters_or_names(
-    teacher: Predictor, rows: object, part: str
-) -> None:
+def test_one_text_is_not_read_by_letters(teacher: Predictor, rows: object, part: str) -> None:
     with pytest.raises(DataError, match=part):
         teacher(rows)  # pyright: ignore[reportArgumentType]
-
-
-def test_a_column_of_a_table_is_a_list_of_texts(teacher: Predictor) -> None:
-    expected = [answer.label for answer in teacher(TEXTS)]
-    for column in (pd.DataFrame({"text": TEXTS})["text"], Dataset.from_dict({"text": TEXTS})["text"]):
-        assert [answer.label for answer in teacher(column)] == expected
 
 
 def test_no_texts_give_no_answers(teacher: Predictor) -> None:

@@ -9,7 +9,10 @@ import time
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
+import pyarrow as pa
 import pytest
+from datasets import Dataset
 from tests import tokens
 from transformers import BertForQuestionAnswering
 
@@ -477,3 +480,19 @@ def test_columns_in_a_text_file_and_pairs_are_refused(teachers: dict[str, Predic
     with pytest.raises(DataError, match="reads one text at a time"):
         teachers["ner"]([("ada li", "in rome")])
     assert said(teachers["ner"]([{"tokens": '["mister", "ada"]'}])[0]) == [("ada", 7, 10, "PER")]
+
+
+@TASKS
+def test_tables_are_predicted_as_lists(teachers: dict[str, Predictor], task: str) -> None:
+    rows = ENTITY_ROWS if task == "ner" else QUESTION_ROWS
+    expected = teachers[task](WORDS if task == "ner" else PAIRS)
+    arrays = pd.DataFrame(rows).map(lambda cell: np.array(cell) if isinstance(cell, list) else cell)
+    for given in (arrays, pa.Table.from_pylist(rows), Dataset.from_list(rows)):
+        assert [said(answer) for answer in teachers[task](given)] == [said(answer) for answer in expected]
+
+
+def test_questions_of_a_table_need_a_column_of_contexts(teachers: dict[str, Predictor]) -> None:
+    frame = pd.DataFrame({"question": ["which"], "passages": ["red"]})
+    expected = r"known as the context \(the columns are: question, passages\); rename it to 'context'"
+    with pytest.raises(DataError, match=expected):
+        teachers["qa"](frame)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from tinybert.config import Recipe
 from tinybert.errors import RecipeError
+from tinybert.sources.objects import source_of
 from tinybert.stages.doctor import CHECKS, CHECKS_OF_MODELS, Context, Finding
 from tinybert.stages.pipeline import make_plan
 from tinybert.stages.plan.distillation import DistillPlan
@@ -29,7 +30,7 @@ def examine(recipe: Recipe, source: object, folder: Path) -> list[Finding]:
     plan = make_plan(recipe)
     if not isinstance(plan, DistillPlan):
         raise RecipeError("recipe", f"stage = '{recipe.stage}': the doctor checks distillations of a task")
-    data, trimmed = read_rows(plan, source, folder), None
+    data, trimmed = read_rows(plan, source_of(source), folder), None
     if trims(recipe):
         summary = trim_checkpoints(plan, data, folder / "vocabulary")
         trimmed, plan = Trimmed(plan, summary), with_trimmed(plan, folder / "vocabulary", summary)

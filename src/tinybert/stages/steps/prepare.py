@@ -100,7 +100,7 @@ def load_rows(
         DataError: See :func:`tinybert.data.load`.
     """
     data = load(
-        source,  # pyright: ignore[reportArgumentType]
+        source,
         settings=recipe.data,
         format=task.format,
         need=need,
