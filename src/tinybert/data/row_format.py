@@ -55,11 +55,12 @@ class Column:
 
 @dataclass(frozen=True)
 class ColumnNames:
-    """The columns of one table that are read; ``text_pair`` and ``label`` may be None."""
+    """The columns of one table that are read; all but ``text`` may be None."""
 
     text: str
     text_pair: str | None
     label: str | None
+    group: str | None = None
 
 
 @dataclass(frozen=True)
@@ -126,6 +127,8 @@ class RowFormat(ABC):
         text: The column of the text, or what replaces it.
         text_pair: The column of the second text; None where a row has one text only.
         label: The column of the label.
+        group: The attribute of the column whose equal values stay in one split where ``data.group`` names
+            none: ``text_pair`` where several rows have one second text; None where each text is alone.
         windowed: Labels belong to offsets in the text; a long row is read in windows, nothing is truncated,
             and a changed copy of a row keeps its labels.
         settings: Names below ``data.`` that only this format reads.
@@ -139,6 +142,7 @@ class RowFormat(ABC):
     text: ClassVar[Column]
     text_pair: ClassVar[Column | None] = None
     label: ClassVar[Column]
+    group: ClassVar[Literal["text", "text_pair"] | None] = None
     windowed: ClassVar[bool] = False
     settings: ClassVar[tuple[str, ...]] = ()
     kept: ClassVar[tuple[str, ...]] = ()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,6 +52,7 @@ class QuestionRows(RowFormat):
     text: ClassVar[Column] = Column(QUESTION_NAMES, "question")
     text_pair: ClassVar[Column | None] = Column(CONTEXT_NAMES, "context", required=True)
     label: ClassVar[Column] = Column(("answers", "answer", "label"), "answer")
+    group: ClassVar[Literal["text", "text_pair"] | None] = "text_pair"
     windowed: ClassVar[bool] = True
     converters: ClassVar[Mapping[str, Converter]] = CONVERTERS
     missing_label: ClassVar[str] = (
