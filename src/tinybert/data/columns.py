@@ -31,6 +31,7 @@ class _Wish:
     name: str | None
     known: tuple[str, ...]
     what: str
+    group: str
 
 
 def find_columns(
@@ -40,7 +41,7 @@ def find_columns(
 
     What the settings name must be there. Else usual names are looked for, in any case. An optional second
     text is looked for only when the settings do not name the first: naming ``data.text`` alone means single
-    texts.
+    texts. What groups the rows is taken for something else only where nothing else can be meant.
 
     Args:
         present: The table's columns.
@@ -49,10 +50,11 @@ def find_columns(
         label_required: Every row must have a label.
     """
     problems: list[str] = []
-    text_wish = _Wish("data.text", settings.text, format.text.names, format.text.description)
+    by = settings.group
+    text_wish = _Wish("data.text", settings.text, format.text.names, format.text.description, by)
     text = _find(text_wish, present, problems, required=True)
     pair = _find_pair(present, settings, format, problems)
-    label_wish = _Wish("data.label", settings.label, format.label.names, format.label.description)
+    label_wish = _Wish("data.label", settings.label, format.label.names, format.label.description, by)
     label = _find(label_wish, present, problems, required=label_required)
     chosen = [name for name in (text, pair, label) if name is not None]
     problems += [f"column {name!r} cannot be two things" for name in set(chosen) if chosen.count(name) > 1]
@@ -100,6 +102,11 @@ def _find_group(
         problems.append(_no_such_column("data.group", name, present))
     elif name == found.label:
         problems.append(f"data.group={name}: is the label; all rows of a label would be in one split")
+    elif name == found.text and found.text_pair is None:
+        problems.append(
+            f"data.group={name}: is the text itself, and equal texts are in one split anyway; omit it, or "
+            f"set data.text=COLUMN ({_there_is(present)})"
+        )
     return name
 
 
@@ -116,7 +123,7 @@ def _find_pair(
 ) -> str | None:
     column = format.text_pair or Column((), "second text")
     names = column.names if column.required or not settings.text else ()
-    wish = _Wish("data.text_pair", settings.text_pair, names, column.description)
+    wish = _Wish("data.text_pair", settings.text_pair, names, column.description, settings.group)
     return _find(wish, present, problems, required=column.required)
 
 
@@ -128,6 +135,7 @@ def _find(wish: _Wish, present: Sequence[str], problems: list[str], *, required:
             problems.append(_no_such_column(wish.setting, wish.name, present))
         return None
     found = [column for column in present if column.strip().lower() in wish.known]
+    found = [column for column in found if column != wish.group] or found
     first = [column for column in found if column.strip().lower() == wish.known[0]]
     if len(first) == 1 or len(found) == 1:
         return (first or found)[0]

@@ -41,8 +41,9 @@ def split_groups(keys: NDArray[np.uint64], names: Sequence[str]) -> dict[str, ND
     """Give whole groups to train or to one of the held-out splits.
 
     Groups are split by their hash, as rows are, where that gives each held-out split about a tenth of the
-    rows. Else, with few or very unequal groups, each takes such that come near a tenth together, in the order
-    of their hashes; one is left for each later split and for train.
+    rows. Else, with few or very unequal groups, each takes such that come near a tenth together, or near its
+    part of what the largest group leaves, in the order of their hashes; one is left for each later split and
+    for train.
 
     Args:
         keys: uint64 (N,), hash of each row's group.
@@ -60,11 +61,13 @@ def split_groups(keys: NDArray[np.uint64], names: Sequence[str]) -> dict[str, ND
     if not uneven({name: len(rows) for name, rows in parts.items()}):
         return parts
     groups, group_of_row, sizes = np.unique(keys, return_inverse=True, return_counts=True)
+    outside_largest = len(keys) - int(sizes.max())
+    target = min(HELD_OUT_SHARE * len(keys), outside_largest / len(names))
     owners = np.full(len(groups), len(names))
     for index in range(len(names)):
         free = np.flatnonzero(owners == len(names))
         most = max(0, len(free) - (len(names) - index))
-        owners[free[_about(sizes[free], HELD_OUT_SHARE * len(keys), most)]] = index
+        owners[free[_about(sizes[free], target, most)]] = index
     indices = owners[group_of_row]
     rows = {"train": np.flatnonzero(indices == len(names))}
     return rows | {name: np.flatnonzero(indices == index) for index, name in enumerate(names)}

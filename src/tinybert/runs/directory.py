@@ -63,11 +63,11 @@ class Run:
     def recipe(self) -> Recipe:
         """The fully resolved recipe.
 
-        Earlier versions split all rows text by text, and did not say so.
+        Earlier versions split all rows text by text; they wrote down every other setting of the data.
         """
         recipe = load_recipe(self.path / RECIPE)
-        is_told = "group" in recipe.data.model_fields_set
-        return recipe if is_told else with_settings(recipe, {"data.group": NO_GROUP})
+        given = recipe.data.model_fields_set
+        return with_settings(recipe, {"data.group": NO_GROUP}) if given and "group" not in given else recipe
 
 
 def is_run(path: str | Path) -> bool:
