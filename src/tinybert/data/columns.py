@@ -135,8 +135,8 @@ def _find(wish: _Wish, present: Sequence[str], problems: list[str], *, required:
             problems.append(_no_such_column(wish.setting, wish.name, present))
         return None
     found = [column for column in present if column.strip().lower() in wish.known]
-    found = [column for column in found if column != wish.group] or found
     first = [column for column in found if column.strip().lower() == wish.known[0]]
+    found = [column for column in found if column != wish.group] or found
     if len(first) == 1 or len(found) == 1:
         return (first or found)[0]
     if found:

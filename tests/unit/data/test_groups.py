@@ -82,6 +82,8 @@ def test_the_context_may_be_called_otherwise_and_a_column_of_that_name_too() -> 
     assert data.group == "passage"
     assert read(rows, task="qa", group="context").group == "passage"  # as a run on such rows has it
     assert are_apart(contexts(data))
+    both = [{**row, "context": row["passage"], "document": index} for index, row in enumerate(rows)]
+    assert are_apart(contexts(read([{**row, "passage": "x"} for row in both], task="qa", group="context")))
     other = [{**row, "context": index % 3} for index, row in enumerate(rows)]
     assert read(other, task="qa", text_pair="passage").group == "passage"
     assert read(other, task="qa", text_pair="passage", group="context").group == "context"
