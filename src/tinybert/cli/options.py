@@ -30,6 +30,7 @@ class DataOptions:
         text: Column of the text, the tokens or the question.
         text_pair: Column of the second text, or of the context of a question.
         label: Column of the label, the tags, the spans or the answers.
+        group: Column whose equal values stay in one split, such as a document; qa: the context.
         on_bad_row: stop (list them all and exit) or skip (set them aside in bad_rows.jsonl).
     """
 
@@ -37,6 +38,7 @@ class DataOptions:
     text: str | None = None
     text_pair: str | None = None
     label: str | None = None
+    group: str | None = None
     on_bad_row: OnBadRow | None = None
 
 

@@ -3,6 +3,7 @@
 from tinybert.config.overrides import build_recipe, dump_recipe, load_recipe
 from tinybert.config.recipe import (
     GENERAL,
+    NO_GROUP,
     STAGES_AS_TASKS,
     AugmentSection,
     CorpusSection,
@@ -22,6 +23,7 @@ from tinybert.config.settings import (
 
 __all__ = [
     "GENERAL",
+    "NO_GROUP",
     "STAGES_AS_TASKS",
     "AugmentSection",
     "CorpusSection",

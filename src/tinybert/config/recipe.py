@@ -29,6 +29,8 @@ def _epochs(value: object) -> object:
     raise ValueError("must be a whole number, 1 or more, or auto")
 
 
+NO_GROUP = "none"
+"""Value of ``data.group``: each text is alone."""
 NumEpochs = Annotated[int | Literal["auto"], BeforeValidator(_epochs)]
 
 
@@ -62,6 +64,11 @@ class DataSection(Section):
     text: str | None = Field(default=None, description="column of the text; detected when not given")
     text_pair: str | None = Field(default=None, description="column of the second text of a pair")
     label: str | None = Field(default=None, description="column of the label; detected when not given")
+    group: str = Field(
+        default="auto",
+        description="column whose equal values stay in one split, such as a document; auto: the context for "
+        "qa, none for other tasks; none: each text is alone",
+    )
     max_length: int | None = Field(
         default=None,
         ge=4,

@@ -154,6 +154,22 @@ def check_leakage(train: Split, other: Split, findings: Findings, *, max_leakage
     return replace(other, leaked=leaked)
 
 
+def warn_of_shared_groups(train: Split, other: Split, findings: Findings, *, noun: str) -> None:
+    """Warn of groups of another split, such as contexts, of which rows are in train too."""
+    in_train, groups = train.part.groups, other.part.groups
+    if other.name == train.name or in_train is None or groups is None:
+        return
+    own = groups[other.rows]
+    different = np.unique(own[own > 0])
+    shared = different[np.isin(different, in_train[train.rows])]
+    if len(shared):
+        num_rows = int(np.isin(own, shared).sum())
+        findings.warnings.append(
+            f"{len(shared):,} of {len(different):,} {other.name} {noun} also in train ({num_rows:,} of "
+            f"{len(own):,} {other.name} rows)"
+        )
+
+
 def _describe_leakage(other: Split, leaked: NDArray[np.bool_], where: Sequence[str]) -> str:
     rows = other.rows[leaked]
     return (

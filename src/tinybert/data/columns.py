@@ -1,13 +1,28 @@
-"""Which column of a table is the text, the second text and the label."""
+"""Which column of a table is the text, the second text, the label and the group."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
-from tinybert.config import DataSection
+from tinybert.config import NO_GROUP, DataSection
 from tinybert.data.row_format import Column, ColumnNames, RowFormat
 from tinybert.lookup import nearest
+
+AUTO = "auto"
+
+
+@dataclass(frozen=True)
+class Groups:
+    """By what rows are grouped.
+
+    Attributes:
+        column: Its equal values stay in one split.
+        noun: What such groups are called: contexts.
+    """
+
+    column: str
+    noun: str
 
 
 @dataclass(frozen=True)
@@ -16,6 +31,7 @@ class _Wish:
     name: str | None
     known: tuple[str, ...]
     what: str
+    group: str
 
 
 def find_columns(
@@ -25,7 +41,7 @@ def find_columns(
 
     What the settings name must be there. Else usual names are looked for, in any case. An optional second
     text is looked for only when the settings do not name the first: naming ``data.text`` alone means single
-    texts.
+    texts. What groups the rows is taken for something else only where nothing else can be meant.
 
     Args:
         present: The table's columns.
@@ -34,14 +50,72 @@ def find_columns(
         label_required: Every row must have a label.
     """
     problems: list[str] = []
-    text_wish = _Wish("data.text", settings.text, format.text.names, format.text.description)
+    by = settings.group
+    text_wish = _Wish("data.text", settings.text, format.text.names, format.text.description, by)
     text = _find(text_wish, present, problems, required=True)
     pair = _find_pair(present, settings, format, problems)
-    label_wish = _Wish("data.label", settings.label, format.label.names, format.label.description)
+    label_wish = _Wish("data.label", settings.label, format.label.names, format.label.description, by)
     label = _find(label_wish, present, problems, required=label_required)
     chosen = [name for name in (text, pair, label) if name is not None]
     problems += [f"column {name!r} cannot be two things" for name in set(chosen) if chosen.count(name) > 1]
-    return (None if problems or text is None else ColumnNames(text, pair, label)), problems
+    found = ColumnNames(text or "", pair, label)
+    found = replace(found, group=_find_group(present, settings, format, found, problems))
+    return (None if problems or text is None else found), problems
+
+
+def group_setting(settings: DataSection, format: RowFormat) -> str:
+    """Return ``data.group`` with auto decided: the name of a column, or ``none``."""
+    return own_group(settings, format) if settings.group == AUTO else settings.group
+
+
+def own_group(settings: DataSection, format: RowFormat) -> str:
+    """Return the column by which a format groups its rows, as it is named or usually called; or ``none``."""
+    if format.group is None:
+        return NO_GROUP
+    column: Column = getattr(format, format.group)
+    return getattr(settings, format.group) or column.names[0]
+
+
+def groups_of(every: Iterable[ColumnNames], format: RowFormat) -> Groups | None:
+    """Return by what rows are grouped, from the columns of all tables; None where each text is alone."""
+    columns = next((each for each in every if each.group is not None), None)
+    if columns is None or columns.group is None:
+        return None
+    if format.group is not None and columns.group == getattr(columns, format.group):
+        return Groups(columns.group, f"{getattr(format, format.group).description}s")
+    return Groups(columns.group, f"groups ({columns.group})")
+
+
+def _find_group(
+    present: Sequence[str],
+    settings: DataSection,
+    format: RowFormat,
+    found: ColumnNames,
+    problems: list[str],
+) -> str | None:
+    name = group_setting(settings, format)
+    if name == NO_GROUP:
+        return None
+    if format.group is not None and name == own_group(settings, format):
+        return getattr(found, format.group)
+    if name not in present:
+        problems.append(_no_such_column("data.group", name, present))
+    elif name == found.label:
+        problems.append(f"data.group={name}: is the label; all rows of a label would be in one split")
+    elif name == found.text and found.text_pair is None:
+        problems.append(
+            f"data.group={name}: is the text itself, and equal texts are in one split anyway; omit it, or "
+            f"set data.text=COLUMN ({_there_is(present)})"
+        )
+    return name
+
+
+def _no_such_column(setting: str, name: str, present: Sequence[str]) -> str:
+    return f"{setting}={name}: no such column{nearest(name, present)} ({_there_is(present)})"
+
+
+def _there_is(present: Sequence[str]) -> str:
+    return f"the columns are: {', '.join(present) or 'none'}"
 
 
 def _find_pair(
@@ -49,26 +123,27 @@ def _find_pair(
 ) -> str | None:
     column = format.text_pair or Column((), "second text")
     names = column.names if column.required or not settings.text else ()
-    wish = _Wish("data.text_pair", settings.text_pair, names, column.description)
+    wish = _Wish("data.text_pair", settings.text_pair, names, column.description, settings.group)
     return _find(wish, present, problems, required=column.required)
 
 
 def _find(wish: _Wish, present: Sequence[str], problems: list[str], *, required: bool) -> str | None:
-    there_is = f"the columns are: {', '.join(present) or 'none'}"
     if wish.name is not None:
         if wish.name in present:
             return wish.name
         if required or wish.setting != "data.label":
-            hint = nearest(wish.name, present)
-            problems.append(f"{wish.setting}={wish.name}: no such column{hint} ({there_is})")
+            problems.append(_no_such_column(wish.setting, wish.name, present))
         return None
     found = [column for column in present if column.strip().lower() in wish.known]
     first = [column for column in found if column.strip().lower() == wish.known[0]]
+    found = [column for column in found if column != wish.group] or found
     if len(first) == 1 or len(found) == 1:
         return (first or found)[0]
     if found:
         either = " and ".join(repr(column) for column in found)
         problems.append(f"{either} could each be the {wish.what}; say which with {wish.setting}={found[0]}")
     elif required:
-        problems.append(f"no column is known as the {wish.what} ({there_is}); set {wish.setting}=COLUMN")
+        problems.append(
+            f"no column is known as the {wish.what} ({_there_is(present)}); set {wish.setting}=COLUMN"
+        )
     return None

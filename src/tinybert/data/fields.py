@@ -95,6 +95,31 @@ def hash_texts(texts: Sequence[str]) -> bytes:
     return hashlib.blake2b(PART_SEPARATOR.join(texts).encode(), digest_size=8).digest()
 
 
+def field_anywhere(raw: Mapping[str, object], name: str) -> Mapping[str, object]:
+    """Return one field of a row, or of an object in it, by its name; nothing where there is none."""
+    inner = (cast("Mapping[str, object]", value) for value in raw.values() if isinstance(value, Mapping))
+    return next(({name: part[name]} for part in (raw, *inner) if name in part), {})
+
+
+def group_in(raw: Mapping[str, object], column: str) -> str:
+    """Return what names the group of a row; nothing where its field is empty.
+
+    Raises:
+        FieldError: It holds several values, or a text that UTF-8 cannot write.
+    """
+    value = plain(raw.get(column))
+    if is_missing(value):
+        return ""
+    if isinstance(value, list | tuple | Mapping):
+        kind = kind_of(cast(object, value))
+        raise FieldError(column, f"a {kind} where one value that names a group is expected")
+    if isinstance(value, float) and value.is_integer():  # a column with gaps turns whole numbers into these
+        value = int(value)
+    name = tidy(str(value))
+    refuse_surrogates([name], column)
+    return name
+
+
 def class_named(raw: object, class_names: Sequence[str]) -> object:
     """Return the name of a class number, None for -1; a list's one by one; others unchanged."""
     if isinstance(raw, list):

@@ -51,7 +51,7 @@ def read_indicators(
     every = [table for parts in tables.values() for table in parts]
     if format.windowed or settings.label or any(_named(table, format.label.names) for table in every):
         return tables
-    taken = {settings.text, settings.text_pair}
+    taken = {settings.text, settings.text_pair, settings.group}
     peeks = {split: [_peek(table, taken) for table in parts] for split, parts in tables.items()}
     names = _flag_columns([peek for parts in peeks.values() for peek in parts], known)
     tables = {split: [peek.table for peek in parts] for split, parts in peeks.items()}

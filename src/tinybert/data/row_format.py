@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
 import numpy as np
 
-from tinybert.data.fields import FieldError
+from tinybert.data.fields import FieldError, field_anywhere
 from tinybert.data.labels import Label, LabelScheme
 from tinybert.data.pooling import Pooling
 from tinybert.sources.text_files import Fault, RawRow
@@ -55,11 +55,12 @@ class Column:
 
 @dataclass(frozen=True)
 class ColumnNames:
-    """The columns of one table that are read; ``text_pair`` and ``label`` may be None."""
+    """The columns of one table that are read; all but ``text`` may be None."""
 
     text: str
     text_pair: str | None
     label: str | None
+    group: str | None = None
 
 
 @dataclass(frozen=True)
@@ -126,8 +127,10 @@ class RowFormat(ABC):
         text: The column of the text, or what replaces it.
         text_pair: The column of the second text; None where a row has one text only.
         label: The column of the label.
-        windowed: Labels belong to offsets in the text; a long row is read in windows, nothing is truncated,
-            and a changed copy of a row keeps its labels.
+        group: The attribute of the column whose equal values stay in one split where ``data.group`` names
+            none: ``text_pair`` where several rows have one second text; None where each text is alone.
+        windowed: Labels belong to offsets in the text; a long row is read in windows, nothing is truncated
+            but a text that is in every window, and a changed copy of a row keeps its labels.
         settings: Names below ``data.`` that only this format reads.
         kept: Of these, the ones that a saved model keeps, as they decide how it reads a row.
         converters: Format of another program → what unpacks its rows.
@@ -139,6 +142,7 @@ class RowFormat(ABC):
     text: ClassVar[Column]
     text_pair: ClassVar[Column | None] = None
     label: ClassVar[Column]
+    group: ClassVar[Literal["text", "text_pair"] | None] = None
     windowed: ClassVar[bool] = False
     settings: ClassVar[tuple[str, ...]] = ()
     kept: ClassVar[tuple[str, ...]] = ()
@@ -157,11 +161,13 @@ class RowFormat(ABC):
 
     # reading
 
-    def unpack(self, rows: Iterable[RawRow | Fault]) -> Iterator[RawRow | Fault]:
-        """Unpack the rows of other programs' formats; others pass unchanged."""
+    def unpack(self, rows: Iterable[RawRow | Fault], *, keep: str = "") -> Iterator[RawRow | Fault]:
+        """Unpack the rows of other programs' formats, with one field more; others pass unchanged."""
         for row in rows:
             number, raw = (row.number, row.raw) if isinstance(row, Fault) else row
-            yield from self._unpacked(raw, number) or [row]
+            kept = field_anywhere(raw, keep) if keep else {}
+            for each in self._unpacked(raw, number) or [row]:
+                yield each if isinstance(each, Fault) or not kept else (each[0], {**kept, **each[1]})
 
     def _unpacked(self, raw: Record, number: int) -> Iterable[RawRow | Fault] | None:
         try:

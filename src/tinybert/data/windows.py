@@ -26,6 +26,8 @@ IGNORED = -100
 MIN_WINDOW = 16
 OVERLAP = 3  # neighbouring windows share a third of their length
 OFFSETS = ("piece_starts", "piece_ends")
+TRUNCATED = "truncated"
+"""Column that says of each encoded row or window whether some piece of its row is never read."""
 
 
 def encode_windows(
@@ -38,7 +40,7 @@ def encode_windows(
     """Cut rows into windows of at most ``max_length`` pieces.
 
     With contexts a row is a question (``texts``) and its context: the question is in every window, cut to
-    a third of it, and the context is what the windows move over.
+    a third of it, and the context is what the windows move over; ``truncated`` says whether it was cut.
 
     Returns:
         One entry a window: ``input_ids``, ``token_type_ids`` where the tokenizer gives them, ``piece_starts``
@@ -47,13 +49,14 @@ def encode_windows(
     Raises:
         DataError: So few pieces leave no room for a window to move.
     """
-    shifts = None
     overlap = max_length // OVERLAP
     require_room(tokenizer, max_length, is_pair=contexts is not None)
-    if contexts is not None:
-        shifts = [(0, len(text) + 1) for text in texts]
-        texts = [_cut(tokenizer, text, overlap) for text in texts]
-    return _encoded(tokenizer, texts, contexts, shifts, max_length=max_length, overlap=overlap)
+    if not contexts:
+        return _encoded(tokenizer, texts, contexts, None, max_length=max_length, overlap=overlap)
+    shifts = [(0, len(text) + 1) for text in texts]
+    short = [_cut(tokenizer, text, overlap) for text in texts]
+    found = _encoded(tokenizer, short, contexts, shifts, max_length=max_length, overlap=overlap)
+    return found | {TRUNCATED: [short[row] != texts[row] for row in found["example"]]}
 
 
 def require_room(tokenizer: PreTrainedTokenizerBase, max_length: int, *, is_pair: bool) -> None:

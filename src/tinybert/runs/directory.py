@@ -16,7 +16,15 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import cast
 
-from tinybert.config import Recipe, dump_recipe, given_settings, load_recipe, settings
+from tinybert.config import (
+    NO_GROUP,
+    Recipe,
+    dump_recipe,
+    given_settings,
+    load_recipe,
+    settings,
+    with_settings,
+)
 from tinybert.errors import RecipeError, RunError, TinyBertError
 from tinybert.storage import WORK, Json, Output, partial_path, read_json, write_json, write_text
 
@@ -53,8 +61,13 @@ class Run:
 
     @property
     def recipe(self) -> Recipe:
-        """The fully resolved recipe."""
-        return load_recipe(self.path / RECIPE)
+        """The fully resolved recipe.
+
+        Earlier versions split all rows text by text; they wrote down every other setting of the data.
+        """
+        recipe = load_recipe(self.path / RECIPE)
+        given = recipe.data.model_fields_set
+        return with_settings(recipe, {"data.group": NO_GROUP}) if given and "group" not in given else recipe
 
 
 def is_run(path: str | Path) -> bool:

@@ -91,7 +91,7 @@ STAGES: dict[str, Stage] = {
     "augment": Stage(
         "augment",
         reads=(
-            *("task", *COLUMNS, "data.max_train_rows", "data.on_bad_row", "data.on_orphan_tag"),
+            *("task", *COLUMNS, "data.group", "data.max_train_rows", "data.on_bad_row", "data.on_orphan_tag"),
             *("teacher.path", "train.seed", "train.precision"),
             *(*COPIES, "augment.processes"),
         ),

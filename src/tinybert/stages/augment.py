@@ -13,7 +13,7 @@ import numpy as np
 from datasets import Dataset
 
 from tinybert.augmentation import needs
-from tinybert.config import Recipe, build_recipe, make_recipe, settings, with_settings
+from tinybert.config import Recipe, build_recipe, changed_settings, make_recipe, settings, with_settings
 from tinybert.data import TextData
 from tinybert.errors import RecipeError
 from tinybert.inference import Predictor
@@ -32,6 +32,8 @@ from tinybert.storage import Json, Output, write_text
 from tinybert.tasks import Prediction, Task
 from tinybert.training import choose_precision
 
+OF_SPLITS = ("data.max_train_rows", "data.group")
+"""Settings that matter only where rows are of a train split."""
 PAPERS_COPIES, DECODED_AT_ONCE = 20, 1024
 BLOCKS, PRECISION, REPORT, WHOLE = "blocks", "precision.json", ".report.json", "whole.jsonl"
 
@@ -90,10 +92,10 @@ def augment(plan: AugmentPlan, out: Path, source: object) -> Made:
     if out.suffix != ".jsonl":
         raise RecipeError("--out", f"{out}: give a name that ends in .jsonl")
     one_file = isinstance(source, str | Path) and Path(source).expanduser().is_file()
-    if plan.recipe.data.max_train_rows is not None and one_file:
-        raise RecipeError(
-            "recipe", "data.max_train_rows: a single file is augmented whole; omit it, or give a folder"
-        )
+    unused = [name for name in OF_SPLITS if one_file and name in changed_settings(plan.recipe)]
+    if unused:
+        what = "a single file is augmented whole; omit it, or give a folder"
+        raise RecipeError("recipe", [f"{name}: {what}" for name in unused])
     refuse_inside(out, source)
     origin = _origin(plan, source)
     with _AugmentedFile(out, origin, report=REPORT, file=WHOLE, keep=_has_blocks) as output:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tinybert.config import Recipe, with_settings
+from tinybert.data.columns import group_setting
 from tinybert.errors import RecipeError
 from tinybert.models import load_config, load_tokenizer
 from tinybert.runs import Run, RunInProgress
@@ -81,7 +82,11 @@ def plan_finetune(recipe: Recipe) -> FinetunePlan:
     )
     defaults = TEACHER_NUM_EPOCHS, DEFAULT_LEARNING_RATE
     training = replace(plan_training(recipe, max_length=max_length, defaults=defaults), layers=layers)
-    changes = {**training.settings(), "hard_loss": find_hard_loss(recipe, task)}
+    changes = {
+        **training.settings(),
+        "hard_loss": find_hard_loss(recipe, task),
+        "data.group": group_setting(recipe.data, task.format),
+    }
     return FinetunePlan(with_settings(recipe, changes), training, task, model)
 
 

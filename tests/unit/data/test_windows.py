@@ -14,6 +14,7 @@ from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from transformers import PreTrainedTokenizerFast
 
 from tinybert.data import encode_split
+from tinybert.data.long_text import num_rows_truncated
 from tinybert.data.windows import encode_same_windows, encode_whole, encode_windows
 from tinybert.errors import TinyBertError
 from tinybert.tasks.ner import NER
@@ -162,6 +163,17 @@ def test_a_long_question_is_cut_to_a_third_and_stands_in_every_window(
         places = [place for place in kept(windows, index) if place[0] < len(question)]
         assert places == bare(tokenizer, question)[1][: max_length // 3]
         assert len(windows["input_ids"][index]) <= max_length
+    assert windows["truncated"] == [True] * len(windows["example"])
+
+
+def test_only_questions_that_are_cut_are_truncated() -> None:
+    fits, longer, long_context = "ab " * 5, "ab " * 6, "a b " * 20
+    rows = {"text": [fits, longer, fits], "text_pair": ["a", "a", long_context]}
+    windows = QA.format.encode(WORD_PIECES, rows, max_length=16)
+    cut = dict(zip(windows["example"], windows["truncated"], strict=True))
+    assert cut == {0: False, 1: True, 2: False}
+    assert num_rows_truncated(windows) == 1
+    assert QA.format.truncation(16) == "questions were truncated to 5 tokens, a third of a window"
 
 
 @pytest.mark.parametrize("max_length", [24, 48, 384])

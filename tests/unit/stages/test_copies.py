@@ -148,8 +148,10 @@ def test_what_cannot_be_is_refused_and_leaves_nothing(
 
 def test_a_single_file_is_not_thinned(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     data = easy.write_rows(tmp_path / "rows.jsonl", easy.make_rows(6))
-    words = ["augment", data, "--out", tmp_path / "more.jsonl", *SWAP, "data.max_train_rows=2"]
-    assert "a single file is augmented whole" in refused(capsys, *words)
+    words = ["augment", data, "--out", tmp_path / "more.jsonl", *SWAP]
+    said = refused(capsys, *words, "data.max_train_rows=2", "--group", "text")
+    assert "data.max_train_rows: a single file is augmented whole" in said
+    assert "data.group: a single file is augmented whole" in said
 
 
 def test_rows_of_two_languages_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -174,6 +174,19 @@ def test_answers_longer_than_any_that_is_given_are_said(tmp_path: Path, tiny_tea
     assert found.message.startswith("1 of 40 train answers are longer than 30 pieces")
 
 
+def test_questions_that_are_truncated_are_counted_though_their_rows_fit(
+    tmp_path: Path, tiny_teacher: Path
+) -> None:
+    splits = tokens.make_splits(tokens.make_question_rows, train=40)
+    splits["train"][0] = {"question": "which " * 22, "context": "the colour is red", "answers": ["red"]}
+    found = findings(tmp_path, tiny_teacher, "task=qa", "data.max_length=64", splits=splits)["lengths"]
+    assert found.level == "warn"
+    assert found.message.startswith("the longest row has ")
+    assert found.message.endswith(
+        "; 1 of 40 train questions were truncated to 21 tokens, a third of a window"
+    )
+
+
 def other_tokenizer(folder: Path) -> Path:
     return easy.save_encoder(folder, words=list(reversed(easy.WORDS)), num_hidden_layers=2)
 

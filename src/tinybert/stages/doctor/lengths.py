@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from datasets import Dataset
 from transformers import PreTrainedTokenizerBase
 
@@ -22,16 +24,30 @@ MAX_ROWS_ENCODED = 2000
 def check_lengths(context: Context) -> list[Finding]:
     """Count the rows that are longer than ``data.max_length``."""
     rows, format = context.data.splits["train"], context.plan.task.format
+    found = length_finding(rows, context.tokenizer, format, max_length=context.plan.training.max_length)
     if long := format.length_warning(rows, context.tokenizer):
-        return [Finding("warn", "lengths", long)]
-    found = [length_finding(rows, context.tokenizer, format, max_length=context.plan.training.max_length)]
-    return [*found, *_of_teacher(context.plan)]
+        found = Finding("warn", "lengths", f"{long}; {found.message}")
+    return [found, *_of_teacher(context.plan)]
 
 
 def length_finding(
     rows: Dataset, tokenizer: PreTrainedTokenizerBase, format: RowFormat, *, max_length: int
 ) -> Finding:
     """Say how many train rows are longer than a model reads, and what becomes of them."""
+    found = _of_rows(rows, tokenizer, format, max_length)
+    if not format.windowed or "text_pair" not in rows.column_names:
+        return found
+    some, windows = _windows_of_some(rows, tokenizer, format, max_length)
+    num_cut = num_rows_truncated(windows)
+    if not num_cut:
+        return found
+    what = f"{num_cut:,} of {len(some['text']):,} train {format.truncation(max_length)}"
+    return Finding("warn", "lengths", f"{found.message}; {what}")
+
+
+def _of_rows(
+    rows: Dataset, tokenizer: PreTrainedTokenizerBase, format: RowFormat, max_length: int
+) -> Finding:
     cut = count_truncated(rows, tokenizer, max_length=max_length)
     if cut.rows == 0:
         text = f"the longest row has {cut.longest} tokens, the limit is {max_length}"
@@ -69,14 +85,21 @@ def _read_in_windows(
     rows: Dataset, tokenizer: PreTrainedTokenizerBase, format: RowFormat, max_length: int
 ) -> tuple[str, float]:
     """Say how many windows a row has, which rows are read in part, of about 2,000, and how large a share."""
-    some = rows[range(0, len(rows), max(1, len(rows) // MAX_ROWS_ENCODED))]
-    windows = format.encode(tokenizer, some, max_length=max_length)
+    some, windows = _windows_of_some(rows, tokenizer, format, max_length)
     num_rows = len(some["text"])
     text = f", {len(windows['input_ids']) / num_rows:.1f} a row on average"
     num_cut = num_rows_truncated(windows)
-    if not num_cut:
+    if not num_cut or format.windowed:  # which says itself what it cuts
         return text, 0.0
     what = "they have more than data.max_windows windows"
     if "text_pair" in some:
         what += ", or a second text longer than a window leaves room for"
     return f"{text} ({num_cut:,} of {num_rows:,} rows are read in part: {what})", num_cut / num_rows
+
+
+def _windows_of_some(
+    rows: Dataset, tokenizer: PreTrainedTokenizerBase, format: RowFormat, max_length: int
+) -> tuple[dict[str, list[Any]], dict[str, list[Any]]]:
+    """Return about 2,000 rows, spread over the split, and their windows."""
+    some = rows[range(0, len(rows), max(1, len(rows) // MAX_ROWS_ENCODED))]
+    return some, format.encode(tokenizer, some, max_length=max_length)

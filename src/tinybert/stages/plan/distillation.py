@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from tinybert.config import Recipe, dump_recipe, with_settings
+from tinybert.data.columns import group_setting
 from tinybert.models import Shape
 from tinybert.objectives import is_intermediate
 from tinybert.stages.plan.augmentation import check_augment, models_of_augment
@@ -219,7 +220,11 @@ def choose_dropout(recipe: Recipe, taught: Taught | None) -> float:
 
 def task_settings(recipe: Recipe, task: Task, training: Training) -> dict[str, object]:
     """Return what is decided by the task alone."""
-    return {**training.settings(), "hard_loss": find_hard_loss(recipe, task)}
+    return {
+        **training.settings(),
+        "hard_loss": find_hard_loss(recipe, task),
+        "data.group": group_setting(recipe.data, task.format),
+    }
 
 
 def _default_training(start: Start, task: Task) -> tuple[int, float]:

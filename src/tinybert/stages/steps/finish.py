@@ -109,6 +109,7 @@ def finish_rows(
         "split": split,
         "num_rows_scored": len(rows),
         "num_train_rows": len(data.splits["train"]),
+        **({} if data.group is None else {"group": data.group}),
         "labels": list(data.labels.names),
         "constant_score": round(float(task.constant_score(data.format.gold(rows))), 6),
         **metrics,

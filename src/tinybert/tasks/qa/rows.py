@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +26,7 @@ from tinybert.data.row_format import (
     TextPart,
     TextRow,
 )
-from tinybert.data.windows import IGNORED, encode_windows
+from tinybert.data.windows import IGNORED, OVERLAP, encode_windows
 from tinybert.errors import DataError
 from tinybert.tasks.qa.prediction import CONTEXT_NAMES, QUESTION_NAMES
 from tinybert.tasks.qa.reading import CONVERTERS, as_stored, from_stored, read_answers
@@ -52,6 +52,7 @@ class QuestionRows(RowFormat):
     text: ClassVar[Column] = Column(QUESTION_NAMES, "question")
     text_pair: ClassVar[Column | None] = Column(CONTEXT_NAMES, "context", required=True)
     label: ClassVar[Column] = Column(("answers", "answer", "label"), "answer")
+    group: ClassVar[Literal["text", "text_pair"] | None] = "text_pair"
     windowed: ClassVar[bool] = True
     converters: ClassVar[Mapping[str, Converter]] = CONVERTERS
     missing_label: ClassVar[str] = (
@@ -110,6 +111,10 @@ class QuestionRows(RowFormat):
         if labels is not None:
             found["labels"] = answer_pieces(found, batch, labels)
         return found
+
+    def truncation(self, max_length: int) -> str:
+        """Say what became of questions that do not fit beside their context, behind their number."""
+        return f"questions were truncated to {max_length // OVERLAP} tokens, a third of a window"
 
     def columns_of(self, rows: Sequence[TextRow]) -> dict[str, list[Any]]:
         """Return questions and contexts.
