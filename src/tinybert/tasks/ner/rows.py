@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
@@ -27,11 +27,13 @@ from tinybert.data.row_format import (
 from tinybert.data.windows import encode_windows
 from tinybert.errors import DataError, ModelError
 from tinybert.sources.columns import TEXT_NAMES
+from tinybert.sources.text_files import Fault, RawRow
 from tinybert.tasks.classification import balance_of
 from tinybert.tasks.ner.converters import CONVERTERS
 from tinybert.tasks.ner.reading import TagCount, as_tokens, read_entities
 from tinybert.tasks.ner.schemes import is_tag, schemes_of, tag_names
 from tinybert.tasks.ner.tags import entities_of
+from tinybert.tasks.ner.word_rows import joined_sentences
 from tinybert.tasks.ner.words import join_words, segment, tags_of_pieces, words_of_pieces
 from tinybert.tasks.text_rows import EMPTY, SUBJECT, is_text
 
@@ -52,6 +54,8 @@ class EntityRows(RowFormat):
     Attributes:
         every_piece: Every piece of a word is taught its tag, not only the first.
         refuse_orphans: An I- tag without its B- is a bad row; else it begins an entity.
+        text_column: The column of texts or words, where it was named.
+        label_column: The column of tags or spans, where it was named.
     """
 
     text: ClassVar[Column] = Column(("tokens", "words", *TEXT_NAMES), "text")
@@ -67,13 +71,24 @@ class EntityRows(RowFormat):
 
     every_piece: bool = False
     refuse_orphans: bool = False
+    text_column: str | None = None
+    label_column: str | None = None
 
     def configured(self, section: DataSection) -> EntityRows:
-        """Return the format with ``data.label_pieces`` and ``data.on_orphan_tag``."""
+        """Return the format with ``data.label_pieces``, ``data.on_orphan_tag`` and the columns."""
         return replace(
             self,
             every_piece=section.label_pieces == "all",
             refuse_orphans=section.on_orphan_tag == "refuse",
+            text_column=section.text,
+            label_column=section.label,
+        )
+
+    def unpack(self, rows: Iterable[RawRow | Fault]) -> Iterator[RawRow | Fault]:
+        """Unpack other programs' formats, and join the words of a sentence where a row is one word."""
+        names = self.text.names[0], self.label.names[0]
+        return super().unpack(
+            joined_sentences(iter(rows), text=self.text_column, label=self.label_column, names=names)
         )
 
     def stored_fields(self, *, is_pair: bool) -> list[pa.Field]:
