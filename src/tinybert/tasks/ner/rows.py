@@ -12,6 +12,7 @@ from tinybert.data.fields import FieldError, refuse_surrogates, text_in
 from tinybert.data.label_cells import split_labels
 from tinybert.data.labels import LabelScheme
 from tinybert.data.row_format import (
+    ROWS_WEIGHED,
     Balance,
     Column,
     ColumnNames,
@@ -30,8 +31,9 @@ from tinybert.sources.columns import TEXT_NAMES
 from tinybert.sources.text_files import Fault, RawRow
 from tinybert.tasks.classification import balance_of
 from tinybert.tasks.ner.converters import CONVERTERS
-from tinybert.tasks.ner.reading import TagCount, as_tokens, read_entities
+from tinybert.tasks.ner.reading import TagCount, as_tokens, read_entities, span_claims
 from tinybert.tasks.ner.schemes import is_tag, schemes_of, tag_names
+from tinybert.tasks.ner.spans import SpanCount, span_count
 from tinybert.tasks.ner.tags import entities_of
 from tinybert.tasks.ner.word_rows import joined_sentences
 from tinybert.tasks.ner.words import join_words, segment, tags_of_pieces, words_of_pieces
@@ -63,6 +65,7 @@ class EntityRows(RowFormat):
         ("tags", "ner_tags", "spans", "entities", "label", "labels", "ner"), "label"
     )
     windowed: ClassVar[bool] = True
+    num_rows_weighed: ClassVar[int] = ROWS_WEIGHED
     settings: ClassVar[tuple[str, ...]] = ("label_pieces", "on_orphan_tag")
     converters: ClassVar[Mapping[str, Converter]] = CONVERTERS
     missing_label: ClassVar[str] = (
@@ -101,6 +104,13 @@ class EntityRows(RowFormat):
         """Return what reads the rows of one table."""
         names = class_names.get(columns.label or self.label.names[0])
         return EntityReader(columns, names, refuse_orphans=self.refuse_orphans)
+
+    def reader_after(
+        self, head: Sequence[Record], columns: ColumnNames, class_names: Mapping[str, Sequence[str]]
+    ) -> EntityReader:
+        """Return the reader, which knows from the first rows how spans are counted."""
+        claims = [claim for raw in head for claim in span_claims(raw, columns)]
+        return replace(self.reader(columns, class_names), spans=span_count(claims))
 
     @property
     def label_type(self) -> pa.DataType:
@@ -230,12 +240,13 @@ class EntityRows(RowFormat):
 
 @dataclass
 class EntityReader:
-    """Reads the rows of one table, and counts tags that continue an entity which has not begun."""
+    """Reads the rows of one table, and counts tags that begin no entity, and spans that cut words."""
 
     columns: ColumnNames
     class_names: Sequence[str] | None
     refuse_orphans: bool
     count: TagCount = field(default_factory=TagCount)
+    spans: SpanCount = field(default_factory=SpanCount)
 
     def read(self, raw: Record, number: int) -> StoredRow:
         """Read text and tags.
@@ -250,6 +261,7 @@ class EntityReader:
             count=self.count,
             number=number,
             refuse_orphans=self.refuse_orphans,
+            spans=self.spans,
         )
         column = self.columns.text
         text = text_in({column: row.text}, column)
@@ -258,9 +270,9 @@ class EntityReader:
         return StoredRow((text,), (text, row.starts, row.ends), label)
 
     def remarks(self, file: str, unit: str) -> list[str]:
-        """Say how tags without a beginning were read."""
+        """Say how tags without a beginning were read, and how spans."""
         note = self.count.describe(file, unit)
-        return [note] if note else []
+        return [*([note] if note else []), *self.spans.describe(file, unit)]
 
 
 def words_of(row: TextRow, names: Sequence[str]) -> tuple[str, list[int], list[int]]:
