@@ -16,6 +16,11 @@ KANA = regex.compile(r"[\p{Hiragana}\p{Katakana}]")
 NOT_HAN = regex.compile(r"[[\p{L}\p{M}\p{N}]--\p{Han}]+", regex.VERSION1)
 LETTER = regex.compile(r"\p{L}")
 WORD = regex.compile(r"[\p{L}\p{M}\p{N}]+(?:['’][\p{L}\p{M}]+)*|[^\s\p{L}\p{M}\p{N}]")
+IN_WORD = regex.compile(
+    r"[[\p{L}\p{M}\p{N}]--[\p{Han}\p{Hiragana}\p{Katakana}\p{Hangul}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]]",
+    regex.VERSION1,
+)
+"""Letters of words that spaces part; not of scripts without spaces, nor of Korean, whose particles join."""
 ENGLISH = frozenset(("the", "of", "and", "to", "in", "a", "is", "that", "it", "was", "for", "with", "on"))
 TEXTS_LOOKED_AT = 200
 HAN_SHARE, KANA_SHARE, ENGLISH_SHARE = 0.3, 0.05, 0.1
@@ -55,6 +60,18 @@ def word_spans(text: str, language: Language) -> list[Span]:
     import rjieba
 
     return _rejoined((word, start, end) for word, start, end in rjieba.tokenize(text) if word.strip())
+
+
+def cuts_word(text: str, place: int) -> bool:
+    """Return whether a place in a text is amid a word; in scripts without spaces no place is.
+
+    Example:
+        >>> [cuts_word("in Rome", place) for place in (2, 4, 7)], cuts_word("北京大学", 1)
+        ([False, True, False], False)
+    """
+    if not 0 < place < len(text):
+        return False
+    return IN_WORD.match(text[place - 1]) is not None and IN_WORD.match(text[place]) is not None
 
 
 def _rejoined(cut: Iterable[tuple[str, int, int]]) -> list[Span]:

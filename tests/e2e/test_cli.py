@@ -205,6 +205,18 @@ def test_doctor_json(fine_tuned: Path, easy_rows: Path, capsys: pytest.CaptureFi
     assert {finding["level"] for finding in findings} == {"ok"}
 
 
+def test_doctor_counts_what_the_tokenizer_does_not_know(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    raw = easy.save_teacher(tmp_path / "raw", num_steps=0)
+    rows = [{**row, "text": f"{row['text']} 好"} for row in easy.make_rows(60)]
+    easy.write_rows(tmp_path / "zh.jsonl", rows)
+    said = refused(capsys, "doctor", tmp_path / "zh.jsonl", "--teacher", raw, *TINY)
+    (line,) = [line for line in said.splitlines() if "tokenizers" in line]
+    assert line.startswith("! tokenizers")
+    assert "of pieces are unknown, most often '好': the model cannot tell them apart" in line
+
+
 def test_doctor_exits_with_2_when_something_must_be_mended(
     tmp_path: Path, easy_rows: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

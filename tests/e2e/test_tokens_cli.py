@@ -17,6 +17,8 @@ from tests.command import call, kill_after_first_checkpoint, metrics_of, refused
 from transformers import BertModel
 
 from tinybert.cli import main
+from tinybert.tasks.ner.tags import entities_of
+from tinybert.tasks.ner.words import join_words
 
 FAST = [
     *easy.NARROW_STUDENT,
@@ -352,3 +354,39 @@ def test_a_teacher_of_other_types_is_refused_with_both_lists(
     )
     assert "B-LOC" in said
     assert "B-ORG" in said
+
+
+def word_table(file: Path, *, with_sentences: bool) -> Path:
+    """One word a row, its sentence named where it begins."""
+    lines = ["Sentence #,Word,POS,Tag" if with_sentences else "Word,POS,Tag"]
+    for number, row in enumerate(tokens.make_entity_rows(40, seed=3)):
+        words = enumerate(zip(row["tokens"], row["tags"], strict=True))
+        for index, (word, tag) in words:
+            sentence = f"Sentence: {number}" if index == 0 else ""
+            lines.append(f"{sentence},{word},NN,{tag}" if with_sentences else f"{word},NN,{tag}")
+    file.write_text("\n".join(lines) + "\n")
+    return file
+
+
+def test_a_table_with_one_word_a_row(home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = word_table(tmp_path / "words.csv", with_sentences=True)
+    call("evaluate", home / "ner-teacher", file, "--json")
+    scores = json.loads(capsys.readouterr().out)
+    assert scores["f1"] > 0.9  # the teacher reads whole sentences
+    file = word_table(tmp_path / "alone.csv", with_sentences=False)
+    said = refused(capsys, "evaluate", home / "ner-teacher", file, "--text", "Word", "--label", "Tag")
+    assert "alone.csv, line 2: one word a row (Word) with its tag (Tag), and no column says where" in said
+
+
+def test_spans_counted_in_utf_16(home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = []
+    for row in tokens.make_entity_rows(40, seed=3):
+        joined = join_words(["\N{GRINNING FACE}", *row["tokens"]])
+        found = entities_of(["O", *row["tags"]])
+        spans = [[joined.starts[a] + 1, joined.ends[b - 1] + 1, kind] for a, b, kind in found]
+        rows.append({"text": joined.text, "spans": spans})
+    easy.write_rows(tmp_path / "spans.jsonl", rows)
+    call("evaluate", home / "ner-teacher", tmp_path / "spans.jsonl", "--json")
+    printed = capsys.readouterr()
+    assert json.loads(printed.out)["f1"] > 0.8
+    assert "spans.jsonl: its spans are counted in UTF-16 code units, and are read so" in printed.err

@@ -6,6 +6,7 @@ from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -169,8 +170,10 @@ class RowReader:
         self, chosen: Chosen, memory: _Memory, names: Sequence[str]
     ) -> Iterator[dict[str, list[object]]]:
         good: list[_GoodRow] = []
-        reader = self.format.reader(chosen.columns, chosen.table.class_names)
-        for row in chosen.table.rows:
+        head = list(islice(chosen.table.rows, self.format.num_rows_weighed))
+        sound = [row[1] for row in head if not isinstance(row, Fault)]
+        reader = self.format.reader_after(sound, chosen.columns, chosen.table.class_names)
+        for row in chain(head, chosen.table.rows):
             checked = self._check(row, chosen, reader)
             if checked is not None:
                 good.append(checked)

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
     from tinybert.config import DataSection
 
+ROWS_WEIGHED = 20_000
+"""So many rows may decide how the offsets of a table were counted; they are held in memory."""
+
 Columns = Mapping[str, Sequence[Any]]
 Record = Mapping[str, object]
 Span = tuple[int, int]
@@ -137,6 +140,7 @@ class RowFormat(ABC):
         missing_label: The fix for a row without a label.
         has_numbers: A label is a number of its own, stored as one; else labels are stored as text.
         has_label_sets: A row may have several labels, also as columns of 0 and 1, one a label.
+        num_rows_weighed: How many of a table's first rows decide how all of it is read.
     """
 
     text: ClassVar[Column]
@@ -150,6 +154,7 @@ class RowFormat(ABC):
     missing_label: ClassVar[str] = "give the row one, or remove the row"
     has_numbers: ClassVar[bool] = False
     has_label_sets: ClassVar[bool] = False
+    num_rows_weighed: ClassVar[int] = 0
 
     def configured(self, section: DataSection) -> RowFormat:
         """Return this format with the settings of a recipe."""
@@ -192,6 +197,12 @@ class RowFormat(ABC):
             columns: The columns of the table.
             class_names: Column → the names of its whole numbers.
         """
+
+    def reader_after(
+        self, head: Sequence[Record], columns: ColumnNames, class_names: Mapping[str, Sequence[str]]
+    ) -> TableReader:
+        """Return what reads the rows of one table, the first of which are given and may decide how."""
+        return self.reader(columns, class_names)
 
     # labels
 

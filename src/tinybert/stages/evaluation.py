@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from tinybert.config import DataSection
+from tinybert.console import warn
 from tinybert.data import load
 from tinybert.data.labelled import SPLIT_ORDER
 from tinybert.errors import RecipeError
@@ -62,6 +63,8 @@ def evaluate_split(
         allow_unlabelled=trained_on,
         known_labels=predictor.labels,
     )
+    for warning in data.warnings:
+        warn(warning)
     rows, leaked = scored_rows(data, split)
     scores, clean = score_outputs(predictor.task, predictor.outputs(rows), rows, leaked=leaked)
     found: Json = {"split": split, "num_rows": len(rows), "num_rows_refused": len(data.bad_rows), **scores}

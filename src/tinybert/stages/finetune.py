@@ -12,6 +12,7 @@ from tinybert.models import load_config, load_tokenizer
 from tinybert.runs import Run, RunInProgress
 from tinybert.stages.doctor.finding import report_findings
 from tinybert.stages.doctor.lengths import length_finding
+from tinybert.stages.doctor.tokenizers import tokenizer_finding
 from tinybert.stages.plan.training import (
     TEACHER_NUM_EPOCHS,
     Training,
@@ -102,7 +103,9 @@ def finetune(plan: FinetunePlan, run: RunInProgress, source: object) -> Run:
     check_trackers(recipe.train.trackers)
     data = load_rows(source, recipe, task, work_dir=run.work / "rows", allow_unlabelled=False)
     tokenizer, max_length = load_tokenizer(plan.model), plan.training.max_length
-    report_findings([length_finding(data.splits["train"], tokenizer, task.format, max_length=max_length)])
+    rows = data.splits["train"]
+    lengths = length_finding(rows, tokenizer, task.format, max_length=max_length)
+    report_findings([tokenizer_finding(rows, tokenizer), lengths])
     encoded = encode_rows(
         data,
         tokenizer,

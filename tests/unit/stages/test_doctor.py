@@ -197,11 +197,40 @@ def test_different_tokenizers_are_said(tmp_path: Path, tiny_teacher: Path) -> No
     assert found["tokenizers"].level == "ok"
     assert "each side reads with its own; all losses are exact (kl_divergence" in found["tokenizers"].message
     assert found["teacher"].level == "ok"  # the teacher read its own tokens
+    assert found["tokenizers"].message.endswith(
+        "; 0.0% of the student's pieces are unknown; 0.0% of the teacher's pieces are unknown"
+    )
     layers = "distill.losses={hidden_state_mse: 1, kl_divergence: 1, hard: 0.1}"
     found = findings(tmp_path / "b", tiny_teacher, f"student.shape={student}", layers, student=[])
     assert found["tokenizers"].level == "warn"
     message = found["tokenizers"].message
     assert "exact: kl_divergence, hard; approximate: hidden_state_mse" in message
+
+
+def test_unknown_pieces_are_counted_and_their_characters_named(tmp_path: Path, tiny_teacher: Path) -> None:
+    assert findings(tmp_path / "known", tiny_teacher)["tokenizers"].message == (
+        f"the student reads with its source's tokenizer ({len(easy.WORDS) + 5} pieces); "
+        "0.0% of pieces are unknown"
+    )
+    splits = easy.make_splits()
+    splits["train"] = [{**row, "text": f"{row['text']} 好 好 很"} for row in splits["train"]]
+    num_words = sum(len(str(row["text"]).split()) for row in splits["train"])
+    found = findings(tmp_path / "unknown", tiny_teacher, splits=splits)["tokenizers"]
+    assert found.level == "warn"
+    assert f"; {3 * 96 / num_words:.1%} of pieces are unknown, most often '好', '很': " in found.message
+
+
+def test_a_tokenizer_against_its_vocabulary_is_said(tmp_path: Path, tiny_teacher: Path) -> None:
+    teacher = Path(shutil.copytree(tiny_teacher, tmp_path / "teacher"))
+    tree = json.loads((teacher / "tokenizer.json").read_text())
+    tree["normalizer"]["lowercase"] = False
+    (teacher / "tokenizer.json").write_text(json.dumps(tree))
+    splits = easy.make_splits()
+    splits["train"] = [{**row, "text": str(row["text"]).title()} for row in splits["train"]]
+    found = findings(tmp_path / "work", teacher, splits=splits)["tokenizers"]
+    assert found.level == "warn"
+    assert "100.0% of pieces are unknown" in found.message
+    assert "; the tokenizer: its vocabulary has no capitals, but it does not lower-case" in found.message
 
 
 def test_the_same_words_are_the_same_tokenizer(tmp_path: Path) -> None:

@@ -5,16 +5,16 @@ Read are ``tokens`` and ``tags``, or a text with character spans.
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
 from typing import cast
 
 from tinybert.data.fields import FieldError, unpacked
 from tinybert.data.labels import kind_of, plain, tidy
+from tinybert.data.offsets import Claim
 from tinybert.data.row_format import ColumnNames
 from tinybert.tasks.ner.schemes import OUTSIDE, is_tag, orphan_message, to_bio
+from tinybert.tasks.ner.spans import SpanCount, claims_of, with_spans
 from tinybert.tasks.ner.words import EntityRow, join_words, segment
 
 
@@ -54,6 +54,7 @@ def read_entities(
     count: TagCount,
     number: int,
     refuse_orphans: bool,
+    spans: SpanCount | None = None,
 ) -> EntityRow:
     """Read one row.
 
@@ -64,6 +65,7 @@ def read_entities(
         count: Counts the row's entities.
         number: The row's, for ``count``.
         refuse_orphans: Refuse a tag that continues an entity that has not begun.
+        spans: How spans are counted; counts the row's.
 
     Raises:
         FieldError: The row cannot be used.
@@ -75,7 +77,11 @@ def read_entities(
     if isinstance(value, str) and not _are_tags(label):
         starts, ends = segment(_visible(value, columns.text))
         row = EntityRow(value, starts, ends, None)
-        return row if label is None else _with_spans(row, label, column, count)
+        if label is None:
+            return row
+        row, num_spans = with_spans(row, label, column, spans or SpanCount(), number)
+        count.num_entities += num_spans
+        return row
     words = value.split() if isinstance(value, str) else _words(value, columns.text)
     row = join_words(words)
     if isinstance(value, str):  # words in one cell, parted by spaces
@@ -114,6 +120,20 @@ def _are_tags(label: object) -> bool:
     if isinstance(label, list):
         return bool(label) and all(isinstance(each, str) for each in cast("list[object]", label))
     return isinstance(label, str)
+
+
+def span_claims(raw: Mapping[str, object], columns: ColumnNames) -> list[Claim]:
+    """Return what the spans of a row say of how they were counted; nothing where it has none."""
+    text, column = plain(raw.get(columns.text)), columns.label or "tags"
+    try:
+        label = unpacked(raw.get(columns.label), column) if columns.label else None
+    except FieldError:
+        return []
+    return (
+        claims_of(text, cast("list[object]", label))
+        if isinstance(text, str) and isinstance(label, list)
+        else []
+    )
 
 
 def _visible(text: str, column: str) -> str:
@@ -170,107 +190,3 @@ def _note(count: TagCount, bio: Sequence[str], num_orphans: int, number: int) ->
         count.num_orphans += num_orphans
         if len(count.rows) < 5:
             count.rows.append(number)
-
-
-@dataclass(frozen=True)
-class Span:
-    """An entity by its characters."""
-
-    start: int
-    end: int
-    kind: str
-
-
-def _with_spans(row: EntityRow, label: object, column: str, count: TagCount) -> EntityRow:
-    """Tag the words that spans cover; a word that a span cuts becomes two."""
-    spans = sorted(_spans(label, row.text, column), key=lambda span: span.start)
-    for one, other in pairwise(spans):
-        if other.start < one.end:
-            raise FieldError(
-                column,
-                f"{row.text[one.start : one.end]!r} ({one.kind}, {one.start}–{one.end}) and "
-                f"{row.text[other.start : other.end]!r} ({other.kind}, {other.start}–{other.end}) overlap; "
-                "keep one: a word has one tag",
-            )
-    starts, ends = _cut_words(row, spans)
-    tags = [OUTSIDE] * len(starts)
-    index = 0
-    for span in spans:
-        while starts[index] < span.start:
-            index += 1
-        tags[index] = f"B-{span.kind}"
-        index += 1
-        while index < len(starts) and starts[index] < span.end:
-            tags[index] = f"I-{span.kind}"
-            index += 1
-    count.num_entities += len(spans)
-    return EntityRow(row.text, starts, ends, tags)
-
-
-def _cut_words(row: EntityRow, spans: Sequence[Span]) -> tuple[list[int], list[int]]:
-    borders = sorted({border for span in spans for border in (span.start, span.end)})
-    starts: list[int] = []
-    ends: list[int] = []
-    for start, end in zip(row.starts, row.ends, strict=True):
-        cuts = [start, *borders[bisect_right(borders, start) : bisect_left(borders, end)], end]
-        starts += cuts[:-1]
-        ends += cuts[1:]
-    return starts, ends
-
-
-def _spans(label: object, text: str, column: str) -> list[Span]:
-    if not isinstance(label, list):
-        raise FieldError(
-            column, f"a {kind_of(label)} where a list of spans is expected: {{start, end, label}} each"
-        )
-    return [_span(each, text, column) for each in cast("list[object]", label)]
-
-
-def _span(raw: object, text: str, column: str) -> Span:
-    """Read one span, without white space at its ends."""
-    start, end, kind = _span_parts(raw)
-    if isinstance(kind, list):
-        raise FieldError(
-            column, f"span {start}–{end} has the labels {kind!r:.60}; keep one: a word has one tag"
-        )
-    if not isinstance(start, int) or not isinstance(end, int) or not isinstance(kind, str) or not tidy(kind):
-        raise FieldError(column, f"span {raw!r:.80}: expected whole numbers start and end, and a label")
-    if isinstance(start, bool) or isinstance(end, bool) or not 0 <= start < end <= len(text):
-        raise FieldError(
-            column, f"span {start}–{end} ({kind}) does not lie in the text of {len(text):,} characters"
-        )
-    inside = text[start:end]
-    _compare(inside, raw, text, column)
-    start, end = start + len(inside) - len(inside.lstrip()), end - len(inside) + len(inside.rstrip())
-    if start >= end:
-        raise FieldError(column, f"the span at {start} ({kind}) holds white space only")
-    return Span(start, end, tidy(kind))
-
-
-def _compare(inside: str, raw: object, text: str, column: str) -> None:
-    """Refuse a span whose text is not the text at its offsets."""
-    given = cast(Mapping[str, object], raw).get("text") if isinstance(raw, Mapping) else None
-    if not isinstance(given, str) or given.split() == inside.split():
-        return
-    offset = text.find(given)
-    hint = f"it is at {offset}" if offset >= 0 else "it is nowhere in the text"
-    raise FieldError(
-        column,
-        f"a span's text is {given!r:.60}, but {inside!r:.60} is there; {hint} "
-        "(are the offsets counted in bytes or UTF-16? they are to be characters)",
-    )
-
-
-def _span_parts(raw: object) -> tuple[object, object, object]:
-    if isinstance(raw, list | tuple) and len(cast("list[object]", raw)) == 3:
-        start, end, kind = cast("list[object]", raw)
-        return start, end, kind
-    if isinstance(raw, Mapping):
-        spot = cast(Mapping[str, object], raw)
-        start, end = (spot.get(name, spot.get(f"{name}_offset")) for name in ("start", "end"))
-        labels = spot.get("labels")
-        if isinstance(labels, list):
-            named = cast("list[object]", labels)
-            return start, end, named[0] if len(named) == 1 else named
-        return start, end, spot.get("label")
-    return None, None, None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
@@ -12,6 +12,7 @@ from tinybert.data.fields import FieldError, refuse_surrogates, text_in
 from tinybert.data.label_cells import split_labels
 from tinybert.data.labels import LabelScheme
 from tinybert.data.row_format import (
+    ROWS_WEIGHED,
     Balance,
     Column,
     ColumnNames,
@@ -27,11 +28,14 @@ from tinybert.data.row_format import (
 from tinybert.data.windows import encode_windows
 from tinybert.errors import DataError, ModelError
 from tinybert.sources.columns import TEXT_NAMES
+from tinybert.sources.text_files import Fault, RawRow
 from tinybert.tasks.classification import balance_of
 from tinybert.tasks.ner.converters import CONVERTERS
-from tinybert.tasks.ner.reading import TagCount, as_tokens, read_entities
+from tinybert.tasks.ner.reading import TagCount, as_tokens, read_entities, span_claims
 from tinybert.tasks.ner.schemes import is_tag, schemes_of, tag_names
+from tinybert.tasks.ner.spans import SpanCount, span_count
 from tinybert.tasks.ner.tags import entities_of
+from tinybert.tasks.ner.word_rows import joined_sentences
 from tinybert.tasks.ner.words import join_words, segment, tags_of_pieces, words_of_pieces
 from tinybert.tasks.text_rows import EMPTY, SUBJECT, is_text
 
@@ -52,6 +56,8 @@ class EntityRows(RowFormat):
     Attributes:
         every_piece: Every piece of a word is taught its tag, not only the first.
         refuse_orphans: An I- tag without its B- is a bad row; else it begins an entity.
+        text_column: The column of texts or words, where it was named.
+        label_column: The column of tags or spans, where it was named.
     """
 
     text: ClassVar[Column] = Column(("tokens", "words", *TEXT_NAMES), "text")
@@ -59,6 +65,7 @@ class EntityRows(RowFormat):
         ("tags", "ner_tags", "spans", "entities", "label", "labels", "ner"), "label"
     )
     windowed: ClassVar[bool] = True
+    num_rows_weighed: ClassVar[int] = ROWS_WEIGHED
     settings: ClassVar[tuple[str, ...]] = ("label_pieces", "on_orphan_tag")
     converters: ClassVar[Mapping[str, Converter]] = CONVERTERS
     missing_label: ClassVar[str] = (
@@ -67,13 +74,24 @@ class EntityRows(RowFormat):
 
     every_piece: bool = False
     refuse_orphans: bool = False
+    text_column: str | None = None
+    label_column: str | None = None
 
     def configured(self, section: DataSection) -> EntityRows:
-        """Return the format with ``data.label_pieces`` and ``data.on_orphan_tag``."""
+        """Return the format with ``data.label_pieces``, ``data.on_orphan_tag`` and the columns."""
         return replace(
             self,
             every_piece=section.label_pieces == "all",
             refuse_orphans=section.on_orphan_tag == "refuse",
+            text_column=section.text,
+            label_column=section.label,
+        )
+
+    def unpack(self, rows: Iterable[RawRow | Fault]) -> Iterator[RawRow | Fault]:
+        """Unpack other programs' formats, and join the words of a sentence where a row is one word."""
+        names = self.text.names[0], self.label.names[0]
+        return super().unpack(
+            joined_sentences(iter(rows), text=self.text_column, label=self.label_column, names=names)
         )
 
     def stored_fields(self, *, is_pair: bool) -> list[pa.Field]:
@@ -86,6 +104,13 @@ class EntityRows(RowFormat):
         """Return what reads the rows of one table."""
         names = class_names.get(columns.label or self.label.names[0])
         return EntityReader(columns, names, refuse_orphans=self.refuse_orphans)
+
+    def reader_after(
+        self, head: Sequence[Record], columns: ColumnNames, class_names: Mapping[str, Sequence[str]]
+    ) -> EntityReader:
+        """Return the reader, which knows from the first rows how spans are counted."""
+        claims = [claim for raw in head for claim in span_claims(raw, columns)]
+        return replace(self.reader(columns, class_names), spans=span_count(claims))
 
     @property
     def label_type(self) -> pa.DataType:
@@ -215,12 +240,13 @@ class EntityRows(RowFormat):
 
 @dataclass
 class EntityReader:
-    """Reads the rows of one table, and counts tags that continue an entity which has not begun."""
+    """Reads the rows of one table, and counts tags that begin no entity, and spans that cut words."""
 
     columns: ColumnNames
     class_names: Sequence[str] | None
     refuse_orphans: bool
     count: TagCount = field(default_factory=TagCount)
+    spans: SpanCount = field(default_factory=SpanCount)
 
     def read(self, raw: Record, number: int) -> StoredRow:
         """Read text and tags.
@@ -235,6 +261,7 @@ class EntityReader:
             count=self.count,
             number=number,
             refuse_orphans=self.refuse_orphans,
+            spans=self.spans,
         )
         column = self.columns.text
         text = text_in({column: row.text}, column)
@@ -243,9 +270,9 @@ class EntityReader:
         return StoredRow((text,), (text, row.starts, row.ends), label)
 
     def remarks(self, file: str, unit: str) -> list[str]:
-        """Say how tags without a beginning were read."""
+        """Say how tags without a beginning were read, and how spans."""
         note = self.count.describe(file, unit)
-        return [note] if note else []
+        return [*([note] if note else []), *self.spans.describe(file, unit)]
 
 
 def words_of(row: TextRow, names: Sequence[str]) -> tuple[str, list[int], list[int]]:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import cast
 
 from tinybert.data.fields import FieldError, objects_in
 from tinybert.data.labels import kind_of
+from tinybert.data.offsets import AS_WRITTEN, Claim, Reading
 from tinybert.data.row_format import Converter, Record
 from tinybert.sources.text_files import Fault, RawRow
 
@@ -24,24 +26,28 @@ def from_stored(text: str) -> list[list[int]]:
     return cast("list[list[int]]", json.loads(text))
 
 
-def read_answers(raw: Mapping[str, object], context: str, column: str) -> list[list[int]] | None:
+def read_answers(
+    raw: Mapping[str, object], context: str, column: str, reading: Reading = AS_WRITTEN
+) -> list[list[int]] | None:
     """Return where a row's answers are; None where it has no such field.
 
     An empty cell says nothing. Read are ``{"text": […], "answer_start": […]}``, a list of ``{"text": …,
     "answer_start": …}``, both also as JSON in a cell, a text alone that occurs in the context once or has its
     ``answer_start`` beside it, a list of such texts, and ``is_impossible``.
 
+    Args:
+        raw: The row as in the file.
+        context: Its context.
+        column: Of the answers.
+        reading: How ``answer_start`` is counted.
+
     Raises:
         FieldError: An answer is not where its row puts it.
     """
     is_impossible = str(raw.get("is_impossible")).strip().lower() in ("true", "1")
-    given = raw.get(column)
-    if isinstance(given, str):
-        given = _cell(given, raw, context)
+    given = _listed(raw, context, column)
     if given is None:
         return [] if is_impossible else None
-    if isinstance(given, Mapping):
-        given = _paired(cast(Mapping[str, object], given), column)
     if is_impossible and given:
         raise FieldError(
             column, "holds an answer, but is_impossible says that there is none; fix one of them"
@@ -50,8 +56,39 @@ def read_answers(raw: Mapping[str, object], context: str, column: str) -> list[l
         raise FieldError(
             column, f"a {kind_of(given)} where answers are expected: a list of {{text, answer_start}}"
         )
-    spans = [_span(each, context, column) for each in cast("list[object]", given)]
+    spans = [_span(each, context, column, reading) for each in cast("list[object]", given)]
     return [list(span) for span in dict.fromkeys(spans)]
+
+
+def _listed(raw: Mapping[str, object], context: str, column: str) -> object:
+    """Return the answers as a list, however they were written; what is none unchanged."""
+    given = raw.get(column)
+    if isinstance(given, str):
+        given = _cell(given, raw, context)
+    return _paired(cast(Mapping[str, object], given), column) if isinstance(given, Mapping) else given
+
+
+def answer_claims(raw: Mapping[str, object], context: object, column: str) -> list[Claim]:
+    """Return what the answers of a row say of how ``answer_start`` was counted."""
+    if not isinstance(context, str):
+        return []
+    try:
+        given = _listed(raw, context, column)
+    except FieldError:
+        return []
+    claims: list[Claim] = []
+    for each in cast("list[object]", given) if isinstance(given, list) else ():
+        spot = cast(Mapping[str, object], each) if isinstance(each, Mapping) else {}
+        text, start = spot.get("text"), spot.get("answer_start")
+        if isinstance(text, str) and isinstance(start, int) and text.strip():
+            claims.append(partial(_placed, context=context, text=text, start=start))
+    return claims
+
+
+def _placed(reading: Reading, *, context: str, text: str, start: int) -> tuple[int | None, bool]:
+    """Return where an answer begins, and whether it is there."""
+    found = reading.character(context, start)
+    return found, found is not None and context.startswith(text, found)
 
 
 def squad(raw: Record, number: int) -> Iterator[RawRow | Fault] | None:
@@ -114,7 +151,7 @@ def _paired(given: Mapping[str, object], column: str) -> list[object]:
     ]
 
 
-def _span(raw: object, context: str, column: str) -> tuple[int, int]:
+def _span(raw: object, context: str, column: str, reading: Reading) -> tuple[int, int]:
     spot = cast(Mapping[str, object], raw) if isinstance(raw, Mapping) else {"text": raw}
     text, start = spot.get("text"), spot.get("answer_start")
     if not isinstance(text, str) or not text.strip():
@@ -126,11 +163,13 @@ def _span(raw: object, context: str, column: str) -> tuple[int, int]:
         return _found(text, shown, context, column)
     if not isinstance(start, int) or isinstance(start, bool):
         raise FieldError(column, f"answer_start {start!r}: a whole number is expected")
-    if start < 0 or context[start : start + len(text)] != text:
+    found, fits = _placed(reading, context=context, text=text, start=start)
+    if found is None or not fits:
         offset = context.find(text)
         hint = f"it is at {offset}" if offset >= 0 else "it is nowhere in the context"
-        raise FieldError(column, f"the answer {shown!r} is not at character {start}; {hint}")
-    start += len(text) - len(text.lstrip())
+        how = "" if reading == AS_WRITTEN else f", counted {reading}"
+        raise FieldError(column, f"the answer {shown!r} is not at character {start}{how}; {hint}")
+    start = found + len(text) - len(text.lstrip())
     return start, start + len(text.strip())
 
 

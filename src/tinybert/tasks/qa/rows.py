@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
 
 import numpy as np
@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 from tinybert.data.encode import tokenise
 from tinybert.data.fields import FieldError, text_in
 from tinybert.data.labels import LabelScheme
+from tinybert.data.offsets import AS_WRITTEN, OTHER_UNITS, SHIFTED, Verdict, find_reading
 from tinybert.data.row_format import (
+    ROWS_WEIGHED,
     Balance,
     Column,
     ColumnNames,
@@ -29,7 +31,7 @@ from tinybert.data.row_format import (
 from tinybert.data.windows import IGNORED, OVERLAP, encode_windows
 from tinybert.errors import DataError
 from tinybert.tasks.qa.prediction import CONTEXT_NAMES, QUESTION_NAMES
-from tinybert.tasks.qa.reading import CONVERTERS, as_stored, from_stored, read_answers
+from tinybert.tasks.qa.reading import CONVERTERS, answer_claims, as_stored, from_stored, read_answers
 from tinybert.tasks.text_rows import EMPTY, SUBJECT, is_text, text_and_pair, token_table_problem
 
 if TYPE_CHECKING:
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
 
 OUTPUTS = ("start", "end")
 """The two outputs for every piece."""
+READINGS = (*OTHER_UNITS, *SHIFTED)
 MAX_ANSWER_PIECES = 30
 MAX_ANSWERS_COUNTED = 2000
 NO_ANSWER = as_stored([])
@@ -54,6 +57,7 @@ class QuestionRows(RowFormat):
     label: ClassVar[Column] = Column(("answers", "answer", "label"), "answer")
     group: ClassVar[Literal["text", "text_pair"] | None] = "text_pair"
     windowed: ClassVar[bool] = True
+    num_rows_weighed: ClassVar[int] = ROWS_WEIGHED
     converters: ClassVar[Mapping[str, Converter]] = CONVERTERS
     missing_label: ClassVar[str] = (
         "give the row its answers ([] where the text holds none), or remove the row"
@@ -72,6 +76,14 @@ class QuestionRows(RowFormat):
     def reader(self, columns: ColumnNames, class_names: Mapping[str, Sequence[str]]) -> QuestionReader:
         """Return what reads the rows of one table."""
         return QuestionReader(columns)
+
+    def reader_after(
+        self, head: Sequence[Record], columns: ColumnNames, class_names: Mapping[str, Sequence[str]]
+    ) -> QuestionReader:
+        """Return the reader, which knows from the first rows how ``answer_start`` is counted."""
+        context, column = str(columns.text_pair), columns.label or self.label.names[0]
+        claims = [claim for raw in head for claim in answer_claims(raw, raw.get(context), column)]
+        return QuestionReader(columns, find_reading(claims, READINGS))
 
     @property
     def label_type(self) -> pa.DataType:
@@ -190,9 +202,15 @@ class QuestionRows(RowFormat):
 
 @dataclass(frozen=True)
 class QuestionReader:
-    """Reads the rows of one table."""
+    """Reads the rows of one table.
+
+    Attributes:
+        columns: The columns of the table.
+        verdict: How ``answer_start`` is counted, by the first rows.
+    """
 
     columns: ColumnNames
+    verdict: Verdict = field(default_factory=Verdict)
 
     def read(self, raw: Record, number: int) -> StoredRow:
         """Read question, context and answers.
@@ -209,14 +227,20 @@ class QuestionReader:
 
     def _read(self, raw: Record) -> StoredRow:
         question, context = text_in(raw, self.columns.text), text_in(raw, str(self.columns.text_pair))
-        answers = read_answers(raw, context, self.columns.label or QuestionRows.label.names[0])
+        column = self.columns.label or QuestionRows.label.names[0]
+        answers = read_answers(raw, context, column, self.verdict.reading)
         return StoredRow(
             (question, context), (question, context), None if answers is None else as_stored(answers)
         )
 
     def remarks(self, file: str, unit: str) -> list[str]:
-        """Return nothing: each row is alone."""
-        return []
+        """Say how ``answer_start`` was read."""
+        if self.verdict.reading == AS_WRITTEN:
+            return []
+        return [
+            f"{file}: answer_start is counted {self.verdict.reading}, and is read so; as written, "
+            f"{self.verdict.num_wrong:,} of {self.verdict.num_claims:,} answers would not be there"
+        ]
 
 
 def answer_pieces(
