@@ -27,6 +27,7 @@ from tinybert.models.other_formats import refuse_pickled
 from tinybert.models.quiet import quietly
 from tinybert.sources import fetch, is_bundled
 from tinybert.sources.hub import hub_problem, nearest_here
+from tinybert.storage import name_problem
 
 TOKENIZER_FILES = (
     "tokenizer.json",
@@ -260,6 +261,8 @@ def _check_weights(
 def _local(path: str | Path, *, need_weights: bool, need_config: bool = True) -> Path | None:
     """Return the folder, or None for a hub name; say what is wrong with a folder."""
     path = checkpoint_path(path)
+    if problem := name_problem(path):
+        raise ModelError(str(path), problem)
     folder = Path(path).expanduser()
     if not folder.is_dir():
         if folder.exists():
