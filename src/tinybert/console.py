@@ -13,6 +13,7 @@ import json
 import os
 import re
 import select
+import shutil
 import sys
 import time
 from collections.abc import Generator
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from tqdm import tqdm
 
 SHARE_A_LINE, MIN_LINE_S, MAX_LINE_S = 0.1, 2, 60
+MIN_COLUMNS = 20
 MARKS = {
     **{"✓": "ok", "✗": "x", "…": "...", "→": "->", "←": "<-", "≥": ">=", "≤": "<=", "×": "x", "·": "*"},
     **{"–": "-", "−": "-", "─": "-", "’": "'"},
@@ -104,6 +106,7 @@ def is_terminal(stream: TextIO | None) -> bool:
 def safe_streams() -> Generator[None]:
     """Let no character and no closed stream stop a command, and show no traceback of a stream at its end."""
     _fill_closed()
+    _widen_narrow()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper) and stream.errors in STRICT:
             with suppress(OSError):
@@ -140,6 +143,13 @@ def _fill_closed() -> None:
     os.close(number)
     sys.stdout = sys.stdout or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123
     sys.stderr = sys.stderr or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123
+
+
+def _widen_narrow() -> None:
+    """Let help be laid out where a terminal is narrower than a word, or says that it has no width at all."""
+    columns = shutil.get_terminal_size().columns
+    if columns < MIN_COLUMNS or os.environ.get("COLUMNS") == "0":
+        os.environ["COLUMNS"] = str(max(columns, MIN_COLUMNS))
 
 
 def _forget(stream: TextIO) -> None:
