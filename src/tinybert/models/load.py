@@ -22,6 +22,7 @@ from transformers.models.auto.auto_factory import _BaseAutoModelClass  # pyright
 from tinybert.errors import ModelError
 from tinybert.models.adapters import merge_adapter
 from tinybert.models.head import SEQUENCE, Head, auto_class, copy_head, head_of, set_head, set_labels
+from tinybert.models.making import making
 from tinybert.models.mpnet import switch_kernel
 from tinybert.models.other_formats import refuse_pickled
 from tinybert.models.quiet import quietly
@@ -108,8 +109,7 @@ def load_classifier(
     wants_head = had_head and not new_head
     model = load_model(auto_class(config), path, config, dtype=dtype, seed=seed, wants_head=wants_head)
     if before is not None and not wants_head:  # its own head must not pass for the new one
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+        with making(seed):
             fresh = auto_class(config).from_config(config, dtype=dtype)
         copy_head(cast(PreTrainedModel, fresh), model)
     return model
@@ -152,8 +152,8 @@ def load_model(
         ModelError: It cannot be read, or its weights are not those its config asks for.
     """
     folder = _local(path, need_weights=True)
-    with quietly(path), torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    # with its head a checkpoint is whole, or refused: nothing is drawn
+    with quietly(path), making(None if wants_head else seed):
         model, info = auto.from_pretrained(
             folder or str(path),
             config=config,
