@@ -4,26 +4,30 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import load_file
 from tests import easy
-from transformers import AutoModelForMaskedLM, BertForMaskedLM
+from transformers import AutoModelForMaskedLM, BertForMaskedLM, BertForSequenceClassification
 
-import tinybert
+from tinybert.config import build_recipe
+from tinybert.errors import TinyBertError
 from tinybert.inference import Predictor
 from tinybert.models import load_config
 from tinybert.models.load import load_model
 from tinybert.models.start.initialise import random_start
+from tinybert.search import Budget, distill_within
+from tinybert.stages.classic import train_model
+from tinybert.stages.doctor.examination import examine
+from tinybert.stages.pipeline import run_recipe
+from tinybert.tasks import TextDataset
 from tinybert.training import one_at_a_time
 
 WAITING = "another run of this process is not finished yet; waiting for it"
-FAST = ["train.num_epochs=1", "train.batch_size=8", "train.learning_rate=1e-3", "train.precision=fp32"]
-SPLITS = easy.make_splits(train=64, validation=16, test=16)
+SPLITS = easy.make_splits(train=32, validation=8, test=8)
 
 
 @pytest.fixture(autouse=True)
@@ -34,9 +38,17 @@ def _threads_take_turns_often() -> Iterator[None]:
     sys.setswitchinterval(before)
 
 
-def finetuned(model: Path, out: Path, *, seed: int) -> dict[str, torch.Tensor]:
-    run = tinybert.finetune(SPLITS, f"train.seed={seed}", *FAST, model=model, out=out)
-    return load_file(run.path / "model.safetensors")
+def trained(seed: int) -> dict[str, torch.Tensor]:
+    """Return the weights of a training with dropout."""
+    model = BertForSequenceClassification(easy.make_config(num_labels=2, num_hidden_layers=1))
+    model.load_state_dict(easy.seeded_classifier(num_labels=2, num_hidden_layers=1).state_dict())
+    tokenizer = easy.make_tokenizer()
+    train, validation = (
+        TextDataset([row["text"] for row in rows], [row["label"] for row in rows], tokenizer, 32)
+        for rows in (SPLITS["train"], SPLITS["validation"])
+    )
+    train_model(model, train, validation, epochs=1, batch_size=8, learning_rate=1e-3, seed=seed)
+    return model.state_dict()
 
 
 def same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
@@ -44,26 +56,22 @@ def same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
 
 
 def test_two_trainings_in_threads_end_with_the_weights_that_each_has_alone(
-    tiny_encoder: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
     seeds = (1, 2)
-    alone = [finetuned(tiny_encoder, tmp_path / f"alone-{seed}", seed=seed) for seed in seeds]
+    alone = [trained(seed) for seed in seeds]
     assert not same(*alone)
     assert WAITING not in capfd.readouterr().err
     with ThreadPoolExecutor(2) as threads:
-        together = list(
-            threads.map(lambda seed: finetuned(tiny_encoder, tmp_path / f"together-{seed}", seed=seed), seeds)
-        )
+        together = list(threads.map(trained, seeds))
     assert [same(*each) for each in zip(alone, together, strict=True)] == [True, True]
     assert capfd.readouterr().err.count(WAITING) == 1
 
 
-def test_a_training_is_the_same_while_others_load_models_and_predict(
-    tiny_encoder: Path, tiny_teacher: Path, tmp_path: Path
-) -> None:
+def test_a_training_is_the_same_while_others_load_models_and_predict(tiny_teacher: Path) -> None:
     texts = [str(row["text"]) for row in SPLITS["test"]]
     expected = Predictor(tiny_teacher)(texts)
-    alone = finetuned(tiny_encoder, tmp_path / "alone", seed=1)
+    alone = trained(1)
     is_done = threading.Event()
     predicted: list[Sequence[object]] = []
 
@@ -74,13 +82,29 @@ def test_a_training_is_the_same_while_others_load_models_and_predict(
     thread = threading.Thread(target=predict)
     thread.start()
     try:
-        beside = finetuned(tiny_encoder, tmp_path / "beside", seed=1)
+        beside = trained(1)
     finally:
         is_done.set()
         thread.join()
     assert same(alone, beside)
-    assert len(predicted) > 1
+    assert predicted
     assert all(each == expected for each in predicted)
+
+
+@pytest.mark.parametrize("work", [run_recipe, examine, distill_within])
+def test_a_run_waits_for_another_threads(
+    work: Callable[..., object], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    recipe = build_recipe({"stage": "finetune", "model": str(tmp_path / "none")}, [])
+    rest = {run_recipe: (), examine: ([], tmp_path), distill_within: (None, Budget())}[work]
+    with ThreadPoolExecutor(1) as threads:
+        with one_at_a_time():
+            begun = threads.submit(work, recipe, *rest)
+            with pytest.raises(TimeoutError):
+                begun.result(timeout=0.2)
+            assert WAITING in capfd.readouterr().err
+        with pytest.raises(TinyBertError):
+            begun.result(timeout=60)
 
 
 def test_loading_a_whole_checkpoint_touches_no_random_number(tiny_teacher: Path) -> None:
