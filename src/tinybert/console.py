@@ -13,7 +13,6 @@ import json
 import os
 import re
 import select
-import shutil
 import sys
 import time
 from collections.abc import Generator
@@ -146,10 +145,20 @@ def _fill_closed() -> None:
 
 
 def _widen_narrow() -> None:
-    """Let help be laid out where a terminal is narrower than a word, or says that it has no width at all."""
-    columns = shutil.get_terminal_size().columns
-    if columns < MIN_COLUMNS or os.environ.get("COLUMNS") == "0":
-        os.environ["COLUMNS"] = str(max(columns, MIN_COLUMNS))
+    """Let help be laid out where a terminal is narrower than a word, or COLUMNS=0 says that nobody knows."""
+    given = os.environ.get("COLUMNS", "")
+    if given.isdigit() and int(given) == 0:
+        del os.environ["COLUMNS"]
+    columns = int(given) if given.isdigit() and int(given) else _columns_of_terminal()
+    if 0 < columns < MIN_COLUMNS:
+        os.environ["COLUMNS"] = str(MIN_COLUMNS)
+
+
+def _columns_of_terminal() -> int:
+    for number in range(3):
+        with suppress(OSError, ValueError):
+            return os.get_terminal_size(number).columns
+    return 0
 
 
 def _forget(stream: TextIO) -> None:
