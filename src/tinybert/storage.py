@@ -40,6 +40,17 @@ def partial_path(target: Path) -> Path:
     return target.parent / f".{target.name}.partial"
 
 
+def name_problem(path: str | Path) -> str | None:
+    """Say why libraries that are not Python's cannot open a path: its name is not text to this system."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        coding = sys.getfilesystemencoding()
+        fix = "" if coding == "utf-8" else ", or set PYTHONUTF8=1 where it is UTF-8"
+        return f"the name is not text in {coding}; rename it{fix}"
+    return None
+
+
 def read_json(path: Path) -> Json:
     """Read a JSON object.
 
@@ -67,9 +78,9 @@ def whole(path: Path) -> Generator[Path]:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a file whole or not at all."""
+    """Write a file whole or not at all; half of a surrogate pair (a name of bytes) becomes its escape."""
     with whole(path) as partial:
-        partial.write_text(text, encoding="utf-8")
+        partial.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 def write_json(path: Path, content: Mapping[str, object]) -> None:
@@ -271,6 +282,8 @@ class Output:
         """
         if not self.target.name:
             raise RunError(str(self.target), f"not a new name; give {self.option} a name, such as first")
+        if problem := name_problem(self.target):
+            raise RunError(str(self.target), problem)
         if self.is_made():
             return
         try:

@@ -5,7 +5,6 @@ Heavy imports happen inside the commands: ``tinybert --help`` is printed at once
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable, Sequence
 
@@ -25,6 +24,7 @@ from tinybert.cli.pretrain import pretrain
 from tinybert.cli.run import run
 from tinybert.cli.tokenizer import tokenizer
 from tinybert.cli.trim import trim
+from tinybert.console import has_no_reader, put_words, safe_streams
 from tinybert.errors import TinyBertError
 
 COMMANDS: dict[str, Callable[..., None]] = {
@@ -71,24 +71,25 @@ def main(argv: Sequence[str] | None = None) -> None:
     words = list(sys.argv[1:] if argv is None else argv)
     debug = "--debug" in words
     words = [word for word in words if word != "--debug"]
-    try:
-        make_app()(words, exit_on_error=False, print_error=True)
-    except CycloptsError:
-        sys.exit(2)
-    except TinyBertError as error:
-        if debug:
-            raise
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        print("\nstopped; give the same command again to resume", file=sys.stderr)
-        sys.exit(130)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
-    except OSError as error:
-        if debug:
-            raise
-        where = f"{error.filename}: " if error.filename else ""
-        print(f"error: {where}{error.strerror or error}", file=sys.stderr)
-        sys.exit(2)
+    with safe_streams():
+        try:
+            make_app()(words, exit_on_error=False, print_error=True)
+            sys.stdout.flush()
+        except CycloptsError:
+            sys.exit(2)
+        except TinyBertError as error:
+            if debug:
+                raise
+            put_words(f"error: {error}")
+            sys.exit(error.exit_code)
+        except KeyboardInterrupt:
+            put_words("\nstopped; give the same command again to resume")
+            sys.exit(130)
+        except OSError as error:
+            if isinstance(error, BrokenPipeError) and has_no_reader(sys.stdout):
+                sys.exit(0)
+            if debug:
+                raise
+            where = f"{error.filename}: " if error.filename else ""
+            put_words(f"error: {where}{error.strerror or error}")
+            sys.exit(2)

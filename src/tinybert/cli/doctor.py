@@ -28,11 +28,11 @@ def doctor(
         json: Print JSON.
         rows: How the rows are read.
     """
-    import json as json_module
     import tempfile
     from dataclasses import asdict
     from pathlib import Path
 
+    from tinybert.console import put_json
     from tinybert.stages.doctor.examination import examine
     from tinybert.stages.pipeline import quiet_libraries
 
@@ -43,7 +43,7 @@ def doctor(
     with tempfile.TemporaryDirectory() as folder:
         findings = examine(recipe, data, Path(folder))
     if json:
-        print(json_module.dumps([asdict(finding) for finding in findings], indent=2, ensure_ascii=False))
+        put_json([asdict(finding) for finding in findings])
     else:
         for finding in findings:
             print(f"{SIGNS[finding.level]} {finding.check:<11} {finding.message}")

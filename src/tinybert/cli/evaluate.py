@@ -32,9 +32,8 @@ def evaluate(
         task: package.module:attr, for a run of a task of your own; its code is run.
         json: Print JSON.
     """
-    import json as json_module
-
     from tinybert.config import DataSection
+    from tinybert.console import put_json
     from tinybert.stages.evaluation import evaluate_split
     from tinybert.stages.pipeline import quiet_libraries
 
@@ -42,7 +41,7 @@ def evaluate(
     settings = DataSection(text=text, text_pair=text_pair, label=label, on_bad_row=on_bad_row)
     scores = evaluate_split(run, data, split=split, settings=settings, backend=backend, task=task)
     if json:
-        print(json_module.dumps(scores, indent=2, ensure_ascii=False))
+        put_json(scores)
         return
     width = max(map(len, scores))
     for name, value in scores.items():

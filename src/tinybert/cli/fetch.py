@@ -17,8 +17,7 @@ def fetch(*names: str, json: Flag = False) -> None:
         names: Such as bundled:mpnet, or only mpnet; without any, all are listed.
         json: Print JSON.
     """
-    import json as json_module
-
+    from tinybert.console import put_json
     from tinybert.sources.bundled import BUILTIN, fetch, full_names, status
 
     wanted = full_names(names)
@@ -26,7 +25,7 @@ def fetch(*names: str, json: Flag = False) -> None:
         fetch(name, hashes=True)
     found = [status(name) for name in wanted or BUILTIN]
     if json:
-        print(json_module.dumps([each.as_json() for each in found], indent=2, ensure_ascii=False))
+        put_json([each.as_json() for each in found])
     elif wanted:
         print("\n".join(f"{each.name}: {each.folder}" for each in found))
     else:

@@ -39,7 +39,7 @@ def predict(
         task: package.module:attr, for a run of a task of your own; its code is run.
         json: Print JSON lines; always when output is not a terminal.
     """
-    from tinybert.console import say, warn
+    from tinybert.console import is_terminal, put_json_lines, say, warn
     from tinybert.errors import RecipeError
     from tinybert.inference import Predictor
     from tinybert.inference.files import predict_file, read_context, rows_of_words
@@ -76,8 +76,8 @@ def predict(
             warn(f"{counts.num_truncated:,} {predictor.task.format.truncation(predictor.max_length)}")
         return
     for text, prediction in zip(texts, predictor(words), strict=True):
-        if json or not sys.stdout.isatty():
-            print(as_json({predictor.task.format.text.description: text}, prediction))
+        if json or not is_terminal(sys.stdout):
+            put_json_lines(as_json({predictor.task.format.text.description: text}, prediction) + "\n")
         else:
             print(prediction.shown(text))
     if predictor.num_truncated:

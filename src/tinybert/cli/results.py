@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
+
+from tinybert.console import put_json
 
 if TYPE_CHECKING:
     from tinybert.config import Recipe
@@ -21,7 +22,7 @@ def show(made: Run | Made, recipe: Recipe, *, as_json: bool) -> None:
     metrics = made.metrics
     if as_json:
         shown = metrics["models"] if recipe.stage == "bench" else metrics
-        print(json.dumps(shown, indent=2, ensure_ascii=False))
+        put_json(shown)
     else:
         SHOWN.get(recipe.stage, show_run)(made.path, metrics, recipe)
 

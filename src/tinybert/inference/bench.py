@@ -237,7 +237,8 @@ def footprint(subject: Subject, rows: Sequence[TextRow]) -> dict[str, float]:
             [sys.executable, "-m", "tinybert.inference.footprint", *words],
             input=json.dumps(rows),
             capture_output=True,
-            text=True,
+            encoding="utf-8",
+            errors="replace",  # of what it complains about, in an encoding of its own
             timeout=CHILD_TIMEOUT_S,
             check=False,
         )

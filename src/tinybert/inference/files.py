@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import itertools
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from tinybert.console import progress
+from tinybert.console import progress, put_json_lines
 from tinybert.data import RowFormat, TextRow
 from tinybert.errors import DataError, RecipeError
 from tinybert.inference.exports import source_files
@@ -87,7 +86,7 @@ def predict_file(predictor: Predictor, source: Path, target: Path | None, *, enc
     if target is None:
         lines = Lines("")
         for window in reader.windows():
-            sys.stdout.write(lines.text_of(window.records, predictor(window.records), window.numbers))
+            put_json_lines(lines.text_of(window.records, predictor(window.records), window.numbers))
         return Counts(reader.num_read, reader.num_bad, predictor.num_truncated - truncated_before)
     file = PredictionFile(target, _made_from(predictor, source, encoding))
     if any(each.exists() and each.samefile(source) for each in file.files):

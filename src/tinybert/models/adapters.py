@@ -17,6 +17,7 @@ from transformers.models.auto.auto_factory import _BaseAutoModelClass  # pyright
 from tinybert.console import say
 from tinybert.errors import ModelError
 from tinybert.models.head import QUESTION, SEQUENCE, TOKEN, Head
+from tinybert.models.making import making
 from tinybert.models.quiet import quietly
 from tinybert.sources.hub import hub_problem
 from tinybert.storage import Output, cache_folder, keep_nothing
@@ -49,7 +50,11 @@ def merge_adapter(folder: Path) -> Path:
     if target.is_dir():
         return target
     with Output(target, {}, report="", keep=keep_nothing, replaces=True, waits=True) as output:
-        with quietly(folder, f"its adapter cannot be merged into {base}"), warnings.catch_warnings():
+        with (
+            quietly(folder, f"its adapter cannot be merged into {base}"),
+            making(seed=0),
+            warnings.catch_warnings(),
+        ):
             warnings.simplefilter("ignore")  # of peft and transformers about each other
             _merge(folder, base, HEADS.get(str(settings.get("task_type"))), output.path)
         output.commit({})

@@ -22,11 +22,13 @@ from transformers.models.auto.auto_factory import _BaseAutoModelClass  # pyright
 from tinybert.errors import ModelError
 from tinybert.models.adapters import merge_adapter
 from tinybert.models.head import SEQUENCE, Head, auto_class, copy_head, head_of, set_head, set_labels
+from tinybert.models.making import making
 from tinybert.models.mpnet import switch_kernel
 from tinybert.models.other_formats import refuse_pickled
 from tinybert.models.quiet import quietly
 from tinybert.sources import fetch, is_bundled
 from tinybert.sources.hub import hub_problem, nearest_here
+from tinybert.storage import name_problem
 
 TOKENIZER_FILES = (
     "tokenizer.json",
@@ -107,8 +109,7 @@ def load_classifier(
     wants_head = had_head and not new_head
     model = load_model(auto_class(config), path, config, dtype=dtype, seed=seed, wants_head=wants_head)
     if before is not None and not wants_head:  # its own head must not pass for the new one
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+        with making(seed):
             fresh = auto_class(config).from_config(config, dtype=dtype)
         copy_head(cast(PreTrainedModel, fresh), model)
     return model
@@ -151,8 +152,8 @@ def load_model(
         ModelError: It cannot be read, or its weights are not those its config asks for.
     """
     folder = _local(path, need_weights=True)
-    with quietly(path), torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    # with its head a checkpoint is whole, or refused: nothing is drawn
+    with quietly(path), making(None if wants_head else seed):
         model, info = auto.from_pretrained(
             folder or str(path),
             config=config,
@@ -260,6 +261,8 @@ def _check_weights(
 def _local(path: str | Path, *, need_weights: bool, need_config: bool = True) -> Path | None:
     """Return the folder, or None for a hub name; say what is wrong with a folder."""
     path = checkpoint_path(path)
+    if problem := name_problem(path):
+        raise ModelError(str(path), problem)
     folder = Path(path).expanduser()
     if not folder.is_dir():
         if folder.exists():

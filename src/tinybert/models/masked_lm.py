@@ -19,6 +19,7 @@ from transformers import AutoModelForMaskedLM, PreTrainedConfig, PreTrainedModel
 
 from tinybert.errors import ModelError
 from tinybert.models.load import load_config, load_model
+from tinybert.models.making import making
 
 HEADS = {
     "bert": "cls",
@@ -82,8 +83,7 @@ def load_masked_lm(
 
 def random_masked_lm(config: PreTrainedConfig, *, seed: int) -> PreTrainedModel:
     """Return a masked language model of this config with freshly drawn weights in fp32."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with making(seed):
         model = AutoModelForMaskedLM.from_config(config, dtype=torch.float32)
     return cast(PreTrainedModel, model).eval()
 

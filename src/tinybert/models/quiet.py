@@ -11,6 +11,7 @@ from safetensors import SafetensorError
 from transformers.utils import logging as transformers_logging
 
 from tinybert.errors import ModelError
+from tinybert.models.making import making
 
 _UNREADABLE = (OSError, ValueError, KeyError, RuntimeError, SafetensorError, ImportError, TypeError)
 _PACKAGE = re.compile(r"(?:need to install|requires the|The) ([\w-]+) ?(?:to|dictionary|library|package)")
@@ -20,19 +21,28 @@ _PACKAGE = re.compile(r"(?:need to install|requires the|The) ([\w-]+) ?(?:to|dic
 def quietly(path: str | Path, what: str = "cannot be read") -> Generator[None]:
     """Load without bars and reports on the terminal, and turn what goes wrong into a ModelError.
 
+    One thread at a time does.
+
     Args:
         path: The checkpoint, for the message.
         what: Begins the message.
     """
+    with making(None), _without_reports():
+        try:
+            yield
+        except _UNREADABLE as error:
+            lines = str(error).strip().splitlines() or [type(error).__name__]
+            raise ModelError(str(path), f"{what}: {lines[0]}{_fix(error)}") from error
+
+
+@contextmanager
+def _without_reports() -> Generator[None]:
     level = transformers_logging.get_verbosity()
     bars = transformers_logging.is_progress_bar_enabled()
     transformers_logging.set_verbosity_error()
     transformers_logging.disable_progress_bar()
     try:
         yield
-    except _UNREADABLE as error:
-        lines = str(error).strip().splitlines() or [type(error).__name__]
-        raise ModelError(str(path), f"{what}: {lines[0]}{_fix(error)}") from error
     finally:
         transformers_logging.set_verbosity(level)
         if bars:

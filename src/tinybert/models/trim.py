@@ -35,6 +35,7 @@ from tinybert.corpus.wordpiece import write_tokenizer
 from tinybert.errors import ModelError
 from tinybert.models.families import FAMILIES
 from tinybert.models.load import check_vocabulary, load_config, load_model, load_tokenizer
+from tinybert.models.making import making
 from tinybert.models.start.initialise import first_position
 from tinybert.models.subwords import BUILTIN as SUBWORDS
 from tinybert.models.subwords import SubwordModel, Tree
@@ -187,7 +188,7 @@ def trim_model(model: PreTrainedModel, kept: Sequence[int]) -> PreTrainedModel:
     config = copy.deepcopy(model.config)
     config.vocab_size = len(kept)
     _renumber(config, kept)
-    with torch.random.fork_rng(devices=[]):
+    with making(seed=0):  # all that is drawn is replaced
         trimmed = type(model)(config)
     shapes = {name: tensor.shape for name, tensor in trimmed.state_dict().items()}
     state = {

@@ -58,7 +58,7 @@ def _blocks(source: object) -> Iterator[bytes]:
         return _row_blocks(source)
     path = Path(source).expanduser()
     if is_bundled(source) or str(source) == STDIN or not (path.is_file() or path.is_dir()):
-        return iter([str(source).encode()])
+        return iter([_name_bytes(source)])
     files = [path] if path.is_file() else sorted(each for each in path.iterdir() if _is_read(each))
     return chain.from_iterable(_file_blocks(file) for file in files)
 
@@ -69,7 +69,7 @@ def _is_folder(source: object) -> bool:
 
 def _text_blocks(folder: Path) -> Iterator[bytes]:
     for file in files_below(folder):
-        yield str(file.relative_to(folder)).encode()
+        yield _name_bytes(file.relative_to(folder))
         yield from _file_blocks(file)
 
 
@@ -78,10 +78,15 @@ def _is_read(path: Path) -> bool:
 
 
 def _file_blocks(path: Path) -> Iterator[bytes]:
-    yield f"{path.name} {path.stat().st_size}".encode()
+    yield _name_bytes(f"{path.name} {path.stat().st_size}")
     with path.open("rb") as file:
         while block := file.read(BLOCK_BYTES):
             yield block
+
+
+def _name_bytes(name: str | Path) -> bytes:
+    """Return the bytes of a name, those of a file whose name is not UTF-8 too."""
+    return str(name).encode(errors="surrogateescape")
 
 
 def _row_blocks(rows: ObjectRows | Mapping[str, ObjectRows]) -> Iterator[bytes]:

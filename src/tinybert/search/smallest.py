@@ -38,10 +38,12 @@ from tinybert.stages.plan.teacher import FINE_TUNING_SETTINGS
 from tinybert.stages.stage import unnamed
 from tinybert.stages.steps.finish import evaluation_split, scored_rows
 from tinybert.stages.steps.prepare import load_rows
+from tinybert.training import one_at_a_time
 
 TEACHER = "teacher"
 
 
+@one_at_a_time()
 def distill_within(
     recipe: Recipe,
     out: Path | None,

@@ -153,7 +153,8 @@ def _run(command: list[str], *, folder: Path, watch: Callable[[], int]) -> str:
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
-        text=True,
+        encoding="utf-8",
+        errors="replace",
         env=os.environ | places,
     ) as process:
         try:

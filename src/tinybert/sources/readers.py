@@ -23,6 +23,7 @@ from tinybert.sources.text_files import (
     read_tsv,
     sound_lines,
 )
+from tinybert.storage import name_problem
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -200,6 +201,8 @@ def _open_parquet(source: SourceFile) -> dict[str, Table]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    if problem := name_problem(source.path):
+        raise DataError(source.name, problem)
     try:
         file = pq.ParquetFile(source.path, memory_map=True)
         schema = cast("pa.Schema", file.schema_arrow)

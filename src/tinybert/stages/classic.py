@@ -16,9 +16,10 @@ from tinybert.errors import DataError
 from tinybert.evaluation import RowsEvaluator
 from tinybert.objectives import HardObjective
 from tinybert.tasks import TextDataset
-from tinybert.training import Settings, choose_precision, train
+from tinybert.training import Settings, choose_precision, one_at_a_time, train
 
 
+@one_at_a_time()
 def train_model(
     model: PreTrainedModel,
     train_dataset: TextDataset,

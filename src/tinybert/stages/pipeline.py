@@ -19,12 +19,15 @@ from tinybert.sources.objects import source_of
 from tinybert.stages import STAGES
 from tinybert.stages.plan.vocabulary import TEXT
 from tinybert.stages.stage import Made, Plan, problems_of
+from tinybert.training import one_at_a_time
 
 
+@one_at_a_time()
 def run_recipe(recipe: Recipe, out: str | Path | None = None, *, source: object = None) -> Run | Made:
     """Run a recipe's stage and return what it made: a run directory, a folder or a file.
 
-    The same call again returns what is finished, or resumes it after a kill.
+    The same call again returns what is finished, or resumes it after a kill. Of several threads one runs at a
+    time, the others wait.
 
     Args:
         recipe: What to do; every "auto" in it is decided here.

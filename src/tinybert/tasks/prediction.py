@@ -111,5 +111,6 @@ class TextPrediction(Prediction):
 
 
 def paint(text: str, code: int) -> str:
-    """Return a text in a colour; in brackets where the user wants none (NO_COLOR)."""
-    return f"[{text}]" if os.environ.get("NO_COLOR") else f"\x1b[{code}m{text}\x1b[0m"
+    """Return a text in a colour; in brackets where there is none (NO_COLOR, or a terminal that is dumb)."""
+    is_plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
+    return f"[{text}]" if is_plain else f"\x1b[{code}m{text}\x1b[0m"

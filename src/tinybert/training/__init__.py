@@ -7,6 +7,7 @@ from tinybert.training.schedule import steps_for
 from tinybert.training.settings import Settings
 from tinybert.training.tracking import check_trackers, tracked
 from tinybert.training.trainer import Batch, Objective, Trained, train
+from tinybert.training.turns import one_at_a_time
 
 __all__ = [
     "Batch",
@@ -17,6 +18,7 @@ __all__ = [
     "check_trackers",
     "choose_precision",
     "metric_title",
+    "one_at_a_time",
     "seconds_per_product",
     "steps_for",
     "tracked",

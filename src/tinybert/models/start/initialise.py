@@ -12,6 +12,7 @@ from transformers import BertConfig, PreTrainedConfig, PreTrainedModel
 from tinybert.errors import ModelError
 from tinybert.models.families import FAMILIES, describe, encoder, layers, outside_layers
 from tinybert.models.head import SEQUENCE, Head, auto_class, copy_head, set_head, set_labels
+from tinybert.models.making import making
 from tinybert.models.shapes import Shape, shape_problems
 
 T = TypeVar("T", str, float)
@@ -73,8 +74,7 @@ def random_start(config: PreTrainedConfig, *, seed: int) -> PreTrainedModel:
 
     No global seed is touched.
     """
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with making(seed):
         model = auto_class(config).from_config(config, dtype=torch.float32)
     return cast(PreTrainedModel, model).eval()
 

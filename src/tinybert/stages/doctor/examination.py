@@ -14,8 +14,10 @@ from tinybert.stages.plan.distillation import DistillPlan
 from tinybert.stages.plan.vocabulary import trims
 from tinybert.stages.steps.distillation import encode_for, read_rows
 from tinybert.stages.steps.trimming import Trimmed, trim_checkpoints, with_trimmed
+from tinybert.training import one_at_a_time
 
 
+@one_at_a_time()
 def examine(recipe: Recipe, source: object, folder: Path) -> list[Finding]:
     """Do all checks of a distillation; a reason to stop ends them.
 
