@@ -57,18 +57,27 @@ def read_json(path: Path) -> Json:
     Raises:
         RunError: It is damaged.
     """
+    fix = "copy it here once more, or make again what it belongs to"
     try:
         found: object = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise RunError(str(path), f"damaged ({error}); delete it, or choose another --out") from error
+    except OSError as error:
+        raise RunError(str(path), f"cannot be read ({error.strerror or error}); {fix}") from error
+    except (ValueError, RecursionError) as error:
+        raise RunError(str(path), f"damaged ({error}); {fix}") from error
     if not isinstance(found, dict):
-        raise RunError(str(path), "damaged (it is not a JSON object); delete it, or choose another --out")
+        raise RunError(str(path), f"damaged (it is not a JSON object); {fix}")
     return cast(Json, found)
 
 
 @contextmanager
 def whole(path: Path) -> Generator[Path]:
-    """Give a file another name until it is written: what has its own is whole."""
+    """Give a file another name until it is written: what has its own is whole.
+
+    Raises:
+        RunError: A folder has the name.
+    """
+    if path.is_dir():
+        raise RunError(str(path), "a folder where a file belongs; delete it, or give it another name")
     partial = path.with_name(path.name + ".partial")
     try:
         yield partial
@@ -112,6 +121,8 @@ def hold(path: Path, *, subject: str, waits: bool = False, shared: bool = False)
         return None
     import fcntl
 
+    if path.is_dir():
+        raise RunError(subject, f"{path} is a folder where a file belongs; delete it")
     how = (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | (0 if waits else fcntl.LOCK_NB)
     while True:
         with suppress(FileNotFoundError):
@@ -192,6 +203,8 @@ class Output:
         option: Of the command, that gives the final place.
 
     Attributes:
+        note: The file in ``path`` that says what is made there.
+        is_noted: All versions left that note: earlier ones left none in the folder of a tokenizer.
         path: The folder to write in.
         metadata: The report, once the output is finished.
 
@@ -225,6 +238,7 @@ class Output:
         self.report, self.file = report, file
         self.keep, self.is_comparable, self.replaces = keep, is_comparable, replaces
         self.waits, self.option = waits, option
+        self.note, self.is_noted = MADE_FROM, file is not None
         self.path = partial_path(target)
         self.metadata: Json | None = None
         self._held: TextIO | None = None
@@ -259,7 +273,7 @@ class Output:
         try:
             known = self.known(is_finished=True)
         except RunError as error:
-            known, damaged = None, f", and its {Path(error.subject).name} is damaged"
+            known, damaged = None, f", and its {Path(error.subject).name} cannot be used"
         other = [] if known is None else differences(known, self.made_from)
         if known is not None and not other and self.is_comparable:
             self.metadata = read_json(self._report_in(self.target))
@@ -335,20 +349,35 @@ class Output:
 
     def _refuse_other(self) -> Json | None:
         """Refuse what is half made from something else; return what it is made from."""
-        known = self.known(is_finished=False)
+        try:
+            known = self.known(is_finished=False)
+        except RunError as error:
+            problem = error.problems[0].partition(";")[0]
+            raise self._not_resumable(f"{Path(error.subject).name}: {problem}") from error
         if known is not None and (other := differences(known, self.made_from)):
             raise RunError(
                 str(self.target),
                 f"an unfinished one with {_listed(other)} is in {self.path}; give its command again to "
-                f"resume, delete that {'folder' if self.path.is_dir() else 'file'}, or choose another "
-                f"{self.option}",
+                f"resume, {self._other_place()}",
             )
         return known
+
+    def _not_resumable(self, problem: str) -> RunError:
+        text = f"the unfinished one in {self.path} cannot be resumed: {problem}; {self._other_place()}"
+        return RunError(str(self.target), text)
+
+    def _other_place(self) -> str:
+        return f"delete that {'folder' if self.path.is_dir() else 'file'}, or choose another {self.option}"
 
     def _resume(self) -> None:
         if not self.keep(self.path, None):
             clear(self.path, but=(LOCK, WORK))
-        known = self._refuse_other()
+            known = None
+        else:
+            known = self._refuse_other()
+            is_begun = any(file.is_file() for file in self.path.glob("*/**/*"))
+            if known is None and is_begun and self.is_noted:
+                raise self._not_resumable(f"{self.note} is missing")
         report = self._report_in(self.path)
         if known is not None and self.file is None and report.is_file():  # killed before it got its name
             self.metadata = read_json(report)

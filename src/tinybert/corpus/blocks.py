@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from tinybert.checksums import is_kept, record_file
 from tinybert.corpus.batches import batches_of, stored_texts
 from tinybert.errors import DataError
 from tinybert.language import Language, detect_language, word_spans
@@ -64,11 +65,12 @@ def encode_blocks(
     folder = temporary_folder() if cache_dir is None else cache_dir
     key = f"{documents._fingerprint} {max_length} {language} {cross_documents} {_rules(tokenizer)}"  # pyright: ignore[reportPrivateUsage]
     file = folder / f"blocks-{hashlib.blake2b(key.encode(), digest_size=12).hexdigest()}.arrow"
-    if not file.is_file():
+    if not is_kept(file):
         pieces = _pieces(documents, tokenizer, language)
         body = max_length - len(edges)
         cuts = _joined(pieces, body, separator=edges[-1]) if cross_documents else _apart(pieces, body)
         write_rows(file, _schema(), _batches(cuts, edges))
+        record_file(file)
     return Dataset.from_file(str(file))
 
 

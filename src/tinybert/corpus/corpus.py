@@ -20,7 +20,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tinybert.checksums import describe_damage, files_below, find_damage, remove, write_checksums
 from tinybert.config import CorpusSection
+from tinybert.console import warn
 from tinybert.corpus.cleaning import REPLACEMENT
 from tinybert.corpus.collect import Collected, collect, schema
 from tinybert.corpus.documents import look_further, usable
@@ -108,7 +110,7 @@ def _found_or_made(
     places = find_places(source, home=home, found=found)
     marks = [(place.name, place.part, place.mark) for place in places]
     key = _key(settings, column, marks) if all(place.mark for place in places) else ""
-    if key and not found.problems and (home / key / NOTES).is_file():
+    if key and not found.problems and _is_whole(home / key):
         return home / key
     places = usable(places, column, found)
     if found.problems:
@@ -119,6 +121,14 @@ def _found_or_made(
     made = scratch / "made"
     _write(made, collected, name, settings, found)
     return _put(made, home / (key or _key(settings, column, collected.digest)))
+
+
+def _is_whole(folder: Path) -> bool:
+    """Return whether an earlier corpus is there as it was written; a damaged one is reported and removed."""
+    if damage := find_damage(folder):
+        warn(f"{folder}: damaged ({describe_damage(damage)}); the text is read again")
+        remove(folder)
+    return (folder / NOTES).is_file()
 
 
 def _stop_if_any(name: str, found: Found) -> None:
@@ -153,6 +163,7 @@ def _write(folder: Path, collected: Collected, name: str, settings: CorpusSectio
     warnings = found.warnings + _remarks(counts)
     notes = _Notes(collected.language, counts, warnings)
     (folder / NOTES).write_text(json.dumps(asdict(notes), ensure_ascii=False), encoding="utf-8")
+    write_checksums(folder, files_below(folder))
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
+from tinybert.checksums import is_kept, record_file
 from tinybert.data.row_format import RowFormat
 from tinybert.data.windows import NOWHERE, OFFSETS, encode_same_windows, encode_whole
 from tinybert.errors import DataError
@@ -153,9 +154,10 @@ def encode_split(
     encoding = _Encoding(tokenizer, max_length, format, offsets=offsets, prefix=prefix, like=like)
     key = _key(dataset, encoding)
     file = folder / f"encoded-{key}.arrow"
-    if not file.is_file():
+    if not is_kept(file):
         schema = _schema(dataset, encoding)
         write_rows(file, schema, _encoded_batches(dataset, encoding, schema))
+        record_file(file)
     return Dataset.from_file(str(file))
 
 

@@ -25,7 +25,7 @@ from tinybert.inference.backends import (
     parse_backend,
     require,
 )
-from tinybert.inference.exports import Export, exports_of, is_export, read_export
+from tinybert.inference.exports import Export, exports_of, is_export, read_export, refuse_without_metadata
 from tinybert.metrics.timing import median_seconds
 from tinybert.storage import cache_folder, read_json, write_json
 
@@ -138,6 +138,7 @@ def find_export(path: str | Path, backend: str, config: PreTrainedConfig) -> Exp
         if backend not in (AUTO, export.name):
             raise ModelError(str(path), f"is an export for {export.name}; it has no other backend")
     else:
+        refuse_without_metadata(Path(path).expanduser())
         export = _export_within(path, backend, config)
     if export is not None:
         require(BUILTIN[export.format])

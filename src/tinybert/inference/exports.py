@@ -6,12 +6,13 @@ checkpoint that was trained on, or a file that was damaged, is noticed before th
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import cast
 
+from tinybert.checksums import file_sha256
+from tinybert.console import warn
 from tinybert.errors import ModelError, RunError
 from tinybert.inference.backends import BUILTIN, Precision, full_name
 from tinybert.models.load import TOKENIZER_FILES
@@ -90,13 +91,28 @@ class Export:
 
 def exports_of(path: str | Path) -> list[Export]:
     """Return the exports in a checkpoint, by name."""
-    folders = sorted((Path(path).expanduser() / EXPORTS).glob(f"[!.]*/{METADATA}"))
-    return [read_export(file.parent) for file in folders]
+    folders = sorted(each for each in (Path(path).expanduser() / EXPORTS).glob("[!.]*") if each.is_dir())
+    for folder in folders:
+        if not (folder / METADATA).exists():
+            warn(f"{folder}: not used, {METADATA} is missing; make the export again, or delete the folder")
+    return [read_export(folder) for folder in folders if (folder / METADATA).exists()]
 
 
 def is_export(path: str | Path) -> bool:
     """Say whether a folder is an export."""
-    return (Path(path).expanduser() / METADATA).is_file()
+    return (Path(path).expanduser() / METADATA).exists()
+
+
+def refuse_without_metadata(folder: Path) -> None:
+    """Refuse what has the files of an export and nothing that says what it was made from.
+
+    Raises:
+        ModelError: It is one.
+    """
+    names = {name for backend in BUILTIN.values() for name in backend.files.values()}
+    if any((folder / name).is_file() for name in names) and not any(folder.glob("*.safetensors")):
+        fix = "copy the export here once more, or make it again"
+        raise ModelError(str(folder), f"{METADATA} is missing, which each export has; {fix}")
 
 
 def read_export(folder: Path) -> Export:
@@ -141,7 +157,7 @@ def _escapes(name: str) -> bool:
 
 def hashes(folder: Path, names: Iterable[str]) -> dict[str, str]:
     """Return the SHA-256 of files of a folder."""
-    return {name: _sha256(folder / name) for name in names}
+    return {name: file_sha256(folder / name) for name in names}
 
 
 def source_files(folder: Path) -> list[str]:
@@ -156,11 +172,6 @@ def _differences(folder: Path, kept: dict[str, str]) -> list[tuple[str, str]]:
         file = folder / name
         if not file.is_file():
             found.append((name, "missing"))
-        elif _sha256(file) != digest:
+        elif file_sha256(file) != digest:
             found.append((name, "changed"))
     return found
-
-
-def _sha256(file: Path) -> str:
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -7,6 +7,7 @@ finished file ``.NAME.made_from.json`` says what it was made from, and how long 
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Mapping, Sequence
@@ -20,6 +21,7 @@ from tinybert.inference.lines import Table, encodable
 from tinybert.storage import MADE_FROM, Json, Output, hold, read_json, write_json
 
 BAD_ROWS = ".bad_rows.jsonl"
+BLOCK_BYTES = 1 << 20
 COUNTS = ("num_bytes", "num_bad_bytes", "num_read", "num_bad")
 
 
@@ -49,6 +51,7 @@ class PredictionFile(Output):
         self.bad_rows = target.with_name(target.name + BAD_ROWS)
         self.partial_bad = target.with_name(self.bad_rows.name + ".partial")
         self.sizes = [0, 0]
+        self.digests = [hashlib.sha256(), hashlib.sha256()]
         self.num_read = self.num_bad = 0
         self.table: Table | None = None
 
@@ -65,9 +68,9 @@ class PredictionFile(Output):
         try:
             state = read_json(path)
             made_from, table = cast(Json, state["made_from"]), cast("Table | None", state["table"])
-            counts = [state[name] for name in COUNTS]
+            counts, hashes = [state[name] for name in COUNTS], state.get("sha256")
         except (RunError, KeyError, TypeError):
-            counts, made_from, table = [None], {}, None
+            counts, hashes, made_from, table = [None], None, {}, None
         if not all(isinstance(count, int) and count >= 0 for count in counts):
             warn(f"{path} is damaged" + ("" if is_finished else ": beginning again"))
             return None
@@ -79,14 +82,25 @@ class PredictionFile(Output):
             return made_from
         there = [file.stat().st_size if file.is_file() else 0 for file in (self.path, self.partial_bad)]
         if any(size > found for size, found in zip(sizes, there, strict=True)):
+            if any(there):
+                warn(f"{self.path}: damaged (shorter than was written): beginning again")
             return None  # it has its name already, or was taken away: nothing to resume
+        files = (self.path, self.partial_bad)
+        digests = [_digest(file, size) for file, size in zip(files, sizes, strict=True)]
+        if hashes is not None and hashes != [each.hexdigest() for each in digests]:
+            warn(f"{self.path}: damaged (not the content that was written): beginning again")
+            return None
         self.sizes, self.num_read, self.num_bad, self.table = sizes, num_read, num_bad, table
+        self.digests = digests
         return made_from
 
     def add(self, text: str, *, num_read: int, bad: Sequence[Mapping[str, object]]) -> None:
         """Write a window of predictions, and the rows that have none; then they are there for good."""
         lines = [json.dumps(row, ensure_ascii=False, default=str) + "\n" for row in bad]
-        self.sizes = [_append(self.path, text), _append(self.partial_bad, encodable("".join(lines)))]
+        parts = (text, encodable("".join(lines)))
+        self.sizes = [_append(self.path, parts[0]), _append(self.partial_bad, parts[1])]
+        for digest, part in zip(self.digests, parts, strict=True):
+            digest.update(part.encode())
         self.num_read += num_read
         self.num_bad += len(bad)
         self._note(self.state)
@@ -117,7 +131,8 @@ class PredictionFile(Output):
 
     def _note(self, file: Path) -> None:
         counts = dict(zip(COUNTS, [*self.sizes, self.num_read, self.num_bad], strict=True))
-        write_json(file, {"made_from": self.made_from, "table": self.table, **counts})
+        hashes = [each.hexdigest() for each in self.digests]
+        write_json(file, {"made_from": self.made_from, "table": self.table, **counts, "sha256": hashes})
 
     def _report_in(self, place: Path) -> Path:
         return place.with_name(self.report)
@@ -130,6 +145,17 @@ class PredictionFile(Output):
             self.bad_rows.unlink(missing_ok=True)  # of an earlier call
         self.path.replace(self.target)
         self.discard()
+
+
+def _digest(file: Path, size: int) -> hashlib._Hash:  # pyright: ignore[reportPrivateUsage]
+    """Return the digest of a file's first bytes, to be continued."""
+    digest = hashlib.sha256()
+    if size:
+        with file.open("rb") as stream:
+            while block := stream.read(min(size, BLOCK_BYTES)):
+                digest.update(block)
+                size -= len(block)
+    return digest
 
 
 def _append(file: Path, text: str) -> int:

@@ -19,13 +19,14 @@ from transformers import (
 )
 from transformers.models.auto.auto_factory import _BaseAutoModelClass  # pyright: ignore[reportPrivateUsage]
 
+from tinybert.checksums import CHECKSUMS, TOKENIZER, WEIGHTS, describe_damage, find_damage
 from tinybert.errors import ModelError
 from tinybert.models.adapters import merge_adapter
 from tinybert.models.head import SEQUENCE, Head, auto_class, copy_head, head_of, set_head, set_labels
 from tinybert.models.making import making
 from tinybert.models.mpnet import switch_kernel
 from tinybert.models.other_formats import refuse_pickled
-from tinybert.models.quiet import quietly
+from tinybert.models.quiet import COPY, quietly
 from tinybert.sources import fetch, is_bundled
 from tinybert.sources.hub import hub_problem, nearest_here
 from tinybert.storage import name_problem
@@ -40,10 +41,15 @@ TOKENIZER_FILES = (
 )
 
 
-def checkpoint_path(name: str | Path) -> str | Path:
-    """Return where a checkpoint is: a bundled one fetched, an adapter merged, any other name unchanged."""
+def checkpoint_path(name: str | Path, *, hashes: bool = False) -> str | Path:
+    """Return where a checkpoint is: a bundled one fetched, an adapter merged, any other name unchanged.
+
+    Args:
+        name: The checkpoint.
+        hashes: Compare those of a bundled one too.
+    """
     if is_bundled(name):
-        return fetch(str(name))
+        return fetch(str(name), hashes=hashes)
     folder = Path(name).expanduser()
     merged = merge_adapter(folder)
     return name if merged == folder else merged
@@ -187,6 +193,8 @@ def load_tokenizer(path: str | Path) -> PreTrainedTokenizerBase:
     if folder and not any((folder / name).is_file() for name in TOKENIZER_FILES):
         # transformers would continue with an empty vocabulary
         raise ModelError(str(path), f"no tokenizer here (looked for {', '.join(TOKENIZER_FILES)})")
+    if folder:
+        _refuse_damaged(folder, *TOKENIZER)
     with quietly(path):
         tokenizer = cast(PreTrainedTokenizerBase, AutoTokenizer.from_pretrained(folder or str(path)))
     if isinstance(tokenizer, PreTrainedTokenizerFast):
@@ -260,7 +268,7 @@ def _check_weights(
 
 def _local(path: str | Path, *, need_weights: bool, need_config: bool = True) -> Path | None:
     """Return the folder, or None for a hub name; say what is wrong with a folder."""
-    path = checkpoint_path(path)
+    path = checkpoint_path(path, hashes=need_weights)
     if problem := name_problem(path):
         raise ModelError(str(path), problem)
     folder = Path(path).expanduser()
@@ -280,14 +288,32 @@ def _local(path: str | Path, *, need_weights: bool, need_config: bool = True) ->
         config: object = json.loads(config_file.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise ModelError(str(path), "no config.json here: not a checkpoint") from error
+    except OSError as error:
+        raise ModelError(str(config_file), f"cannot be read: {error.strerror or error}{COPY}") from error
     except ValueError as error:
-        raise ModelError(str(config_file), f"not valid JSON: {error}") from error
+        raise ModelError(str(config_file), f"not valid JSON: {error}{COPY}") from error
     named = cast("dict[str, object]", config) if isinstance(config, dict) else {}
     if need_weights or "model_type" not in named:
         refuse_pickled(folder, named)
     if need_weights and not any(folder.glob("*.safetensors")):
         raise ModelError(str(path), "no *.safetensors: no weights here")
+    if need_weights:
+        _refuse_damaged(folder, WEIGHTS)
     return folder
+
+
+def _refuse_damaged(folder: Path, *patterns: str) -> None:
+    """Refuse files of a finished run that are not what was written: many would load without an error."""
+    try:
+        damage = find_damage(folder, patterns)
+    except OSError as error:
+        raise ModelError(str(folder), f"cannot be read: {error}") from error
+    if damage:
+        raise ModelError(
+            str(folder),
+            f"damaged or changed since it was finished ({describe_damage(damage)}); copy it here once more, "
+            f"or make it again; if you changed it yourself, delete {CHECKSUMS} in it",
+        )
 
 
 def _encoder_part(folder: Path) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -13,6 +14,7 @@ from transformers.utils import logging as transformers_logging
 from tinybert.errors import ModelError
 from tinybert.models.making import making
 
+COPY = "; copy it here once more, or save the model again"
 _UNREADABLE = (OSError, ValueError, KeyError, RuntimeError, SafetensorError, ImportError, TypeError)
 _PACKAGE = re.compile(r"(?:need to install|requires the|The) ([\w-]+) ?(?:to|dictionary|library|package)")
 
@@ -32,7 +34,9 @@ def quietly(path: str | Path, what: str = "cannot be read") -> Generator[None]:
             yield
         except _UNREADABLE as error:
             lines = str(error).strip().splitlines() or [type(error).__name__]
-            raise ModelError(str(path), f"{what}: {lines[0]}{_fix(error)}") from error
+            damaged = _unparsable(path)
+            reason = f"{damaged}: not valid JSON{COPY}" if damaged else f"{lines[0]}{_fix(error)}"
+            raise ModelError(str(path), f"{what}: {reason}") from error
 
 
 @contextmanager
@@ -47,6 +51,16 @@ def _without_reports() -> Generator[None]:
         transformers_logging.set_verbosity(level)
         if bars:
             transformers_logging.enable_progress_bar()
+
+
+def _unparsable(path: str | Path) -> str | None:
+    """Return the JSON file that a folder cannot be loaded for: ``transformers`` does not name it."""
+    for file in sorted(Path(path).glob("*.json")):
+        try:
+            json.loads(file.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return file.name
+    return None
 
 
 def _fix(error: Exception) -> str:

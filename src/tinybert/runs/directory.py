@@ -16,6 +16,15 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import cast
 
+from tinybert.checksums import (
+    WEIGHTS,
+    describe_damage,
+    files_below,
+    find_damage,
+    is_recorded,
+    write_checksums,
+    write_model_checksums,
+)
 from tinybert.config import (
     NO_GROUP,
     Recipe,
@@ -25,6 +34,7 @@ from tinybert.config import (
     settings,
     with_settings,
 )
+from tinybert.console import warn
 from tinybert.errors import RecipeError, RunError, TinyBertError
 from tinybert.storage import WORK, Json, Output, partial_path, read_json, write_json, write_text
 
@@ -33,6 +43,7 @@ Inputs = Mapping[str, str]
 NO_INPUTS: Inputs = {}
 RECIPE, INPUTS_FILE, METRICS = "recipe.yaml", "inputs.json", "metrics.json"
 LOG, REPORT, CHECKPOINTS = "log.jsonl", "report.md", "checkpoints"
+DONE = "done.json"
 PACKAGES = ("tinybert", "torch", "transformers", "datasets", "accelerate", "tokenizers", "numpy")
 
 
@@ -50,8 +61,13 @@ class Run:
     @property
     def log(self) -> list[dict[str, float]]:
         """The rows of ``log.jsonl``."""
-        lines = (self.path / LOG).read_text(encoding="utf-8").splitlines()
-        return [cast(dict[str, float], json.loads(line)) for line in lines if line]
+        try:
+            lines = (self.path / LOG).read_text(encoding="utf-8").splitlines()
+            if not lines:
+                raise ValueError("it is empty")
+            return [cast(dict[str, float], json.loads(line)) for line in lines if line]
+        except (OSError, ValueError) as error:
+            raise RunError(str(self.path / LOG), f"damaged ({error}); copy it here once more") from error
 
     @property
     def inputs(self) -> Inputs:
@@ -73,6 +89,12 @@ class Run:
 def is_run(path: str | Path) -> bool:
     """True when a folder is a finished run of ours."""
     return (Path(path) / RECIPE).is_file() and (Path(path) / METRICS).is_file()
+
+
+def missing_files(path: str | Path) -> list[str]:
+    """Return what lacks of a finished run's notes on itself; nothing where a folder has none of them."""
+    missing = [name for name in (RECIPE, INPUTS_FILE, METRICS) if not (Path(path) / name).is_file()]
+    return missing if len(missing) < 3 else []
 
 
 def open_run(path: str | Path) -> Run:
@@ -104,6 +126,7 @@ class RunInProgress(Output):
         made_from = {"recipe": settings(recipe), "inputs": inputs}
         super().__init__(out, made_from, report=METRICS, keep=_took_time, is_comparable=is_comparable)
         self.recipe, self.inputs = recipe, inputs
+        self.note, self.is_noted = RECIPE, True
 
     def known(self, *, is_finished: bool) -> Json | None:
         """Return the recipe and the inputs of a run on disk.
@@ -112,14 +135,18 @@ class RunInProgress(Output):
         versions also wrote down what a stage does not read; that is not compared.
         """
         run = Run(self.target if is_finished else self.path)
-        if not (run.path / RECIPE).is_file() or (is_finished and not is_run(run.path)):
+        if not (run.path / RECIPE).exists() or (is_finished and not is_run(run.path)):
             return None
+        if self.inputs and not (run.path / INPUTS_FILE).exists():
+            raise RunError(str(run.path / INPUTS_FILE), "missing")
+        if is_finished and (damage := find_damage(run.path)):
+            raise RunError(str(run.path / next(iter(damage))), "damaged")
         try:
             read = given_settings(self.recipe)
             ours, theirs = settings(self.recipe), settings(run.recipe)
             recipe = {name: (theirs if name in read else ours)[name] for name in ours}
-        except RecipeError:
-            recipe = None
+        except RecipeError as error:
+            raise RunError(str(run.path / RECIPE), f"damaged, or of another version ({error})") from error
         return {"recipe": recipe, "inputs": run.inputs}
 
     def mark(self) -> None:
@@ -135,17 +162,22 @@ class RunInProgress(Output):
     def step(self, name: str, make: Callable[[Path], Json]) -> tuple[Path, Json]:
         """Do a step once: return its folder and its metadata, from disk when it is already done.
 
+        A step whose files were damaged since is done again.
+
         Args:
             name: The step's folder in ``work/``.
             make: Fills the folder (which may be half full after a kill) and returns its metadata.
         """
         folder = self.work / name
-        mark = folder / "done.json"
-        if not mark.exists():
+        if damage := _step_damage(folder):
+            warn(f"{folder}: damaged ({describe_damage(damage)}); this step is done again")
+            shutil.rmtree(folder)
+        if not (folder / DONE).exists():
             folder.mkdir(parents=True, exist_ok=True)
-            write_json(mark, make(folder))
+            write_json(folder / DONE, make(folder))
+            write_checksums(folder, files_below(folder, but=(CHECKPOINTS,)))
         shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)  # not before: a kill now would cost it all
-        return folder, cast(Json, json.loads(mark.read_text(encoding="utf-8")))
+        return folder, read_json(folder / DONE)
 
     def log(self, entries: list[Json]) -> None:
         """Write the rows of ``log.jsonl``."""
@@ -153,9 +185,24 @@ class RunInProgress(Output):
         write_text(self.path / LOG, "\n".join(lines) + "\n")
 
     def finish(self, metrics: Json) -> Run:
-        """Write ``metrics.json``, drop the work folder and give the run its name."""
+        """Write checksums and ``metrics.json``, drop the work folder and give the run its name."""
+        for folder in {file.parent for depth in ("", "*/") for file in self.path.glob(depth + WEIGHTS)}:
+            write_model_checksums(folder)
         self.commit(metrics | {"environment": environment()})
         return Run(self.target)
+
+
+def _step_damage(folder: Path) -> dict[str, str]:
+    """Return what is wrong with the files of a finished step: file → what."""
+    if not (folder / DONE).exists() and not is_recorded(folder / DONE):
+        return {}  # not finished: what made it looks at what it keeps
+    if damage := find_damage(folder):
+        return damage
+    try:
+        read_json(folder / DONE)
+    except RunError as error:
+        return {DONE: error.problems[0]}
+    return {}
 
 
 def _took_time(path: Path, error: BaseException | None) -> bool:

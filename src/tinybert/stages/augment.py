@@ -196,9 +196,12 @@ def _fills_in_bf16(recipe: Recipe, language: Language, work: Path) -> bool:
     if "filler" not in needs(recipe.augment.method, language):
         return False
     kept = work / PRECISION
-    if not kept.exists():
-        write_text(kept, json.dumps(choose_precision(recipe.train.precision)))
-    return json.loads(kept.read_text(encoding="utf-8")) == "bf16"
+    try:
+        precision = json.loads(kept.read_text(encoding="utf-8"))
+    except (OSError, ValueError):  # not chosen yet, or damaged
+        precision = choose_precision(recipe.train.precision)
+        write_text(kept, json.dumps(precision))
+    return precision == "bf16"
 
 
 def _written(

@@ -12,7 +12,7 @@ from tinybert.errors import RecipeError
 from tinybert.evaluation import score_outputs
 from tinybert.inference import Predictor
 from tinybert.lookup import nearest
-from tinybert.runs import Run, digest_input, is_run
+from tinybert.runs import Run, digest_input, is_run, missing_files
 from tinybert.sources.objects import source_of
 from tinybert.stages.steps.finish import scored_rows
 from tinybert.storage import Json
@@ -52,6 +52,9 @@ def evaluate_split(
     source = source_of(source)
     predictor = Predictor(run, backend=backend, task=task)
     folder = Path(run).expanduser()
+    if missing := missing_files(folder):
+        files = " and ".join(missing)
+        warn(f"{folder}: {files} missing; whether it was trained on these rows is not known: all are scored")
     trained_on = is_run(folder) and Run(folder).inputs.get("data") == digest_input(source)
     if trained_on:
         settings = Run(folder).recipe.data.model_copy(update=settings.model_dump(exclude_defaults=True))

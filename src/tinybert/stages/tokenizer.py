@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from tinybert.checksums import write_model_checksums
 from tinybert.config import Recipe
 from tinybert.console import say
 from tinybert.corpus.wordpiece import train_wordpiece, write_tokenizer
@@ -93,4 +94,5 @@ def train_tokenizer(plan: TokenizerPlan, out: Path, source: object) -> Made:
             "held_out": coverage_of(tokenizer, text.validation),
             "examples": examples_of(tokenizer, text.validation),
         }
+        write_model_checksums(output.path)
         return Made(out, output.commit(report))

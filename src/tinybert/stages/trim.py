@@ -9,6 +9,7 @@ from pathlib import Path
 from datasets import Dataset
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from tinybert.checksums import write_model_checksums
 from tinybert.config import Recipe, with_settings
 from tinybert.console import say
 from tinybert.errors import RecipeError
@@ -126,6 +127,7 @@ def trim_vocabulary(plan: TrimPlan, out: Path, source: object) -> Made:
             "documents_cut_as_before": _cut_alike(tokenizer, measured, text.validation),
             "examples": examples_of(measured, text.validation),
         }
+        write_model_checksums(output.path)
         return Made(out, output.commit(report))
 
 

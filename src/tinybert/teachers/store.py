@@ -26,6 +26,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from tinybert.checksums import is_kept, record_file
 from tinybert.errors import RunError
 from tinybert.storage import LOCK, hold, lock, whole
 from tinybert.teachers.teacher import Teacher, TeacherOutput, Wanted
@@ -118,6 +119,7 @@ class TeacherStore:
             if not self._is_whole(number):
                 shard_rows = rows.select(range(start, start + count))
                 _write(self._path(number), _shard_of(teacher, shard_rows, collator, prefix))
+                record_file(self._path(number))
             on_rows(count)
 
     def answer(self, batch: dict[str, Tensor]) -> TeacherOutput:
@@ -142,8 +144,8 @@ class TeacherStore:
         return output
 
     def _is_whole(self, number: int) -> bool:
-        """Return whether a shard can be opened: its header gives how long the file must be."""
-        if not self._path(number).exists():
+        """Return whether a shard is there as it was written; an older one must open and be long enough."""
+        if not is_kept(self._path(number)):
             return False
         try:
             with safe_open(self._path(number), "pt"):

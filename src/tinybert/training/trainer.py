@@ -39,10 +39,13 @@ from tinybert.models.kernel import training_attention
 from tinybert.models.memory import keep_freed_memory
 from tinybert.training.checkpoints import (
     STATE,
+    best_checkpoint,
+    checkpoint_of,
     epoch_rows,
     last_whole_checkpoint,
     num_log_entries,
     scores_of,
+    write_checkpoint_checksums,
 )
 from tinybert.training.evaluator import Evaluator
 from tinybert.training.layer_decay import decay_by_depth
@@ -245,6 +248,16 @@ class ObjectiveTrainer(Trainer):
             batch_size=self.args.train_batch_size * self.args.gradient_accumulation_steps,
             seed=self.args.seed,
         )
+
+    def _save_checkpoint(self, model: nn.Module, trial: object) -> None:
+        super()._save_checkpoint(model, trial)  # pyright: ignore[reportArgumentType]
+        write_checkpoint_checksums(checkpoint_of(Path(self.args.output_dir or ""), self.state.global_step))
+
+    def _load_best_model(self) -> None:
+        step = cast(int, self.state.best_global_step)
+        folder = best_checkpoint(Path(self.args.output_dir or ""), step)
+        self.state.best_model_checkpoint = str(folder)  # where this process finds it, wherever it was begun
+        super()._load_best_model()
 
     def _save(self, output_dir: str | None = None, state_dict: dict | None = None) -> None:
         super()._save(output_dir, state_dict)

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from tests import easy
+from tests.damage import cut, flip
 
 from tinybert.errors import DataError, RecipeError, RunError
 from tinybert.inference import Predictor, TextRow, files, prediction_file, row_windows
@@ -354,6 +355,26 @@ def test_a_call_that_was_killed_after_its_last_word_is_done_again(teacher: Predi
     (tmp_path / "answers.jsonl.partial.json").write_text(json.dumps(state))
     predict_file(teacher, source, target)
     assert target.read_bytes() == whole
+
+
+def test_predictions_that_were_damaged_on_their_way_are_made_again(
+    teacher: Predictor,
+    tiny_teacher: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(row_windows, "CHUNK_ROWS", 2)
+    source, target = write(tmp_path / "texts.jsonl"), tmp_path / "answers.jsonl"
+    predict_file(teacher, source, tmp_path / "whole.jsonl")
+    for damage in (flip, cut):
+        with pytest.raises(KeyboardInterrupt):
+            predict_file(Stopping(tiny_teacher), source, target)
+        damage(tmp_path / "answers.jsonl.partial")
+        predict_file(teacher, source, target)
+        assert "answers.jsonl.partial: damaged (" in capsys.readouterr().err
+        assert target.read_bytes() == (tmp_path / "whole.jsonl").read_bytes()
+        target.unlink()
 
 
 def test_answers_of_another_backend_or_config_are_not_mixed(

@@ -3,10 +3,12 @@ import json
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from tests.damage import flip
 from tests.unit.models.tiny import batch, classifier
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
+from tinybert.checksums import CHECKSUMS, write_model_checksums
 from tinybert.data import LabelScheme
 from tinybert.errors import ModelError
 from tinybert.models import has_task_head, load_classifier, load_config, load_encoder, load_tokenizer
@@ -160,3 +162,39 @@ def test_a_folder_without_a_tokenizer_is_refused_instead_of_an_empty_vocabulary(
 def test_labels_that_differ_only_in_case_keep_their_own_places():
     assert label_order({0: "Yes", 1: "yes"}, LabelScheme(("yes", "Yes"))) == [1, 0]
     assert label_order({0: "YES", 1: "NO"}, LabelScheme(("no", "yes"))) == [1, 0]
+
+
+def test_weights_that_are_not_what_was_recorded_are_refused_and_may_be_taken_on_purpose(checkpoint):
+    write_model_checksums(checkpoint)
+    config = json.loads((checkpoint / "config.json").read_text())
+    names = {name: f"label {name}" for name in config["id2label"]}
+    (checkpoint / "config.json").write_text(json.dumps(config | {"id2label": names}))
+    assert load_classifier(checkpoint).config.id2label[1] == "label 1"  # an edit is no damage
+    flip(checkpoint / "model.safetensors")
+    refused = r"model\.safetensors: not the content .* delete checksums\.json in it"
+    with pytest.raises(ModelError, match=refused):
+        load_classifier(checkpoint)
+    (checkpoint / CHECKSUMS).unlink()
+    load_classifier(checkpoint)
+
+
+def test_weights_of_a_bundled_model_are_compared_with_the_pinned_hash(checkpoint, monkeypatch):
+    asked = []
+
+    def fetch(name, *, hashes=False):
+        asked.append(hashes)
+        return checkpoint
+
+    monkeypatch.setattr("tinybert.models.load.fetch", fetch)
+    load_config("bundled:minilm")
+    assert not any(asked)
+    load_classifier("bundled:minilm")
+    assert any(asked)
+
+
+@pytest.mark.parametrize("name", ["tokenizer_config.json", "tokenizer.json"])
+def test_a_damaged_file_of_a_foreign_tokenizer_is_named(checkpoint, name):
+    _tokenizer(checkpoint)
+    (checkpoint / name).write_text("{")
+    with pytest.raises(ModelError, match=rf"{name}: not valid JSON; copy it here once more"):
+        load_tokenizer(checkpoint)

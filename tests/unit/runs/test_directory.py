@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tinybert.checksums import CHECKSUMS, record_file
 from tinybert.config import Recipe, build_recipe
 from tinybert.errors import DataError, RunError
 from tinybert.runs import Run, RunInProgress, is_run, open_run
@@ -220,7 +221,7 @@ def test_a_setting_that_came_later_does_not_make_a_run_another(tmp_path: Path) -
     with pytest.raises(RunError, match="made with other settings"):
         found(out, build_recipe({"head_start": "random"}))
     (out / "recipe.yaml").write_text("unheard_of: 1\n")
-    with pytest.raises(RunError, match="made with other settings"):
+    with pytest.raises(RunError, match=r"its recipe\.yaml cannot be used"):
         found(out)
 
 
@@ -253,3 +254,78 @@ def test_a_run_that_was_killed_while_it_was_cleared_away_gets_its_name(
     assert run.metrics["score"] == 1.0
     assert {path.name for path in out.iterdir()} == {"inputs.json", "metrics.json", "recipe.yaml"}
     assert not partial_path(out).exists()
+
+
+def test_a_step_that_was_damaged_is_done_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    calls: list[str] = []
+
+    def make(folder: Path) -> dict[str, object]:
+        calls.append(folder.name)
+        (folder / "product").write_text("whole")
+        return {"steps": 3}
+
+    for _ in range(3):
+        with pytest.raises(KeyboardInterrupt), RunInProgress(tmp_path / "run", RECIPE) as run:
+            folder, metadata = run.step("one", make)
+            assert (folder / "product").read_text() == "whole"
+            assert metadata == {"steps": 3}
+            if len(calls) == 1:
+                (folder / "product").write_text("w-ole")
+            raise KeyboardInterrupt
+    assert calls == ["one", "one"]
+    said = capsys.readouterr().err
+    assert "one: damaged (product: not the content that was written); this step is done again" in said
+
+
+def test_a_mark_of_an_earlier_version_that_cannot_be_read_is_no_mark(tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt), RunInProgress(tmp_path / "run", RECIPE) as run:
+        folder, _ = run.step("one", lambda folder: {"steps": 3})
+        (folder / CHECKSUMS).unlink()
+        (folder / "done.json").write_text('{"ste')
+        raise KeyboardInterrupt
+    with RunInProgress(tmp_path / "run", RECIPE) as run:
+        assert run.step("one", lambda folder: {"steps": 4})[1] == {"steps": 4}
+        run.finish({})
+
+
+def test_a_stopped_run_without_its_recipe_is_left_alone(tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt), RunInProgress(tmp_path / "run", RECIPE) as run:
+        run.step("one", lambda folder: {"steps": 3})
+        (run.path / "recipe.yaml").unlink()
+        raise KeyboardInterrupt
+    refused = r"cannot be resumed: recipe\.yaml is missing; delete that folder, or choose another --out"
+    with pytest.raises(RunError, match=refused):
+        RunInProgress(tmp_path / "run", OTHER).begin()
+    assert (partial_path(tmp_path / "run") / "work" / "one" / "done.json").exists()
+
+
+def test_a_finished_run_records_weights_and_tokenizer_and_nothing_that_is_edited(tmp_path: Path) -> None:
+    names = ("model.safetensors", "tokenizer.json", "tokenizer_config.json", "config.json", "report.md")
+    with RunInProgress(tmp_path / "run", RECIPE) as run:
+        for name in names:
+            (run.path / name).write_text(name)
+        (run.path / "teacher").mkdir()
+        (run.path / "teacher" / "model.safetensors").write_text("teacher")
+        run.finish({})
+    recorded = json.loads((tmp_path / "run" / CHECKSUMS).read_text())
+    assert recorded.keys() == set(names[:3])
+    assert json.loads((tmp_path / "run" / "teacher" / CHECKSUMS).read_text()).keys() == {names[0]}
+    assert found(tmp_path / "run") is not None
+    (tmp_path / "run" / "model.safetensors").write_text("other")
+    with pytest.raises(RunError, match=r"already exists, and its model\.safetensors cannot be used"):
+        found(tmp_path / "run")
+
+
+def test_a_step_that_was_stopped_amid_its_work_keeps_what_it_has(tmp_path: Path) -> None:
+    def stop(folder: Path) -> dict[str, object]:
+        (folder / "head").write_text("fitted")
+        record_file(folder / "head")
+        (folder / "checkpoints").mkdir()
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt), RunInProgress(tmp_path / "run", RECIPE) as run:
+        run.step("one", stop)
+    with RunInProgress(tmp_path / "run", RECIPE) as run:
+        found = run.step("one", lambda folder: {name.name: "" for name in folder.iterdir()})[1]
+        run.finish({})
+    assert found.keys() == {"head", "checkpoints", CHECKSUMS}

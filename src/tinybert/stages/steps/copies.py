@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, cast, overload
 
@@ -17,6 +18,7 @@ from torch import nn
 from tinybert.augmentation import BLOCK, Augmenter, build_method, copies_in_blocks, load_vectors, needs
 from tinybert.augmentation.filler import WordFiller
 from tinybert.augmentation.word_pieces import embedding_vectors
+from tinybert.checksums import is_kept, record_file
 from tinybert.config import AugmentSection, Recipe
 from tinybert.console import progress, say
 from tinybert.data import RowFormat, TextData
@@ -152,7 +154,7 @@ def copies_on_disk(
     """
     section = recipe.augment
     files = [folder / f"block-{start // BLOCK:06d}.json" for start in range(0, len(rows), BLOCK)]
-    done = sum(1 for file in files if file.exists())
+    done = sum(1 for _ in takewhile(is_kept, files))
     language = language_of(section, rows)
     _say_if_mixed(section, rows)
     _refuse_what_lacks(section.model_copy(update={"language": language}), embeddings_of)
@@ -182,6 +184,7 @@ def copies_on_disk(
                 continue
             copies = next(made)
             write_text(file, json.dumps(copies, ensure_ascii=False))
+            record_file(file)
             advance(len(copies))
             yield copies
 
@@ -218,7 +221,7 @@ def rows_with_copies(
     schema = train.features.arrow_schema.remove_metadata().append(pa.field(SOURCE_ROW, pa.int64()))
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / "copies.arrow"
-    if not file.exists():
+    if not is_kept(file):
         blocks = copies_on_disk(
             train,
             recipe,
@@ -230,6 +233,7 @@ def rows_with_copies(
         )
         numbered = (_numbered(block, number) for number, block in enumerate(blocks))
         write_batches(file, schema, (pa.RecordBatch.from_pylist(rows, schema=schema) for rows in numbered))
+        record_file(file)
     copies = Dataset.from_file(str(file))
     if len(copies) == 0:
         shutil.rmtree(folder)  # the corrected command has other settings

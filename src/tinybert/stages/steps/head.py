@@ -17,6 +17,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from transformers import PreTrainedModel
 
+from tinybert.checksums import is_kept, record_file
 from tinybert.config import Recipe
 from tinybert.console import Advance, progress, say, warn
 from tinybert.data import Collator, sorted_by_length
@@ -79,16 +80,21 @@ def begin_head(
     train = labelled_only(rows.train, rows.task)
     if method == "random" or len(train) == 0:
         return {}
-    if (folder / SUMMARY).exists():
+    files = [folder / SUMMARY, folder / WEIGHTS]
+    is_begun = any(file.exists() for file in files)
+    if all(is_kept(file) for file in files):
         _load_head(model, folder / WEIGHTS)
         return {"head_start": read_json(folder / SUMMARY)}
-    if any((folder / CHECKPOINTS).glob("*")):  # begun by an earlier version, with a random head
+    if not is_begun and any((folder / CHECKPOINTS).glob("*")):
+        # begun by an earlier version, with a random head
         return {}
     summary = _fit(model, train, rows, recipe, method=method, pooling=choose_pooling(source), bf16=bf16)
     summary[CONTRASTIVE_WEIGHT] = _contrastive_weight(recipe, rows, len(train))
     say(head_line(name, summary))
     _save_head(model, folder / WEIGHTS)
     write_json(folder / SUMMARY, summary)
+    record_file(folder / WEIGHTS)
+    record_file(folder / SUMMARY)
     return {"head_start": summary}
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from datasets import Dataset
 from numpy.typing import NDArray
 
+from tinybert.checksums import is_kept, record_file
 from tinybert.console import progress, say
 from tinybert.inference import Predictor
 from tinybert.sources.columns import SOURCE_ROW
@@ -48,14 +49,15 @@ def scores_on_disk(teacher: Predictor, rows: Dataset, folder: Path, *, name: str
     blocks: list[NDArray[np.float32]] = []
     texts = rows.select_columns([column for column in ("text", "text_pair") if column in rows.column_names])
     files = {start: folder / f"{name}-{start:09d}.npy" for start in range(0, len(rows), ROWS_A_FILE)}
-    done = sum(min(ROWS_A_FILE, len(rows) - start) for start, file in files.items() if file.exists())
+    done = sum(min(ROWS_A_FILE, len(rows) - start) for start, file in files.items() if is_kept(file))
     with progress(f"asking the teacher about {name}", len(rows), unit="rows", done=done) as advance:
         for start, file in files.items():
-            if not file.exists():
+            if not file.is_file():
                 part = texts.select(range(start, min(start + ROWS_A_FILE, len(rows))))
                 scores = np.asarray(teacher.outputs(part), dtype=np.float32)
                 with whole(file) as partial, partial.open("wb") as stream:
                     np.save(stream, scores, allow_pickle=False)
+                record_file(file)
                 advance(len(part))
             blocks.append(np.load(file, allow_pickle=False))
     return np.concatenate(blocks)
