@@ -5,6 +5,7 @@ from tinybert.evaluation.rows import RowsEvaluator
 from tinybert.evaluation.scores import (
     MIN_GAIN,
     gain_kept,
+    is_above_chance,
     is_above_constant,
     latencies_ms,
     retention,
@@ -18,6 +19,7 @@ __all__ = [
     "BlocksEvaluator",
     "RowsEvaluator",
     "gain_kept",
+    "is_above_chance",
     "is_above_constant",
     "latencies_ms",
     "retention",

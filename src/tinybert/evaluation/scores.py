@@ -165,6 +165,20 @@ def is_above_constant(score: float, constant: float, *, num_rows: int) -> bool:
     return score - constant > chance and score - constant >= MIN_GAIN * (1 - constant)
 
 
+def is_above_chance(correlation: float, *, num_rows: int) -> bool:
+    """Return whether a correlation such as MCC is above 0 by more than two standard errors.
+
+    Args:
+        correlation: Of predictions with gold labels; without any relation its standard error is 1/√(N − 1).
+        num_rows: It is taken on so many.
+
+    Example:
+        >>> is_above_chance(0.15, num_rows=100), is_above_chance(0.15, num_rows=1000)
+        (False, True)
+    """
+    return correlation > max(MIN_GAIN, 2 / max(1, num_rows - 1) ** 0.5)
+
+
 def gain_kept(score: float, teacher: float, constant: float, *, num_rows: int) -> float | None:
     """Return the share of the teacher's gain over a constant prediction that a model has.
 

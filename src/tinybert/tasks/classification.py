@@ -73,8 +73,14 @@ def metrics(logits: np.ndarray, gold: np.ndarray) -> dict[str, float]:
 
 
 def majority_share(gold: np.ndarray) -> float:
-    """Return the accuracy of always predicting the most frequent class."""
-    return float(np.bincount(gold).max() / len(gold))
+    """Return the accuracy of always predicting the most frequent class; −100 is no label.
+
+    Example:
+        >>> majority_share(np.array([0, 1, 1, 1, -100]))
+        0.75
+    """
+    counts = np.bincount(gold[gold >= 0])
+    return float(counts.max() / counts.sum())
 
 
 def balanced_weights(given: Sequence[int], labels: LabelScheme) -> list[float]:

@@ -66,6 +66,19 @@ def test_a_teacher_that_learned_nothing_is_not_praised() -> None:
     assert shares_kept(metrics) is None
 
 
+def test_a_teacher_that_tells_rare_rows_apart_has_learned_at_the_accuracy_of_the_majority() -> None:
+    teacher = {**METRICS["teacher"], "test": {"accuracy": 0.99, "mcc": 0.5}}
+    metrics = {**METRICS, "teacher": teacher, "constant_score": 0.99, "gain_kept": None}
+    assert table_rows(metrics)[1][0] == "teacher (learned nothing)", "no metric is named that says more"
+    metrics |= {"chance_corrected": "mcc"}
+    assert table_rows(metrics)[1][0] == "teacher"
+    assert table_rows(metrics)[1][3] == "–"
+    assert cautions(metrics, {}) == []
+    assert "there is no share of its gain" in run_report(metrics, recipe_text="")
+    teacher["test"]["mcc"] = 0.045  # within two standard errors of 1,821 rows
+    assert table_rows(metrics)[1][0] == "teacher (learned nothing)"
+
+
 TFIDF = {
     "title": "TF-IDF + logistic regression",
     "test": {"accuracy": 0.87},

@@ -17,6 +17,7 @@ from tinybert.stages.doctor import time as duration
 from tinybert.stages.doctor.examination import examine
 from tinybert.stages.doctor.finding import Finding, report_findings
 from tinybert.stages.doctor.lengths import check_lengths
+from tinybert.stages.doctor.teacher import TeacherScore
 from tinybert.stages.pipeline import make_plan
 from tinybert.stages.plan.distillation import DistillPlan
 from tinybert.stages.steps.distillation import encode_for, read_rows
@@ -115,6 +116,17 @@ def test_a_teacher_of_unequal_classes_is_judged_by_what_it_tells_apart(
     assert good.level == "ok", good.message
     raw = easy.save_teacher(tmp_path / "raw", num_steps=0)
     assert findings(tmp_path, raw, splits=unequal_splits(6))["teacher"].level == "stop"
+
+
+def test_a_score_that_chance_may_give_is_a_warning(
+    tmp_path: Path, tiny_teacher: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for gain, level in ((0.3, "warn"), (0.4, "ok")):  # two standard errors of 32 rows are 0.36
+        score = TeacherScore(score=0.6, constant=0.5, gain=gain, num_rows=32)
+        monkeypatch.setattr("tinybert.stages.doctor.teacher.teacher_score", lambda *_, score=score: score)
+        found = findings(tmp_path / level, tiny_teacher)["teacher"]
+        assert found.level == level
+        assert ("of 32 rows chance alone may give so much" in found.message) == (level == "warn")
 
 
 def test_validation_rows_that_cannot_tell_stop_nobody(tmp_path: Path) -> None:

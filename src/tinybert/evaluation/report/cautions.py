@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import cast
 
-from tinybert.evaluation.scores import is_above_constant
+from tinybert.evaluation.scores import is_above_chance, is_above_constant
 from tinybert.training import metric_title
 
 MAX_RETENTION = 1.03
@@ -39,7 +39,10 @@ def cautions(metrics: Mapping[str, object], trainings: Mapping[str, Mapping[str,
 
 
 def learned_nothing(name: str, metrics: Mapping[str, object]) -> bool:
-    """Return whether a model is not above always predicting the same, on the main metric.
+    """Return whether a model is not above always predicting the same.
+
+    Neither on the main metric nor on the task's chance-corrected one: of unequal classes a model may tell the
+    rare ones apart and still have the accuracy of the majority class.
 
     Args:
         name: Of the model.
@@ -49,7 +52,11 @@ def learned_nothing(name: str, metrics: Mapping[str, object]) -> bool:
     if not isinstance(row, Mapping) or not isinstance(constant, float):
         return False
     num_rows = cast(int, metrics["num_rows_scored"])
-    return not is_above_constant(_score(name, metrics), constant, num_rows=num_rows)
+    if is_above_constant(_score(name, metrics), constant, num_rows=num_rows):
+        return False
+    scores = cast(Mapping[str, float], row[str(metrics["split"])])
+    corrected = scores.get(str(metrics.get("chance_corrected")), 0.0)
+    return not is_above_chance(corrected, num_rows=num_rows)
 
 
 def _score(name: str, metrics: Mapping[str, object]) -> float:

@@ -144,6 +144,11 @@ def _explanation(metrics: Metrics) -> str:
             f"Always predicting the same scores {cast(float, metrics['constant_score']):.4f}; *of its gain* "
             "is the share of what the teacher has above that."
         )
+    elif metrics.get("constant_score") and isinstance(metrics.get("teacher"), Mapping):
+        lines.append(
+            f"Always predicting the same scores {cast(float, metrics['constant_score']):.4f}, which the "
+            "teacher is not above by more than chance: there is no share of its gain."
+        )
     if split != "test":
         lines.append(
             "There is no test split: this split also chose the best epoch, so the scores are a little kind."

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tinybert.data import TextData
-from tinybert.evaluation import MIN_GAIN
+from tinybert.evaluation import MIN_GAIN, is_above_chance
 from tinybert.inference import Predictor
 from tinybert.stages.doctor.context import Context
 from tinybert.stages.doctor.finding import Finding
@@ -55,7 +55,9 @@ def check_teacher(context: Context) -> list[Finding]:
     found = teacher_score(plan, context.data)
     text = _in_words(found, plan)
     if found.gain >= MIN_GAIN:
-        return [Finding("ok", NAME, text)]
+        if plan.task.chance_corrected is None or is_above_chance(found.gain, num_rows=found.num_rows):
+            return [Finding("ok", NAME, text)]
+        return [Finding("warn", NAME, f"{text}: of {found.num_rows:,} rows chance alone may give so much")]
     if found.num_apart < MIN_ROWS_APART:
         apart = f"only {found.num_apart} of {found.num_rows:,} validation rows differ from it"
         return [Finding("warn", NAME, f"{text}: {apart}, too few to judge by; give more of them")]

@@ -111,6 +111,7 @@ def finish_rows(
         "num_train_rows": len(data.splits["train"]),
         **({} if data.group is None else {"group": data.group}),
         "labels": list(data.labels.names),
+        "chance_corrected": task.chance_corrected,
         "constant_score": round(float(task.constant_score(data.format.gold(rows))), 6),
         **metrics,
     }
