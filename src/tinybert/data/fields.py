@@ -39,6 +39,23 @@ def unpacked(value: object, field: str) -> object:
         raise FieldError(field, f"{value!r:.60} starts like a JSON list but is none: {error.msg}") from error
 
 
+def refuse_rejected(raw: Mapping[str, object]) -> None:
+    """Refuse a row of Prodigy whose annotation nobody accepted: what it says is wrong, or not known.
+
+    Raises:
+        FieldError: Its answer is ``reject`` or ``ignore``.
+    """
+    if raw.get("answer") in ("reject", "ignore") and is_of_prodigy(raw):
+        raise FieldError(
+            "answer", f"Prodigy's answer is {raw['answer']!r}: its label was not accepted; remove the row"
+        )
+
+
+def is_of_prodigy(raw: Mapping[str, object]) -> bool:
+    """Return whether a row was written by Prodigy, which numbers its tasks."""
+    return "_task_hash" in raw or "_input_hash" in raw
+
+
 def objects_in(holder: Mapping[str, object], field: str) -> list[Mapping[str, object]]:
     """Return the list of objects in a field; nothing where it is missing.
 
@@ -121,11 +138,19 @@ def group_in(raw: Mapping[str, object], column: str) -> str:
 
 
 def class_named(raw: object, class_names: Sequence[str]) -> object:
-    """Return the name of a class number, None for -1; a list's one by one; others unchanged."""
+    """Return the name of a class number, None for -1; a list's one by one; others unchanged.
+
+    Raises:
+        ValueError: There is no class of this number.
+    """
     if isinstance(raw, list):
         return [class_named(part, class_names) for part in cast("list[object]", raw)]
     if isinstance(raw, int):
-        return class_names[raw] if 0 <= raw < len(class_names) else None
+        if not -1 <= raw < len(class_names):
+            raise ValueError(
+                f"class {raw}, but the file names {len(class_names)} classes, from 0; -1: no label"
+            )
+        return class_names[raw] if raw >= 0 else None
     return raw
 
 

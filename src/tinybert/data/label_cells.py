@@ -6,7 +6,7 @@ import ast
 import json
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import cast
 
 from tinybert.data.labels import label_name, tidy
@@ -79,6 +79,17 @@ def listed(text: str) -> list[object]:
         return [ast.literal_eval(item) for item in re.findall(ITEM, text)]
     except (SyntaxError, ValueError) as error:
         raise ValueError(f"{text!r:.60} starts like a list but is none") from error
+
+
+def are_vectors(cells: Collection[Sequence[str]]) -> bool:
+    """Return whether the names in all cells are 0 and 1, equally many: each stands for a label not named.
+
+    Example:
+        >>> are_vectors([["1", "0", "0"], ["0", "1", "1"]]), are_vectors([["0"], ["0", "1"]])
+        (True, False)
+    """
+    lengths = {len(cell) for cell in cells}
+    return len(lengths) == 1 and lengths.pop() > 1 and all({*cell} <= {"0", "1"} for cell in cells)
 
 
 def find_separator(raw_labels: Iterable[object], known: Collection[str] = ()) -> str:

@@ -254,15 +254,16 @@ def read_json_array(file: SourceFile) -> Iterator[RawRow | Fault]:
 def read_columns(file: SourceFile) -> Iterator[RawRow | Fault]:
     """Yield the sentences of a file of columns: the token first, the tag last, a blank line between.
 
-    Columns are parted by tabs, or else by spaces. Lines of ``-DOCSTART-`` and comments (``# …`` before a
-    sentence, in another number of columns or as ``# key = value``) are no tokens. A sentence's number is that
-    of its first line.
+    Columns are parted by tabs, or else by spaces; empty ones at the end do not count. Every line has as many
+    as the first: a token with a space in it needs tabs. Lines of ``-DOCSTART-`` and comments (``# …`` before
+    a sentence, in another number of columns or as ``# key = value``) are no tokens. A sentence's number is
+    that of its first line.
     """
     tokens: list[str] = []
     tags: list[str] = []
-    first, wrong, width = 0, "", 2
+    first, wrong, width = 0, "", 0
     for number, line in enumerate(chain(file.lines(), [""]), start=1):
-        text = line.rstrip("\r\n")
+        text = line.rstrip(" \t\r\n")
         fields = text.split("\t") if "\t" in text else [field for field in text.split(" ") if field]
         if not text.strip() or fields[0] == "-DOCSTART-":
             if wrong:
@@ -270,13 +271,23 @@ def read_columns(file: SourceFile) -> Iterator[RawRow | Fault]:
             elif tokens:
                 yield first, {"tokens": tokens, "tags": tags}
             tokens, tags, wrong = [], [], ""
-        elif tokens or wrong or not _is_comment(fields, width):
-            first, width = first if tokens or wrong else number, len(fields)
-            wrong = wrong or (f"line {number:,}: {why}" if (why := file.broken(text)) else "")
-            if len(fields) < 2:
-                wrong = wrong or f"line {number:,} is {text[:60]!r}: a token and its tag are expected"
+        elif tokens or wrong or not _is_comment(fields, width or 2):
+            first, width = first if tokens or wrong else number, width or len(fields)
+            broken = file.broken(text)
+            why = f": {broken}" if broken else _wrong_columns(text, len(fields), width)
+            wrong = wrong or (f"line {number:,}{why}" if why else "")
             tokens.append(fields[0])
             tags.append(fields[-1].strip())
+
+
+def _wrong_columns(text: str, found: int, width: int) -> str:
+    """Return what is wrong with the number of columns of a line, to be said behind its number; or nothing."""
+    if found < 2:
+        return f" is {text[:60]!r}: a token and its tag are expected"
+    if found == width:
+        return ""
+    fix = "part the columns with tabs where a token holds a space"
+    return f" is {text[:60]!r}: {found} columns where the first line has {width}; {fix}"
 
 
 def _is_comment(fields: list[str], width: int) -> bool:

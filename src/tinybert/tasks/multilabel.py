@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, ClassVar, cast
 
 import numpy as np
 
-from tinybert.data.label_cells import SURE, find_separator, is_list_text, split_labels, written_with
+from tinybert.data.label_cells import (
+    SURE,
+    are_vectors,
+    find_separator,
+    is_list_text,
+    split_labels,
+    written_with,
+)
 from tinybert.data.labels import LabelScheme, label_name, sort_names, tidy
 from tinybert.data.row_format import Balance
 from tinybert.errors import DataError
@@ -122,10 +129,7 @@ class LabelSetRows(TextRows):
 
     def names_in(self, stored: str, labels: LabelScheme) -> frozenset[str]:
         """Return the labels in one cell; a malformed one is reported with its row, later."""
-        try:
-            return frozenset(split_labels(stored, labels.separator))
-        except ValueError:
-            return frozenset()
+        return frozenset(_split(stored, labels.separator))
 
     def scheme(self, raw_labels: Iterable[object]) -> LabelScheme:
         """Collect the labels.
@@ -136,16 +140,21 @@ class LabelSetRows(TextRows):
         raw = list(raw_labels)
         separator = find_separator(raw)
         try:
-            names = {name for each in raw if each is not None for name in split_labels(each, separator)}
+            cells = [split_labels(each, separator) for each in raw if each is not None]
         except ValueError as error:
             raise DataError("label", str(error)) from error
-        return LabelScheme(sort_names(names), separator)
+        refuse_vectors(cells)
+        return LabelScheme(sort_names(name for cell in cells for name in cell), separator)
 
     def scheme_of_stored(self, stored: Sequence[str], separator: str) -> LabelScheme:
         """Collect the labels in different cells, but not from a cell with another separator than the rest.
 
         Its row is then one with an unknown label.
+
+        Raises:
+            DataError: The cells are vectors of 0 and 1.
         """
+        refuse_vectors([_split(cell, separator) for cell in stored])
         written = LabelScheme((), separator)
         of_lists = {name for cell in stored if is_list_text(cell) for name in self.names_in(cell, written)}
         names = of_lists.union(*(self.names_in(cell, written) for cell in stored))
@@ -196,6 +205,27 @@ class LabelSetRows(TextRows):
         """Return the list of labels."""
         flags = cast("Sequence[float]", label)
         return [name for name, on in zip(labels.names, flags, strict=True) if on]
+
+
+def _split(stored: str, separator: str) -> list[str]:
+    try:
+        return split_labels(stored, separator)
+    except ValueError:
+        return []
+
+
+def refuse_vectors(cells: Sequence[Sequence[str]]) -> None:
+    """Refuse labels as vectors of 0 and 1, which would be read as two labels of these names.
+
+    Raises:
+        DataError: The cells are such vectors.
+    """
+    if are_vectors(cells):
+        raise DataError(
+            "label",
+            f"the labels are lists of {len(cells[0])} numbers 0 and 1, which do not say what the labels are "
+            'called; write the names that apply (["joy", "fear"]), or a column of 0 and 1 for each label',
+        )
 
 
 def matches(config: PreTrainedConfig) -> bool:

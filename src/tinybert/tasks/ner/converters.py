@@ -1,11 +1,11 @@
-"""Rows of entities in the formats of other programs: Label Studio, spaCy, Doccano."""
+"""Rows of entities in the formats of other programs: Label Studio, spaCy, Doccano, Prodigy."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from typing import cast
 
-from tinybert.data.fields import FieldError, objects_in
+from tinybert.data.fields import FieldError, is_of_prodigy, objects_in, refuse_rejected
 from tinybert.data.row_format import Converter, Record
 from tinybert.sources.text_files import RawRow
 from tinybert.tasks.ner.schemes import OUTSIDE
@@ -99,10 +99,23 @@ def doccano(raw: Record, number: int) -> Iterable[RawRow] | None:
     return [(number, {"id": raw["id"], **given} if "id" in raw else given)]
 
 
+def prodigy(raw: Record, number: int) -> Iterable[RawRow] | None:
+    """Read a row of Prodigy by its spans; its tokens are objects.
+
+    Raises:
+        FieldError: Its annotation was not accepted.
+    """
+    if not isinstance(raw.get("text"), str) or "spans" not in raw or not is_of_prodigy(raw):
+        return None
+    refuse_rejected(raw)
+    return [(number, {"text": raw["text"], "spans": raw["spans"]})]
+
+
 CONVERTERS: Mapping[str, Converter] = {
     "spacy_paragraphs": spacy_paragraphs,
     "label_studio": label_studio,
     "spacy_document": spacy_document,
     "spacy_pair": spacy_pair,
     "doccano": doccano,
+    "prodigy": prodigy,
 }
