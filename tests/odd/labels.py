@@ -1,0 +1,297 @@
+"""Odd rows and labels of texts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from tests.odd.odd import Odd, Refused, Scene, csv, given, lines, rows
+
+
+def class_numbers(scene: Scene) -> Path:
+    from datasets import ClassLabel, Dataset
+
+    for split in ("train", "validation"):
+        data = Dataset.from_dict({"text": ["a", "b", "c"], "label": [0, 1, 5]})
+        named = data.cast_column("label", ClassLabel(names=["bad", "good", "fair"]))
+        named.to_parquet(scene.folder / f"{split}.parquet")
+    return scene.folder
+
+
+MULTI = rows("multilabel")
+ONE = [("one", "x"), ("two", "y"), ("three", "x")]
+GLAD = [("one", ["glad", "sad"]), ("two", ["glad"]), ("three", ["angry", "sad"])]
+NUMPY = [{"text": "a", "label": np.int64(1)}, {"text": "b", "label": np.int32(0)}]
+VECTORS = Refused("lists of 3 numbers 0 and 1, which do not say what the labels are called")
+
+TABLE = [
+    Odd(
+        "labels parted by an ideographic comma",
+        csv("text,label\none,喜、怒\ntwo,喜\nthree,怒、哀\n"),
+        MULTI,
+        [("one", ["喜", "怒"]), ("two", ["喜"]), ("three", ["哀", "怒"])],
+        "docs",
+    ),
+    Odd(
+        "labels parted by a comma of full width",
+        csv("text,label\none,喜，怒\ntwo,喜\nthree,怒，哀\n"),
+        MULTI,
+        [("one", ["喜", "怒"]), ("two", ["喜"]), ("three", ["哀", "怒"])],
+        "docs",
+    ),
+    Odd(
+        "labels parted by a semicolon of full width",
+        csv("text,label\none,glad；sad\ntwo,glad\nthree,sad；angry\n"),
+        MULTI,
+        GLAD,
+        "docs",
+    ),
+    Odd(
+        "labels parted by slashes",
+        csv("text,label\n1,joy/fear\n2,joy/anger\n3,fear/anger\n4,joy/awe\n5,awe/fear\n"),
+        MULTI,
+        [
+            *(("1", ["fear", "joy"]), ("2", ["anger", "joy"]), ("3", ["anger", "fear"])),
+            *(("4", ["awe", "joy"]), ("5", ["awe", "fear"])),
+        ],
+        "docs",
+        said="labels are split at '/'",
+    ),
+    Odd(
+        "a slash in a name",
+        csv("text,label\none,Sci/Tech\ntwo,World\nthree,Sci/Tech|World\n"),
+        MULTI,
+        [("one", ["Sci/Tech"]), ("two", ["World"]), ("three", ["Sci/Tech", "World"])],
+        "docs",
+    ),
+    Odd(
+        "lists as Python writes them",
+        csv("text,label\none,\"['glad', 'sad']\"\ntwo,['glad']\nthree,\"['angry', 'sad']\"\n"),
+        MULTI,
+        GLAD,
+        "docs",
+    ),
+    Odd(
+        "lists as numpy writes them",
+        csv("text,label\none,['glad' 'sad']\ntwo,['glad']\nthree,['angry' 'sad']\n"),
+        MULTI,
+        GLAD,
+        "docs",
+    ),
+    Odd(
+        "one row with another separator",
+        csv("text,label\n1,a|b\n2,b|c\n3,a|c\n4,a|b\n5,b;c\n"),
+        MULTI,
+        Refused("line 6, label: unknown to train: label 'b;c'; labels are split at '|', not ';'"),
+        "docs",
+    ),
+    Odd(
+        "a column of 0 and 1 for each label",
+        csv("text,glad,sad,angry\none,1,1,0\ntwo,1,0,0\nthree,0,1,1\n"),
+        MULTI,
+        GLAD,
+        "docs",
+        said="the columns glad, sad, angry hold 0 and 1 only",
+    ),
+    Odd(
+        "columns of 0 and 1 where one label is expected",
+        csv("text,glad,sad\none,1,0\ntwo,0,1\n"),
+        rows(),
+        Refused("if each is a label, --task multilabel reads them"),
+        "docs",
+    ),
+    Odd(
+        "one-hot lists of several labels",
+        lines({"text": "a", "label": [1, 0, 0]}, {"text": "b", "label": [0, 1, 1]}),
+        MULTI,
+        VECTORS,
+        "huggingface/setfit#191",
+    ),
+    Odd(
+        "one-hot lists in the cells of a table",
+        csv('text,label\na,"[1, 0, 0]"\nb,[0. 1. 1.]\n'),
+        MULTI,
+        VECTORS,
+        "huggingface/setfit#337",
+    ),
+    Odd(
+        "one-hot lists of one label",
+        lines({"text": "a", "label": [1, 0]}, {"text": "b", "label": [0, 1]}),
+        rows(),
+        Refused("a list where one label is expected"),
+        "huggingface/setfit#403",
+    ),
+    Odd(
+        "zero-width space in a label",
+        csv("text,label\none,x\ntwo,y\nthree,x\u200b\n"),
+        rows(),
+        ONE,
+        "docs",
+    ),
+    Odd("byte-order mark in a label", csv("text,label\none,\ufeffx\ntwo,y\nthree,x\n"), rows(), ONE, "docs"),
+    Odd(
+        "labels in two Unicode forms",
+        csv("text,label\none,cafe\u0301\ntwo,bar\nthree,caf\u00e9\n"),
+        rows(),
+        [("one", "caf\u00e9"), ("two", "bar"), ("three", "caf\u00e9")],
+        "docs",
+    ),
+    Odd(
+        "labels that differ by case",
+        csv("text,label\none,Pos\ntwo,pos\n"),
+        rows(),
+        [("one", "Pos"), ("two", "pos")],
+        "docs",
+        said="differ by letter case or character width only are labels of their own: 'Pos', 'pos'",
+    ),
+    Odd(
+        "white space behind a label",
+        csv("text,label\none,x\ntwo,y\nthree,x \n"),
+        rows(),
+        ONE,
+        "apple/turicreate#1531",
+    ),
+    Odd(
+        "white space in a label",
+        csv("text,label\none,very good\ntwo,bad\n"),
+        rows(),
+        [("one", "very good"), ("two", "bad")],
+        "yam-ai/fasttext-multilabel-classifier#9",
+    ),
+    Odd(
+        "whole numbers with a point",
+        csv("text,label\none,1.0\ntwo,2\nthree,1\n"),
+        rows(),
+        [("one", "1"), ("two", "2"), ("three", "1")],
+        "docs",
+    ),
+    Odd(
+        "zeros at the beginning of a label",
+        csv('text,label\none,"007"\ntwo,7\nthree,010\n'),
+        rows(),
+        [("one", "007"), ("two", "7"), ("three", "010")],
+        "apache/arrow#46853",
+    ),
+    Odd(
+        "words that pandas takes for a missing value",
+        csv("text,label\nnull,None\nNA,NA\nnan,nan\nn/a,None\n"),
+        rows(),
+        [("null", "None"), ("NA", "NA"), ("nan", "nan"), ("n/a", "None")],
+        "huggingface/datasets#4467",
+    ),
+    Odd(
+        "numbers and texts in one column of labels",
+        lines({"text": "a", "label": 1}, {"text": "b", "label": "1a"}, {"text": "c", "label": "1"}),
+        rows(),
+        [("a", "1"), ("b", "1a"), ("c", "1")],
+        "huggingface/datasets#6324",
+    ),
+    Odd(
+        "labels of numpy",
+        given({"train": NUMPY, "validation": NUMPY}),
+        rows(),
+        [("a", "1"), ("b", "0")],
+        "huggingface/sentence-transformers#418",
+    ),
+    Odd(
+        "truth values",
+        lines({"text": "a", "label": True}, {"text": "b", "label": False}, {"text": "c", "label": "True"}),
+        rows(),
+        [("a", "true"), ("b", "false"), ("c", "True")],
+        "docs",
+        said="'True', 'true'",
+    ),
+    Odd(
+        "a class of the number -1",
+        csv("text,label\na,-1\nb,0\nc,1\nd,10\n"),
+        rows(),
+        [("a", "-1"), ("b", "0"), ("c", "1"), ("d", "10")],
+        "EricFillion/happy-transformer#248",
+    ),
+    Odd(
+        "labels held back as -1",
+        csv("text,label\na,-1\nb,-1\n"),
+        rows(),
+        Refused("all 2 labelled rows have the label '-1'"),
+        "docs",
+    ),
+    Odd(
+        "a class number without a name",
+        class_numbers,
+        rows(),
+        Refused("row 3, label: class 5, but the file names 3"),
+        "huggingface/datasets#8494",
+    ),
+    Odd("one class only", csv("text,label\na,x\nb,x\n"), rows(), Refused("have the label 'x'"), "docs"),
+    Odd(
+        "a class seen once",
+        csv("text,label\na,x\nb,x\nc,y\n"),
+        rows(),
+        [("a", "x"), ("b", "x"), ("c", "y")],
+        "docs",
+        said="'y' has 1; judge by macro_f1",
+    ),
+    Odd(
+        "numbers with a fraction as classes",
+        lines(*({"text": f"t{number}", "label": number + 0.5} for number in range(3))),
+        rows(),
+        Refused("0.5 is a number with a fraction, not a class; for numbers set task=regression"),
+        "docs",
+    ),
+    Odd(
+        "numbers of a regression as texts",
+        lines(
+            {"sentence1": "a", "sentence2": "b", "label": "1.8"},
+            {"sentence1": "c", "sentence2": "d", "label": "0.0"},
+        ),
+        rows("regression"),
+        [("a", "b", 1.8), ("c", "d", 0.0)],
+        "yahoojapan/JGLUE#3",
+    ),
+    Odd(
+        "a decimal comma",
+        csv("text;label\na;1,8\nb;0,5\n"),
+        rows("regression"),
+        Refused("'1,8' is not a number; write a decimal point"),
+        "docs",
+    ),
+    Odd(
+        "rows without a label among others",
+        lines({"text": "a", "label": "x"}, {"text": "b", "label": None}, {"text": "c", "label": "y"}),
+        rows(),
+        Refused("validation.jsonl, line 2, label: no label"),
+        "huggingface/setfit#296",
+    ),
+    Odd(
+        "a label in an object",
+        lines({"text": "a", "label": {"name": "x"}}, {"text": "b", "label": {"name": "y"}}),
+        rows(),
+        Refused("a mapping where one label is expected"),
+        "docs",
+    ),
+    Odd(
+        "one text with two labels",
+        csv("text,label\na,x\na,y\nb,y\n"),
+        rows(),
+        [("a", "x"), ("a", "y"), ("b", "y")],
+        "docs",
+        said="repeat an earlier text with another label",
+    ),
+    Odd(
+        "a label that somebody rejected",
+        lines(
+            {"text": "good", "label": "POS", "answer": "accept", "_task_hash": 1},
+            {"text": "awful", "label": "POS", "answer": "reject", "_task_hash": 2},
+        ),
+        rows(),
+        Refused("line 2, answer: Prodigy's answer is 'reject': its label was not accepted"),
+        "kororo/excelcy#5",
+    ),
+    Odd(
+        "a column called answer that is not of Prodigy",
+        lines({"text": "a", "label": "x", "answer": "reject"}, {"text": "b", "label": "y"}),
+        rows(),
+        [("a", "x"), ("b", "y")],
+        "docs",
+    ),
+]
