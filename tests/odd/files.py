@@ -99,7 +99,7 @@ PANDAS = {
     "columns": '{"text":{"0":"a","1":"b"},"label":{"0":"x","1":"y"}}',
     "split": '{"columns":["text","label"],"index":[0,1],"data":[["a","x"],["b","y"]]}',
 }
-LONG = "bab " * 250_000 + "end"
+LONG = f"{'b' * 999} " * 1000 + "end"
 LATE = [
     {"text": f"t{row}", "label": "xy"[row % 2], "note": None if row < 150 else "seen"} for row in range(200)
 ]

@@ -1,1 +1,196 @@
-TABLE = []
+"""Odd files of questions."""
+
+from __future__ import annotations
+
+import json
+
+from tests.odd.odd import Odd, Refused, csv, lines, rows, twice
+
+QA = rows("qa")
+NO_ANSWER = {"question": "who", "context": "a b", "answers": {"text": [], "answer_start": []}}
+
+
+def asked(context: str, text: object, start: object, **more: object) -> dict[str, object]:
+    return {
+        "question": "which",
+        "context": context,
+        "answers": {"text": [text], "answer_start": [start]},
+        **more,
+    }
+
+
+def article(*questions: dict[str, object], context: str = "red and blue") -> str:
+    return json.dumps(
+        {
+            "version": "v2.0",
+            "data": [{"title": "T", "paragraphs": [{"context": context, "qas": list(questions)}]}],
+        }
+    )
+
+
+FORCE = "where  is the mass  of the object, the centripetal force"
+
+TABLE = [
+    Odd(
+        "two spaces before an answer",
+        lines(asked(FORCE, "centripetal", FORCE.index("centripetal")), NO_ANSWER),
+        QA,
+        [("which", [("centripetal", FORCE.index("centripetal"))]), ("who", [])],
+        "PaddlePaddle/PaddleNLP#880",
+    ),
+    Odd(
+        "an answer behind a mark",
+        lines(asked("the #1 pick", "1 pick", 5), NO_ANSWER),
+        QA,
+        [("which", [("1 pick", 5)]), ("who", [])],
+        "PaddlePaddle/PaddleNLP#875",
+    ),
+    Odd(
+        "an answer at the very beginning",
+        lines(asked("red and blue", "red", 0), NO_ANSWER),
+        QA,
+        [("which", [("red", 0)]), ("who", [])],
+        "PaddlePaddle/PaddleNLP#4598",
+    ),
+    Odd(
+        "an answer that is elsewhere",
+        lines(asked("ولد عام 1854 في", "1854", 7)),
+        QA,
+        Refused("the answer '1854' is not at character 7; it is at 8"),
+        "kushalj001/pytorch-question-answering#8",
+    ),
+    Odd(
+        "an answer that is nowhere",
+        lines(asked("red and blue", "green", 0)),
+        QA,
+        Refused("it is nowhere in the context"),
+        "docs",
+    ),
+    Odd(
+        "an answer at character -1",
+        lines(asked("red and blue", "blue", -1)),
+        QA,
+        Refused("the answer 'blue' is not at character -1; it is at 8"),
+        "docs",
+    ),
+    Odd(
+        "a place written as text",
+        lines(asked("red and red", "red", "8")),
+        QA,
+        Refused("answer_start '8': a whole number is expected"),
+        "docs",
+    ),
+    Odd(
+        "an empty answer",
+        lines(asked("red", "", 0)),
+        QA,
+        Refused("a text with visible characters is needed; none at all: []"),
+        "docs",
+    ),
+    Odd(
+        "an answer counted before emoji", lines(asked("😀 red", "red", 3)), QA, Refused("it is at 2"), "docs"
+    ),
+    Odd(
+        "an answer that is there twice",
+        lines({"question": "which", "context": "red and red", "answers": ["red"]}),
+        QA,
+        Refused("occurs in the context 2 times; say where with answer_start"),
+        "docs",
+    ),
+    Odd(
+        "the same answer from three people",
+        lines(
+            {"question": "which", "context": "red", "answers": [{"text": "red", "answer_start": 0}] * 3},
+            NO_ANSWER,
+        ),
+        QA,
+        [("which", [("red", 0)]), ("who", [])],
+        "docs",
+    ),
+    Odd(
+        "a question without an answer, but a plausible one",
+        twice(
+            "json",
+            article(
+                {
+                    "id": "1",
+                    "question": "which?",
+                    "answers": [],
+                    "is_impossible": True,
+                    "plausible_answers": [{"text": "red", "answer_start": 0}],
+                },
+                {
+                    "id": "2",
+                    "question": "what?",
+                    "answers": [{"text": "blue", "answer_start": 8}],
+                    "is_impossible": False,
+                },
+            ),
+        ),
+        QA,
+        [("which?", []), ("what?", [("blue", 8)])],
+        "facebookresearch/ParlAI#983",
+    ),
+    Odd(
+        "an answer to a question that has none",
+        lines(asked("red", "red", 0, is_impossible=True)),
+        QA,
+        Refused("is_impossible says that there is none"),
+        "docs",
+    ),
+    Odd(
+        "no question has an answer",
+        lines(NO_ANSWER),
+        QA,
+        Refused("no question has an answer in its text"),
+        "docs",
+    ),
+    Odd(
+        "SQuAD 1.1",
+        twice(
+            "json",
+            article({"id": "1", "question": "what?", "answers": [{"text": "blue", "answer_start": 8}]}),
+        ),
+        QA,
+        [("what?", [("blue", 8)])],
+        "docs",
+    ),
+    Odd(
+        "an article that names its question's id",
+        twice(
+            "json",
+            article({"id": "q7", "question": "what?", "answers": [{"text": "blue", "answer_start": 7}]}),
+        ),
+        QA,
+        Refused("it is at 8 (id q7)"),
+        "docs",
+    ),
+    Odd(
+        "answers as JSON in a cell",
+        csv('question,context,answers\nwhich,red and red,"{""text"": [""red""], ""answer_start"": [8]}"\n'),
+        QA,
+        [("which", [("red", 8)])],
+        "docs",
+    ),
+    Odd(
+        "answers as Python writes them in a cell",
+        csv("question,context,answers\nwhich,red and red,\"{'text': ['red'], 'answer_start': [8]}\"\n"),
+        QA,
+        Refused("occurs in the context 0 times"),
+        "docs",
+    ),
+    Odd(
+        "a text of the context in a cell",
+        csv("question,context,answer\nwhich,red and blue,blue\n"),
+        QA,
+        [("which", [("blue", 8)])],
+        "docs",
+    ),
+    Odd(
+        "a context that is missing",
+        lines({"question": "which", "answers": ["red"]}),
+        QA,
+        Refused("no column is known as the context"),
+        "docs",
+    ),
+]

@@ -203,6 +203,8 @@ def utf16_kind(head: bytes) -> str:
 
 def _is_mostly_utf8(sample: bytes) -> bool:
     """Return whether a text is UTF-8, but perhaps for some bytes; their rows are then reported."""
+    if sample.isascii():
+        return True
     text = sample.decode("utf-8", "replace")
     broken = text.count("\N{REPLACEMENT CHARACTER}")
     sound = sum(not char.isascii() for char in text) - broken

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain
@@ -192,7 +193,7 @@ def _check_header(header: list[str], file: SourceFile) -> None:
         raise DataError(file.name, f"line 1: the header: {why}")
     if not any(column.strip() for column in header):
         raise DataError(file.name, "the file is empty; expected a header line such as text,label")
-    twice = sorted({column for column in header if column and header.count(column) > 1})
+    twice = sorted(column for column, times in Counter(header).items() if column and times > 1)
     if twice:
         raise DataError(file.name, f"line 1: column {twice[0]!r} is there twice; give each its own name")
 
