@@ -1,1 +1,48 @@
-TABLE = []
+"""Odd calls from Python."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from tests.odd.odd import Odd, Refused, given, labels_of
+
+NOTHING = given(None)
+
+
+def texts(name: str, make: Callable[[], object], right: object, source: str = "docs") -> Odd:
+    return Odd(f"predict: {name}", NOTHING, labels_of(make), right, source)
+
+
+TABLE = [
+    texts(
+        "one text", lambda: "good film", Refused("expected a list of texts; put the one text into brackets")
+    ),
+    texts("one run of bytes", lambda: b"good film", Refused("expected a list of texts")),
+    texts("a mapping", lambda: {"text": ["good film"]}, Refused("expected a list of texts")),
+    texts("a generator", lambda: (text for text in ["good", "bad"]), ["positive", "negative"]),
+    texts("a tuple of texts", lambda: ("good", "bad"), ["positive", "negative"]),
+    texts("no text", lambda: [], []),
+    texts(
+        "None among texts",
+        lambda: ["good", None],
+        Refused("row 2, text: None; give a text that is not empty"),
+    ),
+    texts("a number among texts", lambda: ["good", 3], Refused("row 2, text: 3")),
+    texts("an empty text", lambda: ["good", ""], Refused("row 2, text: ''"), "huggingface/transformers#3809"),
+    texts("white space alone", lambda: ["  \t \n"], Refused("row 1, text"), "clarinsi/classla#37"),
+    texts("half of an emoji", lambda: ["good \ud83d"], Refused("row 1, text")),
+    texts("mappings", lambda: [{"text": "good"}, {"Review": "bad"}], ["positive", "negative"]),
+    texts("a hundred thousand characters", lambda: ["bad " * 25_000], ["negative"]),
+    texts(
+        "emoji, right to left, control characters",
+        lambda: ["good 😀👩‍👩‍👧", "\u202ebad שלום", "\x07bad\x1b[31m"],
+        ["positive", "negative", "negative"],
+    ),
+    texts(
+        "characters that the tokenizer drops",
+        lambda: ["go\u00adod", "b\u200bad", "\ufffdbad"],
+        ["positive", "negative", "negative"],
+        "huggingface/tokenizers#1077",
+    ),
+    texts("letters of full width and accents", lambda: ["góod", "BÀD"], ["positive", "negative"]),
+]

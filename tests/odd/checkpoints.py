@@ -1,1 +1,324 @@
-TABLE = []
+"""Odd checkpoints and tokenizers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+from tests import easy
+from tests.odd.odd import Odd, Refused, Scene, changed, command, predicted, setting
+from transformers import (
+    AutoTokenizer,
+    BertForSequenceClassification,
+    DebertaV2Config,
+    DebertaV2ForSequenceClassification,
+    RobertaConfig,
+    RobertaForSequenceClassification,
+)
+
+BOTH = ["positive", "negative"]
+WEIGHTS = "model.safetensors"
+POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:0f\nsize 437951328\n"
+NOT_THOSE = Refused("its weights are not those its config.json asks for")
+
+
+def weights(change: Callable[[dict[str, torch.Tensor]], dict[str, torch.Tensor]]) -> Callable[[Path], None]:
+    """Change the weights of a checkpoint."""
+
+    def write(folder: Path) -> None:
+        new = change(load_file(folder / WEIGHTS))
+        save_file({name: tensor.contiguous() for name, tensor in new.items()}, folder / WEIGHTS)
+
+    return write
+
+
+def renamed(old: str, new: str) -> Callable[[Path], None]:
+    return weights(lambda all_: {name.replace(old, new, 1): tensor for name, tensor in all_.items()})
+
+
+def prefixed(prefix: str) -> Callable[[Path], None]:
+    return weights(lambda all_: {prefix + name: tensor for name, tensor in all_.items()})
+
+
+def text(file: str, content: str) -> Callable[[Path], None]:
+    return lambda folder: (folder / file).write_text(content) and None
+
+
+def cut(file: str, num_bytes: int) -> Callable[[Path], None]:
+    return lambda folder: (folder / file).write_bytes((folder / file).read_bytes()[:num_bytes]) and None
+
+
+def without(*names: str) -> Callable[[Path], None]:
+    def remove(folder: Path) -> None:
+        for name in names:
+            (folder / name).unlink()
+
+    return remove
+
+
+def pickled(folder: Path) -> None:
+    torch.save(load_file(folder / WEIGHTS), folder / "pytorch_model.bin")
+    (folder / WEIGHTS).unlink()
+
+
+def in_shards(*, missing: bool) -> Callable[[Path], None]:
+    def split(folder: Path) -> None:
+        model = BertForSequenceClassification.from_pretrained(folder)
+        (folder / WEIGHTS).unlink()
+        model.save_pretrained(folder, max_shard_size="40KB")
+        if missing:
+            sorted(folder.glob("model-*.safetensors"))[-1].unlink()
+
+    return split
+
+
+def sentence_transformer(folder: Path) -> None:
+    part = folder / "0_Transformer"
+    part.mkdir()
+    for file in [each for each in folder.iterdir() if each.is_file()]:
+        file.rename(part / file.name)
+    (folder / "modules.json").write_text(json.dumps([{"path": "0_Transformer", "type": "x.Transformer"}]))
+
+
+def more_tokens(folder: Path) -> None:
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    tokenizer.add_tokens(["<user>", "<url>"])
+    tokenizer.save_pretrained(folder)
+
+
+def twelve_labels(scene: Scene) -> Path:
+    """The eleventh of twelve labels is always predicted; config.json has them as text is sorted."""
+    model = BertForSequenceClassification(
+        easy.make_config(num_labels=12, id2label={number: f"c{number}" for number in range(12)})
+    )
+    model.classifier.bias.data[10] = 50
+    folder = scene.folder / "model"
+    model.save_pretrained(folder)
+    easy.make_tokenizer().save_pretrained(folder)
+    setting("config.json", id2label={str(number): f"c{number}" for number in sorted(map(str, range(12)))})(
+        folder
+    )
+    return folder
+
+
+def roberta(**changes: object) -> Callable[[Scene], Path]:
+    def make(scene: Scene) -> Path:
+        torch.manual_seed(0)
+        size = {**easy.SIZE, "num_hidden_layers": 1, "vocab_size": len(easy.WORDS) + 5, "num_labels": 2}
+        model = RobertaForSequenceClassification(RobertaConfig(**{**size, "pad_token_id": 0, **changes}))
+        model.classifier.out_proj.bias.data[1] = 9
+        model.save_pretrained(scene.folder / "model")
+        easy.make_tokenizer().save_pretrained(scene.folder / "model")
+        return scene.folder / "model"
+
+    return make
+
+
+def deberta(scene: Scene) -> Path:
+    torch.manual_seed(0)
+    size = {**easy.SIZE, "num_hidden_layers": 1, "vocab_size": len(easy.WORDS) + 5, "num_labels": 2}
+    model = DebertaV2ForSequenceClassification(DebertaV2Config(**size, type_vocab_size=0))
+    model.classifier.bias.data[1] = 9
+    model.save_pretrained(scene.folder / "model")
+    easy.make_tokenizer().save_pretrained(scene.folder / "model")
+    return scene.folder / "model"
+
+
+def rows_for(
+    teacher: Callable[[Scene], Path], labels: tuple[str, str] = ("negative", "positive")
+) -> Callable[[Scene], Path]:
+    """Rows of two labels, beside the teacher that is to teach them."""
+
+    def make(scene: Scene) -> Path:
+        teacher(scene)
+        for split in ("train", "validation"):
+            rows = [{**row, "label": labels[row["label"] == "positive"]} for row in easy.make_rows(6)]
+            easy.write_rows(scene.folder / f"{split}.jsonl", rows)
+        return scene.folder
+
+    return make
+
+
+def doctored(scene: Scene, data: object) -> None:
+    command("doctor", "--teacher", scene.folder / "model", *easy.TINY_STUDENT)(scene, data)
+
+
+def swapped(scene: Scene) -> Path:
+    return easy.permuted_copy(scene.classifier, scene.folder / "model")
+
+
+TABLE = [
+    Odd(
+        "old names of LayerNorm",
+        changed(renamed("LayerNorm.weight", "LayerNorm.gamma"), renamed("LayerNorm.bias", "LayerNorm.beta")),
+        predicted(),
+        BOTH,
+        "huggingface/transformers#11809",
+    ),
+    Odd(
+        "weights of DataParallel",
+        changed(prefixed("module.")),
+        predicted(),
+        NOT_THOSE,
+        "pytorch/pytorch#9176",
+    ),
+    Odd(
+        "weights of a compiled model",
+        changed(prefixed("_orig_mod.")),
+        predicted(),
+        NOT_THOSE,
+        "FareedKhan-dev/train-llm-from-scratch#37",
+    ),
+    Odd(
+        "weights of a bare encoder's names",
+        changed(renamed("bert.", "")),
+        predicted(),
+        BOTH,
+        "huggingface/transformers#217",
+    ),
+    Odd(
+        "a pointer of Git LFS for weights",
+        changed(text(WEIGHTS, POINTER)),
+        predicted(),
+        Refused("the weights are cut short or damaged: copy them again"),
+        "huggingface/transformers#27923",
+    ),
+    Odd(
+        "a pointer of Git LFS for a config",
+        changed(text("config.json", POINTER)),
+        predicted(),
+        Refused("config.json: not valid JSON"),
+        "docs",
+    ),
+    Odd(
+        "weights cut short", changed(cut(WEIGHTS, 5000)), predicted(), Refused("cut short or damaged"), "docs"
+    ),
+    Odd("empty weights", changed(cut(WEIGHTS, 0)), predicted(), Refused("cut short or damaged"), "docs"),
+    Odd(
+        "a weight that is not a number",
+        changed(weights(lambda all_: {**all_, "classifier.bias": torch.full((2,), torch.nan)})),
+        predicted(),
+        Refused("NaN or infinite"),
+        "docs",
+    ),
+    Odd(
+        "weights of half precision",
+        changed(weights(lambda all_: {name: tensor.half() for name, tensor in all_.items()})),
+        predicted(),
+        BOTH,
+        "docs",
+    ),
+    Odd("weights in shards", changed(in_shards(missing=False)), predicted(), BOTH, "docs"),
+    Odd("a shard that is missing", changed(in_shards(missing=True)), predicted(), Refused("model-"), "docs"),
+    Odd(
+        "pickled weights",
+        changed(pickled),
+        predicted(),
+        Refused("its weights are pickled; if you trust them, convert them"),
+        "docs",
+    ),
+    Odd(
+        "the paper's release",
+        changed(pickled, setting("config.json", model_type=None, architectures=None)),
+        predicted(),
+        Refused("as in the release of the TinyBERT paper"),
+        "docs",
+    ),
+    Odd("no weights", changed(without(WEIGHTS)), predicted(), Refused("no weights here"), "docs"),
+    Odd(
+        "no config",
+        changed(without("config.json")),
+        predicted(),
+        Refused("no config.json here: not a checkpoint"),
+        "docs",
+    ),
+    Odd(
+        "no tokenizer",
+        changed(without("tokenizer.json", "tokenizer_config.json")),
+        predicted(),
+        Refused("no tokenizer here"),
+        "docs",
+    ),
+    Odd(
+        "a config without its model_type",
+        changed(setting("config.json", model_type=None)),
+        predicted(),
+        Refused("Should have a `model_type` key"),
+        "docs",
+    ),
+    Odd(
+        "more names of labels than outputs",
+        changed(setting("config.json", id2label={"0": "a", "1": "b", "2": "c"})),
+        predicted(),
+        NOT_THOSE,
+        "huggingface/transformers#10449",
+    ),
+    Odd(
+        "no names of labels",
+        changed(setting("config.json", id2label=None, label2id=None)),
+        predicted(),
+        ["LABEL_1", "LABEL_0"],
+        "huggingface/transformers#2487",
+    ),
+    Odd("twelve labels sorted as text", twelve_labels, predicted("bab"), ["c10"], "MIC-DKFZ/nnUNet#607"),
+    Odd("a folder of old sentence-transformers", changed(sentence_transformer), predicted(), BOTH, "docs"),
+    Odd(
+        "tokens without a row of the table",
+        changed(more_tokens),
+        predicted(),
+        Refused("they do not belong together; call resize_token_embeddings"),
+        "docs",
+    ),
+    Odd(
+        "a tokenizer without a longest text",
+        changed(setting("tokenizer_config.json", model_max_length=int(1e30))),
+        predicted("bad " * 300),
+        ["negative"],
+        "docs",
+        said="truncated to 64 tokens",
+    ),
+    Odd(
+        "a tokenizer without a padding token",
+        changed(setting("tokenizer_config.json", pad_token=None)),
+        predicted("good bab bel", "bad"),
+        BOTH,
+        "docs",
+    ),
+    Odd(
+        "a RoBERTa with a BERT tokenizer",
+        roberta(type_vocab_size=1),
+        predicted("bab", "bel"),
+        ["LABEL_1"] * 2,
+        "docs",
+    ),
+    Odd(
+        "positions behind a padding number of 3",
+        roberta(type_vocab_size=1, pad_token_id=3),
+        predicted("bab " * 200),
+        ["LABEL_1"],
+        "rinnakk/japanese-pretrained-models#3",
+        said="truncated to 60 tokens",
+    ),
+    Odd("a model that knows no types", deberta, predicted("bab"), ["LABEL_1"], "docs"),
+    Odd(
+        "a teacher with the labels in another order",
+        rows_for(swapped),
+        doctored,
+        None,
+        "huawei-noah/Pretrained-Language-Model#229",
+        said="the same labels in another order",
+    ),
+    Odd(
+        "a teacher of other labels", rows_for(swapped, ("bad", "good")), doctored, Refused("✗ labels"), "docs"
+    ),
+    Odd(
+        "a teacher whose labels have no names",
+        rows_for(changed(setting("config.json", id2label=None, label2id=None))),
+        doctored,
+        Refused("✗ labels"),
+        "docs",
+    ),
+]

@@ -232,8 +232,8 @@ TABLE = [
     ),
     conll(
         "a beginning only between neighbours (IOB1)",
-        "Ann I-PER\nLee B-PER\nleft O\n",
-        [("Ann Lee left", [("Ann", "PER"), ("Lee", "PER")])],
+        "Ann I-PER\nLee B-PER\nleft O\n\nRome I-LOC\n",
+        [("Ann Lee left", [("Ann", "PER"), ("Lee", "PER")]), ("Rome", [("Rome", "LOC")])],
         said="read as IOB1",
     ),
     conll(
@@ -298,7 +298,7 @@ TABLE = [
         "annotations beside their texts",
         files(train__txt="Ann left.", train__ann="T1\tPER 0 3\tAnn\n"),
         NER,
-        Refused("line 1 is 'Ann left.'"),
+        Refused("tag 'left.': a tag is O"),
         "docs",
     ),
 ]

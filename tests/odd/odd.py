@@ -207,8 +207,11 @@ def command(*words: object) -> Callable[[Scene, object], object]:
 
     def give(scene: Scene, made: object) -> str:
         output = io.StringIO()
-        with contextlib.redirect_stdout(output):
-            call(words[0], made, *words[1:])
+        try:
+            with contextlib.redirect_stdout(output):
+                call(words[0], made, *words[1:])
+        finally:
+            print(output.getvalue())
         return output.getvalue()
 
     return give

@@ -7,13 +7,14 @@ from pathlib import Path
 
 import pytest
 from tests import easy, tokens
-from tests.odd import calls, checkpoints, entities, files, labels, machine, questions
+from tests.odd import calls, checkpoints, encodings, entities, files, labels, machine, questions
 from tests.odd.odd import Odd, Refused, Scene
 
 from tinybert.errors import TinyBertError
 
 TABLE: list[Odd] = [
     *labels.TABLE,
+    *encodings.TABLE,
     *files.TABLE,
     *entities.TABLE,
     *questions.TABLE,
