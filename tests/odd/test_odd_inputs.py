@@ -7,20 +7,29 @@ from pathlib import Path
 
 import pytest
 from tests import easy, tokens
-from tests.odd import calls, checkpoints, encodings, entities, files, labels, machine, questions
-from tests.odd.odd import Odd, Refused, Scene
+from tests.odd import (
+    odd_calls,
+    odd_checkpoints,
+    odd_encodings,
+    odd_entities,
+    odd_files,
+    odd_labels,
+    odd_machine,
+    odd_questions,
+)
+from tests.odd.odd_input import Odd, Refused, Scene
 
 from tinybert.errors import TinyBertError
 
 TABLE: list[Odd] = [
-    *labels.TABLE,
-    *encodings.TABLE,
-    *files.TABLE,
-    *entities.TABLE,
-    *questions.TABLE,
-    *checkpoints.TABLE,
-    *calls.TABLE,
-    *machine.TABLE,
+    *odd_labels.TABLE,
+    *odd_encodings.TABLE,
+    *odd_files.TABLE,
+    *odd_entities.TABLE,
+    *odd_questions.TABLE,
+    *odd_checkpoints.TABLE,
+    *odd_calls.TABLE,
+    *odd_machine.TABLE,
 ]
 PUBLIC = re.compile(r"[\w.-]+/[\w.-]+#\d+")
 

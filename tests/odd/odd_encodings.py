@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.odd.odd import Odd, Refused, csv, lines, rows, twice
+from tests.odd.odd_input import Odd, Refused, csv, lines, rows, twice
 
 GOOD = "text,label\none,x\ntwo,y\nthree,x\n"
 ONE = [("one", "x"), ("two", "y"), ("three", "x")]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from tests.odd.odd import Odd, Refused, files, lines, rows, twice
+from tests.odd.odd_input import Odd, Refused, files, lines, rows, twice
 
 NER = rows("ner")
 EMPTY = {"text": "x y", "label": []}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from tests.odd.odd import Odd, Refused, csv, lines, rows, twice
+from tests.odd.odd_input import Odd, Refused, csv, lines, rows, twice
 
 QA = rows("qa")
 NO_ANSWER = {"question": "who", "context": "a b", "answers": {"text": [], "answer_start": []}}

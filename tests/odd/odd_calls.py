@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tests.odd.odd import Odd, Refused, given, labels_of
+from tests.odd.odd_input import Odd, Refused, given, labels_of
 
 NOTHING = given(None)
 

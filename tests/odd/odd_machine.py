@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from tests import easy
-from tests.odd.odd import Odd, Refused, Scene, command, given, rows, write
+from tests.odd.odd_input import Odd, Refused, Scene, command, given, rows, write
 
 
 def two_rows(scene: Scene) -> Path:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from tests.odd.odd import Odd, Refused, Scene, csv, given, lines, rows
+from tests.odd.odd_input import Odd, Refused, Scene, csv, given, lines, rows
 
 
 def class_numbers(scene: Scene) -> Path:

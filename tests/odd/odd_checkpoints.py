@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file, save_file
 from tests import easy
-from tests.odd.odd import Odd, Refused, Scene, changed, command, predicted, setting
+from tests.odd.odd_input import Odd, Refused, Scene, changed, command, predicted, setting
 from transformers import (
     AutoTokenizer,
     BertForSequenceClassification,

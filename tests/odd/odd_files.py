@@ -7,11 +7,12 @@ import io
 import json
 import lzma
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from tests.odd.odd import Odd, Refused, Scene, csv, files, lines, rows, twice, write
+from tests.odd.odd_input import Odd, Refused, Scene, csv, files, lines, rows, twice, write
 
 GOOD = "text,label\none,x\ntwo,y\nthree,x\n"
 ONE = [("one", "x"), ("two", "y"), ("three", "x")]
@@ -25,7 +26,7 @@ def workbook() -> bytes:
     return stream.getvalue()
 
 
-def parquet(**columns: object) -> Odd | object:
+def parquet(**columns: object) -> Callable[[Scene], Path]:
     def make(scene: Scene) -> Path:
         for split in ("train", "validation"):
             pq.write_table(pa.table(columns), scene.folder / f"{split}.parquet")
