@@ -270,6 +270,29 @@ TABLE = [
         "docs",
     ),
     Odd(
+        "several choices in a cell",
+        csv(
+            'text,sentiment\none,"{""choices"":[""glad"",""sad""]}"\ntwo,glad\nthree,"{""choices"":[""sad"",""angry""]}"\n'
+        ),
+        MULTI,
+        GLAD,
+        "HumanSignal/label-studio-converter#59",
+    ),
+    Odd(
+        "several choices where one label is expected",
+        csv('text,sentiment\none,"{""choices"":[""glad"",""sad""]}"\ntwo,glad\n'),
+        rows(),
+        Refused("a list where one label is expected; for several labels set task=multilabel"),
+        "docs",
+    ),
+    Odd(
+        "an object in a cell",
+        csv('text,label\none,"{""name"": ""x""}"\ntwo,{y}\n'),
+        rows(),
+        Refused("line 2, label: a mapping where one label is expected"),
+        "docs",
+    ),
+    Odd(
         "one text with two labels",
         csv("text,label\na,x\na,y\nb,y\n"),
         rows(),

@@ -154,6 +154,26 @@ def class_named(raw: object, class_names: Sequence[str]) -> object:
     return raw
 
 
+def choices_in(raw: object) -> object:
+    """Return the list in a cell of several choices as Label Studio writes it; other labels unchanged.
+
+    A text that holds another JSON object is returned as a mapping, which is no label.
+
+    Example:
+        >>> choices_in('{"choices": ["joy", "fear"]}'), choices_in("joy"), choices_in("{joy}")
+        (['joy', 'fear'], 'joy', '{joy}')
+    """
+    if isinstance(raw, str) and raw.lstrip().startswith("{"):
+        try:
+            raw = json.loads(raw)
+        except json.JSONDecodeError:
+            return raw
+    if isinstance(raw, Mapping):
+        given = cast(Mapping[str, object], raw)
+        return given["choices"] if set(given) == {"choices"} else given
+    return raw
+
+
 def is_missing(raw: object) -> bool:
     """Return whether a label is not given: nothing, nothing to be seen, or NaN."""
     return raw is None or (isinstance(raw, str) and not tidy(raw)) or (isinstance(raw, float) and raw != raw)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
 
 from tinybert.data.encode import encode_text
-from tinybert.data.fields import FieldError, class_named, is_missing, refuse_rejected, text_in
+from tinybert.data.fields import FieldError, choices_in, class_named, is_missing, refuse_rejected, text_in
 from tinybert.data.findings import name_some
 from tinybert.data.labels import LabelScheme, look_alikes, plain
 from tinybert.data.long_text import encode_head_tail, encode_text_windows
@@ -256,7 +256,7 @@ class TextReader:
         names = [name for name in (self.columns.text, self.columns.text_pair) if name is not None]
         texts = tuple(text_in(raw, name) for name in names)
         column = self.columns.label
-        label = plain(raw.get(column)) if column else None
+        label = choices_in(plain(raw.get(column))) if column else None
         try:
             label = class_named(label, self.class_names) if self.class_names else label
             stored = None if is_missing(label) else self.format.stored_label(label)
