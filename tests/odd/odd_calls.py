@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tests.odd.odd_input import Odd, Refused, given, labels_of
+import numpy as np
+import pandas as pd
+from tests.odd.odd_input import Odd, Refused, given, labels_of, rows
 
 NOTHING = given(None)
 
@@ -13,7 +15,29 @@ def texts(name: str, make: Callable[[], object], right: object, source: str = "d
     return Odd(f"predict: {name}", NOTHING, labels_of(make), right, source)
 
 
+FRAME = pd.DataFrame({"text": ["one", "two", "three"], "label": ["x", "y", "x"]}, index=[7, 9, 9])
+ONE = [("one", "x"), ("two", "y"), ("three", "x")]
+
+
+def data(name: str, value: object, right: object, source: str = "docs") -> Odd:
+    return Odd(f"data: {name}", given({"train": value, "validation": value}), rows(), right, source)
+
+
 TABLE = [
+    data("a table of pandas with an index", FRAME, ONE),
+    data("a table of pandas with categories", FRAME.astype({"label": "category"}), ONE),
+    data("a table of pandas with a gap", FRAME.assign(label=[1, None, 0]), Refused("row 2, label: no label")),
+    data("rows that are texts", ["one", "two"], Refused("label")),
+    data("no rows", [], Refused("no row")),
+    Odd(
+        "data: a mapping without splits",
+        given({"text": ["a"], "label": ["x"]}),
+        rows(),
+        Refused("split"),
+        "docs",
+    ),
+    texts("a column of pandas", lambda: pd.Series(["good", "bad"], index=[5, 5]), ["positive", "negative"]),
+    texts("an array of numpy", lambda: np.array(["good", "bad"]), ["positive", "negative"]),
     texts(
         "one text", lambda: "good film", Refused("expected a list of texts; put the one text into brackets")
     ),

@@ -69,7 +69,23 @@ LATE = [
     {"text": f"t{row}", "label": "xy"[row % 2], "note": None if row < 150 else "seen"} for row in range(200)
 ]
 
+GROUPED = "".join(f"text {row},{'xy'[row % 2]},{'ab'[row > 5]}\n" for row in range(12))
+
 TABLE = [
+    Odd(
+        "two groups in one file",
+        lambda scene: write(scene.folder / "all.csv", f"text,label,doc\n{GROUPED}"),
+        rows(group="doc"),
+        Refused("group"),
+        "docs",
+    ),
+    Odd(
+        "a group that is no column",
+        lambda scene: write(scene.folder / "all.csv", f"text,label,doc\n{GROUPED}"),
+        rows(group="dco"),
+        Refused("data.group=dco: no such column; did you mean 'doc'?"),
+        "docs",
+    ),
     Odd(
         "a list in a file of JSON lines",
         twice("jsonl", PANDAS["records"]),
