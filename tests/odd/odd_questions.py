@@ -54,7 +54,7 @@ TABLE = [
     ),
     Odd(
         "an answer that is elsewhere",
-        lines(asked("ولد عام 1854 في", "1854", 7)),
+        lines(asked("ولد عام 1854 في", "1854", 7), asked("red and blue", "red", 0)),
         QA,
         Refused("the answer '1854' is not at character 7; it is at 8"),
         "kushalj001/pytorch-question-answering#8",
@@ -88,7 +88,12 @@ TABLE = [
         "docs",
     ),
     Odd(
-        "an answer counted before emoji", lines(asked("😀 red", "red", 3)), QA, Refused("it is at 2"), "docs"
+        "answers counted in UTF-16",
+        lines(asked("😀 red", "red", 3)),
+        QA,
+        [("which", [("red", 2)])],
+        "docs",
+        said="answer_start is counted in UTF-16 code units",
     ),
     Odd(
         "an answer that is there twice",
@@ -159,7 +164,10 @@ TABLE = [
         "an article that names its question's id",
         twice(
             "json",
-            article({"id": "q7", "question": "what?", "answers": [{"text": "blue", "answer_start": 7}]}),
+            article(
+                {"id": "q6", "question": "which?", "answers": [{"text": "red", "answer_start": 0}]},
+                {"id": "q7", "question": "what?", "answers": [{"text": "blue", "answer_start": 7}]},
+            ),
         ),
         QA,
         Refused("it is at 8 (id q7)"),

@@ -87,11 +87,12 @@ class EntityRows(RowFormat):
             label_column=section.label,
         )
 
-    def unpack(self, rows: Iterable[RawRow | Fault]) -> Iterator[RawRow | Fault]:
+    def unpack(self, rows: Iterable[RawRow | Fault], *, keep: str = "") -> Iterator[RawRow | Fault]:
         """Unpack other programs' formats, and join the words of a sentence where a row is one word."""
         names = self.text.names[0], self.label.names[0]
         return super().unpack(
-            joined_sentences(iter(rows), text=self.text_column, label=self.label_column, names=names)
+            joined_sentences(iter(rows), text=self.text_column, label=self.label_column, names=names),
+            keep=keep,
         )
 
     def stored_fields(self, *, is_pair: bool) -> list[pa.Field]:
