@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from tests.odd.odd_input import Odd, Refused, files, lines, rows, twice
+from tests.odd.odd_input import Odd, Refused, csv, files, lines, rows, twice
 
 NER = rows("ner")
 EMPTY = {"text": "x y", "label": []}
@@ -38,6 +38,8 @@ PRODIGY = {
     "spans": [{"start": 0, "end": 7, "token_start": 0, "token_end": 1, "label": "PER"}],
     "_task_hash": 1,
 }
+
+WORDS = "sentence,doc,word,tag\n1,a,Ann,B-PER\n1,a,Lee,I-PER\n1,a,left,O\n2,b,Rome,B-LOC\n"
 
 TABLE = [
     Odd(
@@ -279,6 +281,13 @@ TABLE = [
         "two tags for three tokens",
         "Ann B-PER\nLee\nleft O\n",
         Refused("line 2 is 'Lee': a token and its tag are expected"),
+    ),
+    Odd(
+        "one word a row, with the document of each",
+        csv(WORDS),
+        rows("ner", group="doc"),
+        [ANN, ("Rome", [("Rome", "LOC")])],
+        "docs",
     ),
     Odd(
         "texts where tags are expected",

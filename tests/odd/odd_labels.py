@@ -270,6 +270,21 @@ TABLE = [
         "docs",
     ),
     Odd(
+        "a space before a label in quotes",
+        csv('text, label\n"one, or so", "x"\ntwo, "y"\n'),
+        rows(),
+        [("one, or so", '"x"'), ("two", '"y"')],
+        "JoshClose/CsvHelper#204",
+        said='labels with quotes around them: "x", "y"',
+    ),
+    Odd(
+        "a space before a text in quotes",
+        csv('label, text\nx, "one, or so"\ny, two\n'),
+        rows(),
+        Refused("line 2: 3 fields where the header has 2; quote a text that holds ','"),
+        "python/cpython#117286",
+    ),
+    Odd(
         "several choices in a cell",
         csv(
             'text,sentiment\none,"{""choices"":[""glad"",""sad""]}"\ntwo,glad\nthree,"{""choices"":[""sad"",""angry""]}"\n'

@@ -49,6 +49,7 @@ LABEL_NAMES = (
 TOKEN_COLUMNS = {"tokens", "tags"}
 SUBJECT = "texts to predict"
 SURROGATE = re.compile("[\ud800-\udfff]")
+QUOTED = re.compile(r"([\"']).+\1", re.DOTALL)
 EMPTY = "give a text that is not empty"
 OF_WINDOWS = ("window_pooling", "max_windows")
 """Settings below ``data.`` that are read with ``data.long_text=windows`` alone."""
@@ -147,14 +148,19 @@ class TextRows(RowFormat):
             raise DataError("label", str(error)) from error
 
     def scheme_warnings(self, labels: LabelScheme) -> list[str]:
-        """Name the labels that somebody may have meant to be one."""
-        groups = [", ".join(map(repr, group)) for group in look_alikes(labels.names)]
-        if not groups:
-            return []
-        return [
-            f"labels that differ by letter case or character width only are labels of their own: "
-            f"{name_some(groups, mark='; ')}; write those that mean the same alike"
-        ]
+        """Name the labels that somebody may have meant to be one, and those in quotes."""
+        warnings: list[str] = []
+        if groups := [", ".join(map(repr, group)) for group in look_alikes(labels.names)]:
+            warnings.append(
+                f"labels that differ by letter case or character width only are labels of their own: "
+                f"{name_some(groups, mark='; ')}; write those that mean the same alike"
+            )
+        if quoted := [name for name in labels.names if QUOTED.fullmatch(name)]:
+            warnings.append(
+                f"labels with quotes around them: {name_some(quoted)}; where they are none of the label, "
+                "remove the space before the quotes: in CSV they are right behind the separator"
+            )
+        return warnings
 
     def one_value_problem(self, present: Sequence[str], num_labelled: int, *, kind: str) -> str | None:
         """Refuse training rows that all have the same label or number; ``kind`` is the word for it."""
