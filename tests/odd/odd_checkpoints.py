@@ -212,7 +212,13 @@ TABLE = [
         "docs",
     ),
     Odd("weights in shards", changed(in_shards(missing=False)), predicted(), BOTH, "docs"),
-    Odd("a shard that is missing", changed(in_shards(missing=True)), predicted(), Refused("model-"), "docs"),
+    Odd(
+        "a shard that is missing",
+        changed(in_shards(missing=True)),
+        predicted(),
+        Refused("model-00005-of-00005.safetensors"),
+        "docs",
+    ),
     Odd(
         "pickled weights",
         changed(pickled),

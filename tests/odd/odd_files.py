@@ -76,7 +76,7 @@ TABLE = [
         "two groups in one file",
         lambda scene: write(scene.folder / "all.csv", f"text,label,doc\n{GROUPED}"),
         rows(group="doc"),
-        Refused("group"),
+        Refused("three different groups (doc) in one file"),
         "docs",
     ),
     Odd(
@@ -306,7 +306,13 @@ TABLE = [
         Refused("validation.csv, line 2, label: unknown to train: label 'z' (allowed: x, y)"),
         "docs",
     ),
-    Odd("a folder named like a file", folder_as_file, rows(), Refused("train.csv"), "docs"),
+    Odd(
+        "a folder named like a file",
+        folder_as_file,
+        rows(),
+        Refused("train.csv: cannot read this file: Is a directory"),
+        "docs",
+    ),
     Odd("links to files", links, rows(), ONE, "docs"),
     Odd("a link to nothing", broken_link, rows(), Refused("no such file or folder"), "docs"),
     Odd(

@@ -48,7 +48,7 @@ TABLE = [
         "a path with a slip",
         lambda scene: str(two_rows(scene) / "trian.jsonl"),
         rows(),
-        Refused("train.jsonl"),
+        Refused("no such file or folder; did you mean 'train.jsonl'?"),
         "docs",
     ),
     Odd(
