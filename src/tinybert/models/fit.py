@@ -26,8 +26,8 @@ def check_activation(path: str | Path, config: PreTrainedConfig) -> None:
         if isinstance(name, str) and name not in ACT2FN:
             raise ModelError(
                 str(path),
-                f"{key} = {name!r} in its config.json: no activation that transformers knows"
-                f"{nearest(name, list(ACT2FN))}; write its name there",
+                f"{key} = {name!r} in its config.json: write one that transformers knows"
+                f"{nearest(name, list(ACT2FN))}",
             )
 
 

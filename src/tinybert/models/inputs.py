@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from typing import cast
 
 import torch
 from torch import Tensor, nn
+
+from tinybert.errors import ModelError
+from tinybert.models.families import FAMILIES
 
 TEXT_INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 READING_PADDING = {
@@ -50,15 +54,44 @@ def run_model(model: nn.Module, batch: Mapping[str, Tensor], *, prefix: str = ""
     """Return a model's scores of a batch; see :func:`model_inputs` and :func:`logits_of`.
 
     Outside training, a model that reads its padding is given none: rows of one length go together.
+
+    Raises:
+        ModelError: The class of another family, outside training, does not take these tokens.
     """
     inputs = model_inputs(model, batch, prefix=prefix)
     config = getattr(unwrap(model), "config", None)
+    family = getattr(config, "model_type", "")
+    if model.training or family in FAMILIES:
+        return logits_of(model(**inputs))
+    with _refusing(family, type(unwrap(model)).__name__):
+        return _run_other_family(model, batch, inputs, prefix=prefix)
+
+
+def _run_other_family(
+    model: nn.Module, batch: Mapping[str, Tensor], inputs: Mapping[str, Tensor], *, prefix: str
+) -> Tensor:
+    config = getattr(unwrap(model), "config", None)
     shortest = READING_PADDING.get(getattr(config, "model_type", ""))
-    if model.training or shortest is None:
+    if shortest is None:
         return logits_of(model(**inputs))
     lengths = batch[prefix + "attention_mask"].sum(1).clamp(min=shortest)
     fill = getattr(config, "pad_token_id", None) or 0
     return _by_length(model, inputs, lengths, fill=fill)
+
+
+@contextmanager
+def _refusing(family: str, name: str) -> Generator[None]:
+    """Say what a class that is not known here needs of its input: such as three separators in Longformer."""
+    try:
+        yield
+    except torch.OutOfMemoryError:
+        raise
+    except (AssertionError, IndexError, RuntimeError, ValueError) as error:
+        why = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise ModelError(
+            f"model_type {family}",
+            f"{name} of transformers does not take this input: {why}; is the tokenizer the model's own?",
+        ) from error
 
 
 def _by_length(model: nn.Module, inputs: Mapping[str, Tensor], lengths: Tensor, *, fill: int) -> Tensor:

@@ -11,6 +11,7 @@ from transformers import (
     ConvBertConfig,
     FNetConfig,
     FunnelConfig,
+    LongformerConfig,
     MobileBertConfig,
     PreTrainedConfig,
     PreTrainedModel,
@@ -18,6 +19,8 @@ from transformers import (
     YosoConfig,
 )
 
+from tinybert.errors import ModelError
+from tinybert.models.head import QUESTION, head_of
 from tinybert.models.inputs import READING_PADDING, run_model
 from tinybert.teachers import ModelTeacher
 from tinybert.teachers.teacher import Wanted
@@ -102,3 +105,16 @@ def test_a_training_pads_as_ever() -> None:
     torch.testing.assert_close(
         run_model(model, batch_of(ROWS)), model(input_ids=batch_of(ROWS)["input_ids"]).logits
     )
+
+
+def test_a_class_that_does_not_take_the_tokens_is_refused_with_its_reason() -> None:
+    """Longformer looks for three separators, as the tokenizer of RoBERTa writes them."""
+    config = LongformerConfig(**SIZE, attention_window=4, sep_token_id=2, pad_token_id=1)
+    model = AutoModelForQuestionAnswering.from_config(config).eval()
+    with pytest.raises(ModelError, match=r"LongformerForQuestionAnswering .*exactly three separator tokens"):
+        run_model(model, batch_of([[0, 5, 2, 6, 2]]))
+
+
+def test_a_head_that_is_called_simple_is_that_of_questions() -> None:
+    assert head_of(XLNetConfig(architectures=["XLNetForQuestionAnsweringSimple"])) == QUESTION
+    assert head_of(XLNetConfig(architectures=["XLNetLMHeadModel"])) is None
