@@ -27,6 +27,7 @@ test: $(STAMP)
 
 test-slow: $(STAMP) test-litert
 	$(BIN)/python -m pytest -q -m "slow or network" --force-enable-socket
+	HYPOTHESIS_PROFILE=thorough $(BIN)/python -m pytest -q $(shell find tests -name 'test_*_properties.py')
 
 # LiteRT's converter takes shared packages back to older versions: it has an environment of its own, in which
 # all others keep their versions (free to choose, pip does not find an end)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -9,9 +10,10 @@ from hypothesis import settings
 from tests.unit.data.made_up import Row, make_tokenizer
 from transformers import PreTrainedTokenizerFast
 
-# a busy machine is no failure, and the same examples every time
+# a busy machine is no failure, and the same examples every time; many new ones in make test-slow
 settings.register_profile("tinybert", deadline=None, derandomize=True, max_examples=50, database=None)
-settings.load_profile("tinybert")
+settings.register_profile("thorough", deadline=None, max_examples=1000, database=None, print_blob=True)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "tinybert"))
 
 
 @pytest.fixture

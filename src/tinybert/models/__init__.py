@@ -2,9 +2,9 @@
 
 from tinybert.models.capture import Capture, capture
 from tinybert.models.families import EncoderInfo, describe
+from tinybert.models.fit import check_vocabulary
 from tinybert.models.layer_maps import resolve_layer_map
 from tinybert.models.load import (
-    check_vocabulary,
     has_task_head,
     load_classifier,
     load_config,

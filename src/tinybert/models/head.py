@@ -43,12 +43,14 @@ SEQUENCE = Head("ForSequenceClassification", AutoModelForSequenceClassification,
 TOKEN = Head("ForTokenClassification", AutoModelForTokenClassification)
 QUESTION = Head("ForQuestionAnswering", AutoModelForQuestionAnswering, ("start_logits", "end_logits"))
 HEADS = (SEQUENCE, TOKEN, QUESTION)
+SIMPLE = "Simple"
+"""XLM, XLNet and FlauBERT call so their head of two outputs a token; another one searches in beams."""
 
 
 def head_of(config: PreTrainedConfig) -> Head | None:
     """Return the head that a config names, or None for a bare encoder or a head that is no task's here."""
-    names = config.architectures or [""]
-    return next((head for head in HEADS if names[0].endswith(head.class_ending)), None)
+    name = (config.architectures or [""])[0].removesuffix(SIMPLE)
+    return next((head for head in HEADS if name.endswith(head.class_ending)), None)
 
 
 def set_head(config: PreTrainedConfig, head: Head) -> None:

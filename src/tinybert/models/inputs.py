@@ -4,13 +4,27 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from typing import cast
 
 import torch
 from torch import Tensor, nn
 
+from tinybert.errors import ModelError
+from tinybert.models.families import FAMILIES
+
 TEXT_INPUTS = ("input_ids", "attention_mask", "token_type_ids")
+READING_PADDING = {
+    "canine": 4,
+    "convbert": 1,
+    "fnet": 1,
+    "funnel": 8,
+    "mobilebert": 1,
+    "xlnet": 1,
+    "yoso": 1,
+}
+"""Families whose outputs for a text change with the padding behind it → the fewest tokens they run on."""
 
 
 def model_inputs(model: nn.Module, batch: Mapping[str, Tensor], *, prefix: str = "") -> dict[str, Tensor]:
@@ -37,8 +51,66 @@ def logits_of(output: Mapping[str, Tensor]) -> Tensor:
 
 
 def run_model(model: nn.Module, batch: Mapping[str, Tensor], *, prefix: str = "") -> Tensor:
-    """Return a model's scores of a batch; see :func:`model_inputs` and :func:`logits_of`."""
-    return logits_of(model(**model_inputs(model, batch, prefix=prefix)))
+    """Return a model's scores of a batch; see :func:`model_inputs` and :func:`logits_of`.
+
+    Outside training, a model that reads its padding is given none: rows of one length go together.
+
+    Raises:
+        ModelError: The class of another family, outside training, does not take these tokens.
+    """
+    inputs = model_inputs(model, batch, prefix=prefix)
+    config = getattr(unwrap(model), "config", None)
+    family = getattr(config, "model_type", "")
+    if model.training or family in FAMILIES:
+        return logits_of(model(**inputs))
+    with _refusing(family, type(unwrap(model)).__name__):
+        return _run_other_family(model, batch, inputs, prefix=prefix)
+
+
+def _run_other_family(
+    model: nn.Module, batch: Mapping[str, Tensor], inputs: Mapping[str, Tensor], *, prefix: str
+) -> Tensor:
+    config = getattr(unwrap(model), "config", None)
+    shortest = READING_PADDING.get(getattr(config, "model_type", ""))
+    if shortest is None:
+        return logits_of(model(**inputs))
+    lengths = batch[prefix + "attention_mask"].sum(1).clamp(min=shortest)
+    fill = getattr(config, "pad_token_id", None) or 0
+    return _by_length(model, inputs, lengths, fill=fill)
+
+
+@contextmanager
+def _refusing(family: str, name: str) -> Generator[None]:
+    """Say what a class that is not known here needs of its input: such as three separators in Longformer."""
+    try:
+        yield
+    except torch.OutOfMemoryError:
+        raise
+    except (AssertionError, IndexError, RuntimeError, ValueError) as error:
+        why = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise ModelError(
+            f"model_type {family}",
+            f"{name} of transformers does not take this input: {why}; is the tokenizer the model's own?",
+        ) from error
+
+
+def _by_length(model: nn.Module, inputs: Mapping[str, Tensor], lengths: Tensor, *, fill: int) -> Tensor:
+    """Run the rows of each length, cut or filled up to it; scores of tokens are zero behind it."""
+    width = inputs["input_ids"].shape[1]
+    found: list[tuple[Tensor, Tensor]] = []
+    for length in lengths.unique().tolist():
+        rows = (lengths == length).nonzero()[:, 0]
+        fills = {name: fill if name == "input_ids" else 0 for name in inputs}
+        group = {
+            name: nn.functional.pad(value[rows], (0, length - width), value=fills[name])
+            for name, value in inputs.items()
+        }
+        scores = logits_of(model(**group))
+        if scores.dim() == 3:
+            scores = nn.functional.pad(scores, (0, 0, 0, width - length))
+        found.append((rows, scores))
+    order = torch.cat([rows for rows, _ in found]).argsort()
+    return torch.cat([scores for _, scores in found])[order]
 
 
 def unwrap(model: nn.Module) -> nn.Module:

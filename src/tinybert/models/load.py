@@ -22,23 +22,17 @@ from transformers.models.auto.auto_factory import _BaseAutoModelClass  # pyright
 from tinybert.checksums import CHECKSUMS, TOKENIZER, WEIGHTS, describe_damage, find_damage
 from tinybert.errors import ModelError
 from tinybert.models.adapters import merge_adapter
+from tinybert.models.fit import check_activation, fit_tokenizer
 from tinybert.models.head import SEQUENCE, Head, auto_class, copy_head, head_of, set_head, set_labels
 from tinybert.models.making import making
 from tinybert.models.mpnet import switch_kernel
 from tinybert.models.other_formats import refuse_pickled
-from tinybert.models.quiet import COPY, quietly
+from tinybert.models.quiet import COPY, SENTENCEPIECE_FILES, quietly
 from tinybert.sources import fetch, is_bundled
 from tinybert.sources.hub import hub_problem, nearest_here
 from tinybert.storage import name_problem
 
-TOKENIZER_FILES = (
-    "tokenizer.json",
-    "vocab.txt",
-    "vocab.json",
-    "sentencepiece.bpe.model",
-    "spiece.model",
-    "tokenizer.model",
-)
+TOKENIZER_FILES = ("tokenizer.json", "vocab.txt", "vocab.json", *SENTENCEPIECE_FILES)
 
 
 def checkpoint_path(name: str | Path, *, hashes: bool = False) -> str | Path:
@@ -59,11 +53,14 @@ def load_config(path: str | Path) -> PreTrainedConfig:
     """Read the config of a checkpoint.
 
     Raises:
-        ModelError: The folder or its config.json is missing or broken, or the hub cannot be reached.
+        ModelError: The folder or its config.json is missing or broken, it names an unknown activation, or the
+            hub cannot be reached.
     """
     folder = _local(path, need_weights=False)
     with quietly(path):
-        return AutoConfig.from_pretrained(folder or str(path), trust_remote_code=False)
+        config = AutoConfig.from_pretrained(folder or str(path), trust_remote_code=False)
+    check_activation(path, config)
+    return config
 
 
 def has_task_head(source: str | Path | PreTrainedConfig, head: Head | None = None) -> bool:
@@ -201,37 +198,8 @@ def load_tokenizer(path: str | Path) -> PreTrainedTokenizerBase:
         tokenizer.backend_tokenizer.no_padding()
         tokenizer.backend_tokenizer.no_truncation()
     if folder is None or (folder / "config.json").is_file():
-        _fit_to_model(path, tokenizer, load_config(path))
+        fit_tokenizer(path, tokenizer, load_config(path))
     return tokenizer
-
-
-def _fit_to_model(path: str | Path, tokenizer: PreTrainedTokenizerBase, config: PreTrainedConfig) -> None:
-    """Refuse pieces that the model has no row for, and leave out type ids where it knows one type or none."""
-    if num_rows := cast("int | None", getattr(config, "vocab_size", None)):
-        check_vocabulary(path, tokenizer, num_rows=num_rows)
-    if getattr(config, "type_vocab_size", 2) < 2:
-        names = tokenizer.model_input_names
-        tokenizer.model_input_names = [name for name in names if name != "token_type_ids"]
-
-
-def check_vocabulary(path: str | Path, tokenizer: PreTrainedTokenizerBase, *, num_rows: int) -> None:
-    """Refuse a tokenizer with pieces that a model has no embedding for: it would fail at the first of them.
-
-    Args:
-        path: The checkpoint, for the message.
-        tokenizer: Its tokenizer.
-        num_rows: Of its embedding table.
-
-    Raises:
-        ModelError: With both numbers.
-    """
-    num_pieces = max(tokenizer.get_vocab().values()) + 1
-    if num_pieces > num_rows:
-        raise ModelError(
-            str(path),
-            f"its tokenizer has {num_pieces:,} pieces, its embedding table {num_rows:,} rows: they do "
-            "not belong together; call resize_token_embeddings and save both, or take the model's own",
-        )
 
 
 def _check_weights(

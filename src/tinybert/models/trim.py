@@ -34,7 +34,8 @@ from tinybert.corpus.batches import batches_of
 from tinybert.corpus.wordpiece import write_tokenizer
 from tinybert.errors import ModelError
 from tinybert.models.families import FAMILIES
-from tinybert.models.load import check_vocabulary, load_config, load_model, load_tokenizer
+from tinybert.models.fit import check_vocabulary
+from tinybert.models.load import load_config, load_model, load_tokenizer
 from tinybert.models.making import making
 from tinybert.models.start.initialise import first_position
 from tinybert.models.subwords import BUILTIN as SUBWORDS

@@ -47,6 +47,7 @@ KNOWN_AS = {
     "utf-16-be": "UTF-16",
     "utf-32": "UTF-32",
 }
+LINE_END = re.compile("\r\n?|\n")
 ESCAPED = re.compile("[\udc80-\udcff]")
 """What stands in a text for a byte that its encoding does not know."""
 
@@ -135,10 +136,11 @@ class SourceFile:
 
     @cached_property
     def line_end(self) -> str:
-        """A line feed, or in a file of old Macs, which has none, a carriage return."""
+        """A line feed, or a carriage return where such lone ones end the first line and most others."""
         with self.path.open(encoding=self.codec, errors="tinybert.escape", newline="") as stream:
             head = stream.read(HEAD_BYTES)
-        return "\r" if "\r" in head and "\n" not in head else "\n"
+        ends = LINE_END.findall(head)
+        return "\r" if ends[:1] == ["\r"] and ends.count("\r") > len(ends) / 2 else "\n"
 
     def lines(self) -> Iterator[str]:
         """Yield the lines, line ends kept; a byte that is not of the encoding is a lone surrogate."""

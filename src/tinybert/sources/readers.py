@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from tinybert.errors import DataError
 from tinybert.sources.columns import SPLIT_NAMES
+from tinybert.sources.delimited import read_csv, read_tsv
 from tinybert.sources.encoding import SourceFile
 from tinybert.sources.objects import DatasetSplits, ObjectRows, class_names_of, plain, rows_of
 from tinybert.sources.text_files import (
@@ -17,10 +18,8 @@ from tinybert.sources.text_files import (
     RawRow,
     Unit,
     read_columns,
-    read_csv,
     read_json_array,
     read_json_lines,
-    read_tsv,
     sound_lines,
 )
 from tinybert.storage import name_problem

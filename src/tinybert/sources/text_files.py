@@ -1,28 +1,20 @@
-"""CSV, TSV, JSON lines and JSON arrays, read line by line, with the line of every fault."""
+"""Lines of text, JSON lines, JSON arrays and columns, read line by line, with the line of every fault."""
 
 from __future__ import annotations
 
-import csv
 import json
 import re
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain
-from typing import TYPE_CHECKING, Literal, cast
+from typing import Literal, cast
 
 from tinybert.errors import DataError
 from tinybert.sources.encoding import SourceFile, plain
 
-if TYPE_CHECKING:
-    from _csv import Reader
-
-MAX_FIELD_CHARS = 10_000_000
 MAX_RAW_CHARS = 10_000
 CHUNK_CHARS = 1 << 20
 NEAR_THE_END = 16
-DELIMITERS = (",", ";", "\t", "|")
-EXCEL_DELIMITER = re.compile(r'"?sep=(.)"?', re.IGNORECASE)
 
 GAP = re.compile(r"[\s,]*")
 
@@ -71,131 +63,6 @@ def sound_lines(file: SourceFile) -> Iterator[str]:
         if isinstance(each, Fault):
             raise DataError(file.name, f"line {each.number:,}: {each.why}")
         yield each[1]
-
-
-def read_csv(file: SourceFile) -> tuple[list[str], Iterator[RawRow | Fault]]:
-    """Open a CSV file; the header says what parts the fields, or a first line as Excel reads it: ``sep=;``.
-
-    Raises:
-        DataError: There is no usable header, or the encoding cannot be told for sure.
-    """
-    lines = file.lines()
-    head, before = next(lines, ""), 0
-    if said := EXCEL_DELIMITER.fullmatch(head.strip()):
-        head, before = next(lines, ""), 1
-    # a person's long text is no mistake: the module's own limit is 128 KB
-    csv.field_size_limit(max(csv.field_size_limit(), MAX_FIELD_CHARS))
-    delimiter = said[1] if said else max(DELIMITERS, key=head.count)
-    read_lately: list[str] = []
-    all_lines = _remembered(chain([head] if head else [], lines), read_lately)
-    reader = csv.reader(all_lines, delimiter=delimiter, strict=True)
-    try:
-        header = next(reader, [])
-    except csv.Error as error:
-        raise DataError(file.name, f"line {1 + before}: the header cannot be read: {error}") from error
-    _check_header(header, file)
-    return header, _csv_rows(reader, read_lately, header, before, file)
-
-
-def _csv_rows(
-    reader: Reader, read_lately: list[str], header: list[str], before: int, file: SourceFile
-) -> Iterator[RawRow | Fault]:
-    width, delimiter = len(header), reader.dialect.delimiter
-    while True:
-        number = reader.line_num + 1 + before
-        read_lately.clear()
-        try:
-            fields = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            yield _csv_fault(number, str(error), [plain(line) for line in read_lately])
-            continue
-        if fields and (why := file.broken("".join(read_lately))):
-            yield Fault(number, why, {"": [plain(field) for field in fields]})
-        elif len(fields) == width:
-            yield number, dict(zip(header, fields, strict=True))
-        elif fields:
-            yield Fault(number, _ragged(len(fields), width, delimiter), {"": fields})
-
-
-def _remembered(lines: Iterator[str], memory: list[str]) -> Iterator[str]:
-    for line in lines:
-        memory.append(line)
-        yield line
-
-
-def _csv_fault(number: int, message: str, lines: list[str]) -> Fault:
-    raw = {"": "".join(lines)[:MAX_RAW_CHARS]}
-    if "unexpected end" in message or "field larger" in message:
-        swallowed = f" and swallows the {len(lines) - 1:,} lines after it" if len(lines) > 1 else ""
-        why = f'a quote (") opens here and never closes{swallowed}; double each " that belongs to the text'
-        return Fault(number, why, raw, is_fatal=len(lines) > 1)
-    if "new-line character" in message:
-        return Fault(number, "a lone carriage return in the text; put the text in quotes", raw)
-    until = f" (until line {number + len(lines) - 1:,})" if len(lines) > 1 else ""
-    return Fault(number, f'{message}{until}; put the text in quotes and double each " inside', raw)
-
-
-def _ragged(found: int, expected: int, delimiter: str) -> str:
-    mark = {"\t": "a tab"}.get(delimiter, repr(delimiter))
-    fix = f"quote a text that holds {mark}" if found > expected else f"part the fields with {mark}"
-    return f"{found} fields where the header has {expected}; {fix}"
-
-
-def read_tsv(file: SourceFile) -> tuple[list[str], Iterator[RawRow | Fault]]:
-    r"""Open a TSV file: one row a line, and a quote is an ordinary character.
-
-    A field that a spreadsheet or pandas quoted is recognised: it is in quotes and every quote inside is
-    doubled (``"a ""fine"" film"``). Where the header is quoted, every field is unquoted.
-
-    Raises:
-        DataError: There is no usable header, or the encoding cannot be told for sure.
-    """
-    lines = file.lines()
-    header = next(lines, "").rstrip("\r\n").split("\t")
-    all_quoted = all(len(field) > 1 and field[0] == field[-1] == '"' for field in header)
-    header = [field[1:-1] for field in header] if all_quoted else header
-    _check_header(header, file)
-    return header, _tsv_rows(lines, header, file, all_quoted=all_quoted)
-
-
-def _tsv_rows(
-    lines: Iterator[str], header: list[str], file: SourceFile, *, all_quoted: bool
-) -> Iterator[RawRow | Fault]:
-    for number, line in enumerate(lines, start=2):
-        text = line.rstrip("\r\n")
-        fields = text.split("\t")
-        if not text.strip():
-            continue
-        if why := file.broken(text):
-            yield Fault(number, why, {"": [plain(field) for field in fields]})
-            continue
-        if len(fields) != len(header):
-            why = f"{len(fields)} fields where the header has {len(header)}; a text in a TSV file holds "
-            yield Fault(number, why + "no tabs and no line breaks: save it as CSV", {"": fields})
-            continue
-        if '"' in text:
-            fields = [_unquote(field, all_quoted=all_quoted) for field in fields]
-        yield number, dict(zip(header, fields, strict=True))
-
-
-def _unquote(field: str, *, all_quoted: bool) -> str:
-    if len(field) < 2 or field[0] != '"' or field[-1] != '"':
-        return field
-    inner = field[1:-1]
-    is_doubled = '""' in inner and '"' not in inner.replace('""', "")
-    return inner.replace('""', '"') if is_doubled or all_quoted else field
-
-
-def _check_header(header: list[str], file: SourceFile) -> None:
-    if why := file.broken("".join(header)):
-        raise DataError(file.name, f"line 1: the header: {why}")
-    if not any(column.strip() for column in header):
-        raise DataError(file.name, "the file is empty; expected a header line such as text,label")
-    twice = sorted(column for column, times in Counter(header).items() if column and times > 1)
-    if twice:
-        raise DataError(file.name, f"line 1: column {twice[0]!r} is there twice; give each its own name")
 
 
 def read_json_lines(file: SourceFile) -> Iterator[RawRow | Fault]:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from tinybert.models.capture import Capture, Captured
-from tinybert.models.inputs import logits_of, model_inputs
+from tinybert.models.inputs import TEXT_INPUTS, run_model
 from tinybert.teachers.teacher import TeacherOutput, Wanted
 
 NO_PART = ("_name_or_path", "transformers_version")
@@ -42,12 +42,10 @@ class ModelTeacher:
     def answer(self, batch: dict[str, Tensor]) -> TeacherOutput:
         """Run the model; tensors stay in its dtype, on its device."""
         device = self.model.device
-        inputs = {
-            name: value.to(device)
-            for name, value in model_inputs(self.model, batch, prefix=self.prefix).items()
-        }
+        names = [self.prefix + name for name in TEXT_INPUTS if self.prefix + name in batch]
+        inputs = {name: batch[name].to(device) for name in names}
         with torch.autocast(device.type, enabled=False), self.capture as taken:
-            logits = logits_of(self.model(**inputs))
+            logits = run_model(self.model, inputs, prefix=self.prefix)
         return TeacherOutput(logits, taken.hidden, taken.scores, taken.vectors)
 
 

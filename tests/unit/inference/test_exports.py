@@ -18,7 +18,7 @@ from transformers import AlbertConfig, AlbertForSequenceClassification
 from tinybert.errors import ModelError, RecipeError, RunError
 from tinybert.inference import Predictor
 from tinybert.inference import export as export_module
-from tinybert.inference.backends import BUILTIN
+from tinybert.inference.backends import BUILTIN, Engine, Loading, Tokens, load_engine
 from tinybert.inference.backends.onnx import nodes_in_full
 from tinybert.inference.exports import exports_of, read_export
 from tinybert.inference.parity import TOLERANCES, Parity
@@ -274,3 +274,18 @@ def test_the_layers_left_in_full_are_found_by_their_place(exported: Path) -> Non
     head_and_last, ends = (nodes_in_full(file, in_full, gemm="") for in_full in (1, 2))
     assert set(head_and_last) < set(ends)
     assert [each.name for each in exports_of(exported)] == ["onnx-fp32", "onnx-int8"]
+
+
+def test_an_export_that_asks_for_type_ids_gets_the_first_where_the_tokenizer_writes_none(
+    tmp_path: Path,
+) -> None:
+    given: list[Tokens] = []
+
+    def load(folder: Path, precision: str, loading: Loading) -> Engine:
+        return lambda batch: given.append(batch) or batch["token_type_ids"].astype(np.float32)
+
+    backend = replace(BUILTIN["onnx"], load=load)
+    engine = load_engine(backend, tmp_path, "fp32", Loading(1, 1))
+    ids = np.array([[2, 5, 3], [2, 6, 3]])
+    assert engine({"input_ids": ids}).tolist() == [[0, 0, 0], [0, 0, 0]]
+    assert engine({"input_ids": ids, "token_type_ids": np.ones_like(ids)}).tolist() == [[1, 1, 1], [1, 1, 1]]

@@ -198,3 +198,38 @@ def test_a_damaged_file_of_a_foreign_tokenizer_is_named(checkpoint, name):
     (checkpoint / name).write_text("{")
     with pytest.raises(ModelError, match=rf"{name}: not valid JSON; copy it here once more"):
         load_tokenizer(checkpoint)
+
+
+def test_an_unknown_activation_is_named_by_all_that_load(checkpoint):
+    config = json.loads((checkpoint / "config.json").read_text())
+    (checkpoint / "config.json").write_text(json.dumps(config | {"hidden_act": "gelu_nwe"}))
+    _tokenizer(checkpoint)
+    for load in (load_config, load_classifier, load_encoder, load_tokenizer):
+        with pytest.raises(
+            ModelError,
+            match=r"hidden_act = 'gelu_nwe'.*write one that transformers knows; did you mean 'gelu_new'\?",
+        ):
+            load(checkpoint)
+
+
+def test_a_missing_file_of_weights_is_named(tmp_path):
+    classifier().save_pretrained(tmp_path, max_shard_size="20KB")
+    lost = sorted(tmp_path.glob("*.safetensors"))[1]
+    lost.unlink()
+    with pytest.raises(ModelError, match=rf"cannot be read: .*{lost.name}; copy the whole folder again"):
+        load_classifier(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("files", "problem"),
+    [
+        ({"vocab.json": "{", "merges.txt": "a b"}, r"vocab\.json: not valid JSON"),
+        ({"tokenizer.json": '{"a": 1}'}, "cannot be read: no 'added_tokens' in its files"),
+    ],
+)
+def test_a_tokenizer_that_cannot_be_read_is_explained(checkpoint, files, problem):
+    for name, content in files.items():
+        (checkpoint / name).write_text(content)
+    (checkpoint / "tokenizer_config.json").write_text('{"tokenizer_class": "RobertaTokenizer"}')
+    with pytest.raises(ModelError, match=problem):
+        load_tokenizer(checkpoint)

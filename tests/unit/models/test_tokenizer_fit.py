@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -13,9 +14,12 @@ from transformers import (
     BertForMaskedLM,
     BertJapaneseTokenizer,
     LongformerConfig,
+    MPNetConfig,
     PreTrainedConfig,
     RobertaConfig,
     RobertaForSequenceClassification,
+    T5Config,
+    XLNetConfig,
 )
 
 from tinybert import predict
@@ -23,6 +27,7 @@ from tinybert.augmentation.filler import WordFiller
 from tinybert.data.windows import encode_windows
 from tinybert.errors import ModelError
 from tinybert.models import Shape, load_tokenizer, num_positions, random_start, student_config
+from tinybert.models.quiet import SENTENCEPIECE_PACKAGES
 
 NUM_PIECES = len(easy.WORDS) + 5
 
@@ -60,6 +65,15 @@ def test_a_student_of_a_teacher_without_types_has_one() -> None:
     assert student(input_ids=torch.tensor([[2, 6, 3]])).logits.shape == (1, 2)
 
 
+@pytest.mark.parametrize("config", [XLNetConfig(vocab_size=40), T5Config(vocab_size=40)])
+def test_a_student_of_a_teacher_without_a_table_of_positions_has_those_of_bert(config) -> None:
+    shape = Shape(num_hidden_layers=1, hidden_size=32, num_attention_heads=4, intermediate_size=32)
+    student = random_start(student_config(config, shape, num_labels=2), seed=0)
+    assert student.config.max_position_embeddings == 512
+    types = torch.tensor([[0, 1, getattr(config, "type_vocab_size", 2 + (config.model_type == "xlnet")) - 1]])
+    assert student(input_ids=torch.tensor([[2, 6, 3]]), token_type_ids=types).logits.shape == (1, 2)
+
+
 def test_added_tokens_without_a_row_are_refused_with_both_sizes(tmp_path: Path) -> None:
     path = roberta(tmp_path / "model")
     tokenizer = AutoTokenizer.from_pretrained(path)
@@ -95,15 +109,51 @@ def test_a_package_that_is_missing_is_named_with_the_command(
         load_tokenizer(roberta(tmp_path / "model"))
 
 
+@pytest.mark.parametrize("name", ["spiece.model", "spm.model", "sentencepiece.bpe.model"])
+@pytest.mark.parametrize(
+    ("missing", "packages"),
+    [({"sentencepiece"}, "sentencepiece"), ({"sentencepiece", "protobuf"}, "sentencepiece protobuf")],
+)
+def test_a_file_of_sentencepiece_names_its_packages(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, missing: set[str], packages: str
+) -> None:
+    """What ``transformers`` raises asks for tiktoken, which does not help."""
+    path = roberta(tmp_path / "model")
+    (path / "tokenizer.json").unlink()
+    (path / name).write_bytes(b"pieces")
+
+    def fail(*_: object, **__: object) -> None:
+        raise ValueError("`tiktoken` is required to read a `tiktoken` file.")
+
+    monkeypatch.setattr(AutoTokenizer, "from_pretrained", fail)
+    monkeypatch.setattr(
+        "tinybert.models.quiet._is_there", lambda module: SENTENCEPIECE_PACKAGES[module] not in missing
+    )
+    with pytest.raises(ModelError, match=rf"its {name} needs .*; run: pip install {packages}$"):
+        load_tokenizer(path)
+
+
+def test_a_tokenizer_without_a_padding_token_takes_that_of_the_config(tmp_path: Path) -> None:
+    path = roberta(tmp_path / "model")
+    file = path / "tokenizer_config.json"
+    settings = json.loads(file.read_text())
+    file.write_text(json.dumps({key: value for key, value in settings.items() if key != "pad_token"}))
+    assert AutoTokenizer.from_pretrained(path).pad_token is None
+    assert load_tokenizer(path).pad_token == "[PAD]"
+
+
 @pytest.mark.parametrize(
     ("config", "wanted"),
     [
+        (MPNetConfig(max_position_embeddings=514, pad_token_id=0), 512),
+        (XLNetConfig(), None),
+        (T5Config(), None),
         (RobertaConfig(max_position_embeddings=514), 512),
         (LongformerConfig(max_position_embeddings=4098), 4096),
         (BertConfig(max_position_embeddings=512), 512),
     ],
 )
-def test_positions_that_a_text_can_use(config: PreTrainedConfig, wanted: int) -> None:
+def test_positions_that_a_text_can_use(config: PreTrainedConfig, wanted: int | None) -> None:
     assert num_positions(config) == wanted
 
 

@@ -17,6 +17,7 @@ from transformers import (
 
 from tinybert import predict
 from tinybert.config import build_recipe
+from tinybert.errors import RecipeError
 from tinybert.models import load_config
 from tinybert.stages.pipeline import run_recipe
 
@@ -66,3 +67,14 @@ def test_a_teacher_of_another_family_teaches_by_predictions(tmp_path: Path, fami
     assert load_config(run.path).model_type == "bert"
     text = {"qa": {"question": "which colour", "context": "bab colour red"}}.get(task, "bab mister ada")
     assert len(predict(run.path, [text])) == 1
+
+
+def test_a_checkpoint_of_another_family_is_refused_as_a_student_with_the_shapes_there_are(
+    tmp_path: Path, tiny_teacher: Path
+) -> None:
+    other = save_teacher(tmp_path / "other", CONFIGS["deberta-v2"], "ner")
+    recipe = build_recipe(
+        {"teacher": {"path": str(tiny_teacher)}, "student": {"shape": str(other)}}, ["baseline=false"]
+    )
+    with pytest.raises(RecipeError, match=r"of family deberta-v2, which cannot be .*take a named shape \("):
+        run_recipe(recipe, tmp_path / "run", source=easy.make_splits())

@@ -6,6 +6,8 @@ import importlib.util
 from pathlib import Path
 from typing import cast
 
+import numpy as np
+
 from tinybert.errors import MissingExtraError, ModelError, RecipeError, TinyBertError
 from tinybert.inference.backends.contract import (
     IN_FULL,
@@ -73,18 +75,28 @@ def require(backend: Backend, *, to_write: bool = False) -> None:
 
 
 def load_engine(backend: Backend, folder: Path, precision: Precision, loading: Loading) -> Engine:
-    """Load a model.
+    """Load a model. An export of an earlier version may ask for type ids that its model has no use for.
 
     Raises:
         ModelError: Its file cannot be read by its runtime.
     """
     try:
-        return backend.load(folder, precision, loading)
+        engine = backend.load(folder, precision, loading)
+        return _with_type_ids(engine) if backend.files else engine
     except TinyBertError:
         raise
     except Exception as error:  # each runtime has exceptions of its own
         lines = str(error).strip().splitlines() or [type(error).__name__]
         raise ModelError(str(folder), f"cannot be loaded: {lines[0]:.300}; make the export again") from error
+
+
+def _with_type_ids(engine: Engine) -> Engine:
+    """Give an export the first type for all tokens where the tokenizer writes none."""
+
+    def run(batch: Tokens) -> Scores:
+        return engine({"token_type_ids": np.zeros_like(batch["input_ids"]), **batch})
+
+    return run
 
 
 def is_installed(backend: Backend) -> bool:

@@ -16,6 +16,9 @@ from tinybert.models.making import making
 from tinybert.models.shapes import Shape, shape_problems
 
 T = TypeVar("T", str, float)
+BERT_POSITIONS = 512
+NUM_TYPES = {"xlnet": 3}
+"""Of families whose config does not say it, the types that their tokenizers write."""
 OTHERS_WITH_PADDED_POSITIONS = (
     "data2vec-text",
     "esm",
@@ -115,7 +118,7 @@ def slice_start(
 
 
 def _bert_config(teacher_config: PreTrainedConfig, shape: Shape) -> BertConfig:
-    first = first_position(teacher_config)
+    kind = teacher_config.model_type
     return BertConfig(
         vocab_size=teacher_config.vocab_size,
         hidden_size=shape.hidden_size,
@@ -127,8 +130,8 @@ def _bert_config(teacher_config: PreTrainedConfig, shape: Shape) -> BertConfig:
         attention_probs_dropout_prob=_of(
             teacher_config, "attention_probs_dropout_prob", "attention_dropout", default=0.1
         ),
-        max_position_embeddings=teacher_config.max_position_embeddings - first,
-        type_vocab_size=max(1, getattr(teacher_config, "type_vocab_size", 2)),
+        max_position_embeddings=num_positions(teacher_config) or BERT_POSITIONS,
+        type_vocab_size=max(1, getattr(teacher_config, "type_vocab_size", NUM_TYPES.get(kind, 2))),
         layer_norm_eps=getattr(teacher_config, "layer_norm_eps", 1e-12),
         pad_token_id=teacher_config.pad_token_id or 0,
     )
@@ -144,6 +147,8 @@ def first_position(config: PreTrainedConfig) -> int:
     """Return the row of the position table that the first token reads: behind the padding's in RoBERTa."""
     family = FAMILIES.get(config.model_type)
     pads = family.pads_positions if family else config.model_type in OTHERS_WITH_PADDED_POSITIONS
+    if config.model_type == "mpnet":  # its class counts from 2, whatever the config calls padding
+        return 2
     return (config.pad_token_id or 0) + 1 if pads else 0
 
 

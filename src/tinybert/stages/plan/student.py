@@ -158,7 +158,14 @@ def plan_shape(recipe: Recipe, start: Start) -> Shape:
     """Return the student's size."""
     student = recipe.student
     if start == "checkpoint":
-        info = describe(load_config(student.shape))
+        config = load_config(student.shape)
+        if config.model_type not in FAMILIES:
+            raise RecipeError(
+                "recipe",
+                f"student.shape = {student.shape!r}: of family {config.model_type}, which cannot be one "
+                f"(allowed: {', '.join(FAMILIES)}); take a named shape ({', '.join(SHAPES)})",
+            )
+        info = describe(config)
         return Shape(
             info.num_hidden_layers, info.hidden_size, info.num_attention_heads, info.intermediate_size
         )

@@ -1,0 +1,246 @@
+"""CSV and TSV, read row by row, with the line of every fault."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
+from typing import TYPE_CHECKING
+
+from tinybert.errors import DataError
+from tinybert.sources.encoding import SourceFile, plain
+from tinybert.sources.text_files import MAX_RAW_CHARS, Fault, RawRow
+
+if TYPE_CHECKING:
+    from _csv import Reader
+
+MAX_FIELD_CHARS = 10_000_000
+SAMPLE_CHARS = 1 << 20
+DELIMITERS = (",", ";", "\t", "|")
+EXCEL_DELIMITER = re.compile(r'"?sep=(.)"?[\r\n]*', re.IGNORECASE)
+QUOTE, APOSTROPHE = '"', "'"
+ESCAPED_QUOTE = '\\"'
+TAB_FIELD = re.compile(r'(?:"((?:[^"]|"")*+)"|([^"\t\r\n]*+))(?:[\t\r\n]|\Z)')
+NEEDS_QUOTES = re.compile(r'["\t\r\n]|\A\Z')
+
+
+def read_csv(file: SourceFile) -> tuple[list[str], Iterator[RawRow | Fault]]:
+    """Open a CSV file; the header says what parts the fields, or a first line as Excel reads it: ``sep=;``.
+
+    Where all names in the header are in apostrophes, these are the quotes of the file.
+
+    Raises:
+        DataError: There is no usable header, or the encoding cannot be told for sure.
+    """
+    lines = file.lines()
+    head, before = next(lines, ""), 0
+    if said := EXCEL_DELIMITER.fullmatch(head):
+        head, before = next(lines, ""), 1
+    delimiter = said[1] if said else max(DELIMITERS, key=head.count)
+    quote = APOSTROPHE if _all_in(APOSTROPHE, head.strip().split(delimiter)) else QUOTE
+    return _open_csv_lines(chain([head] if head else [], lines), delimiter, quote, before=before, file=file)
+
+
+def _open_csv_lines(
+    lines: Iterator[str], delimiter: str, quote: str, *, before: int, file: SourceFile, is_tsv: bool = False
+) -> tuple[list[str], Iterator[RawRow | Fault]]:
+    """Read the header of lines as a CSV writer writes them; ``before`` is how many lines are before it."""
+    # a person's long text is no mistake: the module's own limit is 128 KB
+    csv.field_size_limit(max(csv.field_size_limit(), MAX_FIELD_CHARS))
+    read_lately: list[str] = []
+    reader = csv.reader(_remembered(lines, read_lately), delimiter=delimiter, quotechar=quote, strict=True)
+    try:
+        header = next(reader, [])
+    except csv.Error as error:
+        raise DataError(file.name, f"line {1 + before}: the header cannot be read: {error}") from error
+    _check_header(header, file)
+    rows = _csv_rows(reader, read_lately, header, before, file, is_tsv=is_tsv)
+    return header, rows if quote == APOSTROPHE else _not_in_apostrophes(rows)
+
+
+def _csv_rows(
+    reader: Reader,
+    read_lately: list[str],
+    header: list[str],
+    before: int,
+    file: SourceFile,
+    *,
+    is_tsv: bool,
+) -> Iterator[RawRow | Fault]:
+    width, delimiter, quote = len(header), reader.dialect.delimiter, str(reader.dialect.quotechar)
+    while True:
+        number = reader.line_num + 1 + before
+        read_lately.clear()
+        try:
+            fields = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            yield _csv_fault(number, str(error), [plain(line) for line in read_lately], quote)
+            continue
+        lines = "".join(read_lately)
+        if fields and (why := file.broken(lines)):
+            yield Fault(number, why, {"": [plain(field) for field in fields]})
+        elif ESCAPED_QUOTE in lines and _has_escape(fields, lines):
+            yield Fault(number, f"a quote is escaped by a backslash; double it: {QUOTE * 2}", {"": fields})
+        elif len(fields) != width:
+            if fields:
+                yield Fault(number, _ragged(len(fields), width, delimiter), {"": fields})
+        elif is_tsv and len(read_lately) > 1 and all(line.count("\t") == width - 1 for line in read_lately):
+            why = f"one row with a line break in quotes, or {len(read_lately)} rows? save it as CSV"
+            yield Fault(number, why, {"": fields})
+        else:
+            yield number, dict(zip(header, fields, strict=True))
+
+
+def _has_escape(fields: Sequence[str], lines: str) -> bool:
+    r"""Return whether ``\"`` is in a field that is not in quotes, where a writer of CSV would double it."""
+    return ESCAPED_QUOTE + QUOTE not in lines and any(ESCAPED_QUOTE in field for field in fields)
+
+
+def _not_in_apostrophes(rows: Iterator[RawRow | Fault]) -> Iterator[RawRow | Fault]:
+    """Refuse a file in which every field with an apostrophe is in apostrophes, and has it doubled.
+
+    A writer of CSV writes so where it takes them for quotes. Marks of Wikipedia ('''bold''') prove nothing.
+    """
+    doubled, is_possible = 0, True
+    for row in rows:
+        yield row
+        if not is_possible or isinstance(row, Fault):
+            continue
+        fields = [value for value in row[1].values() if isinstance(value, str) and APOSTROPHE in value]
+        is_possible = all(_all_in(APOSTROPHE, [field]) for field in fields) and all(
+            _is_doubled(field[1:-1], APOSTROPHE) for field in fields
+        )
+        if any(APOSTROPHE in field.strip(APOSTROPHE) for field in fields):
+            doubled = doubled or row[0]
+    if doubled and is_possible:
+        why = f"the fields are quoted by {APOSTROPHE}, which is doubled in them; write the file with {QUOTE}"
+        yield Fault(doubled, why, {}, is_fatal=True)
+
+
+def _all_in(quote: str, fields: Iterable[str]) -> bool:
+    return all(len(field) > 1 and field[0] == field[-1] == quote for field in fields)
+
+
+def _is_doubled(inner: str, quote: str) -> bool:
+    """Return whether a text between quotes holds some, each of them doubled."""
+    return quote in inner and quote not in inner.replace(quote * 2, "")
+
+
+def _remembered(lines: Iterator[str], memory: list[str]) -> Iterator[str]:
+    for line in lines:
+        memory.append(line)
+        yield line
+
+
+def _csv_fault(number: int, message: str, lines: list[str], quote: str) -> Fault:
+    raw = {"": "".join(lines)[:MAX_RAW_CHARS]}
+    if "unexpected end" in message or "field larger" in message:
+        swallowed = f" and swallows the {len(lines) - 1:,} lines after it" if len(lines) > 1 else ""
+        why = f"a quote ({quote}) opens here and never closes{swallowed}; "
+        why += f"double each {quote} that belongs to the text"
+        return Fault(number, why, raw, is_fatal=len(lines) > 1)
+    if "new-line character" in message:
+        return Fault(number, "a lone carriage return in the text; put the text in quotes", raw)
+    until = f" (until line {number + len(lines) - 1:,})" if len(lines) > 1 else ""
+    return Fault(number, f"{message}{until}; put the text in quotes and double each {quote} inside", raw)
+
+
+def _ragged(found: int, expected: int, delimiter: str) -> str:
+    mark = {"\t": "a tab"}.get(delimiter, repr(delimiter))
+    fix = f"quote a text that holds {mark}" if found > expected else f"part the fields with {mark}"
+    return f"{found} fields where the header has {expected}; {fix}"
+
+
+def read_tsv(file: SourceFile) -> tuple[list[str], Iterator[RawRow | Fault]]:
+    r"""Open a TSV file: one row a line, and a quote is an ordinary character.
+
+    A file that a spreadsheet or pandas wrote is recognised by what is quoted in it, and read as CSV. In
+    others a field is unquoted where it is in quotes and every quote inside is doubled
+    (``"a ""fine"" film"``), or where the whole header is quoted.
+
+    Raises:
+        DataError: There is no usable header, or the encoding cannot be told for sure.
+    """
+    lines = file.lines()
+    first = list(_up_to(lines, SAMPLE_CHARS))
+    header = first[0].rstrip("\r\n").split("\t") if first else [""]
+    in_apostrophes, all_quoted = _all_in(APOSTROPHE, header), _all_in(QUOTE, header)
+    if in_apostrophes or _is_written_as_csv("".join(first), all_quoted=all_quoted):
+        quote = APOSTROPHE if in_apostrophes else QUOTE
+        return _open_csv_lines(chain(first, lines), "\t", quote, before=0, file=file, is_tsv=True)
+    header = [field[1:-1] for field in header] if all_quoted else header
+    _check_header(header, file)
+    rows = _tsv_rows(chain(first[1:], lines), header, file, all_quoted=all_quoted)
+    return header, _not_in_apostrophes(rows)
+
+
+def _up_to(lines: Iterator[str], num_chars: int) -> Iterator[str]:
+    """Yield the first lines, until they hold so many characters."""
+    while num_chars > 0 and (line := next(lines, "")):
+        num_chars -= len(line)
+        yield line
+
+
+def _is_written_as_csv(sample: str, *, all_quoted: bool) -> bool:
+    """Return whether a spreadsheet or pandas wrote these lines of fields parted by tabs.
+
+    They quote a field that holds a quote, a tab or a line break (a spreadsheet also one with a comma), and no
+    other, unless they quote the header too.
+    """
+    if QUOTE not in sample:
+        return False
+    is_minimal = for_commas = True
+    offset = 0
+    while offset < len(sample):
+        field = TAB_FIELD.match(sample, offset)
+        if field is None:
+            return False
+        quoted, bare = field.groups()
+        if quoted is not None and not NEEDS_QUOTES.search(quoted):
+            is_minimal = False
+            for_commas = for_commas and "," in quoted
+        elif bare and "," in bare:
+            for_commas = False
+        offset = field.end()
+    return is_minimal or for_commas or all_quoted
+
+
+def _tsv_rows(
+    lines: Iterator[str], header: list[str], file: SourceFile, *, all_quoted: bool
+) -> Iterator[RawRow | Fault]:
+    for number, line in enumerate(lines, start=2):
+        text = line.rstrip("\r\n")
+        fields = text.split("\t")
+        if not text.strip():
+            continue
+        if why := file.broken(text):
+            yield Fault(number, why, {"": [plain(field) for field in fields]})
+            continue
+        if len(fields) != len(header):
+            why = f"{len(fields)} fields where the header has {len(header)}; a text in a TSV file holds "
+            yield Fault(number, why + "no tabs and no line breaks: save it as CSV", {"": fields})
+            continue
+        if '"' in text:
+            fields = [_unquote(field, all_quoted=all_quoted) for field in fields]
+        yield number, dict(zip(header, fields, strict=True))
+
+
+def _unquote(field: str, *, all_quoted: bool) -> str:
+    if not _all_in(QUOTE, [field]):
+        return field
+    inner = field[1:-1]
+    return inner.replace(QUOTE * 2, QUOTE) if all_quoted or _is_doubled(inner, QUOTE) else field
+
+
+def _check_header(header: list[str], file: SourceFile) -> None:
+    if why := file.broken("".join(header)):
+        raise DataError(file.name, f"line 1: the header: {why}")
+    if not any(column.strip() for column in header):
+        raise DataError(file.name, "the file is empty; expected a header line such as text,label")
+    twice = sorted(column for column, times in Counter(header).items() if column and times > 1)
+    if twice:
+        raise DataError(file.name, f"line 1: column {twice[0]!r} is there twice; give each its own name")
