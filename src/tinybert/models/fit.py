@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import cast
 
-from transformers import PreTrainedConfig, PreTrainedTokenizerBase
+from torch import nn
+from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.activations import ACT2FN
 
 from tinybert.errors import ModelError
@@ -29,6 +32,54 @@ def check_activation(path: str | Path, config: PreTrainedConfig) -> None:
                 f"{key} = {name!r} in its config.json: write one that transformers knows"
                 f"{nearest(name, list(ACT2FN))}",
             )
+
+
+def check_labels(path: str | Path, config: Mapping[str, object]) -> None:
+    """Refuse names of labels that leave open what an output means.
+
+    Args:
+        path: For the message.
+        config: The content of its config.json.
+
+    Raises:
+        ModelError: ``id2label`` is no mapping from 0 on, gives a name twice, or ``label2id`` contradicts it.
+    """
+    found = config.get("id2label")
+    if found is None:
+        return
+    if not isinstance(found, Mapping):
+        raise ModelError(
+            str(path), 'id2label is no mapping; write {"0": "first label", "1": "second label", …}'
+        )
+    names = {str(index): str(name) for index, name in cast("Mapping[object, object]", found).items()}
+    if set(names) != {str(index) for index in range(len(names))}:
+        given = ", ".join(list(names)[:5])
+        raise ModelError(
+            str(path), f"id2label has the keys {given}; number the outputs from 0 on, without gaps"
+        )
+    twice = [name for name, times in Counter(names.values()).items() if times > 1]
+    if twice:
+        raise ModelError(str(path), f"id2label names {twice[0]!r} twice; give each output its own name")
+    reverse = config.get("label2id")
+    for name, index in cast("Mapping[str, object]", reverse).items() if isinstance(reverse, Mapping) else ():
+        if name in names.values() and names.get(str(index)) != name:
+            raise ModelError(
+                str(path),
+                f"label2id says that {name!r} is output {index}, id2label says {names.get(str(index))!r}; "
+                "correct the one that is wrong",
+            )
+
+
+def check_embeddings(path: str | Path, model: PreTrainedModel) -> None:
+    """Refuse a model with an embedding table without rows: it fails at its first text.
+
+    Raises:
+        ModelError: With the table's name.
+    """
+    for name, module in model.named_modules():
+        if isinstance(module, nn.Embedding) and not module.num_embeddings:
+            setting = "type_vocab_size" if "type" in name else "the sizes"
+            raise ModelError(str(path), f"{name} has no rows; correct {setting} in its config.json")
 
 
 def fit_tokenizer(path: str | Path, tokenizer: PreTrainedTokenizerBase, config: PreTrainedConfig) -> None:

@@ -22,11 +22,11 @@ from transformers.models.auto.auto_factory import _BaseAutoModelClass  # pyright
 from tinybert.checksums import CHECKSUMS, TOKENIZER, WEIGHTS, describe_damage, find_damage
 from tinybert.errors import ModelError
 from tinybert.models.adapters import merge_adapter
-from tinybert.models.fit import check_activation, fit_tokenizer
+from tinybert.models.fit import check_activation, check_embeddings, check_labels, fit_tokenizer
 from tinybert.models.head import SEQUENCE, Head, auto_class, copy_head, head_of, set_head, set_labels
 from tinybert.models.making import making
 from tinybert.models.mpnet import switch_kernel
-from tinybert.models.other_formats import refuse_pickled
+from tinybert.models.other_formats import refuse_pickled, refuse_pointers
 from tinybert.models.quiet import COPY, SENTENCEPIECE_FILES, quietly
 from tinybert.sources import fetch, is_bundled
 from tinybert.sources.hub import hub_problem, nearest_here
@@ -167,6 +167,7 @@ def load_model(
             output_loading_info=True,
         )
     _check_weights(path, cast(PreTrainedModel, model), info, wants_head=wants_head)
+    check_embeddings(path, cast(PreTrainedModel, model))
     switch_kernel(cast(PreTrainedModel, model).base_model, on=True)
     return cast(PreTrainedModel, model).eval()
 
@@ -249,6 +250,7 @@ def _local(path: str | Path, *, need_weights: bool, need_config: bool = True) ->
             raise ModelError(path, problem)
         return None
     folder = _encoder_part(folder)
+    refuse_pointers(folder)
     if not need_config:
         return folder
     config_file = folder / "config.json"
@@ -261,6 +263,7 @@ def _local(path: str | Path, *, need_weights: bool, need_config: bool = True) ->
     except ValueError as error:
         raise ModelError(str(config_file), f"not valid JSON: {error}{COPY}") from error
     named = cast("dict[str, object]", config) if isinstance(config, dict) else {}
+    check_labels(config_file, named)
     if need_weights or "model_type" not in named:
         refuse_pickled(folder, named)
     if need_weights and not any(folder.glob("*.safetensors")):

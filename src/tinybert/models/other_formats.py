@@ -8,6 +8,21 @@ from typing import cast
 
 from tinybert.errors import ModelError
 
+POINTER = b"version https://git-lfs"
+MAX_POINTER_BYTES = 1024
+
+
+def refuse_pointers(folder: Path) -> None:
+    """Refuse a folder of which git brought only the pointers to its large files.
+
+    Raises:
+        ModelError: With the command that brings the files themselves.
+    """
+    for file in sorted(each for each in folder.iterdir() if each.is_file()):
+        if file.stat().st_size <= MAX_POINTER_BYTES and file.read_bytes().startswith(POINTER):
+            fix = "run `git lfs pull` in the folder, or download the file"
+            raise ModelError(str(folder), f"{file.name} is a pointer of Git LFS, not the file itself; {fix}")
+
 
 def refuse_pickled(folder: Path, config: Mapping[str, object]) -> None:
     """Refuse weights that are pickled: reading a pickle may run foreign code.
