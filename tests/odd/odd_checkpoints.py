@@ -237,9 +237,9 @@ TABLE = [
     ),
     Odd(
         "a RoBERTa without token types",
-        roberta_without_types,
+        roberta(type_vocab_size=0),
         predicted(),
-        Refused("type_vocab_size"),
+        Refused("token_type_embeddings has no rows; correct type_vocab_size"),
         "docs",
     ),
     Odd(
