@@ -211,7 +211,9 @@ def test_doctor_counts_what_the_tokenizer_does_not_know(
     raw = easy.save_teacher(tmp_path / "raw", num_steps=0)
     rows = [{**row, "text": f"{row['text']} 好"} for row in easy.make_rows(60)]
     easy.write_rows(tmp_path / "zh.jsonl", rows)
-    said = refused(capsys, "doctor", tmp_path / "zh.jsonl", "--teacher", raw, *TINY)
+    capsys.readouterr()
+    call("doctor", tmp_path / "zh.jsonl", "--teacher", raw, *TINY)
+    said = capsys.readouterr().out
     (line,) = [line for line in said.splitlines() if "tokenizers" in line]
     assert line.startswith("! tokenizers")
     assert "of pieces are unknown, most often '好': the model cannot tell them apart" in line

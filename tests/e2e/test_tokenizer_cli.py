@@ -47,6 +47,7 @@ def listing(folder: Path) -> dict[str, int]:
 def test_a_tokenizer_is_made_and_read(trained: Path, text: Path) -> None:
     assert set(listing(trained)) == {
         *("tokenizer.json", "tokenizer_config.json", "vocab.txt", "tokenizer_report.json"),
+        "checksums.json",
     }
     assert [path.name for path in trained.parent.iterdir()] == ["tokenizer"]
     pieces = (trained / "vocab.txt").read_text().splitlines()

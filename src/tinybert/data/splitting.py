@@ -53,9 +53,9 @@ def split_groups(keys: NDArray[np.uint64], names: Sequence[str]) -> dict[str, ND
         As :func:`split_by_hash`. With fewer groups than splits some splits are empty.
 
     Example:
-        >>> parts = split_groups(np.repeat(np.array([1, 2, 3], dtype=np.uint64), [2, 1, 7]), ["test"])
+        >>> parts = split_groups(np.repeat(np.array([1, 2, 3], dtype=np.uint64), [4, 1, 5]), ["test"])
         >>> parts["train"].tolist(), parts["test"].tolist()
-        ([0, 1, 3, 4, 5, 6, 7, 8, 9], [2])
+        ([0, 1, 2, 3, 5, 6, 7, 8, 9], [4])
     """
     parts = split_by_hash(keys, names)
     if not uneven({name: len(rows) for name, rows in parts.items()}):

@@ -84,12 +84,12 @@ class SearchFolder(Output):
         if known and state.get("machine") == machine:
             return [Candidate(**each) for each in cast("list[dict[str, object]]", known)]  # pyright: ignore[reportArgumentType]
         found = measure(self.path)
-        self.note(measured=[asdict(each) for each in found], machine=machine)
+        self.save_state(measured=[asdict(each) for each in found], machine=machine)
         return found
 
     def forget(self) -> None:
         """Forget what was measured: a busy machine may have been to blame."""
-        self.note(measured=None)
+        self.save_state(measured=None)
 
     def student(self, shape: str) -> Path:
         """Return where a shape is trained: its name, or a checkpoint's path, as the name of a folder."""
@@ -97,12 +97,12 @@ class SearchFolder(Output):
 
     def write_table(self, candidates: Sequence[Candidate]) -> None:
         """Write the table so far."""
-        self.note(candidates=[asdict(each) for each in candidates])
+        self.save_state(candidates=[asdict(each) for each in candidates])
         limits = asdict(self.budget)
         asked = ", ".join(f"{name} = {value}" for name, value in limits.items() if value is not None)
         text = f"# Students within a budget\n\n{asked}\n\n{markdown_table(budget_table(candidates))}\n"
         write_text(self.path / REPORT, text)
 
-    def note(self, **metadata: object) -> None:
+    def save_state(self, **metadata: object) -> None:
         """Keep what is known."""
         write_json(self.path / STATE, self.state | metadata)

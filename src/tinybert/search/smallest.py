@@ -180,7 +180,7 @@ class _Search:
 
     def _trained(self, candidate: Candidate) -> Candidate:
         """Return a candidate trained (unless its shape is already), exported, scored and measured again."""
-        self.folder.note(begun=True)
+        self.folder.save_state(begun=True)
         recipe = self._with_teacher(self._with(candidate.shape))
         run = cast(Run, run_recipe(recipe, self.folder.student(candidate.shape), source=self.rows))
         if problem := self._export_problem(run, candidate.engine):
@@ -247,7 +247,7 @@ class _Search:
         if winner.engine != "torch":
             shutil.copytree(run.path / EXPORTS / winner.engine, copy / EXPORTS / winner.engine)
         shutil.copyfile(self.folder.path / REPORT, copy / REPORT)
-        self.folder.note(kept=asdict(self.budget))
+        self.folder.save_state(kept=asdict(self.budget))
         copy.replace(out)
         say("\n" + plain_table(budget_table(table)))
         say(f"\nthe smallest within the budget: {winner.shape} on {winner.engine}")

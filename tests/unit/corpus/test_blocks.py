@@ -88,12 +88,12 @@ def test_the_same_documents_are_encoded_once(tmp_path: Path) -> None:
     documents = Dataset.from_dict({"text": [" ".join(easy.NOISE[:9])]})
     kwargs = {"max_length": 8, "language": "en", "cache_dir": tmp_path}
     encode_blocks(documents, tokenizer(), **kwargs)  # type: ignore[arg-type]
-    (file,) = tmp_path.iterdir()
+    (file,) = tmp_path.glob("*.arrow")
     before = file.stat().st_mtime_ns
     encode_blocks(documents, tokenizer(), **kwargs)  # type: ignore[arg-type]
     assert file.stat().st_mtime_ns == before
     encode_blocks(documents, tokenizer(), **{**kwargs, "max_length": 6})  # type: ignore[arg-type]
-    assert len(list(tmp_path.iterdir())) == 2
+    assert len(list(tmp_path.glob("*.arrow"))) == 2
 
 
 def test_a_tokenizer_without_edges_is_refused() -> None:

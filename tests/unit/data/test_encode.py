@@ -111,7 +111,7 @@ def test_the_cache_is_found_again_only_for_the_same_rows(
     def files(number: int, max_length: int = 16, prefix: str = "") -> int:
         rows = Dataset.from_list(rows_of(number, label=lambda index: index % 2))
         encode_split(rows, tokenizer, max_length=max_length, prefix=prefix, cache_dir=tmp_path)
-        return len(list(tmp_path.iterdir()))
+        return len(list(tmp_path.glob("*.arrow")))
 
     assert [files(5), files(5), files(6), files(6, 8), files(6, 8, "teacher_"), files(5)] == [
         1,

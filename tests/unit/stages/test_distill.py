@@ -195,6 +195,7 @@ def test_a_teacher_without_a_head_is_fine_tuned_and_kept(tmp_path: Path, tiny_en
     assert "fine-tune only (same shape, hard labels)" in report
     assert "student (distilled)" in report
     assert sorted(path.name for path in made.path.iterdir()) == [
+        "checksums.json",
         "config.json",
         "inputs.json",
         "learning_curve.png",

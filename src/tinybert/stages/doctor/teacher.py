@@ -47,7 +47,7 @@ def check_teacher(context: Context) -> list[Finding]:
     ``teacher.check=false``. One that was fine-tuned in this very run had too few rows or epochs; that is
     reported, and the run continues, as where the validation rows cannot tell.
     """
-    plan = context.plan
+    plan, may_stop = context.plan, context.plan.recipe.teacher.check
     if plan.teacher.kind == "encoder":
         return [Finding("ok", NAME, "has no head for this task: it is fine-tuned on the train rows first")]
     if plan.teacher.kind == "file":
@@ -64,7 +64,7 @@ def check_teacher(context: Context) -> list[Finding]:
     if context.is_teacher_new:
         return [Finding("warn", NAME, f"{text}: it learned little; more rows or teacher.num_epochs may help")]
     text += ": it does not know this task"
-    if not plan.recipe.teacher.check:
+    if not may_stop:
         return [Finding("warn", NAME, f"{text}; continued, as teacher.check=false says")]
     fix = "fine-tune it first (`tinybert finetune`), check its labels, or continue with teacher.check=false"
     return [Finding("stop", NAME, f"{text}; {fix}")]
