@@ -84,7 +84,7 @@ def test_a_long_text_and_bad_rows_are_told(
     source = easy.write_rows(tmp_path / "rows.jsonl", rows)
     call("predict", run, "--input", source, "--output", tmp_path / "out.csv", "--backend", "torch")
     said = capsys.readouterr().err
-    assert "line 2, text: ''; give a text that is not empty" in said
+    assert "line 2, text: ''; give a text, a str with a visible character" in said
     assert "1 of 3 rows have no prediction, they are in" in said
     assert "1 texts were truncated to" in said
     call("predict", run, "good " * 1000, "--backend", "torch")

@@ -53,7 +53,7 @@ TABLE = [
     texts(
         "None among texts",
         lambda: ["good", None],
-        Refused("row 2, text: None; give a text that is not empty"),
+        Refused("row 2, text: None; give a text, a str with a visible character"),
     ),
     texts("a number among texts", lambda: ["good", 3], Refused("row 2, text: 3")),
     texts("an empty text", lambda: ["good", ""], Refused("row 2, text: ''"), "huggingface/transformers#3809"),

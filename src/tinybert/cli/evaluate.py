@@ -13,6 +13,7 @@ def evaluate(
     text: str | None = None,
     text_pair: str | None = None,
     label: str | None = None,
+    encoding: str = "auto",
     on_bad_row: OnBadRow = "stop",
     backend: str = "torch",
     task: str | None = None,
@@ -27,6 +28,7 @@ def evaluate(
         text: Column of the text.
         text_pair: Column of the second text.
         label: Column of the label.
+        encoding: Of the file, such as gb18030; auto: UTF-8, or recognised.
         on_bad_row: stop, or skip the rows that cannot be scored.
         backend: torch, the checkpoint itself; or one of its exports, such as onnx-int8.
         task: package.module:attr, for a run of a task of your own; its code is run.
@@ -38,7 +40,9 @@ def evaluate(
     from tinybert.stages.pipeline import quiet_libraries
 
     quiet_libraries()
-    settings = DataSection(text=text, text_pair=text_pair, label=label, on_bad_row=on_bad_row)
+    settings = DataSection(
+        text=text, text_pair=text_pair, label=label, encoding=encoding, on_bad_row=on_bad_row
+    )
     scores = evaluate_split(run, data, split=split, settings=settings, backend=backend, task=task)
     if json:
         put_json(scores)

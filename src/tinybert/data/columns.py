@@ -144,6 +144,7 @@ def _find(wish: _Wish, present: Sequence[str], problems: list[str], *, required:
         problems.append(f"{either} could each be the {wish.what}; say which with {wish.setting}={found[0]}")
     elif required:
         problems.append(
-            f"no column is known as the {wish.what} ({_there_is(present)}); set {wish.setting}=COLUMN"
+            f"no column is known as the {wish.what} ({_there_is(present)}); set {wish.setting}=COLUMN, "
+            "or put a header line such as text,label above the rows"
         )
     return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
@@ -44,7 +45,13 @@ def check_labels(path: str | Path, config: Mapping[str, object]) -> None:
     Raises:
         ModelError: ``id2label`` is no mapping from 0 on, gives a name twice, or ``label2id`` contradicts it.
     """
-    found = config.get("id2label")
+    found, reverse = config.get("id2label"), config.get("label2id")
+    if found is None and isinstance(reverse, Mapping) and reverse:
+        names = {str(index): name for name, index in cast("Mapping[str, object]", reverse).items()}
+        fix = json.dumps(names, ensure_ascii=False)
+        raise ModelError(
+            str(path), f'label2id without id2label, which names the outputs; add "id2label": {fix}'
+        )
     if found is None:
         return
     if not isinstance(found, Mapping):
@@ -60,7 +67,6 @@ def check_labels(path: str | Path, config: Mapping[str, object]) -> None:
     twice = [name for name, times in Counter(names.values()).items() if times > 1]
     if twice:
         raise ModelError(str(path), f"id2label names {twice[0]!r} twice; give each output its own name")
-    reverse = config.get("label2id")
     for name, index in cast("Mapping[str, object]", reverse).items() if isinstance(reverse, Mapping) else ():
         if name in names.values() and names.get(str(index)) != name:
             raise ModelError(

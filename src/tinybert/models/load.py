@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import cast
@@ -32,6 +33,8 @@ from tinybert.sources import fetch, is_bundled
 from tinybert.sources.hub import hub_problem, nearest_here
 from tinybert.storage import name_problem
 
+LAYER = re.compile(r"\.layers?\.\d+\.")
+"""In the name of a weight of the encoder's layers: where one is of no use, the config has too few layers."""
 TOKENIZER_FILES = ("tokenizer.json", "vocab.txt", "vocab.json", *SENTENCEPIECE_FILES)
 
 
@@ -219,12 +222,13 @@ def _check_weights(
     wrong = [
         name for name in (str(cast(tuple[str], key)[0]) for key in info["mismatched_keys"]) if is_needed(name)
     ]
+    unused = [str(key) for key in info["unexpected_keys"]]
     problems = [
         f"{what}: {', '.join(sorted(names)[:3])}{', …' if len(names) > 3 else ''} ({len(names)})"
         for what, names in (
             ("not there", missing),
             ("of another size", wrong),
-            ("there, but of no use", [str(key) for key in info["unexpected_keys"]] if missing else []),
+            ("there, but of no use", unused if missing or any(map(LAYER.search, unused)) else []),
         )
         if names
     ]

@@ -50,7 +50,7 @@ TOKEN_COLUMNS = {"tokens", "tags"}
 SUBJECT = "texts to predict"
 SURROGATE = re.compile("[\ud800-\udfff]")
 QUOTED = re.compile(r"([\"']).+\1", re.DOTALL)
-EMPTY = "give a text that is not empty"
+EMPTY = "give a text, a str with a visible character"
 OF_WINDOWS = ("window_pooling", "max_windows")
 """Settings below ``data.`` that are read with ``data.long_text=windows`` alone."""
 

@@ -57,10 +57,10 @@ def test_the_share_of_the_gain_stands_beside_that_of_the_score() -> None:
 def test_a_teacher_that_learned_nothing_is_not_praised() -> None:
     metrics = {**METRICS, "constant_score": 0.875, "gain_kept": None}
     _, teacher, _, student = table_rows(metrics)
-    assert teacher[0] == "teacher (learned nothing)"
+    assert teacher[0] == "teacher (not above chance)"
     assert student[2:4] == ["98.8%", "–"]
     (caution,) = cautions(metrics, {})
-    assert "not above always predicting the same (test accuracy 0.8800 against 0.8750)" in caution
+    assert "not above by more than chance (test accuracy 0.8800 against 0.8750 on 1,821 rows)" in caution
     assert "what the student keeps of it says nothing" in caution
     assert "keeps" not in run_report(metrics, recipe_text="").partition("\n|")[0]
     assert shares_kept(metrics) is None
@@ -69,14 +69,14 @@ def test_a_teacher_that_learned_nothing_is_not_praised() -> None:
 def test_a_teacher_that_tells_rare_rows_apart_has_learned_at_the_accuracy_of_the_majority() -> None:
     teacher = {**METRICS["teacher"], "test": {"accuracy": 0.99, "mcc": 0.5}}
     metrics = {**METRICS, "teacher": teacher, "constant_score": 0.99, "gain_kept": None}
-    assert table_rows(metrics)[1][0] == "teacher (learned nothing)", "no metric is named that says more"
+    assert table_rows(metrics)[1][0] == "teacher (not above chance)", "no metric is named that says more"
     metrics |= {"chance_corrected": "mcc"}
     assert table_rows(metrics)[1][0] == "teacher"
     assert table_rows(metrics)[1][3] == "–"
     assert cautions(metrics, {}) == []
     assert "there is no share of its gain" in run_report(metrics, recipe_text="")
     teacher["test"]["mcc"] = 0.045  # within two standard errors of 1,821 rows
-    assert table_rows(metrics)[1][0] == "teacher (learned nothing)"
+    assert table_rows(metrics)[1][0] == "teacher (not above chance)"
 
 
 TFIDF = {

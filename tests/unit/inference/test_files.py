@@ -102,7 +102,7 @@ def test_a_broken_row_is_told_and_set_aside_and_the_rest_goes_on(
     counts = predict_file(teacher, source, target)
     assert (counts.num_rows, counts.num_bad) == (10, 3)
     said = capsys.readouterr().err
-    assert "line 5, text: ' '; give a text that is not empty" in said
+    assert "line 5, text: ' '; give a text, a str with a visible character" in said
     assert "line 9: not valid JSON" in said
     assert "line 10: character 13 (byte 0xef) is not UTF-8" in said
     aside = [
@@ -128,7 +128,7 @@ def read(path: Path) -> list[dict[str, object]]:
 
 
 def test_a_file_without_a_good_row_is_refused_and_leaves_nothing(teacher: Predictor, tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="line 1, text: ' '; give a text that is not empty"):
+    with pytest.raises(DataError, match="line 1, text: ' '; give a text, a str with a visible character"):
         predict_file(teacher, write(tmp_path / "texts.jsonl", [" ", ""]), tmp_path / "answers.jsonl")
     assert [path.name for path in tmp_path.iterdir()] == ["texts.jsonl"]
 
@@ -411,7 +411,7 @@ def test_rows_of_another_form_are_set_aside(teacher: Predictor, tmp_path: Path) 
     assert predict_file(teacher, source, tmp_path / "out.jsonl").num_bad == 2
     first, second = read(tmp_path / "out.jsonl.bad_rows.jsonl")
     assert (first["field"], first["why"]) == ("text_pair", "no text_pair, which the first row has")
-    assert (second["field"], second["why"]) == ("text_pair", "5; give a text that is not empty")
+    assert (second["field"], second["why"]) == ("text_pair", "5; give a text, a str with a visible character")
 
 
 def test_a_table_numbers_rows_as_the_input_does(teacher: Predictor, tmp_path: Path) -> None:

@@ -233,3 +233,22 @@ def test_a_tokenizer_that_cannot_be_read_is_explained(checkpoint, files, problem
     (checkpoint / "tokenizer_config.json").write_text('{"tokenizer_class": "RobertaTokenizer"}')
     with pytest.raises(ModelError, match=problem):
         load_tokenizer(checkpoint)
+
+
+def change(file, **values):
+    content = json.loads(file.read_text()) | values
+    file.write_text(json.dumps({name: value for name, value in content.items() if value is not None}))
+
+
+def test_weights_of_more_layers_than_the_config_has_are_refused(checkpoint):
+    layers = load_config(checkpoint).num_hidden_layers
+    change(checkpoint / "config.json", num_hidden_layers=layers - 1)
+    for load in (load_classifier, load_encoder):
+        with pytest.raises(ModelError, match=r"there, but of no use: .*\.layers?\.\d"):
+            load(checkpoint)
+
+
+def test_names_in_label2id_alone_are_refused_with_those_to_add(checkpoint):
+    change(checkpoint / "config.json", label2id={"bad": 0, "good": 1}, id2label=None)
+    with pytest.raises(ModelError, match=r'add "id2label": {"0": "bad", "1": "good"}'):
+        load_config(checkpoint)

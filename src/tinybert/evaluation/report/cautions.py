@@ -67,12 +67,12 @@ def _score(name: str, metrics: Mapping[str, object]) -> float:
 def _learned_nothing(name: str, metrics: Mapping[str, object]) -> str:
     said = f"{metrics['split']} {metrics['main_metric']} {_score(name, metrics):.4f}"
     text = (
-        f"The {name} is not above always predicting the same ({said} against "
-        f"{cast(float, metrics['constant_score']):.4f})"
+        f"The {name} is not above always predicting the same by more than chance ({said} against "
+        f"{cast(float, metrics['constant_score']):.4f} on {metrics['num_rows_scored']:,} rows)"
     )
     if name == "teacher":
         text += ", so what the student keeps of it says nothing"
-    return f"{text}: more rows or epochs, or another model; of unequal classes, judge by mcc or macro_f1."
+    return f"{text}: more rows, epochs, or another model; of unequal classes, judge by mcc or macro_f1."
 
 
 def _still_rising(name: str, summary: Mapping[str, object], score: str) -> str:

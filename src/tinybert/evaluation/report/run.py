@@ -60,7 +60,7 @@ def _models(metrics: Metrics) -> dict[str, Row]:
 
 def _title(name: str, row: Row, metrics: Metrics) -> str:
     title = str(row.get("title", TITLES[name]))
-    return f"{title} (learned nothing)" if learned_nothing(name, metrics) else title
+    return f"{title} (not above chance)" if learned_nothing(name, metrics) else title
 
 
 def _costs(row: Row, metrics: Metrics) -> list[str]:
