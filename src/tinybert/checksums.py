@@ -7,7 +7,6 @@ is a folder without it: earlier versions wrote none.
 from __future__ import annotations
 
 import hashlib
-import shutil
 from collections.abc import Collection, Iterable
 from fnmatch import fnmatch
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import cast
 
 from tinybert.console import warn
 from tinybert.errors import RunError
-from tinybert.storage import LOCK, Json, read_json, write_json
+from tinybert.storage import LOCK, Json, read_json, remove, write_json
 
 CHECKSUMS = "checksums.json"
 WEIGHTS = "*.safetensors"
@@ -52,8 +51,8 @@ def write_model_checksums(folder: Path) -> None:
     write_checksums(folder, [name for name in names if _matches(name, (WEIGHTS, *TOKENIZER))])
 
 
-def files_below(folder: Path, *, but: Collection[str] = ()) -> list[str]:
-    """Return the files in a folder and below it, without the checksums and what ``but`` names."""
+def names_below(folder: Path, *, but: Collection[str] = ()) -> list[str]:
+    """Name the files in a folder and below it, but for the checksums and what ``but`` names."""
     left_out = {CHECKSUMS, *but}
     names = [file.relative_to(folder) for file in sorted(folder.rglob("*")) if file.is_file()]
     return [name.as_posix() for name in names if name.parts[0] not in left_out]
@@ -121,11 +120,6 @@ def is_kept(file: Path) -> bool:
     elif file.is_dir():
         remove(file)
     return file.is_file()
-
-
-def remove(path: Path) -> None:
-    """Delete a file, or a folder with all that is in it."""
-    shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
 
 
 def _matches(name: str, patterns: Collection[str]) -> bool:

@@ -140,11 +140,16 @@ def hold(path: Path, *, subject: str, waits: bool = False, shared: bool = False)
         path.parent.mkdir(parents=True, exist_ok=True)
 
 
+def remove(path: Path) -> None:
+    """Delete a file, or a folder with all that is in it."""
+    shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+
+
 def clear(folder: Path, *, but: Iterable[str] = ()) -> None:
     """Empty a folder of all but some names."""
     for file in folder.iterdir():
         if file.name not in but:
-            shutil.rmtree(file) if file.is_dir() else file.unlink()
+            remove(file)
 
 
 def differences(known: Mapping[str, object], made_from: Mapping[str, object]) -> list[str]:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tinybert.checksums import describe_damage, files_below, find_damage, remove, write_checksums
+from tinybert.checksums import describe_damage, find_damage, names_below, write_checksums
 from tinybert.config import CorpusSection
 from tinybert.console import warn
 from tinybert.corpus.cleaning import REPLACEMENT
@@ -31,6 +31,7 @@ from tinybert.corpus.places import Found, find_places
 from tinybert.errors import DataError
 from tinybert.language import Language
 from tinybert.sources.arrow import temporary_folder, write_batches
+from tinybert.storage import remove
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -163,7 +164,7 @@ def _write(folder: Path, collected: Collected, name: str, settings: CorpusSectio
     warnings = found.warnings + _remarks(counts)
     notes = _Notes(collected.language, counts, warnings)
     (folder / NOTES).write_text(json.dumps(asdict(notes), ensure_ascii=False), encoding="utf-8")
-    write_checksums(folder, files_below(folder))
+    write_checksums(folder, names_below(folder))
 
 
 @dataclass(frozen=True)

@@ -45,6 +45,7 @@ from tinybert.runs import open_run
 from tinybert.sources.objects import ArrowStream, LibraryDataset
 from tinybert.storage import partial_path
 from tinybert.tasks import Outputs, Prediction, Task, notes_of, task_of_config
+from tinybert.tasks.text_rows import SUBJECT
 
 CHUNK_ROWS = 1024
 
@@ -200,7 +201,7 @@ class Predictor:
         while chunk := list(itertools.islice(iterator, CHUNK_ROWS)):
             columns = self.task.format.columns_of(chunk)
             if problem := self.pair_problem(is_pair="text_pair" in columns):
-                raise DataError("texts to predict", problem)
+                raise DataError(SUBJECT, problem)
             yield from self.task.decode(self.chunk_outputs(columns), self.labels)
 
     def pair_problem(self, *, is_pair: bool) -> str | None:

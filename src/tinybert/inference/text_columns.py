@@ -14,8 +14,7 @@ from tinybert.errors import DataError, TinyBertError
 from tinybert.runs import Run, is_run
 from tinybert.sources.columns import SPLIT_NAMES
 from tinybert.sources.objects import items_in, opened
-
-SUBJECT = "texts to predict"
+from tinybert.tasks.text_rows import SUBJECT
 
 
 def texts_in(given: object, format: RowFormat, *, path: str | Path) -> Iterator[TextRow]:
@@ -50,7 +49,9 @@ def texts_in(given: object, format: RowFormat, *, path: str | Path) -> Iterator[
         return rows
     is_table = found is not None and found.columns is not None
     choose = _choice(columns, format, _own_columns(path), is_table=is_table)
-    return rows if choose is None else map(choose, cast("Iterator[Mapping[str, object]]", rows))
+    if choose is None:
+        return rows
+    return (choose(row) if isinstance(row, Mapping) else row for row in rows)
 
 
 def _choice(

@@ -19,9 +19,9 @@ from typing import cast
 from tinybert.checksums import (
     WEIGHTS,
     describe_damage,
-    files_below,
     find_damage,
     is_recorded,
+    names_below,
     write_checksums,
     write_model_checksums,
 )
@@ -175,7 +175,7 @@ class RunInProgress(Output):
         if not (folder / DONE).exists():
             folder.mkdir(parents=True, exist_ok=True)
             write_json(folder / DONE, make(folder))
-            write_checksums(folder, files_below(folder, but=(CHECKPOINTS,)))
+            write_checksums(folder, names_below(folder, but=(CHECKPOINTS,)))
         shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)  # not before: a kill now would cost it all
         return folder, read_json(folder / DONE)
 

@@ -10,7 +10,7 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from tinybert.errors import DataError
-from tinybert.sources.encoding import SourceFile, plain
+from tinybert.sources.encoding import SourceFile, printable
 from tinybert.sources.text_files import MAX_RAW_CHARS, Fault, RawRow
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def _open_csv_lines(
         header = next(reader, [])
     except csv.Error as error:
         raise DataError(file.name, f"line {1 + before}: the header cannot be read: {error}") from error
-    _check_header(header, file)
+    _check_header(header, file, number=1 + before)
     rows = _csv_rows(reader, read_lately, header, before, file, is_tsv=is_tsv)
     return header, rows if quote == APOSTROPHE else _not_in_apostrophes(rows)
 
@@ -78,11 +78,11 @@ def _csv_rows(
         except StopIteration:
             return
         except csv.Error as error:
-            yield _csv_fault(number, str(error), [plain(line) for line in read_lately], quote)
+            yield _csv_fault(number, str(error), [printable(line) for line in read_lately], quote)
             continue
         lines = "".join(read_lately)
         if fields and (why := file.broken(lines)):
-            yield Fault(number, why, {"": [plain(field) for field in fields]})
+            yield Fault(number, why, {"": [printable(field) for field in fields]})
         elif ESCAPED_QUOTE in lines and _has_escape(fields, lines):
             yield Fault(number, f"a quote is escaped by a backslash; double it: {QUOTE * 2}", {"": fields})
         elif len(fields) != width:
@@ -218,7 +218,7 @@ def _tsv_rows(
         if not text.strip():
             continue
         if why := file.broken(text):
-            yield Fault(number, why, {"": [plain(field) for field in fields]})
+            yield Fault(number, why, {"": [printable(field) for field in fields]})
             continue
         if len(fields) != len(header):
             why = f"{len(fields)} fields where the header has {len(header)}; a text in a TSV file holds "
@@ -236,11 +236,12 @@ def _unquote(field: str, *, all_quoted: bool) -> str:
     return inner.replace(QUOTE * 2, QUOTE) if all_quoted or _is_doubled(inner, QUOTE) else field
 
 
-def _check_header(header: list[str], file: SourceFile) -> None:
+def _check_header(header: list[str], file: SourceFile, *, number: int = 1) -> None:
     if why := file.broken("".join(header)):
-        raise DataError(file.name, f"line 1: the header: {why}")
+        raise DataError(file.name, f"line {number}: the header: {why}")
     if not any(column.strip() for column in header):
         raise DataError(file.name, "the file is empty; expected a header line such as text,label")
     twice = sorted(column for column, times in Counter(header).items() if column and times > 1)
     if twice:
-        raise DataError(file.name, f"line 1: column {twice[0]!r} is there twice; give each its own name")
+        why = f"line {number}: column {twice[0]!r} is there twice; give each its own name"
+        raise DataError(file.name, why)

@@ -185,7 +185,7 @@ class SourceFile:
         )
 
 
-def plain(text: str) -> str:
+def printable(text: str) -> str:
     """Return a text as it can be printed and written: what stands for broken bytes becomes U+FFFD."""
     return ESCAPED.sub("\N{REPLACEMENT CHARACTER}", text)
 

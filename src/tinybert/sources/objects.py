@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 ROWS_AT_ONCE = 2000
-ROWS_LOOKED_AT = 100
+ROWS_PEEKED = 100
 SUBJECT = "rows"
 EXPECTED = (
     "expected a list of rows (each a mapping of column to value) or of texts, a table of pandas, polars or "
@@ -132,7 +132,7 @@ def rows_of(given: object) -> ObjectRows:
         rows = ObjectRows(items, partial(items_in, items))
     if rows.columns is not None:
         return rows
-    head = [item for item in islice(rows, ROWS_LOOKED_AT) if item is not None]
+    head = [item for item in islice(rows, ROWS_PEEKED) if item is not None]
     if head and not any(isinstance(item, Mapping | str) for item in head):
         raise DataError(SUBJECT, _no_row(head[0]))
     return rows

@@ -12,7 +12,15 @@ from tinybert.errors import DataError
 from tinybert.sources.columns import SPLIT_NAMES
 from tinybert.sources.delimited import read_csv, read_tsv
 from tinybert.sources.encoding import SourceFile
-from tinybert.sources.objects import DatasetSplits, ObjectRows, class_names_of, plain, rows_of
+from tinybert.sources.objects import (
+    ROWS_AT_ONCE,
+    ROWS_PEEKED,
+    DatasetSplits,
+    ObjectRows,
+    class_names_of,
+    plain,
+    rows_of,
+)
 from tinybert.sources.text_files import (
     Fault,
     RawRow,
@@ -30,8 +38,6 @@ if TYPE_CHECKING:
     from datasets import Dataset
 
 HEAD_CHARS = 1 << 16
-ROWS_AT_ONCE = 2000
-ROWS_PEEKED = 100
 
 
 @dataclass(frozen=True)
@@ -138,8 +144,11 @@ def _used_splits(splits: DatasetSplits, name: str, warnings: list[str]) -> dict[
 
 def _is_unlabelled(rows: ObjectRows) -> bool:
     """Return whether all labels are held back, which the hub writes as class -1."""
+    if not rows.class_names:
+        return False
     dataset = cast("Dataset", rows.given)
-    return bool(rows.class_names) and all(set(dataset.unique(name)) == {-1} for name in rows.class_names)
+    columns = [name for name in rows.class_names if hasattr(dataset.features[name], "names")]  # no lists
+    return bool(columns) and all(set(dataset.unique(name)) == {-1} for name in columns)
 
 
 def relaid(table: Table, layout: Callable[[Iterator[RawRow | Fault]], Iterator[RawRow | Fault]]) -> Table:

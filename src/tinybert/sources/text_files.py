@@ -10,7 +10,7 @@ from itertools import chain
 from typing import Literal, cast
 
 from tinybert.errors import DataError
-from tinybert.sources.encoding import SourceFile, plain
+from tinybert.sources.encoding import SourceFile, printable
 
 MAX_RAW_CHARS = 10_000
 CHUNK_CHARS = 1 << 20
@@ -48,7 +48,7 @@ def numbered_lines(file: SourceFile) -> Iterator[tuple[int, str] | Fault]:
     """
     for number, line in enumerate(file.lines(), start=1):
         if why := file.broken(line):
-            yield Fault(number, why, {"": plain(line).strip()[:MAX_RAW_CHARS]})
+            yield Fault(number, why, {"": printable(line).strip()[:MAX_RAW_CHARS]})
         else:
             yield number, line
 
@@ -112,7 +112,7 @@ def read_json_array(file: SourceFile) -> Iterator[RawRow | Fault]:
             buffer, offset = buffer[offset:] + more, 0
         else:
             why = file.broken(buffer[offset:end]) or ("" if isinstance(row, dict) else "not an object")
-            yield Fault(number, why, {"": plain(buffer[offset:end])}) if why else (number, row)
+            yield Fault(number, why, {"": printable(buffer[offset:end])}) if why else (number, row)
             number, offset = number + 1, end
         offset = _after_gap(buffer, offset)
     if buffer[offset + 1 :].strip() or "".join(chunks).strip():
@@ -135,7 +135,7 @@ def read_columns(file: SourceFile) -> Iterator[RawRow | Fault]:
         fields = text.split("\t") if "\t" in text else [field for field in text.split(" ") if field]
         if not text.strip() or fields[0] == "-DOCSTART-":
             if wrong:
-                yield Fault(first, wrong, {"tokens": [plain(token) for token in tokens]})
+                yield Fault(first, wrong, {"tokens": [printable(token) for token in tokens]})
             elif tokens:
                 yield first, {"tokens": tokens, "tags": tags}
             tokens, tags, wrong = [], [], ""

@@ -13,14 +13,13 @@ from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 from tinybert.checksums import (
     CHECKSUMS,
     describe_damage,
-    files_below,
     find_damage,
-    remove,
+    names_below,
     write_checksums,
 )
 from tinybert.console import warn
 from tinybert.errors import RunError
-from tinybert.storage import Json, read_json
+from tinybert.storage import Json, read_json, remove
 
 STATE, WEIGHTS = "trainer_state.json", "model.safetensors"
 KEPT = ("step", "grad_norm", "learning_rate", "seconds", "tokens_per_second")
@@ -48,7 +47,7 @@ def last_whole_checkpoint(work_dir: Path) -> Path | None:
 
 def write_checkpoint_checksums(checkpoint: Path) -> None:
     """Record a checkpoint's files as they were written."""
-    write_checksums(checkpoint, files_below(checkpoint))
+    write_checksums(checkpoint, names_below(checkpoint))
 
 
 def checkpoint_damage(checkpoint: Path) -> dict[str, str]:

@@ -28,6 +28,7 @@ KINDS: dict[str, Callable[[], Any]] = {
     "bytes": lambda: [text.encode() for text in TEXTS],
     "rows": lambda: ROWS,
     "generator of rows": lambda: iter(ROWS),
+    "a row of another column, and texts": lambda: [{"body": TEXTS[0]}, *TEXTS[1:]],
     "DataFrame": lambda: FRAME,
     "DataFrame, other order": lambda: FRAME[["label", "text"]].set_index(np.arange(23)[::-1]),
     "DataFrame, one column": lambda: FRAME[["text"]].rename(columns={"text": "body"}),

@@ -22,6 +22,7 @@ from datasets import (
     Features,
     IterableDataset,
     IterableDatasetDict,
+    List,
     Value,
 )
 
@@ -288,6 +289,18 @@ def test_a_dataset_dict_is_read_like_a_data_set_of_the_hub() -> None:
         ]
     with pytest.raises(DataError, match="'unsupervised': not a split"):
         loaded(dict(given))
+
+
+@pytest.mark.parametrize("as_stream", [False, True])
+def test_splits_of_tag_numbers_are_read(as_stream: bool) -> None:
+    features = Features({"tokens": List(Value("string")), "ner_tags": List(ClassLabel(names=["O", "B-LOC"]))})
+    rows = [{"tokens": [f"w{number}", "Rome"], "ner_tags": [0, 1]} for number in range(30)]
+    split = Dataset.from_list(rows, features=features)
+    given = DatasetDict(train=split.select(range(20)), validation=split.select(range(20, 30)))
+    streams = IterableDatasetDict({name: part.to_iterable_dataset() for name, part in given.items()})
+    data = loaded(streams if as_stream else given, "ner")
+    assert {name: len(part) for name, part in data.splits.items()} == {"train": 20, "validation": 10}
+    assert data.labels.names == ("O", "B-LOC", "I-LOC")
 
 
 def test_texts_of_splits_are_raw_text(tmp_path: Path) -> None:

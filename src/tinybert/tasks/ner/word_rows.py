@@ -15,7 +15,7 @@ from tinybert.data.fields import FieldError, is_missing
 from tinybert.data.labels import kind_of, plain
 from tinybert.data.row_format import Record
 from tinybert.sources.columns import TEXT_NAMES
-from tinybert.sources.readers import ROWS_PEEKED
+from tinybert.sources.objects import ROWS_PEEKED
 from tinybert.sources.text_files import Fault, RawRow
 from tinybert.tasks.ner.schemes import is_tag, to_bio
 
