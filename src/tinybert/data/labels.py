@@ -7,6 +7,7 @@ import re
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from decimal import Decimal
 from functools import cached_property
 from typing import Any
 
@@ -124,6 +125,7 @@ def parse_value(raw: object) -> float:
         ValueError: It is none.
     """
     raw = plain(raw)
+    raw = str(raw) if isinstance(raw, Decimal) else raw
     if raw is None or (isinstance(raw, str) and not raw.strip()):
         raise ValueError("no label")
     if isinstance(raw, bool) or not isinstance(raw, str | int | float):

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+from decimal import Decimal
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tinybert.data import LabelScheme
-from tinybert.data.labels import tidy
+from tinybert.data.labels import parse_value, tidy
 from tinybert.errors import DataError
 from tinybert.tasks import BUILTIN
 from tinybert.tasks.classification import CLASSIFICATION
@@ -92,3 +94,9 @@ def test_nested_labels_are_refused_when_names_are_collected() -> None:
 def test_a_long_list_of_names_is_shortened() -> None:
     with pytest.raises(DataError, match=r"18, 19, … 80 more\)"):
         CLASSIFICATION.format.convert("x", CLASSIFICATION.format.scheme(range(100)))
+
+
+def test_a_decimal_as_databases_give_it_is_a_number() -> None:
+    assert parse_value(Decimal("1.5")) == 1.5
+    with pytest.raises(ValueError, match="finite"):
+        parse_value(Decimal("NaN"))

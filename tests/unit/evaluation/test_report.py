@@ -60,7 +60,10 @@ def test_a_teacher_that_learned_nothing_is_not_praised() -> None:
     assert teacher[0] == "teacher (not above chance)"
     assert student[2:4] == ["98.8%", "–"]
     (caution,) = cautions(metrics, {})
-    assert "not above by more than chance (test accuracy 0.8800 against 0.8750 on 1,821 rows)" in caution
+    assert (
+        "always predicting the same by more than chance (test accuracy 0.8800 against 0.8750 on 1,821 rows)"
+        in caution
+    )
     assert "what the student keeps of it says nothing" in caution
     assert "keeps" not in run_report(metrics, recipe_text="").partition("\n|")[0]
     assert shares_kept(metrics) is None

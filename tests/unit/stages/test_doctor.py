@@ -416,3 +416,17 @@ def context_of(folder: Path, teacher: Path, *overrides: str) -> Context:
     assert isinstance(made, DistillPlan)
     data = read_rows(made, long_splits(), folder / "work")
     return Context(made, data, encode_for(made, data, folder / "work")[0])
+
+
+def test_held_out_rows_that_are_longer_than_those_of_train_are_said(
+    tmp_path: Path, tiny_teacher: Path
+) -> None:
+    splits = easy.make_splits()
+    splits["test"] = [{**row, "text": f"{row['text']} " * 9} for row in splits["test"]]
+    recipe = build_recipe(
+        {"teacher": {"path": str(tiny_teacher)}}, [*easy.TINY_STUDENT, "data.max_length=24"]
+    )
+    found = examine(recipe, splits, tmp_path / "work")
+    (said,) = [each for each in found if each.check == "lengths" and "test rows" in each.message]
+    assert said.level == "warn"
+    assert "32 of 32 test rows (100.0%) are longer than 24 tokens, of the train rows 0.0%" in said.message

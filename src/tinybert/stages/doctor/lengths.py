@@ -27,7 +27,28 @@ def check_lengths(context: Context) -> list[Finding]:
     found = length_finding(rows, context.tokenizer, format, max_length=context.plan.training.max_length)
     if long := format.length_warning(rows, context.tokenizer):
         found = Finding("warn", "lengths", f"{long}; {found.message}")
-    return [found, *_of_teacher(context.plan)]
+    return [found, *_of_held_out(context), *_of_teacher(context.plan)]
+
+
+def _of_held_out(context: Context) -> list[Finding]:
+    """Warn where many held-out rows are truncated, and few of train: they are other texts."""
+    format, max_length = context.plan.task.format, context.plan.training.max_length
+    if format.windowed or format.in_windows:
+        return []
+    cut = {
+        name: count_truncated(rows, context.tokenizer, max_length=max_length)
+        for name, rows in context.data.splits.items()
+    }
+    return [
+        Finding(
+            "warn",
+            "lengths",
+            f"{each.rows:,} of {each.sampled:,} {name} rows ({each.share:.1%}) are longer than {max_length} "
+            f"tokens, of the train rows {cut['train'].share:.1%}: these texts are of another kind",
+        )
+        for name, each in cut.items()
+        if each.share > max(MANY, 2 * cut["train"].share)
+    ]
 
 
 def length_finding(

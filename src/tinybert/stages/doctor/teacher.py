@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tinybert.data import TextData
-from tinybert.evaluation import MIN_GAIN, is_above_chance
+from tinybert.evaluation import MIN_GAIN, is_above_chance, is_above_constant
 from tinybert.inference import Predictor
 from tinybert.stages.doctor.context import Context
 from tinybert.stages.doctor.finding import Finding
@@ -55,7 +55,7 @@ def check_teacher(context: Context) -> list[Finding]:
     found = teacher_score(plan, context.data)
     text = _in_words(found, plan)
     if found.gain >= MIN_GAIN:
-        if plan.task.chance_corrected is None or is_above_chance(found.gain, num_rows=found.num_rows):
+        if _is_above_chance(found, plan):
             return [Finding("ok", NAME, text)]
         return [Finding("warn", NAME, f"{text}: of {found.num_rows:,} rows chance alone may give so much")]
     if found.num_apart < MIN_ROWS_APART:
@@ -68,6 +68,12 @@ def check_teacher(context: Context) -> list[Finding]:
         return [Finding("warn", NAME, f"{text}; continued, as teacher.check=false says")]
     fix = "fine-tune it first (`tinybert finetune`), check its labels, or continue with teacher.check=false"
     return [Finding("stop", NAME, f"{text}; {fix}")]
+
+
+def _is_above_chance(found: TeacherScore, plan: DistillPlan) -> bool:
+    if plan.task.chance_corrected is None:
+        return is_above_constant(found.score, found.constant, num_rows=found.num_rows)
+    return is_above_chance(found.gain, num_rows=found.num_rows)
 
 
 def _in_words(found: TeacherScore, plan: DistillPlan) -> str:
