@@ -6,7 +6,7 @@ import csv
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain
+from itertools import chain, islice
 from typing import TYPE_CHECKING
 
 from tinybert.errors import DataError
@@ -18,12 +18,15 @@ if TYPE_CHECKING:
 
 MAX_FIELD_CHARS = 10_000_000
 SAMPLE_CHARS = 1 << 20
+LINES_PEEKED = 1000
 DELIMITERS = (",", ";", "\t", "|")
 EXCEL_DELIMITER = re.compile(r'"?sep=(.)"?[\r\n]*', re.IGNORECASE)
 QUOTE, APOSTROPHE = '"', "'"
 ESCAPED_QUOTE = '\\"'
 TAB_FIELD = re.compile(r'(?:"((?:[^"]|"")*+)"|([^"\t\r\n]*+))(?:[\t\r\n]|\Z)')
 NEEDS_QUOTES = re.compile(r'["\t\r\n]|\A\Z')
+UNSEEN = "\ufeff\u200b\u200c\u200d\u200e\u200f\u2060"
+"""Byte-order marks and zero-width characters around the names in a header."""
 
 
 def read_csv(file: SourceFile) -> tuple[list[str], Iterator[RawRow | Fault]]:
@@ -35,12 +38,22 @@ def read_csv(file: SourceFile) -> tuple[list[str], Iterator[RawRow | Fault]]:
         DataError: There is no usable header, or the encoding cannot be told for sure.
     """
     lines = file.lines()
-    head, before = next(lines, ""), 0
+    head, before = _first_filled(lines)
     if said := EXCEL_DELIMITER.fullmatch(head):
-        head, before = next(lines, ""), 1
+        head, skipped = _first_filled(lines)
+        before += 1 + skipped
     delimiter = said[1] if said else max(DELIMITERS, key=head.count)
     quote = APOSTROPHE if _all_in(APOSTROPHE, head.strip().split(delimiter)) else QUOTE
     return _open_csv_lines(chain([head] if head else [], lines), delimiter, quote, before=before, file=file)
+
+
+def _first_filled(lines: Iterator[str]) -> tuple[str, int]:
+    """Return the first line that is not blank, without marks before it, and how many lines are before it."""
+    for number, line in enumerate(lines):
+        head = line.lstrip(UNSEEN)
+        if head.strip():
+            return head, number
+    return "", 0
 
 
 def _open_csv_lines(
@@ -50,13 +63,18 @@ def _open_csv_lines(
     # a person's long text is no mistake: the module's own limit is 128 KB
     csv.field_size_limit(max(csv.field_size_limit(), MAX_FIELD_CHARS))
     read_lately: list[str] = []
-    reader = csv.reader(_remembered(lines, read_lately), delimiter=delimiter, quotechar=quote, strict=True)
+    first = list(islice(_up_to(lines, SAMPLE_CHARS), LINES_PEEKED))
+    lines = _remembered(chain(first, lines), read_lately)
+    reader = csv.reader(lines, delimiter=delimiter, quotechar=quote, strict=True)
     try:
         header = next(reader, [])
     except csv.Error as error:
         raise DataError(file.name, f"line {1 + before}: the header cannot be read: {error}") from error
+    header = [name.strip(UNSEEN) for name in header]
     _check_header(header, file, number=1 + before)
-    rows = _csv_rows(reader, read_lately, header, before, file, is_tsv=is_tsv)
+    whole = (line for line in first[1:] if line.count(quote) % 2 == 0)  # others may be parts of a text
+    recurring = None if is_tsv else _recurring([_split(line, reader) for line in whole], len(header))
+    rows = _csv_rows(reader, read_lately, header, before, file, recurring)
     return header, rows if quote == APOSTROPHE else _not_in_apostrophes(rows)
 
 
@@ -66,10 +84,10 @@ def _csv_rows(
     header: list[str],
     before: int,
     file: SourceFile,
-    *,
-    is_tsv: bool,
+    recurring: Sequence[set[str]] | None,
 ) -> Iterator[RawRow | Fault]:
     width, delimiter, quote = len(header), reader.dialect.delimiter, str(reader.dialect.quotechar)
+    of_lines = 0
     while True:
         number = reader.line_num + 1 + before
         read_lately.clear()
@@ -78,21 +96,56 @@ def _csv_rows(
         except StopIteration:
             return
         except csv.Error as error:
-            yield _csv_fault(number, str(error), [printable(line) for line in read_lately], quote)
+            raw = [printable(line) for line in read_lately]
+            yield _csv_fault(number, str(error), raw, quote, of_lines=of_lines)
             continue
         lines = "".join(read_lately)
         if fields and (why := file.broken(lines)):
             yield Fault(number, why, {"": [printable(field) for field in fields]})
         elif ESCAPED_QUOTE in lines and _has_escape(fields, lines):
             yield Fault(number, f"a quote is escaped by a backslash; double it: {QUOTE * 2}", {"": fields})
+        elif len(read_lately) > 1 and (rows := _rows_in(read_lately, reader, width, recurring)):
+            fix = "save it as CSV" if recurring is None else f"double each {quote} that belongs to a text"
+            why = f"one row with a line break in quotes, or {rows:,} rows? {fix}"
+            yield Fault(number, why, {"": fields})
         elif len(fields) != width:
             if fields:
                 yield Fault(number, _ragged(len(fields), width, delimiter), {"": fields})
-        elif is_tsv and len(read_lately) > 1 and all(line.count("\t") == width - 1 for line in read_lately):
-            why = f"one row with a line break in quotes, or {len(read_lately)} rows? save it as CSV"
-            yield Fault(number, why, {"": fields})
         else:
+            of_lines = of_lines or (number if len(read_lately) > 1 else 0)
             yield number, dict(zip(header, fields, strict=True))
+
+
+def _split(line: str, reader: Reader) -> list[str]:
+    """Split a line at every delimiter, whatever is in quotes; a quote at an end of a field is taken away."""
+    quote = str(reader.dialect.quotechar)
+    fields = line.rstrip("\r\n").split(reader.dialect.delimiter)
+    return [field.strip().strip(quote) for field in fields]
+
+
+def _recurring(rows: Iterable[Sequence[str]], width: int) -> list[set[str]]:
+    """Return the values of each column that recur, such as labels; none of a column of mostly other ones."""
+    columns = zip(*(row for row in rows if len(row) == width), strict=True)
+    counts = [Counter(filter(None, column)) for column in columns]
+    return [
+        {value for value, times in count.items() if times > 1} if 2 * len(count) <= count.total() else set()
+        for count in counts
+    ]
+
+
+def _rows_in(lines: Sequence[str], reader: Reader, width: int, recurring: Sequence[set[str]] | None) -> int:
+    """Return how many rows the lines of one record may be, which two stray quotes have merged; 0: one row.
+
+    Each line has all fields, and in CSV, where texts of several lines are usual, a column has on each of them
+    a value that recurs in the file.
+    """
+    rows = [_split(line, reader) for line in lines if line.strip()]
+    if any(len(row) != width for row in rows):
+        return 0
+    if recurring is None:
+        return len(rows)
+    columns = zip(zip(*rows, strict=True), recurring, strict=False)
+    return len(rows) if width > 1 and any(values.issuperset(column) for column, values in columns) else 0
 
 
 def _has_escape(fields: Sequence[str], lines: str) -> bool:
@@ -136,13 +189,16 @@ def _remembered(lines: Iterator[str], memory: list[str]) -> Iterator[str]:
         yield line
 
 
-def _csv_fault(number: int, message: str, lines: list[str], quote: str) -> Fault:
+def _csv_fault(number: int, message: str, lines: list[str], quote: str, *, of_lines: int) -> Fault:
+    """Name the fault; ``of_lines`` is the first row of several lines before it, which may be merged rows."""
     raw = {"": "".join(lines)[:MAX_RAW_CHARS]}
     if "unexpected end" in message or "field larger" in message:
         swallowed = f" and swallows the {len(lines) - 1:,} lines after it" if len(lines) > 1 else ""
         why = f"a quote ({quote}) opens here and never closes{swallowed}; "
         why += f"double each {quote} that belongs to the text"
-        return Fault(number, why, raw, is_fatal=len(lines) > 1)
+        if of_lines:
+            why += f"; an earlier {quote} may have merged rows into one at line {of_lines:,}"
+        return Fault(number, why, raw, is_fatal=len(lines) > 1 or of_lines > 0)
     if "new-line character" in message:
         return Fault(number, "a lone carriage return in the text; put the text in quotes", raw)
     until = f" (until line {number + len(lines) - 1:,})" if len(lines) > 1 else ""
@@ -160,21 +216,25 @@ def read_tsv(file: SourceFile) -> tuple[list[str], Iterator[RawRow | Fault]]:
 
     A file that a spreadsheet or pandas wrote is recognised by what is quoted in it, and read as CSV. In
     others a field is unquoted where it is in quotes and every quote inside is doubled
-    (``"a ""fine"" film"``), or where the whole header is quoted.
+    (``"a ""fine"" film"``), or where the whole header is quoted. A file whose header has no tab but another
+    delimiter, or that begins with ``sep=;``, is read as CSV too.
 
     Raises:
         DataError: There is no usable header, or the encoding cannot be told for sure.
     """
     lines = file.lines()
-    first = list(_up_to(lines, SAMPLE_CHARS))
-    header = first[0].rstrip("\r\n").split("\t") if first else [""]
+    head, before = _first_filled(lines)
+    if EXCEL_DELIMITER.fullmatch(head) or ("\t" not in head and any(mark in head for mark in DELIMITERS)):
+        return read_csv(file)
+    first = list(_up_to(chain([head], lines), SAMPLE_CHARS))
+    header = head.rstrip("\r\n").split("\t")
     in_apostrophes, all_quoted = _all_in(APOSTROPHE, header), _all_in(QUOTE, header)
     if in_apostrophes or _is_written_as_csv("".join(first), all_quoted=all_quoted):
         quote = APOSTROPHE if in_apostrophes else QUOTE
-        return _open_csv_lines(chain(first, lines), "\t", quote, before=0, file=file, is_tsv=True)
-    header = [field[1:-1] for field in header] if all_quoted else header
-    _check_header(header, file)
-    rows = _tsv_rows(chain(first[1:], lines), header, file, all_quoted=all_quoted)
+        return _open_csv_lines(chain(first, lines), "\t", quote, before=before, file=file, is_tsv=True)
+    header = [(field[1:-1] if all_quoted else field).strip(UNSEEN) for field in header]
+    _check_header(header, file, number=1 + before)
+    rows = _tsv_rows(chain(first[1:], lines), header, file, before=before, all_quoted=all_quoted)
     return header, _not_in_apostrophes(rows)
 
 
@@ -210,9 +270,9 @@ def _is_written_as_csv(sample: str, *, all_quoted: bool) -> bool:
 
 
 def _tsv_rows(
-    lines: Iterator[str], header: list[str], file: SourceFile, *, all_quoted: bool
+    lines: Iterator[str], header: list[str], file: SourceFile, *, before: int, all_quoted: bool
 ) -> Iterator[RawRow | Fault]:
-    for number, line in enumerate(lines, start=2):
+    for number, line in enumerate(lines, start=2 + before):
         text = line.rstrip("\r\n")
         fields = text.split("\t")
         if not text.strip():

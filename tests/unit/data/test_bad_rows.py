@@ -339,3 +339,20 @@ def test_hub_that_cannot_be_reached(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tinybert.sources.locate.hub_problem", lambda *_: None)
     monkeypatch.setattr("datasets.load_dataset", refuse)
     only_problem("someone/reviews", "hub", "no route", "download the data")
+
+
+def test_rows_that_stray_quotes_merge_are_set_aside_or_stop(write: Write) -> None:
+    lines = GOOD_CSV.splitlines()
+    lines[4], lines[14] = f'"{lines[4]}', lines[14].replace(",", '",')
+    two = write("two.csv", "\n".join(["text,label", *lines, ""]))
+    only_problem(two, 'two.csv, line 6: one row with a line break in quotes, or 11 rows? double each "')
+    found = read(two, on_bad_row="skip")
+    texts = [text for split in found.splits.values() for text in split["text"][:]]
+    assert sorted(texts) == sorted(f"film {index}" for index in range(40) if not 4 <= index <= 14)
+    lines[38] = f'"{lines[38]}'
+    three = write("three.csv", "\n".join(["text,label", *lines, ""]))
+    only_problem(three, 'three.csv, line 40: a quote (") opens here and never closes', on_bad_row="skip")
+    lines[4:15] = ['"one', 'two",good']
+    end = write("end.csv", "\n".join(["text,label", *lines[:-1], ""]))
+    only_problem(end, 'an earlier " may have merged rows into one at line 6', on_bad_row="skip")
+    assert not any("on_bad_row" in problem for problem in problems_of(end))

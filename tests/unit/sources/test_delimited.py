@@ -92,3 +92,122 @@ def test_lines_that_end_in_a_carriage_return_may_hold_a_line_feed(tmp_path: Path
 def test_an_apostrophe_that_never_closes_is_named(tmp_path: Path) -> None:
     fault = fault_of(tmp_path / "a.csv", "'text','label'\n'a,1\nb,0\n")
     assert "a quote (') opens here and never closes and swallows the 1 lines after it" in fault.why
+
+
+def table_of(path: Path, content: str) -> tuple[list[str], list[int]]:
+    path.write_text(content, encoding="utf-8", newline="")
+    table = open_file(SourceFile(path, path.name))[""]
+    return list(table.columns), [row.number if isinstance(row, Fault) else row[0] for row in table.rows]
+
+
+def reviews(*quoted: int, text_first: bool = False) -> str:
+    """40 rows from line 2 on; a stray quote begins the text at the first line given, the next ends one."""
+    rows = [["label", "text"]]
+    for line in range(2, 42):
+        text = f"A warm cast number {line}."
+        if line in quoted:
+            text = text + '"' if quoted.index(line) % 2 else '"' + text
+        rows.append([("negative", "positive")[line % 2], text])
+    return "".join(",".join(row[::-1] if text_first else row) + "\n" for row in rows)
+
+
+WORDS = "sentence,word,tag\n" + "".join(
+    f"{i // 4},{word},{tag}\n"
+    for i, (word, tag) in enumerate([('"', "O"), ("Ann", "B-PER"), ('"', "O"), ("left", "O")] * 5)
+)
+
+
+@pytest.mark.parametrize("text_first", [False, True])
+def test_rows_between_two_stray_quotes_are_refused(tmp_path: Path, text_first: bool) -> None:
+    content = reviews(6, 16, text_first=text_first)
+    rows = rows_of(tmp_path / "a.csv", content)
+    (fault,) = [row for row in rows if isinstance(row, Fault)]
+    assert (fault.number, fault.is_fatal) == (6, False)
+    assert fault.why == (
+        'one row with a line break in quotes, or 11 rows? double each " that belongs to a text'
+    )
+    assert [row for row in rows if row != fault] == [
+        [f"A warm cast number {line}.", ("negative", "positive")[line % 2]][:: 1 if text_first else -1]
+        for line in range(2, 42)
+        if not 6 <= line <= 16
+    ]
+
+
+def test_nearly_all_rows_between_two_stray_quotes_are_refused(tmp_path: Path) -> None:
+    assert "or 40 rows?" in fault_of(tmp_path / "a.csv", reviews(2, 41)).why
+    blank = reviews(6, 16).replace("number 9.\n", "number 9.\n\n")
+    assert "or 11 rows?" in fault_of(tmp_path / "b.csv", blank).why
+
+
+def test_rows_between_two_words_that_are_a_quote_are_refused(tmp_path: Path) -> None:
+    rows = rows_of(tmp_path / "a.csv", WORDS)
+    faults = [row for row in rows if isinstance(row, Fault)]
+    assert [(fault.number, "or 3 rows?" in fault.why) for fault in faults] == [
+        (line, True) for line in range(2, 22, 4)
+    ]
+    assert [row for row in rows if not isinstance(row, Fault)] == [[str(i), "left", "O"] for i in range(5)]
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [["1", "Dear all\nRegards, Bob"], ["0", "Thanks\nRegards, Ann"]] * 5,
+        [["1", "Good\n0, 1"], ["0", "Bad"], ["1", "Fine"], ["0", "So so"]],
+        [["good", "Bad, they say\n\nGood, I say"], ["bad", "no"], ["good", "yes"], ["bad", "never"]],
+    ],
+)
+def test_texts_of_several_lines_with_commas_are_read(tmp_path: Path, rows: list[list[str]]) -> None:
+    lines = [f'{label},"{text}"' for label, text in rows]
+    assert rows_of(tmp_path / "a.csv", "\n".join(["label,text", *lines, ""])) == rows
+
+
+def test_a_quote_that_never_closes_after_a_text_of_several_lines_cannot_be_set_aside(tmp_path: Path) -> None:
+    one = 'label,text\nx,a "b"\ny,"c\nd"\nx,"open\n'
+    fault = fault_of(tmp_path / "a.csv", one)
+    assert (fault.number, fault.is_fatal) == (5, True)
+    assert fault.why.endswith('; an earlier " may have merged rows into one at line 3')
+    alone = fault_of(tmp_path / "b.csv", 'label,text\nx,a\nx,"open\n')
+    assert (alone.number, alone.is_fatal) == (3, False)
+    faults = [row for row in rows_of(tmp_path / "c.csv", reviews(6, 16, 30)) if isinstance(row, Fault)]
+    assert [(each.number, each.is_fatal) for each in faults] == [(6, False), (30, True)]
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["text,label\na,1\n", "text;label\na;1\n", "sep=;\ntext;label\na;1\n", "sep=\t\ntext\tlabel\na\t1\n"],
+)
+def test_a_tsv_without_tabs_in_its_header_is_read_as_csv(tmp_path: Path, content: str) -> None:
+    assert rows_of(tmp_path / "a.tsv", content) == [["a", "1"]]
+    assert table_of(tmp_path / "a.tsv", content)[0] == ["text", "label"]
+
+
+def test_a_tsv_with_a_tab_and_commas_in_its_header_stays_one(tmp_path: Path) -> None:
+    columns, _ = table_of(tmp_path / "a.tsv", "text, raw, long\tlabel\na\t1\n")
+    assert columns == ["text, raw, long", "label"]
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.tsv"])
+@pytest.mark.parametrize("form", ["{0}text{1}label{0}", '{0}"text"{1}"{0}label"', "\n{0}\n{0}text{1}label"])
+def test_names_in_a_header_have_no_marks_that_nobody_sees(tmp_path: Path, name: str, form: str) -> None:
+    mark = "," if name == "a.csv" else "\t"
+    for unseen in ("\ufeff\ufeff", "\u200b", "\u2060\u200d"):
+        content = form.format(unseen, mark) + f"\na{mark}1\n"
+        assert table_of(tmp_path / name, content)[0] == ["text", "label"]
+        assert rows_of(tmp_path / name, content) == [["a", "1"]]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "wanted"),
+    [
+        ("a.csv", "\n \r\ntext,label\na,1\n\nb,0\n", [4, 6]),
+        ("a.csv", "\nsep=;\n\ntext;label\na;1\nb;0\n", [5, 6]),
+        ("a.tsv", "\n\n\ntext\tlabel\na\t1\nb\t0\n", [5, 6]),
+        ("a.tsv", '\n\ntext\tlabel\n"a\tb"\t1\nb\t0\n', [4, 5]),
+        ("a.tsv", "\n\ntext,label\na,1\nb,0\n", [4, 5]),
+        ("a.csv", "\n\ntext,label\na,b,c\nb,0\n", [4, 5]),
+    ],
+)
+def test_blank_lines_before_the_header_are_counted_and_skipped(
+    tmp_path: Path, name: str, content: str, wanted: list[int]
+) -> None:
+    assert table_of(tmp_path / name, content) == (["text", "label"], wanted)
