@@ -152,6 +152,8 @@ def test_rows_between_two_words_that_are_a_quote_are_refused(tmp_path: Path) -> 
     "rows",
     [
         [["1", "Dear all\nRegards, Bob"], ["0", "Thanks\nRegards, Ann"]] * 5,
+        [["Ad", "one\nAd, two"], *([name, "x"] for name in ("Ad", "Ad", "A", "B", "C", "D"))],
+        [["good", "one\nodd, two"], *([name, "x"] for name in ("good", "bad", "odd", "good", "bad"))],
         [["1", "Good\n0, 1"], ["0", "Bad"], ["1", "Fine"], ["0", "So so"]],
         [["good", "Bad, they say\n\nGood, I say"], ["bad", "no"], ["good", "yes"], ["bad", "never"]],
     ],
