@@ -153,7 +153,7 @@ def test_rows_between_two_words_that_are_a_quote_are_refused(tmp_path: Path) -> 
     [
         [["1", "Dear all\nRegards, Bob"], ["0", "Thanks\nRegards, Ann"]] * 5,
         [["Ad", "one\nAd, two"], *([name, "x"] for name in ("Ad", "Ad", "A", "B", "C", "D"))],
-        [["good", "one\nodd, two"], *([name, "x"] for name in ("good", "bad", "odd", "good", "bad"))],
+        [["good", "one\nodd, two"], *([name, "x"] for name in ("good", "bad", "odd", "good", "bad", "good"))],
         [["1", "Good\n0, 1"], ["0", "Bad"], ["1", "Fine"], ["0", "So so"]],
         [["good", "Bad, they say\n\nGood, I say"], ["bad", "no"], ["good", "yes"], ["bad", "never"]],
     ],
@@ -161,6 +161,11 @@ def test_rows_between_two_words_that_are_a_quote_are_refused(tmp_path: Path) -> 
 def test_texts_of_several_lines_with_commas_are_read(tmp_path: Path, rows: list[list[str]]) -> None:
     lines = [f'{label},"{text}"' for label, text in rows]
     assert rows_of(tmp_path / "a.csv", "\n".join(["label,text", *lines, ""])) == rows
+
+
+def test_lines_that_recur_in_the_only_column_are_read(tmp_path: Path) -> None:
+    rows = rows_of(tmp_path / "a.csv", 'text\nyes\nyes\n"yes\nyes"\n')
+    assert rows == [["yes"], ["yes"], ["yes\nyes"]]
 
 
 def test_a_quote_that_never_closes_after_a_text_of_several_lines_cannot_be_set_aside(tmp_path: Path) -> None:
