@@ -25,6 +25,9 @@ MIN_CELLS = 5
 RARE = 10
 """A sure separator in fewer cells than one in so many of those with another mark may be a slip."""
 ITEM = r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|-?[0-9]+\.?[0-9]*"""
+TUPLE = rf"\(\s*(?:{ITEM})\s*,\s*(?:(?:{ITEM})\s*(?:,\s*|(?=\))))*\)"
+SET = rf"\{{\s*(?:(?:{ITEM})\s*(?:,\s*|(?=\}})))+\}}"
+TUPLE_OR_SET = re.compile(rf"{TUPLE}|{SET}|\(\)|set\(\)")
 LIST = re.compile(rf"\[\s*(?:(?:{ITEM})(?:\s*,\s*|\s+|(?=\])))*\]")
 
 
@@ -55,16 +58,26 @@ def _separated(text: str, separator: str) -> list[str] | None:
 
 
 def is_list_text(text: str) -> bool:
-    """Return whether a text begins like a list."""
+    """Return whether a text begins like a list, or is a whole tuple or set of quoted names or numbers.
+
+    Example:
+        >>> is_list_text("['a'"), is_list_text("('a', 'b')"), is_list_text("(none)"), is_list_text("('a')")
+        (True, True, False, False)
+    """
+    return begins_like_list(text) or TUPLE_OR_SET.fullmatch(tidy(text)) is not None
+
+
+def begins_like_list(text: str) -> bool:
+    """Return whether a text begins like a list, be it one or a name in brackets."""
     return tidy(text).startswith("[")
 
 
 def listed(text: str) -> list[object]:
-    """Return the list that a text holds, as JSON, Python or numpy write it.
+    """Return the list that a text holds, as JSON, Python or numpy write it; a tuple or a set is one too.
 
     Example:
-        >>> listed('["a", "b"]'), listed("['a', 'b']"), listed("['a' 'b']"), listed("[ 8 20]")
-        (['a', 'b'], ['a', 'b'], ['a', 'b'], [8, 20])
+        >>> listed('["a", "b"]'), listed("['a', 'b']"), listed("['a' 'b']"), listed("[ 8 20]"), listed("{'a'}")
+        (['a', 'b'], ['a', 'b'], ['a', 'b'], [8, 20], ['a'])
 
     Raises:
         ValueError: It holds none.
@@ -73,7 +86,7 @@ def listed(text: str) -> list[object]:
     try:
         return json.loads(text)
     except json.JSONDecodeError as error:
-        if not LIST.fullmatch(text):
+        if not (LIST.fullmatch(text) or TUPLE_OR_SET.fullmatch(text)):
             raise ValueError(f"{text!r:.60} starts like a JSON list but is none: {error.msg}") from error
     try:
         return [ast.literal_eval(item) for item in re.findall(ITEM, text)]

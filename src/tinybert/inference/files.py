@@ -17,8 +17,8 @@ from tinybert.inference.predictor import Predictor
 from tinybert.inference.row_windows import RowWindows
 from tinybert.sources.encoding import AUTO, SourceFile
 from tinybert.sources.hub import nearest_here
-from tinybert.sources.readers import READERS, open_file
-from tinybert.sources.text_files import Fault, RawRow, Unit, numbered_lines, sound_lines
+from tinybert.sources.readers import READERS, Table, open_file, relaid
+from tinybert.sources.text_files import Fault, RawRow, numbered_lines, sound_lines
 from tinybert.storage import Json
 
 INPUTS = tuple(READERS)
@@ -63,8 +63,9 @@ def predict_file(predictor: Predictor, source: Path, target: Path | None, *, enc
 
     Args:
         predictor: Predicts.
-        source: Text (one a line), or any file of rows that training reads; columns ``text`` and maybe
-            ``text_pair``; for entities ``text`` or ``tokens``; for questions ``question`` and ``context``.
+        source: Text (one a line), or any file of rows that training reads; columns as the run was trained
+            on, or ``text`` and maybe ``text_pair``; for entities ``text`` or ``tokens``; for questions
+            ``question`` and ``context``.
         target: JSON lines, CSV or TSV; standard output when None.
         encoding: Of the file; found out where it is ``auto``.
 
@@ -77,16 +78,18 @@ def predict_file(predictor: Predictor, source: Path, target: Path | None, *, enc
             str(target),
             f"cannot write {target.suffix or 'a file without an ending'}; allowed: {', '.join(OUTPUTS)}",
         )
-    unit, rows = read_texts(source, encoding=encoding)
     format = predictor.task.format
+    table = read_texts(source, encoding=encoding)
     if source.suffix.lower() == ".txt":
         _refuse_other_text(_file(source, encoding), format)
-    reader = RowWindows(format.unpack(rows), unit, source, predictor)
+    reader = RowWindows(relaid(table, format.unpack), source, predictor)
     truncated_before = predictor.num_truncated
     if target is None:
         lines = Lines("")
         for window in reader.windows():
-            put_json_lines(lines.text_of(window.records, predictor(window.records), window.numbers))
+            put_json_lines(
+                lines.text_of(window.records, list(predictor.stream_texts(window.texts)), window.numbers)
+            )
         return Counts(reader.num_read, reader.num_bad, predictor.num_truncated - truncated_before)
     file = PredictionFile(target, _made_from(predictor, source, encoding))
     if any(each.exists() and each.samefile(source) for each in file.files):
@@ -100,7 +103,9 @@ def predict_file(predictor: Predictor, source: Path, target: Path | None, *, enc
         lines = Lines(target.suffix, table=file.table)
         with progress("predicting", _count_rows(source), unit="rows", done=file.num_read) as advance:
             for window in reader.windows(lines):
-                text = lines.text_of(window.records, predictor(window.records), window.numbers)
+                text = lines.text_of(
+                    window.records, list(predictor.stream_texts(window.texts)), window.numbers
+                )
                 file.table = lines.table
                 file.add(text, num_read=window.num_read, bad=[asdict(each) for each in window.bad])
                 advance(window.num_read)
@@ -153,8 +158,8 @@ def _count_rows(source: Path) -> int | None:
         return sum(block.count(b"\n") for block in iter(lambda: stream.read(BLOCK_BYTES), b""))
 
 
-def read_texts(source: Path, *, encoding: str = AUTO) -> tuple[Unit, Iterator[RawRow | Fault]]:
-    """Open a file of texts, and say what its row numbers count.
+def read_texts(source: Path, *, encoding: str = AUTO) -> Table:
+    """Open a file of texts.
 
     Raises:
         DataError: The file is missing, of an unknown kind, or cannot be read.
@@ -165,14 +170,14 @@ def read_texts(source: Path, *, encoding: str = AUTO) -> tuple[Unit, Iterator[Ra
     if not source.is_file():
         raise DataError(name, f"no such file{nearest_here(source)}")
     if source.suffix.lower() == ".txt":
-        return "line", _text_rows(numbered_lines(_file(source, encoding)))
+        return Table(name, "line", ["text"], _text_rows(numbered_lines(_file(source, encoding))))
     if source.suffix.lower() not in READERS:
         kind = source.suffix or "a file without an ending"
         raise DataError(name, f"cannot read {kind}; allowed: {', '.join(INPUTS)}")
     tables = open_file(_file(source, encoding))
     if list(tables) != [""]:
         raise DataError(name, "holds splits; give one list of rows")
-    return tables[""].unit, tables[""].rows
+    return tables[""]
 
 
 def _file(path: Path, encoding: str) -> SourceFile:

@@ -197,7 +197,11 @@ class Predictor:
             DataError: Rows are malformed, or are pairs where the model was trained on single texts, or single
                 texts where it was trained on pairs; or they are one text, or a table without a known column.
         """
-        iterator = texts_in(rows, self.task.format, path=self.path)
+        return self.stream_texts(texts_in(rows, self.task.format, path=self.path))
+
+    def stream_texts(self, rows: Iterable[TextRow]) -> Iterator[Prediction]:
+        """Yield one prediction a row, as :meth:`stream`, of texts or rows with the usual columns."""
+        iterator = iter(rows)
         while chunk := list(itertools.islice(iterator, CHUNK_ROWS)):
             columns = self.task.format.columns_of(chunk)
             if problem := self.pair_problem(is_pair="text_pair" in columns):

@@ -8,13 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tinybert.console import say
-from tinybert.data import RowFormat
+from tinybert.data import RowFormat, TextRow
 from tinybert.data.fields import FieldError
 from tinybert.data.findings import BadRow
 from tinybert.data.row_format import find_name
 from tinybert.errors import DataError
 from tinybert.inference.lines import Lines, Record, encodable
 from tinybert.inference.predictor import CHUNK_ROWS, Predictor
+from tinybert.inference.text_columns import columns_of_file, texts_of
+from tinybert.sources.readers import Table
 from tinybert.sources.text_files import Fault, RawRow, Unit
 
 MAX_BAD_NAMED = 20
@@ -22,9 +24,17 @@ MAX_BAD_NAMED = 20
 
 @dataclass(frozen=True)
 class Window:
-    """Some rows that follow each other: those that can be predicted, with their numbers, and the others."""
+    """Some rows that follow each other: those that can be predicted, with their numbers, and the others.
+
+    Attributes:
+        records: Whole rows.
+        texts: What of each is predicted.
+        numbers: Theirs in the file.
+        bad: The others.
+    """
 
     records: list[Record]
+    texts: list[TextRow]
     numbers: list[int]
     bad: list[BadRow]
 
@@ -38,30 +48,32 @@ class RowWindows:
     """The rows of a file, many at a time; rows that cannot be used are set aside.
 
     Args:
-        rows: The rows.
-        unit: What the numbers of a file count.
+        table: The rows.
         source: The file, for messages.
         predictor: Says what a row must have.
 
     Attributes:
         num_read: Rows so far.
         num_bad: Of these, rows that cannot be used; the first few are named on standard error.
+
+    Raises:
+        DataError: No column is known as the text.
     """
 
-    def __init__(
-        self, rows: Iterator[RawRow | Fault], unit: Unit, source: Path, predictor: Predictor
-    ) -> None:
-        self.rows, self.source, self.predictor = rows, source, predictor
-        self.unit: Unit = unit
+    def __init__(self, table: Table, source: Path, predictor: Predictor) -> None:
+        self.rows, self.source, self.predictor = table.rows, source, predictor
+        self.unit: Unit = table.unit
         self.format = predictor.task.format
+        self.chosen = columns_of_file(table, self.format, path=predictor.path)
         self.num_read = self.num_bad = 0
         self.is_pair: bool | None = None
 
     def skip(self, count: int, *, num_bad: int) -> None:
         """Skip rows that an earlier process has predicted."""
         for row in itertools.islice(self.rows, count):
-            if self.is_pair is None and not isinstance(row, Fault) and self._problem(row[1]) is None:
-                self.is_pair = _has_pair(row[1], self.format)
+            texts = {} if isinstance(row, Fault) else texts_of(row[1], self.chosen)
+            if self.is_pair is None and texts and self._problem(texts) is None:
+                self.is_pair = _has_pair(texts, self.format)
         self.num_read, self.num_bad = count, num_bad
 
     def windows(self, lines: Lines | None = None) -> Iterator[Window]:
@@ -74,7 +86,7 @@ class RowWindows:
             DataError: There is no row; none of the first ones is good; one takes all after it along.
         """
         while read := list(itertools.islice(self.rows, CHUNK_ROWS)):
-            window = Window([], [], [])
+            window = Window([], [], [], [])
             for row in read:
                 self._sort_in(row, window, lines)
             fatal = any(isinstance(row, Fault) and row.is_fatal for row in read)
@@ -89,16 +101,23 @@ class RowWindows:
         self.num_read += 1
         if isinstance(row, Fault):
             number, content, why = row.number, row.raw, FieldError("", row.why)
+            texts = content
         else:
             number, content = row
-            why = self._problem(content) or self._pair_problem(content)
+            texts = texts_of(content, self.chosen)
+            why = self._problem(texts) or self._pair_problem(texts)
             why = why or (lines.missing_column(dict(content)) if lines else None)
         if why is None:
             window.records.append(dict(content))
+            window.texts.append(texts)
             window.numbers.append(self.num_read)
         else:
             name = str(self.source)
-            window.bad.append(BadRow(name, number, why.field, str(why), content, self.unit))
+            window.bad.append(BadRow(name, number, self._own(why.field), str(why), content, self.unit))
+
+    def _own(self, field: str) -> str:
+        """Return the file's own name of a field."""
+        return self.chosen.get("text" if field in self.format.text.names else field, field)
 
     def _problem(self, record: Mapping[str, object]) -> FieldError | None:
         """Say why a row cannot be used."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain, islice
 from pathlib import Path
 from typing import cast
@@ -14,6 +14,7 @@ from tinybert.errors import DataError, TinyBertError
 from tinybert.runs import Run, is_run
 from tinybert.sources.columns import SPLIT_NAMES
 from tinybert.sources.objects import items_in, opened
+from tinybert.sources.readers import Table
 from tinybert.tasks.text_rows import SUBJECT
 
 
@@ -48,39 +49,62 @@ def texts_in(given: object, format: RowFormat, *, path: str | Path) -> Iterator[
     if not columns:
         return rows
     is_table = found is not None and found.columns is not None
-    choose = _choice(columns, format, _own_columns(path), is_table=is_table)
-    if choose is None:
-        return rows
-    return (choose(row) if isinstance(row, Mapping) else row for row in rows)
+    chosen = _chosen(columns, format, _own_columns(path), SUBJECT, is_table=is_table)
+    return (texts_of(row, chosen) if isinstance(row, Mapping) else row for row in rows)
 
 
-def _choice(
-    columns: Sequence[str], format: RowFormat, own: DataSection, *, is_table: bool
-) -> Callable[[Mapping[str, object]], TextRow] | None:
-    """Return what takes the texts out of a row; None where a row says by its usual names which they are."""
+def columns_of_file(table: Table, format: RowFormat, *, path: str | Path) -> dict[str, str]:
+    """Return usual name → the column of a file that is read as such; nothing where rows have the usual ones.
+
+    They are chosen as in :func:`texts_in`, but for the only column of a file of comma- or tab-separated
+    values: its name may be a text, where the file has no header.
+
+    Raises:
+        DataError: No column is known as the text.
+    """
+    if not table.columns:
+        return {}
+    only = not table.file.lower().endswith((".csv", ".tsv"))
+    return _chosen(table.columns, format, _own_columns(path), table.file, is_table=True, only=only)
+
+
+def texts_of(row: Mapping[str, object], chosen: Mapping[str, str]) -> Mapping[str, object]:
+    """Return the texts of a row by their usual names; all of it where no columns are chosen."""
+    return {name: row.get(column) for name, column in chosen.items()} if chosen else row
+
+
+def _chosen(
+    columns: Sequence[str],
+    format: RowFormat,
+    own: DataSection,
+    subject: str,
+    *,
+    is_table: bool,
+    only: bool = True,
+) -> dict[str, str]:
+    """Return usual name → column; nothing where a row says by its usual names which they are."""
     second = format.text_pair or Column((), "second text")
     usual = find_name(dict.fromkeys(columns), (*format.text.names, "text"))
     text = own.text if own.text in columns else usual
-    text = columns[0] if text is None and len(columns) == 1 else text
+    text = columns[0] if text is None and len(columns) == 1 and only else text
     if text is None:
-        raise DataError(SUBJECT, _not_found(format.text, columns))
+        raise DataError(subject, _not_found(format.text, columns, "text", own.text))
     usual_pair = find_name(dict.fromkeys(name for name in columns if name != text), second.names)
     pair = usual_pair if second.required or text != own.text else None
     pair = own.text_pair if own.text_pair in columns else pair
     if pair is None and second.required and is_table:
-        raise DataError(SUBJECT, _not_found(second, columns))
+        raise DataError(subject, _not_found(second, columns, "text_pair", own.text_pair))
     if text == usual and pair == usual_pair:
-        return None
-    chosen = {"text": text} if pair is None else {"text": text, second.names[0]: pair}
-    return lambda row: {name: row.get(column) for name, column in chosen.items()}
+        return {}
+    return {"text": text} if pair is None else {"text": text, second.names[0]: pair}
 
 
-def _not_found(column: Column, columns: Sequence[str]) -> str:
+def _not_found(column: Column, columns: Sequence[str], setting: str, own: str | None) -> str:
     there_is = ", ".join(columns)
-    return (
-        f"no column is known as the {column.description} (the columns are: {there_is}); rename it to "
-        f"{column.names[0]!r}, or train with data.text=COLUMN, which a run keeps"
-    )
+    why = f"no column is known as the {column.description} (the columns are: {there_is}); rename it to "
+    if own is not None:
+        return f"{why}{own!r}, as in training, or to {column.names[0]!r}"
+    return f"{why}{column.names[0]!r}, or train with data.{setting}=COLUMN, which a run keeps"
 
 
 def _own_columns(path: str | Path) -> DataSection:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Literal, cast
@@ -17,6 +17,9 @@ CHUNK_CHARS = 1 << 20
 NEAR_THE_END = 16
 
 GAP = re.compile(r"[\s,]*")
+NO_TOKEN = re.compile(r"[0-9]+[-.][0-9]+")
+"""What CoNLL-U calls a line that stands for several tokens (``1-2``), or for a word left out (``8.1``)."""
+SENTENCES_PEEKED = 20
 
 RawRow = tuple[int, Mapping[str, object]]
 Unit = Literal["line", "row"]
@@ -125,31 +128,64 @@ def read_columns(file: SourceFile) -> Iterator[RawRow | Fault]:
     Columns are parted by tabs, or else by spaces; empty ones at the end do not count. Every line has as many
     as the first: a token with a space in it needs tabs. Lines of ``-DOCSTART-`` and comments (``# …`` before
     a sentence, in another number of columns or as ``# key = value``) are no tokens. A sentence's number is
-    that of its first line.
+    that of its first line. Where the first column counts the tokens, see :func:`_counts_tokens`, the token is
+    in the second one.
     """
+    counts = _counts_tokens(file)
     tokens: list[str] = []
     tags: list[str] = []
     first, wrong, width = 0, "", 0
     for number, line in enumerate(chain(file.lines(), [""]), start=1):
-        text = line.rstrip(" \t\r\n")
-        fields = text.split("\t") if "\t" in text else [field for field in text.split(" ") if field]
+        text, fields = _fields(line)
         if not text.strip() or fields[0] == "-DOCSTART-":
             if wrong:
                 yield Fault(first, wrong, {"tokens": [printable(token) for token in tokens]})
             elif tokens:
                 yield first, {"tokens": tokens, "tags": tags}
             tokens, tags, wrong = [], [], ""
+        elif counts and (fields[0].startswith("#") or NO_TOKEN.fullmatch(fields[0])):
+            continue
         elif tokens or wrong or not _is_comment(fields, width or 2):
             first, width = first if tokens or wrong else number, width or len(fields)
             broken = file.broken(text)
-            why = f": {broken}" if broken else _wrong_columns(text, len(fields), width)
+            why = f": {broken}" if broken else _wrong_columns(text, fields, width, counts=counts)
             wrong = wrong or (f"line {number:,}{why}" if why else "")
-            tokens.append(fields[0])
+            tokens.append(fields[1] if counts and len(fields) > 1 else fields[0])
             tags.append(fields[-1].strip())
 
 
-def _wrong_columns(text: str, found: int, width: int) -> str:
-    """Return what is wrong with the number of columns of a line, to be said behind its number; or nothing."""
+def _fields(line: str) -> tuple[str, list[str]]:
+    """Return a line without its end, and its columns."""
+    text = line.rstrip(" \t\r\n")
+    return text, text.split("\t") if "\t" in text else [field for field in text.split(" ") if field]
+
+
+def _counts_tokens(file: SourceFile) -> bool:
+    """Return whether the first of three columns or more counts the tokens: 1, 2, 3, … in each sentence.
+
+    The first 20 sentences decide; one at least has two tokens, as a sentence may be the number 1 alone.
+    """
+    longest = count = num_sentences = 0
+    for line in chain(file.lines(), [""]):
+        text, fields = _fields(line)
+        if not text.strip():
+            longest, num_sentences, count = max(longest, count), num_sentences + (count > 0), 0
+            if num_sentences == SENTENCES_PEEKED:
+                break
+        elif fields[0].startswith(("#", "-DOCSTART-")) or NO_TOKEN.fullmatch(fields[0]):
+            continue
+        elif fields[0] != str(count + 1) or (len(fields) < 3 and longest == count == 0):
+            return False
+        else:
+            count += 1
+    return longest > 1
+
+
+def _wrong_columns(text: str, fields: Sequence[str], width: int, *, counts: bool) -> str:
+    """Return what is wrong with the columns of a line, to be said behind its number; or nothing."""
+    found = len(fields)
+    if counts and not fields[0].isdecimal():
+        return f" is {text[:60]!r}: a number is expected first, as the first sentences have it"
     if found < 2:
         return f" is {text[:60]!r}: a token and its tag are expected"
     if found == width:

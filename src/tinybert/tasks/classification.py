@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeGuard, cast
 import numpy as np
 
 from tinybert.data.findings import name_some
-from tinybert.data.label_cells import SEPARATORS, combined_by, is_list_text, listed
+from tinybert.data.label_cells import SEPARATORS, begins_like_list, combined_by, listed
 from tinybert.data.labels import LabelScheme, label_name, sort_names
 from tinybert.data.row_format import Balance
 from tinybert.errors import DataError
@@ -172,7 +172,7 @@ class ClassRows(TextRows):
 
 def _is_list(raw: object) -> TypeGuard[str]:
     """Return whether a text holds a list; a name may begin with a bracket."""
-    if not isinstance(raw, str) or not is_list_text(raw):
+    if not isinstance(raw, str) or not begins_like_list(raw):
         return False
     try:
         listed(raw)

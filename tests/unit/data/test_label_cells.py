@@ -11,6 +11,7 @@ from tests.unit.data.made_up import Row, read, rows_of
 from tinybert.data.label_cells import SEPARATORS, are_combinations, find_separator, listed
 from tinybert.data.labels import LabelScheme
 from tinybert.errors import DataError
+from tinybert.tasks.classification import CLASSIFICATION
 from tinybert.tasks.multilabel import MULTILABEL
 
 SETS = [["joy"], ["joy", "fear"], ["fear", "anger"], ["joy", "anger"], ["joy", "fear", "anger"]]
@@ -48,7 +49,26 @@ def test_marks_of_half_and_full_width_are_one() -> None:
     assert set(found.labels.names) == {"快乐", "悲伤", "愤怒"}
 
 
-@pytest.mark.parametrize("form", [repr, numpy_text])
+@pytest.mark.parametrize("name", ["(none)", "('a')", "{a, b}", "(1)", "(8 20)", "{'a': 1}", "('a', b)", "{}"])
+def test_names_in_brackets_stay_names(name: str) -> None:
+    scheme = LabelScheme((name, "a", "b", "1"), "|")
+    assert MULTILABEL.format.convert(name, scheme) == [1.0, 0.0, 0.0, 0.0]
+
+
+def test_a_class_that_looks_like_a_tuple_stays_one() -> None:
+    assert CLASSIFICATION.format.scheme(["(0, 2)", "(4, 6)", "{'a'}", "()"]).num_labels == 4
+    assert CLASSIFICATION.format.convert("(0, 2)", LabelScheme(("(0, 2)", "(4, 6)"))) == 0
+
+
+def set_text(names: list[str]) -> str:
+    return repr(set(names))
+
+
+def tuple_text(names: list[str]) -> str:
+    return repr(tuple(names))
+
+
+@pytest.mark.parametrize("form", [repr, numpy_text, set_text, tuple_text])
 def test_lists_as_python_and_numpy_write_them(form: Callable[[list[str]], object]) -> None:
     found = read(splits_in(form), task="multilabel")
     assert found.labels.names == NAMES
@@ -67,6 +87,15 @@ def test_lists_as_python_and_numpy_write_them(form: Callable[[list[str]], object
         ("""['a', "it's"]""", ["a", "it's"]),
         ("[]", []),
         ("[ ]", []),
+        ("{'a', 'b c'}", ["a", "b c"]),
+        ("{'a','b c',}", ["a", "b c"]),
+        ("""{"it's", 'a'}""", ["a", "it's"]),
+        ("('a', 'b c')", ["a", "b c"]),
+        ("('a',)", ["a"]),
+        ("{8, 20}", ["8", "20"]),
+        ("(8, 20.0)", ["8", "20"]),
+        ("set()", []),
+        ("()", []),
         ("\ufeff['a']", ["a"]),
     ],
 )

@@ -5,7 +5,7 @@ import errno
 import json
 import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pyarrow as pa
@@ -138,11 +138,11 @@ class Stopping(Predictor):
 
     windows = 0
 
-    def __call__(self, rows: Iterable[TextRow]) -> list[Prediction]:
+    def stream_texts(self, rows: Iterable[TextRow]) -> Iterator[Prediction]:
         self.windows += 1
         if self.windows == 3:
             raise KeyboardInterrupt
-        return super().__call__(rows)
+        return super().stream_texts(rows)
 
 
 class Seeing(Predictor):
@@ -150,10 +150,10 @@ class Seeing(Predictor):
 
     num_rows = 0
 
-    def __call__(self, rows: Iterable[TextRow]) -> list[Prediction]:
+    def stream_texts(self, rows: Iterable[TextRow]) -> Iterator[Prediction]:
         given = list(rows)
         self.num_rows += len(given)
-        return super().__call__(given)
+        return super().stream_texts(given)
 
 
 @pytest.mark.parametrize("suffix", files.OUTPUTS)
@@ -225,8 +225,57 @@ def test_a_long_text_is_cut_and_told(teacher: Predictor, tmp_path: Path) -> None
 def test_a_missing_column_is_said_with_those_there_are(
     teacher: Predictor, tmp_path: Path, suffix: str
 ) -> None:
-    with pytest.raises(DataError, match=r"no field 'text' or 'sentence' .*it has: remark, id"):
+    with pytest.raises(
+        DataError, match=r"known as the text \(the columns are: remark, id\); rename it to 'text', or train"
+    ):
         predict_file(teacher, write(tmp_path / f"texts{suffix}", column="remark"), tmp_path / "out.jsonl")
+
+
+def own_run(tiny_teacher: Path, folder: Path, **data: str) -> Predictor:
+    """Return that classifier as a run which was trained on columns of other names."""
+    run = Path(shutil.copytree(tiny_teacher, folder))
+    columns = "".join(f"  {name}: {column}\n" for name, column in data.items())
+    (run / "recipe.yaml").write_text(f"stage: finetune\nmodel: bundled:minilm\ndata:\n{columns}")
+    (run / "metrics.json").write_text("{}")
+    return Predictor(run)
+
+
+@pytest.mark.parametrize("suffix", [".jsonl", ".csv", ".parquet", ".json"])
+def test_a_run_reads_its_own_column_of_a_file(tiny_teacher: Path, tmp_path: Path, suffix: str) -> None:
+    own, target = own_run(tiny_teacher, tmp_path / "own", text="body"), tmp_path / "out.jsonl"
+    assert predict_file(own, write(tmp_path / f"rows{suffix}", column="body"), target).num_bad == 0
+    assert [(row["body"], row["label"]) for row in read(target)] == list(zip(TEXTS, GOLD, strict=True))
+
+
+def test_a_column_of_its_own_comes_before_the_usual_ones(
+    tiny_teacher: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    own, source = own_run(tiny_teacher, tmp_path / "own", text="body"), tmp_path / "rows.jsonl"
+    rows = [{"text": "bad", "body": text, "text_pair": "awful"} for text in [*TEXTS, " "]]
+    source.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert predict_file(own, source, tmp_path / "out.jsonl").num_bad == 1
+    assert [row["label"] for row in read(tmp_path / "out.jsonl")] == GOLD
+    assert "line 8, body: ' '" in capsys.readouterr().err
+
+
+def test_a_missing_column_of_its_own_is_said_once(tiny_teacher: Path, tmp_path: Path) -> None:
+    own = own_run(tiny_teacher, tmp_path / "own", text="body")
+    with pytest.raises(DataError) as caught:
+        predict_file(own, write(tmp_path / "rows.csv", column="remark"), tmp_path / "out.jsonl")
+    assert caught.value.problems == (
+        "no column is known as the text (the columns are: remark, id); rename it to 'body', as in training, "
+        "or to 'text'",
+    )
+
+
+def test_the_only_name_in_a_csv_may_be_a_text(teacher: Predictor, tmp_path: Path) -> None:
+    for suffix in (".csv", ".tsv"):
+        (tmp_path / f"rows{suffix}").write_text("\n".join(TEXTS) + "\n")
+        with pytest.raises(DataError, match="no column is known as the text"):
+            predict_file(teacher, tmp_path / f"rows{suffix}", tmp_path / "out.jsonl")
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps({"body": text}) + "\n" for text in TEXTS))
+    predict_file(teacher, tmp_path / "rows.jsonl", tmp_path / "out.jsonl")
+    assert [row["label"] for row in read(tmp_path / "out.jsonl")] == GOLD
 
 
 def test_a_file_that_is_not_of_this_input_is_never_replaced(teacher: Predictor, tmp_path: Path) -> None:

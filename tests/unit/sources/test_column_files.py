@@ -98,6 +98,49 @@ def test_no_sentence_at_all(write: Write, text: str) -> None:
     assert list(read_columns(SourceFile(write("a.conll", text), "a.conll"))) == []
 
 
+COUNTED = "1\tAnn\tB-PER\n2\tleft\tO\n\n1\tStop\tO\n"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        COUNTED,
+        COUNTED.replace("\t", " "),
+        COUNTED.replace("\n", "\r\n"),
+        "#\thttp://de.wikipedia.org/wiki/Ann [2009-10-17]\n" + COUNTED,  # GermEval
+        "# sent_id = 1\n# text = Ann left\n1-2\tAnnleft\t_\n" + COUNTED,  # CoNLL-U
+        COUNTED.replace("\n\n", "\n2.1\tthere\t_\n\n"),
+    ],
+)
+def test_tokens_that_are_counted_are_in_the_second_column(write: Write, text: str) -> None:
+    found = [(tokens, tags) for _, tokens, tags in sentences(write("a.conll", text))]
+    assert found == [(["Ann", "left"], ["B-PER", "O"]), (["Stop"], ["O"])]
+
+
+@pytest.mark.parametrize(
+    ("text", "tokens"),
+    [
+        ("1 CD B-NP O\n", [["1"]]),  # a sentence of CoNLL-2003
+        ("1 CD B-NP O\n\n1 CD B-NP O\n", [["1"], ["1"]]),
+        ("1 CD B-NP O\n2 CD I-NP O\n\nAnn NNP B-NP B-PER\n", [["1", "2"], ["Ann"]]),
+        ("1 O\n2 O\n", [["1", "2"]]),
+        ("2 CD O\n3 CD O\n", [["2", "3"]]),
+        ("1 CD O\n2 CD O\n4 CD O\n", [["1", "2", "4"]]),
+    ],
+)
+def test_numbers_that_are_tokens_stay(write: Write, text: str, tokens: list[list[str]]) -> None:
+    assert [found for _, found, _ in sentences(write("a.conll", text))] == tokens
+
+
+def test_the_first_twenty_sentences_decide_whether_tokens_are_counted(write: Write) -> None:
+    path = write("a.conll", COUNTED + "\n" + "1\tAnn\tB-PER\n\n" * 18 + "Lee\tNNP\tB-PER\n\n5\tJo\tO\n")
+    *rows, fault, last = read_columns(SourceFile(path, "a.conll"))
+    assert len(rows) == 20
+    assert isinstance(fault, Fault)
+    assert fault.why.startswith("line 42 is 'Lee\\tNNP\\tB-PER': a number is expected first")
+    assert last == (44, {"tokens": ["Jo"], "tags": ["O"]})
+
+
 def test_a_line_of_one_column_is_a_fault_of_its_sentence_alone(write: Write) -> None:
     path = write("a.conll", "Ann B-PER\nLee\nJo\nsleeps O\n\nRome B-LOC\n")
     fault, row = read_columns(SourceFile(path, "a.conll"))
