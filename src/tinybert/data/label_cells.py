@@ -76,8 +76,9 @@ def listed(text: str) -> list[object]:
     """Return the list that a text holds, as JSON, Python or numpy write it; a tuple or a set is one too.
 
     Example:
-        >>> listed('["a", "b"]'), listed("['a', 'b']"), listed("['a' 'b']"), listed("[ 8 20]"), listed("{'a'}")
-        (['a', 'b'], ['a', 'b'], ['a', 'b'], [8, 20], ['a'])
+        >>> cells = '["a", "b"]', "['a', 'b']", "['a' 'b']", "[ 8 20]", "{'a'}"
+        >>> [listed(cell) for cell in cells]
+        [['a', 'b'], ['a', 'b'], ['a', 'b'], [8, 20], ['a']]
 
     Raises:
         ValueError: It holds none.
