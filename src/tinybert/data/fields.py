@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import cast
 
+from tinybert.data.label_cells import LIST, listed
 from tinybert.data.labels import kind_of, plain, tidy
 
 PART_SEPARATOR = "\0"  # occurs in no text: such rows are refused
+STRING = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*\"""")
+ADJACENT = re.compile(r"\0\s*\0")
+AS_JSON = 'write the table with df.to_json("FILE.jsonl", orient="records", lines=True)'
 
 
 class FieldError(ValueError):
@@ -26,17 +32,68 @@ class FieldError(ValueError):
 
 
 def unpacked(value: object, field: str) -> object:
-    """Return what a cell of a table holds as a JSON list; other values unchanged.
+    """Return what a cell of a table holds as a list in JSON or Python; other values unchanged.
 
     Raises:
-        FieldError: It starts like a JSON list but is none.
+        FieldError: It starts like a list but is none.
     """
     if not isinstance(value, str) or not value.lstrip().startswith("["):
         return value
+    return value_in(value, field)
+
+
+def value_in(text: str, field: str) -> object:
+    """Return the list or the mapping that a cell holds as JSON, or as ``to_csv`` of pandas writes it.
+
+    Example:
+        >>> value_in('["Ann", "left"]', "tokens"), value_in("['Ann', 'left']", "tokens")
+        (['Ann', 'left'], ['Ann', 'left'])
+        >>> value_in("{'text': ['Ann'], 'answer_start': [0]}", "answers")
+        {'text': ['Ann'], 'answer_start': [0]}
+
+    Raises:
+        FieldError: It holds none.
+    """
     try:
-        return json.loads(value)
-    except json.JSONDecodeError as error:
-        raise FieldError(field, f"{value!r:.60} starts like a JSON list but is none: {error.msg}") from error
+        return json.loads(text)
+    except (json.JSONDecodeError, RecursionError) as error:
+        why = str(getattr(error, "msg", "nested too deeply"))
+    is_list = text.lstrip().startswith("[")
+    try:
+        return listed(text) if is_list and LIST.fullmatch(tidy(text)) else _literal(text)
+    except ValueError as error:
+        kind = "list" if is_list else "object"
+        raise FieldError(
+            field, f"{text!r:.60} starts like a JSON {kind} but is none: {why}; {AS_JSON}"
+        ) from error
+
+
+def _literal(text: str) -> object:
+    """Return a list or a mapping of plain values that Python writes.
+
+    Raises:
+        ValueError: It is none; two texts beside each other, which Python would join, are the items of an
+            array of numpy.
+    """
+    if ADJACENT.search(STRING.sub("\0", text)):
+        raise ValueError("no mark between two texts")
+    try:
+        value: object = ast.literal_eval(text.strip())
+    except (SyntaxError, ValueError, TypeError, MemoryError, RecursionError) as error:
+        raise ValueError(str(error)) from error
+    if not isinstance(value, list | dict) or not _is_plain(cast(object, value)):
+        raise ValueError("no list or mapping of plain values")
+    return cast(object, value)
+
+
+def _is_plain(value: object) -> bool:
+    """Return whether a value is one that JSON has too."""
+    if isinstance(value, list):
+        return all(map(_is_plain, cast("list[object]", value)))
+    if isinstance(value, dict):
+        items = cast("dict[object, object]", value).items()
+        return all(isinstance(name, str) and _is_plain(each) for name, each in items)
+    return value is None or isinstance(value, str | int | float)
 
 
 def refuse_rejected(raw: Mapping[str, object]) -> None:

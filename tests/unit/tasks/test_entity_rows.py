@@ -8,9 +8,11 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.unit.data.made_up import read as read_data
 
 from tinybert.config import DataSection
 from tinybert.data import load
@@ -386,7 +388,7 @@ def test_a_text_with_spans_that_is_empty_or_whose_spans_are_no_list_is_refused()
     refused(lambda: read({"text": " \n", "spans": []}), "text", "empty")
     refused(lambda: read({"text": ROME, "spans": 5}), "spans", "a whole number where a list of spans")
     refused(lambda: read({"text": ROME, "spans": {"start": 0}}), "spans", "a mapping where")
-    refused(lambda: read({"text": ROME, "spans": "[[0, 3, 'PER']]"}), "spans", "starts like a JSON list but")
+    refused(lambda: read({"text": ROME, "spans": "[[0, 3, 'PER']"}), "spans", "starts like a JSON list but")
 
 
 @st.composite
@@ -554,10 +556,47 @@ def test_a_broken_part_of_an_export_is_a_fault_and_the_rows_after_it_are_read(
     assert wanted in fault.why
 
 
+@pytest.mark.parametrize(
+    ("tokens", "tags"),
+    [
+        ("['Ann', 'Lee', 'left']", "['B-PER', 'I-PER', 'O']"),  # lists
+        ("['Ann' 'Lee' 'left']", "['B-PER' 'I-PER'\n 'O']"),  # arrays of numpy
+    ],
+)
+def test_a_table_holds_tokens_and_tags_as_python_writes_them(tokens: str, tags: str) -> None:
+    row = read({"tokens": tokens, "tags": tags}, "tokens", "tags")
+    assert (row.text, row.tags) == ("Ann Lee left", ["B-PER", "I-PER", "O"])
+
+
+def test_a_table_holds_spans_as_python_writes_them() -> None:
+    row = read({"text": "Ann's here", "spans": """[{'start': 0, 'end': 3, 'label': "PER", 'id': None}]"""})
+    assert row.tags is not None
+    assert row.tags[0] == "B-PER"
+
+
+@pytest.mark.parametrize(
+    "cell", ["[{'start': 0, 'end': nan}]", "[{'label': 'a' 'b'}]", "[open('x')]", "[{1, 2}]", "[" * 100_000]
+)
+def test_a_cell_that_holds_no_plain_values_names_the_fix(cell: str) -> None:
+    fix = 'write the table with df.to_json("FILE.jsonl", orient="records", lines=True)'
+    refused(lambda: read({"text": ROME, "spans": cell}), "spans", "starts like a JSON list but is none", fix)
+
+
+def test_entities_in_a_table_that_pandas_wrote(tmp_path: Path) -> None:
+    tokens = [["Ann", "left", str(number)] for number in range(9)]
+    frame = pd.DataFrame({"tokens": tokens, "tags": [["B-PER", "O", "O"]] * 9})
+    frame.to_csv(tmp_path / "train.csv", index=False)
+    frame[:2].to_csv(tmp_path / "validation.csv", index=False)
+    found = read_data(tmp_path, task="ner").splits["train"]
+    assert found["text"][:2] == ["Ann left 0", "Ann left 1"]
+    assert found["label"][0] == found["label"][8]
+    assert [found["label"][0][word] == 0 for word in range(3)] == [False, True, True]
+
+
 def test_a_table_holds_tokens_spans_and_tags_as_json_lists() -> None:
     row = read({"tokens": '["Ann", "Lee", "left"]', "tags": '["B-PER", "I-PER", "O"]'}, "tokens", "tags")
     assert (row.text, row.tags) == ("Ann Lee left", ["B-PER", "I-PER", "O"])
-    broken = {"tokens": "['Ann', 'Lee']", "tags": "B-PER I-PER"}
+    broken = {"tokens": "['Ann', 'Lee'", "tags": "B-PER I-PER"}
     refused(lambda: read(broken, "tokens", "tags"), "tokens", "starts like a JSON list but is none")
     assert read({"tokens": "[ 1 ]", "tags": "O O O"}, "tokens", "tags").tags == ["O", "O", "O"]
     assert read({"text": ROME, "spans": " "}).tags is None

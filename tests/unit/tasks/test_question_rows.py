@@ -102,8 +102,32 @@ def test_a_cell_of_a_table_holds_an_answer_its_place_or_json() -> None:
     with pytest.raises(FieldError, match="is not at character 0; it is at 4"):
         answers("fox", answer_start="0")
     assert answers("[1]", context="as was shown [1] here") == [[13, 16]]
-    with pytest.raises(FieldError, match="occurs in the context 0 times"):
+    with pytest.raises(
+        FieldError, match=r"occurs in the context 0 times, and '\[broken' starts like .*to_json"
+    ):
         answers("[broken")
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "{'text': ['old fox'], 'answer_start': [17]}",
+        "{'text': 'old fox', 'answer_start': 17}",
+        "[{'text': 'old fox', 'answer_start': 17}]",
+        "['old fox']",
+    ],
+)
+def test_a_cell_of_a_table_holds_answers_as_python_writes_them(cell: str) -> None:
+    assert answers(cell) == [[17, 24]]
+    assert answers("{'text': [], 'answer_start': []}") == []
+
+
+def test_answers_in_arrays_of_numpy_name_the_fix() -> None:
+    cell = "{'text': array(['old fox'], dtype=object), 'answer_start': array([17])}"
+    with pytest.raises(
+        FieldError, match=r'starts like a JSON object but is none: .*df.to_json\("FILE.jsonl"'
+    ):
+        answers(cell)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import cast
 
-from tinybert.data.fields import FieldError, objects_in
+from tinybert.data.fields import FieldError, objects_in, value_in
 from tinybert.data.labels import kind_of
 from tinybert.data.offsets import AS_WRITTEN, Claim, Reading
 from tinybert.data.row_format import Converter, Record
@@ -64,7 +64,7 @@ def _listed(raw: Mapping[str, object], context: str, column: str) -> object:
     """Return the answers as a list, however they were written; what is none unchanged."""
     given = raw.get(column)
     if isinstance(given, str):
-        given = _cell(given, raw, context)
+        given = _cell(given, raw, context, column)
     return _paired(cast(Mapping[str, object], given), column) if isinstance(given, Mapping) else given
 
 
@@ -122,15 +122,15 @@ def _questions(paragraph: object, title: object) -> list[Mapping[str, object]]:
     ]
 
 
-def _cell(given: str, raw: Mapping[str, object], context: str) -> object:
-    """Return the answers in one cell of a table: a text of the context, else JSON."""
+def _cell(given: str, raw: Mapping[str, object], context: str, column: str) -> object:
+    """Return the answers in one cell of a table: a text of the context, else a list or a mapping."""
     if not given.strip():
         return None
     if given.lstrip()[0] in "[{" and given.strip() not in context:
         try:
-            return json.loads(given)
-        except json.JSONDecodeError:
-            pass
+            return value_in(given, column)
+        except FieldError as error:
+            raise FieldError(column, f"occurs in the context 0 times, and {error}") from error
     start = raw.get("answer_start")
     if isinstance(start, str) and start.strip().isdecimal():
         start = int(start)
