@@ -20,6 +20,17 @@ def checks(scene: Scene, data: object) -> list[str]:
     return [each["check"] for each in json.loads(command("doctor", *words)(scene, data))]  # type: ignore[arg-type]
 
 
+def leakage(scene: Scene, data: object) -> str:
+    words = ("--teacher", scene.classifier, "--json", *easy.TINY_STUDENT)
+    found = json.loads(command("doctor", *words)(scene, data))  # type: ignore[arg-type]
+    return next(each["message"] for each in found if each["check"] == "leakage")
+
+
+def named_as_a_warning(scene: Scene) -> Path:
+    """Rows that are there twice, in a file whose name is what a warning says."""
+    return easy.write_rows(scene.folder / "also in train.jsonl", [*easy.make_rows(48), *easy.make_rows(48)])
+
+
 def finetune(scene: Scene, data: object) -> str:
     words = ("--model", scene.encoder, "--out", scene.folder / "run", "--dry-run")
     command("finetune", *words)(scene, data)
@@ -58,6 +69,7 @@ TABLE = [
         ["labels", "tokenizers", "layers", "lengths", "balance", "leakage", "memory", "disk"],
         "docs",
     ),
+    Odd("a file with the name of a warning", named_as_a_warning, leakage, "none between splits", "docs"),
     Odd("a dry run writes nothing", two_rows, finetune, "['train.jsonl', 'validation.jsonl']", "docs"),
     Odd(
         "predict: lines of Windows",

@@ -145,7 +145,7 @@ def check_leakage(train: Split, other: Split, findings: Findings, *, max_leakage
     message = _describe_leakage(other, leaked, where)
     share = float(leaked.mean())
     if max_leakage is None or share <= max_leakage:
-        findings.warnings.append(message)
+        findings.warn(message, kind="leakage")
     else:
         findings.problems.append(
             f"{message}; that is more than data.max_leakage={max_leakage:g}: remove them from one, "
@@ -164,9 +164,10 @@ def warn_of_shared_groups(train: Split, other: Split, findings: Findings, *, nou
     shared = different[np.isin(different, in_train[train.rows])]
     if len(shared):
         num_rows = int(np.isin(own, shared).sum())
-        findings.warnings.append(
+        findings.warn(
             f"{len(shared):,} of {len(different):,} {other.name} {noun} also in train ({num_rows:,} of "
-            f"{len(own):,} {other.name} rows)"
+            f"{len(own):,} {other.name} rows)",
+            kind="leakage",
         )
 
 
@@ -193,13 +194,13 @@ def warn_of_duplicates(train: Split, findings: Findings) -> None:
         return
     again = np.sort(train.rows[order[1:][same]])
     places = _say_places(train.part, again)
-    findings.warnings.append(f"train: {len(again):,} rows repeat the text of an earlier row ({places})")
+    findings.warn(f"train: {len(again):,} rows repeat the text of an earlier row ({places})")
     codes = train.codes[train.rows][order]
     labelled = (codes >= 0) if train.raw_labels else ~np.isnan(codes.astype(np.float64))
     differ = same & (codes[1:] != codes[:-1]) & labelled[1:] & labelled[:-1]
     if differ.any():
         rows = np.sort(train.rows[order[1:][differ]])
-        findings.warnings.append(
+        findings.warn(
             f"train: {len(rows):,} rows repeat an earlier text with another label "
             f"({_say_places(train.part, rows)}); a model can only be wrong on one of the two"
         )

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 from tinybert.errors import DataError
 from tinybert.sources.text_files import Unit
 
 MAX_BAD_ROWS = 100_000
+NoticeKind = Literal["leakage", "rare_labels", "other"]
+"""What a warning is about, for those who do not only print it."""
 SKIP_HINT = " (or set data.on_bad_row=skip to set such rows aside)"
 
 
@@ -37,6 +40,20 @@ class BadRow:
         return f"{self.file}, {self.unit} {self.row:,}{column}: {self.why}"
 
 
+@dataclass(frozen=True)
+class Notice:
+    """A warning.
+
+    Attributes:
+        text: One line.
+        kind: ``leakage``: rows, or groups of rows, are in train and in another split. ``rare_labels``:
+            held-out rows went to train, as it had none of their labels.
+    """
+
+    text: str
+    kind: NoticeKind = "other"
+
+
 class TooManyBadRowsError(Exception):
     """Reading further would only find more of the same."""
 
@@ -49,14 +66,14 @@ class Findings:
         skip: True: bad rows are set aside and reading continues; False: they are problems.
         problems: What stops, one line each.
         bad_rows: Rows that were set aside, or in the way.
-        warnings: What does not stop.
+        notices: What does not stop.
         label_hint: Where labels may be, in case none are found.
     """
 
     skip: bool
     problems: list[str] = field(default_factory=list[str])
     bad_rows: list[BadRow] = field(default_factory=list[BadRow])
-    warnings: list[str] = field(default_factory=list[str])
+    notices: list[Notice] = field(default_factory=list[Notice])
     label_hint: str = ""
 
     def add_bad_row(self, row: BadRow) -> None:
@@ -75,7 +92,14 @@ class Findings:
 
     def add_odd(self, warnings: Sequence[str]) -> None:
         """Note what is odd: warnings, or problems where there are others, as it may be why the run stops."""
-        (self.problems if self.problems else self.warnings).extend(warnings)
+        if self.problems:
+            self.problems.extend(warnings)
+        else:
+            self.notices += map(Notice, warnings)
+
+    def warn(self, text: str, *, kind: NoticeKind = "other") -> None:
+        """Note what does not stop."""
+        self.notices.append(Notice(text, kind))
 
     def add_problems(self, error: DataError) -> None:
         """Note what is wrong with a file as a whole."""

@@ -17,7 +17,6 @@ from tinybert.data.row_format import RowFormat
 from tinybert.data.splitting import keep_rare_labels_in_train, split_by_hash, split_groups, uneven
 
 WHOLE = ""  # the split of a table that is not split yet
-RARE = "held-out rows of rare labels went to train, which had none"
 
 
 @dataclass(frozen=True)
@@ -76,14 +75,17 @@ class HeldOut:
         parts, moved = keep_rare_labels_in_train(parts, whole.part.keys, codes, names_of_code)
         if moved:
             named = [f"{name!r} ({count})" for name, count in sorted(moved.items())]
-            self.findings.warnings.append(f"{RARE}: {name_some(named)}")
+            self.findings.warn(
+                f"held-out rows of rare labels went to train, which had none: {name_some(named)}",
+                kind="rare_labels",
+            )
         return parts
 
     def _warn_if_uneven(self, parts: dict[str, NDArray[np.int64]], noun: str) -> None:
         sizes = {name: len(rows) for name, rows in parts.items()}
         if uneven(sizes) and all(sizes.values()):
             shares = ", ".join(f"{name} has {size:,}" for name, size in sizes.items())
-            self.findings.warnings.append(
+            self.findings.warn(
                 f"few or unequal {noun}, each in one split: of {sum(sizes.values()):,} labelled rows {shares}"
             )
 
@@ -98,7 +100,7 @@ class HeldOut:
         held_out = np.concatenate([rows for name, rows in parts.items() if name != "train"])
         belongs = np.isin(keys[unlabelled], keys[held_out])
         if belongs.any():
-            self.findings.warnings.append(
+            self.findings.warn(
                 f"{int(belongs.sum()):,} unlabelled rows are not used: they belong to {noun} of held-out rows"
             )
         return unlabelled[~belongs]

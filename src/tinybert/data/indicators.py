@@ -61,7 +61,7 @@ def read_indicators(
     if not format.has_label_sets:
         findings.label_hint = f"{said}: if each is a label, --task multilabel reads them"
         return tables
-    findings.warnings.append(f"{said}: each is read as a label; to read one column instead: --label COLUMN")
+    findings.warn(f"{said}: each is read as a label; to read one column instead: --label COLUMN")
     return {
         split: [_relaid(table, names, format, findings) for table in parts] for split, parts in tables.items()
     }

@@ -17,8 +17,8 @@ from tinybert.config import DataSection
 from tinybert.data import checks
 from tinybert.data.checks import Split
 from tinybert.data.columns import Groups, find_columns, groups_of
-from tinybert.data.findings import BadRow, Findings
-from tinybert.data.held_out import RARE, WHOLE, HeldOut
+from tinybert.data.findings import BadRow, Findings, Notice
+from tinybert.data.held_out import WHOLE, HeldOut
 from tinybert.data.indicators import read_indicators
 from tinybert.data.label_cells import find_separator
 from tinybert.data.labels import Label, LabelScheme
@@ -49,7 +49,7 @@ class TextData:
         labels: The labels in the order of the model's outputs.
         format: What a row is.
         bad_rows: Rows that were set aside (``data.on_bad_row=skip``).
-        warnings: What is odd but does not stop.
+        notices: What is odd but does not stop.
         is_pair: Whether each row has two texts.
         source: What was loaded, as the user named it.
         leaked: Held-out split → bool (N,), its rows that are in train too; only splits that have some.
@@ -60,11 +60,16 @@ class TextData:
     labels: LabelScheme
     format: RowFormat
     bad_rows: list[BadRow]
-    warnings: list[str]
+    notices: list[Notice]
     is_pair: bool
     source: str
     leaked: dict[str, NDArray[np.bool_]]
     group: str | None = None
+
+    @property
+    def warnings(self) -> list[str]:
+        """The texts of the notices."""
+        return [notice.text for notice in self.notices]
 
 
 @dataclass(frozen=True)
@@ -116,7 +121,10 @@ def load(
     format = format.configured(settings)
     request = _Request(settings, format, need, allow_unlabelled, known_labels)
     findings = Findings(skip=settings.on_bad_row == "skip")
-    tables = _usable(locate(source, need, findings.warnings, encoding=settings.encoding), request, findings)
+    skipped: list[str] = []
+    tables = locate(source, need, skipped, encoding=settings.encoding)
+    findings.add_odd(skipped)
+    tables = _usable(tables, request, findings)
     if format.converters:
         unpack = partial(format.unpack, keep=settings.group)
         tables = {split: [relaid(table, unpack) for table in parts] for split, parts in tables.items()}
@@ -141,7 +149,7 @@ def load(
         }
     leaked = {split.name: split.leaked for split in splits if split.leaked is not None}
     return TextData(
-        *(datasets, scheme, format, findings.bad_rows, findings.warnings, is_pair, subject, leaked),
+        *(datasets, scheme, format, findings.bad_rows, findings.notices, is_pair, subject, leaked),
         group=request.groups.column if request.groups else None,
     )
 
@@ -153,7 +161,7 @@ def _usable(tables: Tables, request: _Request, findings: Findings) -> Tables:
         tables.setdefault("train", []).extend(unlabelled)
     elif unlabelled:
         names = ", ".join(table.file for table in unlabelled)
-        findings.warnings.append(f"{names}: unlabelled rows are not used here; they are in distillation")
+        findings.warn(f"{names}: unlabelled rows are not used here; they are in distillation")
     whole = WHOLE in tables and not (len(request.need) == 1 and "train" not in request.need)
     cut = [*tables[WHOLE]] if whole else []
     cut += tables.get("train", []) if "validation" not in tables else []
@@ -277,7 +285,7 @@ def _check(splits: list[Split], scheme: LabelScheme, request: _Request, findings
         filled = {split.name for split in splits if len(split.rows)}
         wanted = dict.fromkeys([*(split.name for split in splits), *request.need])
         empty = [_empty(name, request.groups) for name in wanted if name not in filled]
-        why = [warning for warning in findings.warnings if warning.startswith(RARE)] if empty else []
+        why = [each.text for each in findings.notices if each.kind == "rare_labels"] if empty else []
         findings.problems += [*empty, *why]
         if train is not None and "train" in request.need:
             checks.check_variety(train, request.format, findings)

@@ -182,7 +182,8 @@ class RowReader:
                 good = []
         if good:
             yield memory.keep(names, good)
-        self.findings.warnings += reader.remarks(chosen.table.file, chosen.table.unit)
+        for remark in reader.remarks(chosen.table.file, chosen.table.unit):
+            self.findings.warn(remark)
 
     def _check(self, row: RawRow | Fault, chosen: Chosen, reader: TableReader) -> _GoodRow | None:
         """Return a good row; note a bad one."""

@@ -27,7 +27,7 @@ def findings(
     folder: Path,
     teacher: Path,
     *overrides: str,
-    splits: dict[str, list[easy.Row]] | None = None,
+    splits: dict[str, list[easy.Row]] | Path | None = None,
     student: Sequence[str] = easy.TINY_STUDENT,
 ) -> dict[str, Finding]:
     recipe = build_recipe({"teacher": {"path": str(teacher)}}, [*student, *overrides])
@@ -306,6 +306,13 @@ def test_rows_in_two_splits_are_said(tmp_path: Path, tiny_teacher: Path) -> None
     finding = findings(tmp_path, tiny_teacher, splits=splits)["leakage"]
     assert finding.level == "warn"
     assert "1 of 33 rows (3.0%) are in train too" in finding.message
+
+
+def test_only_warnings_of_leakage_are_leakage(tmp_path: Path, tiny_teacher: Path) -> None:
+    rows = easy.make_rows(96)  # each is there twice, which is reported with the name of the file
+    file = easy.write_rows(tmp_path / "also in train.jsonl", [*rows, *rows])
+    finding = findings(tmp_path, tiny_teacher, splits=file)["leakage"]
+    assert (finding.level, finding.message) == ("ok", "none between splits")
 
 
 def test_too_little_memory_stops(tmp_path: Path, tiny_teacher: Path, monkeypatch: pytest.MonkeyPatch) -> None:
