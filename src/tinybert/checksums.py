@@ -1,20 +1,22 @@
 """Checksums of a folder's files: what a disk or a copy has damaged is noticed before it is used.
 
 ``checksums.json`` in the folder holds file → size and SHA-256. A file that is not in it is not checked, nor
-is a folder without it: earlier versions wrote none.
+is a folder without it: earlier versions wrote none. Of several processes of one run the first one writes;
+other runs that share a folder, such as the teacher store, write one after the other.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Generator, Iterable
+from contextlib import contextmanager
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import cast
 
-from tinybert.console import warn
+from tinybert.console import is_first_process, warn
 from tinybert.errors import RunError
-from tinybert.storage import LOCK, Json, read_json, remove, write_json
+from tinybert.storage import LOCK, Json, hold, read_json, remove, write_json
 
 CHECKSUMS = "checksums.json"
 WEIGHTS = "*.safetensors"
@@ -42,7 +44,10 @@ def write_checksums(folder: Path, names: Iterable[str]) -> None:
         folder: The folder.
         names: Files in it, or below it with slashes.
     """
-    write_json(folder / CHECKSUMS, {name: _entry(folder / name) for name in names})
+    if is_first_process():
+        entries = {name: _entry(folder / name) for name in names}
+        with _alone(folder):
+            write_json(folder / CHECKSUMS, entries)
 
 
 def write_model_checksums(folder: Path) -> None:
@@ -53,9 +58,12 @@ def write_model_checksums(folder: Path) -> None:
 
 def names_below(folder: Path, *, but: Collection[str] = ()) -> list[str]:
     """Name the files in a folder and below it, but for the checksums and what ``but`` names."""
-    left_out = {CHECKSUMS, *but}
     names = [file.relative_to(folder) for file in sorted(folder.rglob("*")) if file.is_file()]
-    return [name.as_posix() for name in names if name.parts[0] not in left_out]
+    return [
+        name.as_posix()
+        for name in names
+        if name.parts[0] not in but and not name.parts[0].startswith(CHECKSUMS)
+    ]
 
 
 def find_damage(folder: Path, patterns: Collection[str] = ("*",)) -> dict[str, str]:
@@ -91,8 +99,11 @@ def describe_damage(damage: dict[str, str]) -> str:
 
 def record_file(file: Path) -> None:
     """Record one file as it is now, beside what is recorded of others in its folder."""
-    entries = {**_recorded(file.parent), file.name: _entry(file)}
-    write_json(file.parent / CHECKSUMS, dict(sorted(entries.items())))
+    if is_first_process():
+        entry = _entry(file)
+        with _alone(file.parent):
+            entries = {**_recorded(file.parent), file.name: entry}
+            write_json(file.parent / CHECKSUMS, dict(sorted(entries.items())))
 
 
 def is_recorded(file: Path) -> bool:
@@ -111,15 +122,32 @@ def is_kept(file: Path) -> bool:
     damage = find_damage(file.parent, (file.name,))
     if CHECKSUMS in damage:
         warn(f"{file.parent}: damaged ({describe_damage(damage)}); what is kept there is made again")
-        for each in file.parent.iterdir():
-            if each.name == CHECKSUMS or (each.is_file() and each.name != LOCK):
-                remove(each)
+        with _alone(file.parent) as own:
+            for each in file.parent.iterdir():
+                if each.name == CHECKSUMS or (each.is_file() and each.name not in (LOCK, own)):
+                    remove(each)
     elif damage and (damage[file.name] != "missing" or file.exists()):
         warn(f"{file.parent}: damaged ({describe_damage(damage)}); it is made again")
         remove(file)
     elif file.is_dir():
         remove(file)
     return file.is_file()
+
+
+@contextmanager
+def _alone(folder: Path) -> Generator[str]:
+    """Keep all others from a folder's record for a while; give the name of the file that does.
+
+    It is not the folder's own lock: that may be held, in this process or in one that reads for hours.
+    """
+    path = folder / f"{CHECKSUMS}.lock"
+    held = hold(path, subject=str(folder / CHECKSUMS), waits=True)
+    try:
+        yield path.name
+    finally:
+        if held is not None:
+            path.unlink(missing_ok=True)  # first: who has waited for this file sees that, and makes another
+            held.close()
 
 
 def _matches(name: str, patterns: Collection[str]) -> bool:

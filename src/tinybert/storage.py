@@ -132,12 +132,19 @@ def hold(path: Path, *, subject: str, waits: bool = False, shared: bool = False)
             except OSError as error:
                 file.close()
                 raise RunError(subject, "another process is making this just now") from error
-            if path.exists() and os.path.samestat(path.stat(), os.fstat(file.fileno())):
+            if _has_name(file, path):
                 return file
             file.close()
         if not waits:
             raise RunError(subject, "another process has just put this away; give the command again")
         path.parent.mkdir(parents=True, exist_ok=True)
+
+
+def _has_name(file: TextIO, path: Path) -> bool:
+    """Return whether an open file is still the one of a name: its last holder may have deleted it."""
+    with suppress(FileNotFoundError):
+        return os.path.samestat(path.stat(), os.fstat(file.fileno()))
+    return False
 
 
 def remove(path: Path) -> None:

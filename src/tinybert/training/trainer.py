@@ -251,6 +251,7 @@ class ObjectiveTrainer(Trainer):
 
     def _save_checkpoint(self, model: nn.Module, trial: object) -> None:
         super()._save_checkpoint(model, trial)  # pyright: ignore[reportArgumentType]
+        self.accelerator.wait_for_everyone()  # each process writes its own random state
         write_checkpoint_checksums(checkpoint_of(Path(self.args.output_dir or ""), self.state.global_step))
 
     def _load_best_model(self) -> None:
