@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import re
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from typing import cast
@@ -25,6 +26,12 @@ READING_PADDING = {
     "yoso": 1,
 }
 """Families whose outputs for a text change with the padding behind it → the fewest tokens they run on."""
+
+OUT_OF_MEMORY = re.compile("out of memory|not enough memory|allocate memory")
+ABOUT_INPUT = re.compile(
+    r"index|indices|position|shape|\bsizes?\b|dimension|device-side assert", re.IGNORECASE
+)
+"""What torch says of a token or a position that a table lacks, and of tensors that do not go together."""
 
 
 def model_inputs(model: nn.Module, batch: Mapping[str, Tensor], *, prefix: str = "") -> dict[str, Tensor]:
@@ -56,7 +63,7 @@ def run_model(model: nn.Module, batch: Mapping[str, Tensor], *, prefix: str = ""
     Outside training, a model that reads its padding is given none: rows of one length go together.
 
     Raises:
-        ModelError: The class of another family, outside training, does not take these tokens.
+        ModelError: The class of another family, outside training, does not take these tokens, or fails.
     """
     inputs = model_inputs(model, batch, prefix=prefix)
     config = getattr(unwrap(model), "config", None)
@@ -84,14 +91,17 @@ def _refusing(family: str, name: str) -> Generator[None]:
     """Say what a class that is not known here needs of its input: such as three separators in Longformer."""
     try:
         yield
-    except torch.OutOfMemoryError:
-        raise
     except (AssertionError, IndexError, RuntimeError, ValueError) as error:
         why = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise ModelError(
-            f"model_type {family}",
-            f"{name} of transformers does not take this input: {why}; is the tokenizer the model's own?",
-        ) from error
+        raise ModelError(f"model_type {family}", f"{name} of transformers {_failure(error, why)}") from error
+
+
+def _failure(error: Exception, why: str) -> str:
+    if isinstance(error, torch.OutOfMemoryError) or OUT_OF_MEMORY.search(why):
+        return f"needs more memory than there is: {why}; a smaller batch_size or max_length needs less"
+    if isinstance(error, RuntimeError) and not ABOUT_INPUT.search(why):
+        return f"failed: {why}"
+    return f"does not take this input: {why}; is the tokenizer the model's own?"
 
 
 def _by_length(model: nn.Module, inputs: Mapping[str, Tensor], lengths: Tensor, *, fill: int) -> Tensor:

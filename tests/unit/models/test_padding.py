@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
+from types import SimpleNamespace
+
 import pytest
 import torch
 from transformers import (
@@ -113,6 +117,58 @@ def test_a_class_that_does_not_take_the_tokens_is_refused_with_its_reason() -> N
     model = AutoModelForQuestionAnswering.from_config(config).eval()
     with pytest.raises(ModelError, match=r"LongformerForQuestionAnswering .*exactly three separator tokens"):
         run_model(model, batch_of([[0, 5, 2, 6, 2]]))
+
+
+class Failing(torch.nn.Module):
+    """Another family's class whose forward fails."""
+
+    def __init__(self, fail: Callable[[], object]) -> None:
+        super().__init__()
+        self.fail, self.config = fail, SimpleNamespace(model_type="other")
+
+    def forward(self, input_ids: torch.Tensor) -> object:
+        return self.fail()
+
+
+def raising(error: Exception) -> Callable[[], object]:
+    def fail() -> object:
+        raise error
+
+    return fail
+
+
+OWN, LESS = "is the tokenizer the model's own?", "a smaller batch_size or max_length needs less"
+FAILURES: dict[str, tuple[Callable[[], object], str]] = {
+    "a token that the table lacks": (
+        lambda: torch.nn.functional.embedding(torch.tensor([9]), torch.ones(3, 2)),
+        f"does not take this input: index out of range in self; {OWN}",
+    ),
+    "more tokens than positions": (lambda: torch.ones(1, 5, 2) + torch.ones(1, 3, 2), OWN),
+    "a length that is not a multiple": (lambda: torch.ones(5).view(2, -1), OWN),
+    "another width": (lambda: torch.ones(2, 3) @ torch.ones(4, 2), OWN),
+    "a token on a GPU": (
+        raising(RuntimeError("CUDA error: device-side assert triggered\nCUDA kernel errors …")),
+        f"CUDA error: device-side assert triggered; {OWN}",
+    ),
+    "an operation that is not there": (
+        raising(NotImplementedError("\"gelu\" not implemented for 'Half'")),
+        "Failing of transformers failed: \"gelu\" not implemented for 'Half'",
+    ),
+    "an unknown failure": (
+        raising(RuntimeError("cuBLAS is ill")),
+        "Failing of transformers failed: cuBLAS is ill",
+    ),
+    "no memory": (lambda: torch.empty(1 << 60), LESS),
+    "no memory on a GPU": (raising(torch.OutOfMemoryError("CUDA out of memory. Tried …")), LESS),
+}
+
+
+@pytest.mark.parametrize("name", FAILURES)
+def test_each_failure_has_its_own_advice(name: str) -> None:
+    fail, message = FAILURES[name]
+    with pytest.raises(ModelError, match=re.escape(message) + "$") as caught:
+        run_model(Failing(fail).eval(), batch_of([[5, 6]]))
+    assert isinstance(caught.value.__cause__, Exception)
 
 
 def test_a_head_that_is_called_simple_is_that_of_questions() -> None:
