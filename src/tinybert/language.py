@@ -22,8 +22,15 @@ IN_WORD = regex.compile(
 )
 """Letters of words that spaces part; not of scripts without spaces, nor of Korean, whose particles join."""
 ENGLISH = frozenset(("the", "of", "and", "to", "in", "a", "is", "that", "it", "was", "for", "with", "on"))
+SURROGATE = regex.compile("[\ud800-\udfff]")
+"""Half of a pair, which is no character: what JSON's escapes and bytes that are not UTF-8 leave in a text."""
 TEXTS_LOOKED_AT = 200
 HAN_SHARE, KANA_SHARE, ENGLISH_SHARE = 0.3, 0.05, 0.1
+
+
+def folded(text: str) -> str:
+    """Return a text without what does not make it another: case, and how much white space."""
+    return " ".join(text.casefold().split())
 
 
 def detect_language(texts: Iterable[str]) -> Language:

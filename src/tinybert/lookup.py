@@ -12,6 +12,8 @@ from typing import TypeVar
 from tinybert.errors import RecipeError
 
 T = TypeVar("T")
+AUTO = "auto"
+"""A setting that is decided by what is found."""
 
 
 def nearest(name: str, allowed: Iterable[str]) -> str:

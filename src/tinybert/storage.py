@@ -7,12 +7,12 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Callable, Generator, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from reprlib import repr as brief
 from types import TracebackType
-from typing import Self, TextIO, cast
+from typing import BinaryIO, Self, TextIO, cast
 
 from tinybert.console import say
 from tinybert.errors import RunError, TinyBertError
@@ -22,6 +22,7 @@ Json = dict[str, object]
 LOCK, WORK, MADE_FROM = "lock", "work", "made_from.json"
 OF_PARTIAL = (LOCK, WORK, MADE_FROM)
 """Names in a partial folder that the finished one does not have."""
+BLOCK_BYTES = 1 << 20
 MAX_NAMED = 5
 """Settings that a message names."""
 DISK_ERRORS = frozenset(
@@ -67,6 +68,14 @@ def read_json(path: Path) -> Json:
     if not isinstance(found, dict):
         raise RunError(str(path), f"damaged (it is not a JSON object); {fix}")
     return cast(Json, found)
+
+
+def blocks_of(stream: BinaryIO, num_bytes: int | None = None) -> Iterator[bytes]:
+    """Yield a file's first bytes, or all, in blocks that fit into any memory."""
+    left = num_bytes
+    while block := stream.read(BLOCK_BYTES if left is None else min(left, BLOCK_BYTES)):
+        yield block
+        left = None if left is None else left - len(block)
 
 
 @contextmanager

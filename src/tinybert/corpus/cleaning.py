@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 import unicodedata
 
+from tinybert.language import SURROGATE
+
 REPLACEMENT = "\ufffd"
 DAMAGED_SHARE = 0.01
 MISREAD_SHARE = 0.1
 
 # the control characters that are no white space, and the marks that show nothing
 CONTROL = re.compile("[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\u00ad\u200b\u2060\ufeff\ufffe\uffff]")
-SURROGATE = re.compile("[\ud800-\udfff]")
 # the bytes 0x80 … 0xbf, as Latin-1 and as Windows-1252 show them
 _TAIL = "[\x80-\xbf€‚ƒ„…†‡ˆ‰Š‹ŒŽ‘’“”•–—˜™š›œžŸ]"
 LOST = re.compile(f"{REPLACEMENT}|[\ud800-\udfff]|锟斤拷|â€|[ÂÃ]{_TAIL}")

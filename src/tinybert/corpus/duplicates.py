@@ -23,6 +23,8 @@ from zlib import crc32
 import numpy as np
 from numpy.typing import NDArray
 
+from tinybert.language import folded
+
 NUM_HASHES = 128
 RUN = 5
 SEED = 42
@@ -39,11 +41,6 @@ Rows = NDArray[np.int64]
 Flags = NDArray[np.bool_]
 Unit = Literal["words", "characters"]
 Alike = Callable[[Rows, Rows], Flags]
-
-
-def folded(text: str) -> str:
-    """Return a text without what does not make it another: case, and how much white space."""
-    return " ".join(text.casefold().split())
 
 
 def text_hashes(texts: Sequence[str]) -> Hashes:

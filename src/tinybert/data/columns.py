@@ -7,9 +7,7 @@ from dataclasses import dataclass, replace
 
 from tinybert.config import NO_GROUP, DataSection
 from tinybert.data.row_format import Column, ColumnNames, RowFormat
-from tinybert.lookup import nearest
-
-AUTO = "auto"
+from tinybert.lookup import AUTO, nearest
 
 
 @dataclass(frozen=True)

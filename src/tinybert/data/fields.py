@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 from typing import cast
 
 from tinybert.data.label_cells import LIST, listed
-from tinybert.data.labels import kind_of, plain, tidy
+from tinybert.data.labels import kind_of, tidy
+from tinybert.sources.objects import plain
 
 PART_SEPARATOR = "\0"  # occurs in no text: such rows are refused
 STRING = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*\"""")

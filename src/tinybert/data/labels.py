@@ -13,6 +13,7 @@ from typing import Any
 
 from tinybert.errors import DataError
 from tinybert.lookup import nearest
+from tinybert.sources.objects import plain
 
 FORMAT_CHARACTERS = "Cf"  # Unicode category: zero-width characters, byte-order marks, marks of direction
 WHOLE_NUMBER = re.compile(r"-?[0-9]+(\.0*)?")
@@ -72,12 +73,6 @@ class LabelScheme:
         """Return the names as one line, shortened when there are many."""
         more = len(self.names) - MAX_NAMES_SHOWN
         return ", ".join(self.names[:MAX_NAMES_SHOWN]) + (f", … {more} more" if more > 0 else "")
-
-
-def plain(raw: object) -> object:
-    """Return a numpy scalar as Python's own; anything else as it is."""
-    item = getattr(raw, "item", None)
-    return item() if callable(item) and getattr(raw, "ndim", 0) == 0 else raw
 
 
 def tidy(text: str) -> str:

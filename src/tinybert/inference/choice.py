@@ -26,10 +26,10 @@ from tinybert.inference.backends import (
     require,
 )
 from tinybert.inference.exports import Export, exports_of, is_export, read_export, refuse_without_metadata
+from tinybert.lookup import AUTO
 from tinybert.metrics.timing import median_seconds
 from tinybert.storage import cache_folder, read_json, write_json
 
-AUTO = "auto"
 BATCH_ROWS = 32
 REPEATS = 5
 CPU_FILE = Path("/proc/cpuinfo")

@@ -15,15 +15,15 @@ from tinybert.inference.lines import JSON_LINES, OUTPUTS, Lines, Record
 from tinybert.inference.prediction_file import PredictionFile
 from tinybert.inference.predictor import Predictor
 from tinybert.inference.row_windows import RowWindows
-from tinybert.sources.encoding import AUTO, SourceFile
+from tinybert.lookup import AUTO
+from tinybert.sources.encoding import SourceFile
 from tinybert.sources.hub import nearest_here
 from tinybert.sources.readers import READERS, Table, open_file, relaid
 from tinybert.sources.text_files import Fault, RawRow, numbered_lines, sound_lines
-from tinybert.storage import Json
+from tinybert.storage import Json, blocks_of
 
 INPUTS = tuple(READERS)
 LINE_FILES = (".txt", ".csv", ".tsv", *JSON_LINES)
-BLOCK_BYTES = 1 << 20
 LINES_PEEKED = 50
 
 
@@ -155,7 +155,7 @@ def _count_rows(source: Path) -> int | None:
     if source.suffix.lower() not in LINE_FILES:
         return None
     with source.open("rb") as stream:
-        return sum(block.count(b"\n") for block in iter(lambda: stream.read(BLOCK_BYTES), b""))
+        return sum(block.count(b"\n") for block in blocks_of(stream))
 
 
 def read_texts(source: Path, *, encoding: str = AUTO) -> Table:

@@ -18,10 +18,9 @@ from typing import TextIO, cast
 from tinybert.console import warn
 from tinybert.errors import RunError
 from tinybert.inference.lines import Table, encodable
-from tinybert.storage import MADE_FROM, Json, Output, hold, read_json, write_json
+from tinybert.storage import MADE_FROM, Json, Output, blocks_of, hold, read_json, write_json
 
 BAD_ROWS = ".bad_rows.jsonl"
-BLOCK_BYTES = 1 << 20
 COUNTS = ("num_bytes", "num_bad_bytes", "num_read", "num_bad")
 
 
@@ -152,9 +151,8 @@ def _digest(file: Path, size: int) -> hashlib._Hash:  # pyright: ignore[reportPr
     digest = hashlib.sha256()
     if size:
         with file.open("rb") as stream:
-            while block := stream.read(min(size, BLOCK_BYTES)):
+            for block in blocks_of(stream, size):
                 digest.update(block)
-                size -= len(block)
     return digest
 
 

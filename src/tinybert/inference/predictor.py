@@ -36,8 +36,9 @@ from tinybert.inference.backends import (
     parse_backend,
 )
 from tinybert.inference.batches import Columns, batches_of, padded
-from tinybert.inference.choice import AUTO, find_export, num_threads
+from tinybert.inference.choice import find_export, num_threads
 from tinybert.inference.text_columns import texts_in
+from tinybert.lookup import AUTO
 from tinybert.models import has_task_head, load_config, load_tokenizer, num_positions
 from tinybert.models.label_order import label_mismatch, label_order, output_names
 from tinybert.models.memory import give_back_memory

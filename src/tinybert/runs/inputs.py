@@ -14,8 +14,8 @@ from tinybert.errors import RunError
 from tinybert.sources import is_bundled
 from tinybert.sources.objects import ObjectRows, source_of
 from tinybert.sources.readers import READERS
+from tinybert.storage import blocks_of
 
-BLOCK_BYTES = 1 << 20
 SUFFIXES = (*READERS, ".safetensors", ".txt")
 
 
@@ -80,8 +80,7 @@ def _is_read(path: Path) -> bool:
 def _file_blocks(path: Path) -> Iterator[bytes]:
     yield _name_bytes(f"{path.name} {path.stat().st_size}")
     with path.open("rb") as file:
-        while block := file.read(BLOCK_BYTES):
-            yield block
+        yield from blocks_of(file)
 
 
 def _name_bytes(name: str | Path) -> bytes:

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from tinybert.console import say
 from tinybert.errors import DataError
+from tinybert.lookup import AUTO
 
-AUTO = "auto"
 HEAD_BYTES = 1 << 16
 SAMPLE_BYTES = 1 << 20
 MAX_SHARE_BROKEN = 0.02

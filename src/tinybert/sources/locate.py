@@ -7,9 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from tinybert.errors import DataError
+from tinybert.lookup import AUTO
 from tinybert.sources.bundled import fetch, is_bundled
 from tinybert.sources.columns import SPLIT_NAMES
-from tinybert.sources.encoding import AUTO, SourceFile
+from tinybert.sources.encoding import SourceFile
 from tinybert.sources.hub import NAME, hub_problem, nearest_here
 from tinybert.sources.objects import DatasetSplits, ObjectRows, rows_of, source_of
 from tinybert.sources.readers import READERS, Table, from_rows, from_splits, open_file

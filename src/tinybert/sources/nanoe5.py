@@ -40,7 +40,7 @@ from tinybert.storage import Json
 MAGIC = b"E5S1"
 VERSION = 1
 BLOCK_WEIGHTS = 32
-BLOCK_BYTES = 2 + BLOCK_WEIGHTS // 2
+PACKED_BYTES = 2 + BLOCK_WEIGHTS // 2
 WEIGHTS_A_STEP = BLOCK_WEIGHTS << 15
 """Weights that are decoded at a time: 4 MiB of fp32."""
 MASK = "<mask>"
@@ -124,7 +124,7 @@ class Stored:
             for start in range(0, len(self.data), 4 * WEIGHTS_A_STEP):
                 yield np.frombuffer(self.data[start : start + 4 * WEIGHTS_A_STEP], "<f4")
             return
-        blocks = np.frombuffer(self.data, np.uint8).reshape(-1, BLOCK_BYTES)
+        blocks = np.frombuffer(self.data, np.uint8).reshape(-1, PACKED_BYTES)
         step = WEIGHTS_A_STEP // BLOCK_WEIGHTS
         for start in range(0, len(blocks), step):
             yield decode_blocks(blocks[start : start + step]).reshape(-1)
@@ -278,7 +278,7 @@ def _stored(data: memoryview, name: str, shape: tuple[int, ...], place: tuple[in
     if number not in DTYPES:
         raise ValueError(f"{name} is of dtype {number}; known are {DTYPES}")
     dtype = DTYPES[number]
-    expected = count * 4 if dtype == "fp32" else count // BLOCK_WEIGHTS * BLOCK_BYTES
+    expected = count * 4 if dtype == "fp32" else count // BLOCK_WEIGHTS * PACKED_BYTES
     if count != math.prod(shape) or size != expected:
         raise ValueError(f"{name} has {count:,} weights in {size:,} bytes; expected {shape} in {dtype}")
     if start + size > len(data):

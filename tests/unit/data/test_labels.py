@@ -74,7 +74,7 @@ def test_lists_of_every_kind() -> None:
         ("regression", "x", "not a number"),
         ("regression", "1,5", "decimal point"),
         ("regression", True, "truth value"),
-        ("regression", float("nan"), "finite"),
+        ("regression", float("nan"), "no label"),
         ("regression", "1e999", "finite"),
         ("regression", 10**400, "not a number"),
         ("regression", None, "no label"),

@@ -89,3 +89,8 @@ class Backend:
     files: Mapping[Precision, str] = field(default_factory=dict[Precision, str])
     one_at_a_time: bool = False
     mixes: bool = False
+
+
+def stacked(outputs: Sequence[Scores]) -> Scores:
+    """Return what a graph outputs as one array: its only output, or those of where answers begin and end."""
+    return outputs[0] if len(outputs) == 1 else np.stack(outputs, axis=-1)

@@ -22,6 +22,7 @@ from tinybert.inference.backends.contract import (
     Precision,
     Scores,
     Tokens,
+    stacked,
 )
 from tinybert.inference.backends.onnx import quiet
 from tinybert.models.inputs import TEXT_INPUTS
@@ -96,7 +97,7 @@ def load(folder: Path, precision: Precision, loading: Loading) -> Engine:
             with one_at_a_time:
                 found = runners[length](**{f"args_{index}": array for index, array in enumerate(padded)})
             outputs = [found[name] for name in sorted(found)]
-            row = outputs[0] if len(outputs) == 1 else np.stack(outputs, axis=-1)
+            row = stacked(outputs)
             rows.append(row[:, :num_tokens] if row.ndim == 3 else row)
         return np.concatenate(rows)
 

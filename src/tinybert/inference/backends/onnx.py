@@ -14,8 +14,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-import numpy as np
-
 from tinybert.inference.backends.contract import (
     Backend,
     Engine,
@@ -24,6 +22,7 @@ from tinybert.inference.backends.contract import (
     Precision,
     Scores,
     Tokens,
+    stacked,
 )
 from tinybert.inference.graph import LAYERS
 from tinybert.models import num_positions
@@ -127,7 +126,7 @@ def load(folder: Path, precision: Precision, loading: Loading) -> Engine:
 
     def run(batch: Tokens) -> Scores:
         outputs = cast("list[Scores]", session.run(None, {name: batch[name] for name in inputs}))
-        return outputs[0] if len(outputs) == 1 else np.stack(outputs, axis=-1)
+        return stacked(outputs)
 
     return run
 

@@ -13,8 +13,6 @@ from contextlib import redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from tinybert.inference.backends.contract import (
     Backend,
     Engine,
@@ -23,6 +21,7 @@ from tinybert.inference.backends.contract import (
     Precision,
     Scores,
     Tokens,
+    stacked,
 )
 from tinybert.inference.backends.onnx import full_graph, nodes_in_full, quiet
 
@@ -81,7 +80,7 @@ def load(folder: Path, precision: Precision, loading: Loading) -> Engine:
         try:
             found = request.infer({name: batch[name] for name in names}, share_inputs=True)
             outputs = [found[index] for index in range(len(compiled.outputs))]
-            return outputs[0] if len(outputs) == 1 else np.stack(outputs, axis=-1)
+            return stacked(outputs)
         finally:
             idle.put(request)
 

@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 from typing import cast
 
 from tinybert.data.fields import FieldError, unpacked
-from tinybert.data.labels import kind_of, plain, tidy
+from tinybert.data.labels import kind_of, tidy
 from tinybert.data.offsets import Claim
 from tinybert.data.row_format import ColumnNames
+from tinybert.sources.objects import plain
 from tinybert.tasks.ner.schemes import OUTSIDE, is_tag, orphan_message, to_bio
 from tinybert.tasks.ner.spans import SpanCount, claims_of, with_spans
 from tinybert.tasks.ner.words import EntityRow, join_words, segment

@@ -12,10 +12,10 @@ from itertools import chain, islice
 import regex
 
 from tinybert.data.fields import FieldError, is_missing
-from tinybert.data.labels import kind_of, plain
+from tinybert.data.labels import kind_of
 from tinybert.data.row_format import Record
 from tinybert.sources.columns import TEXT_NAMES
-from tinybert.sources.objects import ROWS_PEEKED
+from tinybert.sources.objects import ROWS_PEEKED, plain
 from tinybert.sources.text_files import Fault, RawRow
 from tinybert.tasks.ner.schemes import is_tag, to_bio
 
@@ -28,6 +28,7 @@ SENTENCE_NAMES = (
     *("sentence id", "sentence idx", "sentence index", "sentence no", "sentence nr", "sentence num"),
     *("sentence number", "sentenceid", "sent id", "sent idx", "sent no", "sentid", "sid", "sent", "sentence"),
 )
+
 DOCUMENT_NAMES = ("document id", "document", "doc id", "docid", "doc", "article id", "article", "file")
 NOT_LETTERS = regex.compile(r"[\W_]+")
 MIN_ROWS = 2
