@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from tests import easy
-from tests.command import call, refused
+from tests.command import call, kill_when, refused
 
 from tinybert.cli import main
 from tinybert.inference import bench
@@ -92,23 +92,15 @@ def test_a_long_text_and_bad_rows_are_told(
 
 
 def words_of(run: Path, source: Path, target: Path) -> list[str]:
-    words = ["predict", str(run), "--backend", "torch", "--input", str(source), "--output", str(target)]
-    return [sys.executable, "-c", MAIN, *words]
+    return ["predict", str(run), "--backend", "torch", "--input", str(source), "--output", str(target)]
 
 
 def test_a_killed_prediction_goes_on(run: Path, tmp_path: Path) -> None:
     rows = easy.make_rows(400)
     source = easy.write_rows(tmp_path / "rows.jsonl", rows * 40)
     whole, target = tmp_path / "whole.jsonl", tmp_path / "out.jsonl"
-    process = subprocess.Popen(words_of(run, source, target), stderr=subprocess.DEVNULL)
     state = tmp_path / "out.jsonl.partial.json"
-    deadline = time.monotonic() + 120
-    while not state.is_file():
-        assert process.poll() is None, "it ended before it could be killed"
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    kill_when(words_of(run, source, target), state.is_file)
     assert not target.exists()
     before = json.loads(state.read_text())["num_read"]
     assert 0 < before < len(rows) * 40
@@ -119,7 +111,7 @@ def test_a_killed_prediction_goes_on(run: Path, tmp_path: Path) -> None:
 
 def test_ctrl_c_stops_at_once_and_says_how_to_go_on(run: Path, tmp_path: Path) -> None:
     source = easy.write_rows(tmp_path / "rows.jsonl", easy.make_rows(400) * 200)
-    words = words_of(run, source, tmp_path / "out.jsonl")
+    words = [sys.executable, "-c", MAIN, *words_of(run, source, tmp_path / "out.jsonl")]
     process = subprocess.Popen(words, stderr=subprocess.PIPE, text=True)
     state = tmp_path / "out.jsonl.partial.json"
     while not state.is_file() and process.poll() is None:
