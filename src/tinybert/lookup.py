@@ -15,13 +15,13 @@ T = TypeVar("T")
 
 
 def nearest(name: str, allowed: Iterable[str]) -> str:
-    """Return ``; did you mean 'x'?`` for the closest allowed name, or an empty string.
+    """Return ``; did you mean 'x'?`` for the closest other name that is allowed, or an empty string.
 
     Example:
         >>> nearest("hiden_state_mse", ["hidden_state_mse", "mse_logits"])
         "; did you mean 'hidden_state_mse'?"
     """
-    close = difflib.get_close_matches(name, list(allowed), n=1)
+    close = difflib.get_close_matches(name, [other for other in allowed if other != name], n=1)
     return f"; did you mean '{close[0]}'?" if close else ""
 
 

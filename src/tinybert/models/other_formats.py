@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import cast
 
 from tinybert.errors import ModelError
+from tinybert.sources.file_kinds import POINTER, POINTER_FIX
 
-POINTER = b"version https://git-lfs"
 MAX_POINTER_BYTES = 1024
 
 
@@ -20,8 +20,8 @@ def refuse_pointers(folder: Path) -> None:
     """
     for file in sorted(each for each in folder.iterdir() if each.is_file()):
         if file.stat().st_size <= MAX_POINTER_BYTES and file.read_bytes().startswith(POINTER):
-            fix = "run `git lfs pull` in the folder, or download the file"
-            raise ModelError(str(folder), f"{file.name} is a pointer of Git LFS, not the file itself; {fix}")
+            problem = f"{file.name} is a pointer of Git LFS, not the file itself; {POINTER_FIX}"
+            raise ModelError(str(folder), problem)
 
 
 def refuse_pickled(folder: Path, config: Mapping[str, object]) -> None:
