@@ -60,3 +60,8 @@ def test_a_module_in_the_current_folder_is_found(tmp_path: Path, monkeypatch: py
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("sys.path", [path for path in sys.path if path])
     assert find({}, "of_this_folder:LOSS", kind="loss") == 3
+
+
+def test_a_name_is_never_its_own_guess() -> None:
+    assert nearest("mse_logits", TABLE) == ""
+    assert nearest("mse_logits", ["mse_logits", "mse_logit"]) == "; did you mean 'mse_logit'?"
