@@ -404,4 +404,18 @@ TABLE = [
         [("one", ["Pop", "R&amp;B"]), ("two", ["Pop", "Rock"])],
         "docs",
     ),
+    Odd(
+        "0 and 1 in one row among names",
+        csv("text,label\none,joy|fear\ntwo,1 0 1\nthree,joy\n"),
+        MULTI,
+        Refused("train.csv, line 3, label: '1 0 1' is a list of 0 and 1, which do not say what the labels"),
+        "docs",
+    ),
+    Odd(
+        "a name among 0 and 1",
+        csv("text,label\none,1 0 1\ntwo,0 1 1\nthree,none\n"),
+        MULTI,
+        Refused("train.csv, line 2, label: '1 0 1' is a list of 0 and 1"),
+        "docs",
+    ),
 ]

@@ -129,10 +129,23 @@ def smallest_parts(cells: Iterable[str]) -> list[list[str]]:
     digits = [text for text in texts if DIGITS.fullmatch(text)]
     if len(digits) == len(texts) and len({*map(len, texts)}) == 1 and any(text[0] == "0" for text in texts):
         return [list(text) for text in texts]
-    return [_listed_names(text) if is_list_text(text) else ANY_MARK.split(text) for text in texts]
+    return [_parts(text) for text in texts]
 
 
-def _listed_names(text: str) -> list[str]:
+def is_vector(cell: str) -> bool:
+    """Return whether one cell alone shows that it is 0 and 1: it has one of them twice, as no names are.
+
+    Example:
+        >>> is_vector("1 0 1"), is_vector("[1, 0, 1]"), is_vector("1 0"), is_vector("joy 1 1")
+        (True, True, False, False)
+    """
+    parts = _parts(tidy(cell))
+    return len({*parts}) < len(parts) and all(part.lower() in FLAGS for part in parts)
+
+
+def _parts(text: str) -> list[str]:
+    if not is_list_text(text):
+        return ANY_MARK.split(text)
     try:
         return split_labels(text, "|")
     except ValueError:  # reported with its row, later

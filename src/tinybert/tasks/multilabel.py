@@ -16,6 +16,7 @@ from tinybert.data.label_cells import (
     are_vectors,
     find_separator,
     is_list_text,
+    is_vector,
     smallest_parts,
     split_labels,
     with_comma,
@@ -36,6 +37,12 @@ from tinybert.tasks.text_rows import TextRows
 if TYPE_CHECKING:
     import pyarrow as pa
     from transformers import PreTrainedConfig
+
+
+NOT_CALLED = (
+    'which do not say what the labels are called; write the names that apply (["joy", "fear"]), or a '
+    "column of 0 and 1 for each label"
+)
 
 
 def decode(logits: np.ndarray, labels: LabelScheme) -> list[TextPrediction]:
@@ -152,12 +159,13 @@ class LabelSetRows(TextRows):
     def scheme_of_stored(self, stored: Sequence[str], separator: str) -> LabelScheme:
         """Collect the labels in different cells, but not from a cell with another separator than the rest.
 
-        Its row is then one with an unknown label.
+        Its row is then one with an unknown label; nor from a single one of 0 and 1, which is refused too.
 
         Raises:
             DataError: The cells are vectors of 0 and 1.
         """
         refuse_vectors(smallest_parts(stored))
+        stored = [cell for cell in stored if not is_vector(cell)]
         written = LabelScheme((), separator)
         of_lists = {name for cell in stored if is_list_text(cell) for name in self.names_in(cell, written)}
         counts = Counter(name for cell in stored for name in self.names_in(cell, written))
@@ -203,6 +211,8 @@ class LabelSetRows(TextRows):
             >>> rows.convert("sad|glad", rows.scheme(["angry|sad", "glad"]))
             [0.0, 1.0, 1.0]
         """
+        if isinstance(raw, str) and is_vector(raw):
+            raise DataError("label", f"{raw!r:.60} is a list of 0 and 1, {NOT_CALLED}")
         names = split_labels(raw, labels.separator)
         for name in names:
             known = labels.label2id
@@ -238,9 +248,7 @@ def refuse_vectors(cells: Sequence[Sequence[str]]) -> None:
     if are_vectors(cells):
         raise DataError(
             "label",
-            f"the labels are lists of {max(map(len, cells))} numbers 0 and 1, which do not say what the "
-            'labels are called; write the names that apply (["joy", "fear"]), or a column of 0 and 1 '
-            "for each label",
+            f"the labels are lists of {max(map(len, cells))} numbers 0 and 1, {NOT_CALLED}",
         )
 
 

@@ -376,5 +376,5 @@ def test_a_look_refuses_what_cannot_be_resumed(tmp_path: Path, damage: object, m
 
 def test_a_look_refuses_other_settings(tmp_path: Path) -> None:
     stopped(tmp_path / "run")
-    with pytest.raises(RunError, match="an unfinished one with other settings .*train.seed"):
+    with pytest.raises(RunError, match=r"an unfinished one with other settings .*train\.seed"):
         RunInProgress(tmp_path / "run", OTHER).look()
