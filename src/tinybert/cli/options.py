@@ -133,6 +133,6 @@ def run(recipe: Recipe, out: Path | None, output: OutputOptions) -> None:
     from tinybert.stages.pipeline import describe_plan, run_recipe
 
     if output.dry_run:
-        print(describe_plan(recipe), end="")
+        print(describe_plan(recipe, out), end="")
     else:
         show(run_recipe(recipe, out), recipe, as_json=output.json)

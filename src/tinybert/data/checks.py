@@ -99,6 +99,13 @@ def labelled_rows(split: Split) -> NDArray[np.bool_]:
     return split.codes >= 0 if split.codes.dtype.kind == "i" else ~np.isnan(split.codes)
 
 
+def first_label(splits: Sequence[Split]) -> str:
+    """Return where the first label is, and that, for a message about all of them."""
+    split = next(split for split in splits if split.labels_present())
+    row = int(split.rows[labelled_rows(split)[split.rows]][0])
+    return f"{split.part.place(row)}, label: {split.raw_labels[int(split.codes[row])]!r:.60}"
+
+
 def refuse_unknown_labels(
     split: Split, scheme: LabelScheme, findings: Findings, *, format: RowFormat, owner: str
 ) -> Split:

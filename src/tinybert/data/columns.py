@@ -6,10 +6,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from tinybert.config import NO_GROUP, DataSection
+from tinybert.data.findings import name_some
 from tinybert.data.row_format import Column, ColumnNames, RowFormat
 from tinybert.lookup import nearest
 
 AUTO = "auto"
+MAX_NAMED = 30
 
 
 @dataclass(frozen=True)
@@ -115,7 +117,7 @@ def _no_such_column(setting: str, name: str, present: Sequence[str]) -> str:
 
 
 def _there_is(present: Sequence[str]) -> str:
-    return f"the columns are: {', '.join(present) or 'none'}"
+    return f"the columns are: {name_some(present, MAX_NAMED) or 'none'}"
 
 
 def _find_pair(

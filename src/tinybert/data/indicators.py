@@ -10,13 +10,13 @@ from itertools import chain, islice
 from tinybert.config import DataSection
 from tinybert.data.fields import FieldError
 from tinybert.data.findings import Findings, name_some
+from tinybert.data.label_cells import FLAGS
 from tinybert.data.labels import LabelScheme, label_name, tidy
 from tinybert.data.row_format import Record, RowFormat
 from tinybert.sources.locate import Tables
 from tinybert.sources.readers import ROWS_PEEKED, Table, relaid
 from tinybert.sources.text_files import Fault, RawRow
 
-FLAGS = {"0": False, "0.0": False, "false": False, "1": True, "1.0": True, "true": True}
 MIN_COLUMNS = 2
 
 

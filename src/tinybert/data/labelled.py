@@ -22,8 +22,9 @@ from tinybert.data.held_out import RARE, WHOLE, HeldOut
 from tinybert.data.indicators import read_indicators
 from tinybert.data.label_cells import find_separator
 from tinybert.data.labels import Label, LabelScheme
-from tinybert.data.reading import Chosen, RowReader
+from tinybert.data.reading import Chosen, RowReader, unpack_accepted
 from tinybert.data.row_format import RowFormat
+from tinybert.errors import DataError
 from tinybert.sources.arrow import temporary_folder, write_batches
 from tinybert.sources.columns import SOURCE_ROW
 from tinybert.sources.locate import Tables, locate, name_source
@@ -118,7 +119,7 @@ def load(
     findings = Findings(skip=settings.on_bad_row == "skip")
     tables = _usable(locate(source, need, findings.warnings, encoding=settings.encoding), request, findings)
     if format.converters:
-        unpack = partial(format.unpack, keep=settings.group)
+        unpack = partial(unpack_accepted, format=format, keep=settings.group)
         tables = {split: [relaid(table, unpack) for table in parts] for split, parts in tables.items()}
     tables = read_indicators(tables, settings, format=format, findings=findings, known=known_labels)
     chosen, is_pair = _choose_columns(tables, request, findings)
@@ -238,7 +239,10 @@ def _label_scheme(splits: list[Split], request: _Request) -> LabelScheme:
     if not any(split.labels_present() for split in sources):
         sources = splits
     present = [label for split in sources for label in split.labels_present()]
-    return request.format.scheme_of_stored(list(dict.fromkeys(present)), find_separator(raw))
+    try:
+        return request.format.scheme_of_stored(list(dict.fromkeys(present)), find_separator(raw))
+    except DataError as error:
+        raise DataError(checks.first_label(sources), error.problems) from error
 
 
 def _check(splits: list[Split], scheme: LabelScheme, request: _Request, findings: Findings) -> list[Split]:

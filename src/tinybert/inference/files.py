@@ -16,6 +16,7 @@ from tinybert.inference.prediction_file import PredictionFile
 from tinybert.inference.predictor import Predictor
 from tinybert.inference.row_windows import RowWindows
 from tinybert.sources.encoding import AUTO, SourceFile
+from tinybert.sources.file_kinds import kind_of_file
 from tinybert.sources.hub import nearest_here
 from tinybert.sources.readers import READERS, Table, open_file, relaid
 from tinybert.sources.text_files import Fault, RawRow, numbered_lines, sound_lines
@@ -172,8 +173,10 @@ def read_texts(source: Path, *, encoding: str = AUTO) -> Table:
     if source.suffix.lower() == ".txt":
         return Table(name, "line", ["text"], _text_rows(numbered_lines(_file(source, encoding))))
     if source.suffix.lower() not in READERS:
-        kind = source.suffix or "a file without an ending"
-        raise DataError(name, f"cannot read {kind}; allowed: {', '.join(INPUTS)}")
+        kind = kind_of_file(source)
+        what = source.suffix or "a file without an ending"
+        fix = f"not texts, but {kind}" if kind else f"cannot read {what}; allowed: {', '.join(INPUTS)}"
+        raise DataError(name, fix)
     tables = open_file(_file(source, encoding))
     if list(tables) != [""]:
         raise DataError(name, "holds splits; give one list of rows")

@@ -149,6 +149,17 @@ class RunInProgress(Output):
             raise RunError(str(run.path / RECIPE), f"damaged, or of another version ({error})") from error
         return {"recipe": recipe, "inputs": run.inputs}
 
+    def look(self) -> None:
+        """Say what the run would find, and which of its finished steps would be done again.
+
+        Raises:
+            RunError: Something else is in the way, or what is half made cannot be resumed.
+        """
+        super().look()
+        for folder in sorted(self.work.glob("*/")):
+            if self.metadata is None and (damage := _step_damage(folder)):
+                warn(f"{folder}: damaged ({describe_damage(damage)}); this step would be done again")
+
     def mark(self) -> None:
         """Write recipe and inputs."""
         write_json(self.path / INPUTS_FILE, self.inputs)

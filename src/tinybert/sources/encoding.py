@@ -11,9 +11,9 @@ from pathlib import Path
 
 from tinybert.console import say
 from tinybert.errors import DataError
+from tinybert.sources.file_kinds import HEAD_BYTES, kind_of
 
 AUTO = "auto"
-HEAD_BYTES = 1 << 16
 SAMPLE_BYTES = 1 << 20
 MAX_SHARE_BROKEN = 0.02
 """An English file with so few broken bytes a line is UTF-8 with broken bytes, not in another encoding."""
@@ -63,18 +63,6 @@ def _escape(error: UnicodeError) -> tuple[str, int]:
 codecs.register_error("tinybert.escape", _escape)
 
 
-BINARY = {
-    b"PK\x03\x04": "a ZIP archive, as .xlsx is too; save it as CSV, or unpack it",
-    b"\xd0\xcf\x11\xe0": "an old Excel file; save it as CSV",
-    b"\x1f\x8b": "packed by gzip; unpack it",
-    b"\xfd7zXZ": "packed by xz; unpack it",
-    b"BZh91AY&SY": "packed by bzip2; unpack it",
-    b"PAR1": "a Parquet file; let its name end in .parquet",
-    b"%PDF-": "a PDF",
-}
-"""How files begin that are no text → what they are, and the fix."""
-
-
 @dataclass(frozen=True)
 class SourceFile:
     """A file of text.
@@ -102,7 +90,7 @@ class SourceFile:
             return self._given()
         with self.path.open("rb") as stream:
             sample = stream.read(SAMPLE_BYTES)
-        if kind := next((BINARY[mark] for mark in BINARY if sample.startswith(mark)), ""):
+        if kind := kind_of(sample):
             raise DataError(self.name, f"not text, but {kind}")
         codec = marked(sample) or utf16_kind(sample[:HEAD_BYTES])
         if codec:

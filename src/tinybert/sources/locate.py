@@ -10,6 +10,7 @@ from tinybert.errors import DataError
 from tinybert.sources.bundled import fetch, is_bundled
 from tinybert.sources.columns import SPLIT_NAMES
 from tinybert.sources.encoding import AUTO, SourceFile
+from tinybert.sources.file_kinds import kind_of_file
 from tinybert.sources.hub import NAME, hub_problem, nearest_here
 from tinybert.sources.objects import DatasetSplits, ObjectRows, rows_of, source_of
 from tinybert.sources.readers import READERS, Table, from_rows, from_splits, open_file
@@ -42,7 +43,7 @@ def locate(source: object, need: Sequence[str], warnings: list[str], *, encoding
         return _chosen(_as_lists(from_splits(source, "rows", warnings)), need)
     path = fetch(str(source)) if is_bundled(source) else Path(source).expanduser()
     if path.is_dir():
-        return _open_folder(path, need, encoding)
+        return _open_folder(path, need, warnings, encoding)
     if path.is_file():
         return _chosen(_as_lists(open_file(_file(path, encoding))), need)
     if looks_like_path(source):
@@ -69,7 +70,7 @@ def _file(path: Path, encoding: str) -> SourceFile:
     return SourceFile(path, path.name, encoding, "data.encoding")
 
 
-def _open_folder(folder: Path, need: Sequence[str], encoding: str) -> Tables:
+def _open_folder(folder: Path, need: Sequence[str], warnings: list[str], encoding: str) -> Tables:
     files: dict[str, list[Path]] = {}
     for path in sorted(folder.iterdir()):
         shard = SHARD.match(path.stem)
@@ -79,6 +80,8 @@ def _open_folder(folder: Path, need: Sequence[str], encoding: str) -> Tables:
     problems = [_two_files(split, paths) for split, paths in files.items() if not _is_one(paths)]
     missing = [split for split in need if split not in files and not (split != "train" and "train" in files)]
     problems += [_missing(split, folder) for split in missing]
+    unread = _unread(folder, files)
+    (problems if missing else warnings).extend(unread)
     wanted = need if is_enough(files, need) else list(files)
     tables: Tables = {}
     for split in wanted if not problems else []:
@@ -105,6 +108,14 @@ def _is_one(paths: Sequence[Path]) -> bool:
 
 def _two_files(split: str, paths: Sequence[Path]) -> str:
     return f"{', '.join(path.name for path in paths)}: each could be the {split} split; keep one"
+
+
+def _unread(folder: Path, read: Mapping[str, object]) -> list[str]:
+    """Return what files are that are called like a split which no other file is, where that is known."""
+    named = {path: SPLIT_NAMES.get(path.name.partition(".")[0].lower()) for path in sorted(folder.iterdir())}
+    other = [path for path, split in named.items() if split is not None and split not in read]
+    files = [path for path in other if path.is_file()]
+    return [f"{path.name} is not read: {kind}" for path in files if (kind := kind_of_file(path))]
 
 
 def _missing(split: str, folder: Path) -> str:

@@ -24,7 +24,7 @@ TEXTS = [str(row["text"]) for row in ROWS]
 GOLD = [row["label"] for row in ROWS]
 
 
-COLUMN_FILES = (".conll", ".bio", ".iob", ".iob2")  # of tokens, for named entities
+COLUMN_FILES = (".conll", ".conllu", ".bio", ".iob", ".iob2")  # of tokens, for named entities
 
 
 @pytest.fixture(scope="module")
