@@ -42,8 +42,8 @@ def run(tiny_teacher: Path, easy_rows: Path, tmp_path_factory: pytest.TempPathFa
     return out
 
 
-def test_export_predict_check_and_bench(
-    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+def test_export_check_predict_and_evaluate(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     call("export", run, "--format", "onnx", "--precision", "int8")
     said = capsys.readouterr()
@@ -61,7 +61,13 @@ def test_export_predict_check_and_bench(
     call("evaluate", run, rows, "--json", "--backend", "onnx-int8")
     assert json.loads(capsys.readouterr().out)["accuracy"] > 0.8
 
-    shutil.rmtree(run / "exports" / "onnx-fp32")  # each engine is measured in a process of its own
+
+@pytest.mark.slow
+def test_bench(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not (run / "exports" / "onnx-int8").is_dir():
+        call("export", run, "--precision", "int8")
     for name, value in {
         "LATENCY_ROWS": 20,
         "BLOCK_ROWS": 10,
