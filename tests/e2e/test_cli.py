@@ -523,7 +523,10 @@ def test_public_names_are_pinned() -> None:
         tinybert.distil  # noqa: B018  # pyright: ignore
 
 
-@pytest.mark.parametrize("before", [pytest.param("", marks=pytest.mark.slow), "import tinybert.stages.export, tinybert.stages.trim"])
+@pytest.mark.parametrize(
+    "before",
+    [pytest.param("", marks=pytest.mark.slow), "import tinybert.stages.export, tinybert.stages.trim"],
+)
 def test_functions_keep_their_names_beside_stages_of_the_same_name(before: str) -> None:
     done = run_code(
         f"{before}\n"

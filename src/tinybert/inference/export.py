@@ -16,9 +16,9 @@ from datasets import Dataset
 from tinybert.console import say
 from tinybert.errors import ModelError, RecipeError
 from tinybert.inference.backends import BUILTIN, IN_FULL, Backend, ExportJob, Precision, full_name, require
+from tinybert.inference.backends.onnx import FULL_GRAPH
 from tinybert.inference.batches import Columns, padded
 from tinybert.inference.choice import random_tokens
-from tinybert.inference.backends.onnx import FULL_GRAPH
 from tinybert.inference.exports import (
     CONFIG,
     EXPORTS,
