@@ -72,6 +72,23 @@ class ColumnOptions:
     label: str | None = None
 
 
+@Parameter(name="*")
+@dataclass(frozen=True)
+class RowOptions(ColumnOptions):
+    """How the rows of --data are read.
+
+    Args:
+        text: Column of the text in --data.
+        text_pair: Column of the second text in --data.
+        label: Column of the label in --data.
+        encoding: Of --data, such as gb18030; auto: UTF-8, or recognised.
+        on_bad_row: stop, or skip the rows of --data that cannot be scored.
+    """
+
+    encoding: str | None = None
+    on_bad_row: OnBadRow | None = None
+
+
 def make_recipe(
     stage: str,
     data: str | None,

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from tinybert.advice import setting
 from tinybert.errors import DataError
 from tinybert.sources.text_files import Unit
 
 MAX_BAD_ROWS = 100_000
-SKIP_HINT = " (or set data.on_bad_row=skip to set such rows aside)"
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,8 @@ class Findings:
         self.bad_rows.append(row)
         if not self.skip:
             first = len(self.bad_rows) == 1
-            self.problems.append(f"{row}{SKIP_HINT if first else ''}")
+            hint = f" (or set {setting('data.on_bad_row', 'skip')} to set such rows aside)"
+            self.problems.append(f"{row}{hint if first else ''}")
         if len(self.bad_rows) >= MAX_BAD_ROWS:
             self.problems.append(f"{row.file}: {MAX_BAD_ROWS:,} bad rows; the rest was not read")
             raise TooManyBadRowsError

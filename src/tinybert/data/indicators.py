@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain, islice
 
+from tinybert.advice import is_taken, setting
 from tinybert.config import DataSection
 from tinybert.data.fields import FieldError
 from tinybert.data.findings import Findings, name_some
@@ -59,9 +60,11 @@ def read_indicators(
         return tables
     said = f"the columns {name_some(names, 10)} hold 0 and 1 only"
     if not format.has_label_sets:
-        findings.label_hint = f"{said}: if each is a label, --task multilabel reads them"
+        fix = ": if each is a label, --task multilabel reads them" if is_taken("task") else ""
+        findings.label_hint = f"{said}{fix}"
         return tables
-    findings.warnings.append(f"{said}: each is read as a label; to read one column instead: --label COLUMN")
+    one = f"to read one column instead: {setting('data.label')}"
+    findings.warnings.append(f"{said}: each is read as a label; {one}")
     return {
         split: [_relaid(table, names, format, findings) for table in parts] for split, parts in tables.items()
     }

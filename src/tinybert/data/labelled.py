@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from tinybert.advice import setting
 from tinybert.config import DataSection
 from tinybert.data import checks
 from tinybert.data.checks import Split
-from tinybert.data.columns import Groups, find_columns, groups_of
+from tinybert.data.columns import Groups, choices, find_columns, groups_of
 from tinybert.data.findings import BadRow, Findings
 from tinybert.data.held_out import RARE, WHOLE, HeldOut
 from tinybert.data.indicators import read_indicators
@@ -192,13 +193,16 @@ def _choose_columns(
             findings.problems += [f"{table.file}: {problem}" for problem in problems]
             if columns is not None:
                 chosen.setdefault(split, []).append(Chosen(table, columns))
+                said = choices(table.columns, request.settings, columns, format=request.format)
+                findings.warnings += [each for each in said if each not in findings.warnings]
     if findings.problems and findings.label_hint:
         findings.problems.append(findings.label_hint)
     all_chosen = [each for parts in chosen.values() for each in parts]
     is_pair = any(each.columns.text_pair for each in all_chosen)
     findings.problems += [
         f"{each.table.file}: no second text, which other files have (the columns are: "
-        f"{', '.join(each.table.columns)}); set data.text_pair=COLUMN, or data.text=COLUMN for single texts"
+        f"{', '.join(each.table.columns)}); set {setting('data.text_pair')}, or {setting('data.text')} for "
+        "single texts"
         for each in all_chosen
         if is_pair and each.columns.text_pair is None
     ]
@@ -280,22 +284,12 @@ def _check(splits: list[Split], scheme: LabelScheme, request: _Request, findings
     if findings.skip or not findings.bad_rows:  # else rows that are yet to be fixed may fill what is empty
         filled = {split.name for split in splits if len(split.rows)}
         wanted = dict.fromkeys([*(split.name for split in splits), *request.need])
-        empty = [_empty(name, request.groups) for name in wanted if name not in filled]
+        empty = [checks.empty_problem(name, splits, request.groups) for name in wanted if name not in filled]
         why = [warning for warning in findings.warnings if warning.startswith(RARE)] if empty else []
         findings.problems += [*empty, *why]
         if train is not None and "train" in request.need:
             checks.check_variety(train, request.format, findings)
     return splits
-
-
-def _empty(name: str, groups: Groups | None) -> str:
-    needed = f"the {name} split is empty; one good row at least is needed, outside train with a label, three"
-    if groups is None:
-        return f"{needed} different texts in one file"
-    return (
-        f"{needed} different {groups.noun} in one file, as all rows of one are in one split; name another "
-        "column with data.group=COLUMN, or split text by text with data.group=none"
-    )
 
 
 def _limit_rows(train: Split, request: _Request) -> Split:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tinybert.console import progress, put_json_lines
 from tinybert.data import RowFormat, TextRow
-from tinybert.errors import DataError, RecipeError
+from tinybert.errors import DataError
 from tinybert.inference.exports import source_files
 from tinybert.inference.lines import JSON_LINES, OUTPUTS, Lines, Record
 from tinybert.inference.prediction_file import PredictionFile
@@ -28,14 +28,8 @@ BLOCK_BYTES = 1 << 20
 LINES_PEEKED = 50
 
 
-def rows_of_words(texts: Sequence[str], *, text_pair: str | None, has_file: bool) -> list[TextRow]:
-    """Return the rows given on the command line: texts, or each with the second text or the context.
-
-    Raises:
-        RecipeError: Neither texts nor a file are given, or both.
-    """
-    if bool(texts) == has_file:
-        raise RecipeError("predict", "give either texts or --input FILE")
+def rows_of_words(texts: Sequence[str], *, text_pair: str | None) -> list[TextRow]:
+    """Return the rows given on the command line: texts, or each with the second text or the context."""
     return [text if text_pair is None else (text, text_pair) for text in texts]
 
 
@@ -184,7 +178,7 @@ def read_texts(source: Path, *, encoding: str = AUTO) -> Table:
 
 
 def _file(path: Path, encoding: str) -> SourceFile:
-    return SourceFile(path, str(path), encoding, "--encoding")
+    return SourceFile(path, str(path), encoding, "data.encoding")
 
 
 def _refuse_other_text(file: SourceFile, format: RowFormat) -> None:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from tinybert.advice import setting
 from tinybert.errors import DataError
 from tinybert.sources.bundled import fetch, is_bundled
 from tinybert.sources.columns import SPLIT_NAMES
@@ -13,7 +14,7 @@ from tinybert.sources.encoding import AUTO, SourceFile
 from tinybert.sources.file_kinds import kind_of_file
 from tinybert.sources.hub import NAME, hub_problem, nearest_here
 from tinybert.sources.objects import DatasetSplits, ObjectRows, rows_of, source_of
-from tinybert.sources.readers import READERS, Table, from_rows, from_splits, open_file
+from tinybert.sources.readers import NOT_TEXT, READERS, Table, from_rows, from_splits, open_file
 
 Tables = dict[str, list[Table]]
 STDIN = "-"
@@ -37,6 +38,11 @@ def locate(source: object, need: Sequence[str], warnings: list[str], *, encoding
         DataError: There is no such file, folder, bundled name or hub data set, or its format is unknown.
     """
     source = source_of(source)
+    if not isinstance(source, str | Path) and encoding != AUTO:
+        raise DataError(
+            "rows",
+            f"{setting('data.encoding', encoding)}: is of files, and rows in memory have none; omit it",
+        )
     if isinstance(source, ObjectRows):
         return {"": [from_rows(source, "rows")]}
     if isinstance(source, Mapping):
@@ -79,7 +85,7 @@ def _open_folder(folder: Path, need: Sequence[str], warnings: list[str], encodin
             files.setdefault(split, []).append(path)
     problems = [_two_files(split, paths) for split, paths in files.items() if not _is_one(paths)]
     missing = [split for split in need if split not in files and not (split != "train" and "train" in files)]
-    problems += [_missing(split, folder) for split in missing]
+    problems += _missing(missing, folder)
     unread = _unread(folder, files)
     (problems if missing else warnings).extend(unread)
     wanted = need if is_enough(files, need) else list(files)
@@ -87,7 +93,8 @@ def _open_folder(folder: Path, need: Sequence[str], warnings: list[str], encodin
     for split in wanted if not problems else []:
         for path in files[split]:
             try:
-                tables.setdefault(split, []).append(_open_plain(_file(path, encoding)))
+                own = AUTO if path.suffix.lower() in NOT_TEXT else encoding
+                tables.setdefault(split, []).append(_open_plain(_file(path, own)))
             except DataError as error:
                 problems += [f"{path.name}: {problem}" for problem in error.problems]
     if problems:
@@ -118,10 +125,22 @@ def _unread(folder: Path, read: Mapping[str, object]) -> list[str]:
     return [f"{path.name} is not read: {kind}" for path in files if (kind := kind_of_file(path))]
 
 
-def _missing(split: str, folder: Path) -> str:
-    there_is = ", ".join(sorted(path.name for path in folder.iterdir())[:20]) or "nothing"
+def _missing(splits: Sequence[str], folder: Path) -> list[str]:
+    """Say which splits a folder lacks, and how a file in it may be given that is none of them."""
+    files = sorted(folder.iterdir())
+    there_is = ", ".join(path.name for path in files[:20]) or "nothing"
     endings = ", ".join(ending.removeprefix(".") for ending in READERS)
-    return f"no {split} split; expected a file {split}.* ({endings}); the folder holds: {there_is}"
+    readable = [path for path in files if path.suffix.lower() in READERS and path.is_file()]
+    fixes: list[str] = []
+    if len(readable) == 1 and readable[0].stem.lower() not in SPLIT_NAMES:
+        fixes = [f"to read {readable[0].name}, give it instead of its folder: {readable[0]}"]
+    return [
+        *(
+            f"no {split} split; expected a file {split}.* ({endings}); the folder holds: {there_is}"
+            for split in splits
+        ),
+        *(fixes if splits else []),
+    ]
 
 
 def looks_like_path(source: str | Path) -> bool:

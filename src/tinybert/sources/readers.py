@@ -8,10 +8,11 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from tinybert.advice import setting
 from tinybert.errors import DataError
 from tinybert.sources.columns import SPLIT_NAMES
 from tinybert.sources.delimited import read_csv, read_tsv
-from tinybert.sources.encoding import SourceFile
+from tinybert.sources.encoding import AUTO, SourceFile
 from tinybert.sources.file_kinds import PARQUET, kind_of_file
 from tinybert.sources.hub import broken_link
 from tinybert.sources.objects import (
@@ -41,6 +42,8 @@ if TYPE_CHECKING:
     from datasets import Dataset
 
 HEAD_CHARS = 1 << 16
+NOT_TEXT = (".parquet",)
+"""Endings of files that are no text, and so in no encoding."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +77,9 @@ def open_file(file: SourceFile) -> dict[str, Table]:
     reader = READERS.get(file.path.suffix.lower())
     if reader is None:
         raise DataError(file.name, _unknown_format(file.path))
+    if file.encoding != AUTO and file.path.suffix.lower() in NOT_TEXT:
+        given = setting("data.encoding", file.encoding)
+        raise DataError(file.name, f"{given}: is of files of text, and this is none; omit it")
     try:
         return reader(file)
     except OSError as error:

@@ -207,6 +207,7 @@ def test_a_teacher_without_a_head_is_fine_tuned_and_kept(tmp_path: Path, tiny_en
         "teacher",
         "tokenizer.json",
         "tokenizer_config.json",
+        "train_rows.npy",
     ]
 
 
