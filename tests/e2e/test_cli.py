@@ -76,6 +76,7 @@ def test_no_pickle_is_in_a_run(distilled: Path, fine_tuned: Path) -> None:
             ".json",
             ".jsonl",
             ".md",
+            ".npy",  # of whole numbers: written, and read, where pickles are not allowed
             ".png",
             ".safetensors",
             ".yaml",

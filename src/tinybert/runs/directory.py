@@ -217,7 +217,7 @@ class RunInProgress(Output):
     def keep_train_rows(self, hashes: NDArray[np.uint64]) -> None:
         """Write the hashes of the rows that were trained on: 8 bytes each, and no text."""
         with whole(self.path / TRAIN_ROWS) as partial, partial.open("wb") as file:
-            np.save(file, np.unique(hashes))
+            np.save(file, np.unique(hashes), allow_pickle=False)
 
     def finish(self, metrics: Json) -> Run:
         """Write checksums and ``metrics.json``, drop the work folder and give the run its name."""
