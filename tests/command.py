@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-import signal
-import subprocess
-import sys
+import multiprocessing
+import os
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -13,6 +12,9 @@ from pathlib import Path
 import pytest
 
 from tinybert.cli import main
+
+PROCESSES = multiprocessing.get_context("forkserver")  # each begins with all imports done, which take seconds
+PROCESSES.set_forkserver_preload(["tests.easy", "tinybert.stages.distill"])
 
 
 def call(*words: object) -> None:
@@ -38,20 +40,26 @@ def metrics_of(run: Path) -> dict[str, dict[str, object]]:
 
 def kill_when(words: Sequence[object], is_amid: Callable[[], object], *, limit_s: float = 120) -> None:
     """Give a command in a process of its own, and kill it as soon as it is seen to be amid its work."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "tinybert", *map(str, words)],
-        stderr=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-    )
+    process = PROCESSES.Process(target=_command, args=([*map(str, words)], dict(os.environ)))
+    process.start()
     deadline = time.monotonic() + limit_s
     try:
         while not is_amid():
-            assert process.poll() is None, "it ended before it could be killed"
+            assert process.is_alive(), "it ended before it could be killed"
             assert time.monotonic() < deadline
             time.sleep(0.002)
     finally:
-        process.send_signal(signal.SIGKILL)
-        process.wait()
+        process.kill()
+        process.join()
+
+
+def _command(words: list[str], environment: dict[str, str]) -> None:
+    """Run a command whose output nobody reads, as a process does that has just begun."""
+    os.environ.update(environment)
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    for stream in range(3):
+        os.dup2(nowhere, stream)
+    main(words)
 
 
 def kill_after_first_checkpoint(words: Sequence[object], out: Path, *, step: str = "student") -> None:

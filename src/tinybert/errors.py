@@ -16,6 +16,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from tinybert.legible import legible
+
 MAX_PROBLEMS_SHOWN = 20
 
 
@@ -39,12 +41,13 @@ class TinyBertError(Exception):
         return _remake, (type(self), self.subject, self.problems)
 
     def _text(self) -> str:
+        subject = legible(self.subject)
         if len(self.problems) == 1:
-            return f"{self.subject}: {self.problems[0]}"
-        shown = [f"  {problem}" for problem in self.problems[:MAX_PROBLEMS_SHOWN]]
+            return f"{subject}: {legible(self.problems[0])}"
+        shown = [f"  {legible(problem)}" for problem in self.problems[:MAX_PROBLEMS_SHOWN]]
         hidden = len(self.problems) - len(shown)
         more = [f"  … and {hidden:,} more"] if hidden > 0 else []
-        return "\n".join([f"{self.subject}: {len(self.problems):,} problems", *shown, *more])
+        return "\n".join([f"{subject}: {len(self.problems):,} problems", *shown, *more])
 
 
 def _remake(kind: type[TinyBertError], subject: str, problems: Sequence[str]) -> TinyBertError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import importlib
 import sys
+import unicodedata
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TypeVar
@@ -17,14 +18,17 @@ AUTO = "auto"
 
 
 def nearest(name: str, allowed: Iterable[str]) -> str:
-    """Return ``; did you mean 'x'?`` for the closest allowed name, or an empty string.
+    """Return ``; did you mean 'x'?`` for the closest other name that is allowed, or an empty string.
 
     Example:
         >>> nearest("hiden_state_mse", ["hidden_state_mse", "mse_logits"])
         "; did you mean 'hidden_state_mse'?"
     """
-    close = difflib.get_close_matches(name, list(allowed), n=1)
-    return f"; did you mean '{close[0]}'?" if close else ""
+    close = difflib.get_close_matches(name, [other for other in allowed if other != name], n=1)
+    if not close:
+        return ""
+    is_same = unicodedata.normalize("NFC", close[0]) == unicodedata.normalize("NFC", name)
+    return f"; did you mean '{close[0]}'{', which is the same in another Unicode form' if is_same else ''}?"
 
 
 def find(table: Mapping[str, T], name: str, *, kind: str, trusted: bool = True) -> T:

@@ -335,6 +335,17 @@ class Output:
             self._release()
             raise
 
+    def look(self) -> None:
+        """Say what :meth:`begin` would find there, for a dry run; nothing is written.
+
+        Raises:
+            RunError: Something else is in the way, or what is half made cannot be resumed.
+        """
+        if self.is_made() or not self.path.is_dir() or not self.keep(self.path, None):
+            return
+        if self._resumable() is not None:
+            say(f"{self.path}: an unfinished one of the same, which the command would resume")
+
     def commit(self, metadata: Mapping[str, object]) -> Json:
         """Write the report, clear away what the result does not need, and give it its name."""
         if self.report:
@@ -390,15 +401,19 @@ class Output:
     def _other_place(self) -> str:
         return f"delete that {'folder' if self.path.is_dir() else 'file'}, or choose another {self.option}"
 
+    def _resumable(self) -> Json | None:
+        """Return what the half made one is made from; None where there is none."""
+        known = self._refuse_other()
+        is_begun = any(file.is_file() for file in self.path.glob("*/**/*"))
+        if known is None and is_begun and self.is_noted:
+            raise self._not_resumable(f"{self.note} is missing")
+        return known
+
     def _resume(self) -> None:
-        if not self.keep(self.path, None):
+        is_kept = self.keep(self.path, None)
+        if not is_kept:
             clear(self.path, but=(LOCK, WORK))
-            known = None
-        else:
-            known = self._refuse_other()
-            is_begun = any(file.is_file() for file in self.path.glob("*/**/*"))
-            if known is None and is_begun and self.is_noted:
-                raise self._not_resumable(f"{self.note} is missing")
+        known = self._resumable() if is_kept else None
         report = self._report_in(self.path)
         if known is not None and self.file is None and report.is_file():  # killed before it got its name
             self.metadata = read_json(report)

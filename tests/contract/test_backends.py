@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -22,8 +23,18 @@ ATOL = {"fp32": 1e-5, "bf16": 0.05, "int8": 0.08}
 
 
 @pytest.fixture(scope="module")
-def checkpoint(tiny_teacher: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return Path(shutil.copytree(tiny_teacher, tmp_path_factory.mktemp("checkpoint") / "teacher"))
+def checkpoint(exported_teacher: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return Path(shutil.copytree(exported_teacher, tmp_path_factory.mktemp("checkpoint") / "teacher"))
+
+
+@pytest.fixture(scope="module")
+def of_tokens(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Path]:
+    """A checkpoint a task, whose exports are made from one graph."""
+    folder = tmp_path_factory.mktemp("of_tokens")
+    return {
+        "ner": tokens.save_entity_teacher(folder / "ner"),
+        "qa": tokens.save_question_teacher(folder / "qa"),
+    }
 
 
 def made(checkpoint: Path, easy_rows: Path, name: str) -> Export:
@@ -81,15 +92,16 @@ def test_several_batches_at_a_time_give_the_answers_in_their_order(
 
 @pytest.mark.parametrize("task", ["ner", "qa"])
 @pytest.mark.parametrize("name", ["onnx-fp32", "onnx-int8", "openvino-int8", "litert-fp32"])
-def test_places_in_a_text_are_answered_too(tmp_path: Path, task: str, name: str) -> None:
+def test_places_in_a_text_are_answered_too(
+    of_tokens: Mapping[str, Path], tmp_path: Path, task: str, name: str
+) -> None:
     backend, precision = parse_backend(name)
     pytest.importorskip(NEEDS[backend])
+    folder = of_tokens[task]
     if task == "ner":
-        folder = tokens.save_entity_teacher(tmp_path / "teacher")
         rows = tokens.make_entity_rows(60, seed=3)
         asked = [" ".join(row["tokens"]) for row in rows]
     else:
-        folder = tokens.save_question_teacher(tmp_path / "teacher")
         rows = tokens.make_question_rows(60, seed=3)
         asked = [(row["question"], row["context"]) for row in rows]
     data = easy.write_rows(tmp_path / "rows.jsonl", rows)

@@ -450,6 +450,7 @@ def test_the_doctor_looks_at_it(
     assert case.balance in findings["balance"]["message"]
 
 
+@pytest.mark.slow
 def test_it_is_measured(
     case: Case, teacher: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

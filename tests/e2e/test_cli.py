@@ -76,6 +76,7 @@ def test_no_pickle_is_in_a_run(distilled: Path, fine_tuned: Path) -> None:
             ".json",
             ".jsonl",
             ".md",
+            ".npy",  # of whole numbers: written, and read, where pickles are not allowed
             ".png",
             ".safetensors",
             ".yaml",
@@ -464,6 +465,7 @@ def test_skipped_rows_are_set_aside_in_the_run(tmp_path: Path, tiny_teacher: Pat
     )
 
 
+@pytest.mark.slow
 def test_trackers_leave_their_curves_in_the_run(tmp_path: Path, tiny_teacher: Path, easy_rows: Path) -> None:
     command = [
         sys.executable,
@@ -522,7 +524,10 @@ def test_public_names_are_pinned() -> None:
         tinybert.distil  # noqa: B018  # pyright: ignore
 
 
-@pytest.mark.parametrize("before", ["", "import tinybert.stages.export, tinybert.stages.trim"])
+@pytest.mark.parametrize(
+    "before",
+    [pytest.param("", marks=pytest.mark.slow), "import tinybert.stages.export, tinybert.stages.trim"],
+)
 def test_functions_keep_their_names_beside_stages_of_the_same_name(before: str) -> None:
     done = run_code(
         f"{before}\n"

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from tests import easy
-from tests.command import call, refused
+from tests.command import call, kill_when, refused
 
 from tinybert.cli import main
 from tinybert.inference import bench
@@ -42,8 +42,8 @@ def run(tiny_teacher: Path, easy_rows: Path, tmp_path_factory: pytest.TempPathFa
     return out
 
 
-def test_export_predict_check_and_bench(
-    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+def test_export_check_predict_and_evaluate(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     call("export", run, "--format", "onnx", "--precision", "int8")
     said = capsys.readouterr()
@@ -61,7 +61,13 @@ def test_export_predict_check_and_bench(
     call("evaluate", run, rows, "--json", "--backend", "onnx-int8")
     assert json.loads(capsys.readouterr().out)["accuracy"] > 0.8
 
-    shutil.rmtree(run / "exports" / "onnx-fp32")  # each engine is measured in a process of its own
+
+@pytest.mark.slow
+def test_bench(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not (run / "exports" / "onnx-int8").is_dir():
+        call("export", run, "--precision", "int8")
     for name, value in {
         "LATENCY_ROWS": 20,
         "BLOCK_ROWS": 10,
@@ -92,23 +98,15 @@ def test_a_long_text_and_bad_rows_are_told(
 
 
 def words_of(run: Path, source: Path, target: Path) -> list[str]:
-    words = ["predict", str(run), "--backend", "torch", "--input", str(source), "--output", str(target)]
-    return [sys.executable, "-c", MAIN, *words]
+    return ["predict", str(run), "--backend", "torch", "--input", str(source), "--output", str(target)]
 
 
 def test_a_killed_prediction_goes_on(run: Path, tmp_path: Path) -> None:
     rows = easy.make_rows(400)
     source = easy.write_rows(tmp_path / "rows.jsonl", rows * 40)
     whole, target = tmp_path / "whole.jsonl", tmp_path / "out.jsonl"
-    process = subprocess.Popen(words_of(run, source, target), stderr=subprocess.DEVNULL)
     state = tmp_path / "out.jsonl.partial.json"
-    deadline = time.monotonic() + 120
-    while not state.is_file():
-        assert process.poll() is None, "it ended before it could be killed"
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    kill_when(words_of(run, source, target), state.is_file)
     assert not target.exists()
     before = json.loads(state.read_text())["num_read"]
     assert 0 < before < len(rows) * 40
@@ -119,7 +117,7 @@ def test_a_killed_prediction_goes_on(run: Path, tmp_path: Path) -> None:
 
 def test_ctrl_c_stops_at_once_and_says_how_to_go_on(run: Path, tmp_path: Path) -> None:
     source = easy.write_rows(tmp_path / "rows.jsonl", easy.make_rows(400) * 200)
-    words = words_of(run, source, tmp_path / "out.jsonl")
+    words = [sys.executable, "-c", MAIN, *words_of(run, source, tmp_path / "out.jsonl")]
     process = subprocess.Popen(words, stderr=subprocess.PIPE, text=True)
     state = tmp_path / "out.jsonl.partial.json"
     while not state.is_file() and process.poll() is None:

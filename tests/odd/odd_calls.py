@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import date
+from enum import Enum
 
 import numpy as np
 import pandas as pd
@@ -23,7 +25,50 @@ def data(name: str, value: object, right: object, source: str = "docs") -> Odd:
     return Odd(f"data: {name}", given({"train": value, "validation": value}), rows(), right, source)
 
 
+Mood = Enum("Mood", ["GOOD", "BAD"])
+
+
+def labelled(*labels: object) -> pd.DataFrame:
+    return FRAME.assign(label=pd.Series(labels, index=FRAME.index, dtype=object).to_numpy())
+
+
+def one_table(name: str, rows_of: object, message: str) -> Odd:
+    return Odd(f"data: {name}", given(rows_of), rows(), Refused(message), "docs")
+
+
 TABLE = [
+    data(
+        "labels of an Enum",
+        labelled(Mood.GOOD, Mood.BAD, Mood.GOOD),
+        Refused(
+            "a Mood where one label is expected; write its name or its value, such as frame[COLUMN].map("
+        ),
+    ),
+    data(
+        "labels that are timestamps",
+        labelled(*[pd.Timestamp("2026-01-01")] * 3),
+        Refused("a Timestamp where one label is expected; write what is to be predicted of it"),
+    ),
+    data(
+        "labels that are dates",
+        labelled(*[date(2026, 1, 1)] * 3),
+        Refused("such as frame[COLUMN].map(lambda each: each.year)"),
+    ),
+    data(
+        "labels that are intervals",
+        labelled(*[pd.Interval(0, 1)] * 3),
+        Refused("write it as text or as a number, such as frame[COLUMN].astype(str)"),
+    ),
+    one_table(
+        "one text in all rows",
+        [{"text": "one", "label": name} for name in "xyxyxy"],
+        "the train split is empty: only one text in 6 rows, and equal texts are in one split; 3 different",
+    ),
+    one_table(
+        "two texts in all rows",
+        [{"text": text, "label": name} for text, name in [("one", "x"), ("two", "y")] * 4],
+        "only 2 different texts in 8 rows",
+    ),
     data("a table of pandas with an index", FRAME, ONE),
     data("a table of pandas with categories", FRAME.astype({"label": "category"}), ONE),
     data("a table of pandas with a gap", FRAME.assign(label=[1, None, 0]), Refused("row 2, label: no label")),

@@ -47,6 +47,16 @@ def text(file: str, content: str) -> Callable[[Path], None]:
     return lambda folder: (folder / file).write_text(content) and None
 
 
+def marked(file: str, encoding: str = "utf-8-sig") -> Callable[[Path], None]:
+    """Write a file once more behind a byte-order mark; one that is not there holds two pieces."""
+
+    def change(folder: Path) -> None:
+        path = folder / file
+        path.write_text(path.read_text() if path.exists() else "[PAD]\n[UNK]\n", encoding)
+
+    return change
+
+
 def cut(file: str, num_bytes: int) -> Callable[[Path], None]:
     return lambda folder: (folder / file).write_bytes((folder / file).read_bytes()[:num_bytes]) and None
 
@@ -374,6 +384,75 @@ TABLE = [
         rows_for(changed(setting("config.json", id2label=None, label2id=None))),
         doctored,
         Refused("✗ labels"),
+        "docs",
+    ),
+    *(
+        Odd(
+            f"a byte-order mark in {file}",
+            changed(marked(file)),
+            predicted(),
+            Refused(
+                f"{file}: a byte-order mark at the beginning, as editors of Windows write it; save as UTF-8"
+            ),
+            "docs",
+        )
+        for file in ("config.json", "tokenizer.json", "tokenizer_config.json")
+    ),
+    Odd(
+        "a byte-order mark in the vocabulary",
+        changed(without("tokenizer.json"), marked("vocab.txt")),
+        predicted(),
+        Refused("vocab.txt: a byte-order mark at the beginning"),
+        "docs",
+    ),
+    Odd(
+        "a byte-order mark in a vocabulary beside tokenizer.json",
+        changed(marked("vocab.txt")),
+        predicted(),
+        BOTH,
+        "docs",
+    ),
+    Odd(
+        "a config in UTF-16",
+        changed(marked("config.json", "utf-16")),
+        predicted(),
+        Refused("config.json: a byte-order mark at the beginning"),
+        "docs",
+    ),
+    Odd(
+        "a byte-order mark in a file that nobody reads",
+        changed(text("NOTICE.txt", "\ufeffa notice")),
+        predicted(),
+        BOTH,
+        "docs",
+    ),
+    Odd(
+        "a regression with two outputs",
+        changed(setting("config.json", problem_type="regression")),
+        predicted(),
+        Refused(
+            "regression with 2 outputs (negative, positive), where a number has one; if they are classes"
+        ),
+        "docs",
+    ),
+    Odd(
+        "several labels, of which there is one",
+        changed(
+            setting(
+                "config.json",
+                problem_type="multi_label_classification",
+                id2label={"0": "positive"},
+                label2id={"positive": 0},
+            ),
+            weights(
+                lambda all_: {
+                    name: tensor[1:] if name.startswith("classifier") else tensor
+                    for name, tensor in all_.items()
+                }
+            ),
+        ),
+        predicted(),
+        [["positive"], []],
         "docs",
     ),
 ]

@@ -39,6 +39,15 @@ PRODIGY = {
     "_task_hash": 1,
 }
 
+GERMEVAL = (
+    "#\thttp://de.wikipedia.org/wiki/Ann [2009-10-17]\n"
+    "1\tAnn\tB-PER\tO\n2\tLee\tI-PER\tB-LOC\n3\tleft\tO\tO\n\n#\thttp://x.de\n1\tx\tO\tO\n2\ty\tO\tO\n"
+)
+OUTER, OUTER_SAID = [ANN, NONE], "two columns of tags, as in GermEval: the outer ones, in column 3, are read"
+CONLLU = (
+    "# sent_id = 1\n# text = Ann left\n1\tAnn\tAnn\tPROPN\tNNP\tNumber=Sing\t2\tnsubj\t_\t_\n"
+    "2\tleft\tleave\tVERB\tVBD\t_\t0\troot\t_\tSpaceAfter=No\n"
+)
 WORDS = "sentence,doc,word,tag\n1,a,Ann,B-PER\n1,a,Lee,I-PER\n1,a,left,O\n2,b,Rome,B-LOC\n"
 
 TABLE = [
@@ -309,5 +318,75 @@ TABLE = [
         NER,
         Refused("tag 'left.': a tag is O"),
         "docs",
+    ),
+    Odd(
+        "tokens that somebody rejected",
+        lines(
+            {"tokens": ["Ann"], "tags": ["B-PER"], "answer": "accept", "_task_hash": 1},
+            {"tokens": ["Rome"], "tags": ["B-PER"], "answer": "ignore", "_task_hash": 2},
+        ),
+        NER,
+        Refused("line 2: answer: Prodigy's answer is 'ignore': its label was not accepted"),
+        "docs",
+    ),
+    Odd(
+        "spans of Prodigy that are null",
+        lines(PRODIGY, {**PRODIGY, "spans": None}),
+        NER,
+        Refused("validation.jsonl, line 2, spans: no label; give each token a tag"),
+        "docs",
+    ),
+    Odd(
+        "sentences of spaCy that are null",
+        twice(
+            "json",
+            json.dumps(
+                [
+                    {"id": 0, "paragraphs": [{"sentences": [{"tokens": [{"orth": "Ann", "ner": "B-PER"}]}]}]},
+                    {"id": 1, "paragraphs": [{"sentences": None}]},
+                ]
+            ),
+        ),
+        NER,
+        Refused("train.json, row 2: sentences: null; a list of objects is expected"),
+        "docs",
+    ),
+    Odd(
+        "a result of Label Studio that is null",
+        lines(studio({"result": [labelled(0, 7, "PER")]}), studio({"result": None})),
+        NER,
+        Refused("train.jsonl, line 2: result: null; a list of objects is expected"),
+        "docs",
+    ),
+    Odd("outer and inner tags (GermEval)", twice("conll", GERMEVAL), NER, OUTER, "docs", said=OUTER_SAID),
+    Odd("GermEval in .tsv", twice("tsv", GERMEVAL), NER, OUTER, "docs", said=OUTER_SAID),
+    Odd(
+        "tokens and tags without a header in .tsv",
+        twice("tsv", "Ann\tB-PER\nLee\tI-PER\nleft\tO\n\nRome\tB-LOC\n"),
+        NER,
+        [ANN, ("Rome", [("Rome", "LOC")])],
+        "docs",
+    ),
+    Odd(
+        "phrases before the tags of counted tokens",
+        twice("conll", "1 Ann B-NP B-PER\n2 left B-VP O\n\n1 x B-NP O\n2 y I-NP O\n"),
+        NER,
+        [("Ann left", [("Ann", "PER")]), NONE],
+        "docs",
+    ),
+    Odd(
+        "columns behind the tags of counted tokens",
+        twice("iob2", "# sent_id = 1\n1\tAnn\tB-PER\t-\tme\n2\tLee\tI-PER\t-\tme\n3\tleft\tO\t-\tme\n"),
+        NER,
+        [ANN],
+        "docs",
+    ),
+    Odd(
+        "CoNLL-U without tags of entities",
+        twice("conllu", CONLLU),
+        NER,
+        Refused("validation.conllu, line 3, tags: no label; give each token a tag"),
+        "docs",
+        said="a file of CoNLL-U, none of whose ten columns holds tags of entities",
     ),
 ]

@@ -19,11 +19,18 @@ ONE = [("one", "x"), ("two", "y"), ("three", "x")]
 TWO = [("a", "x"), ("b", "y")]
 
 
-def workbook() -> bytes:
+LFS = b"version https://git-lfs.github.com/spec/v1\noid sha256:ab\nsize 12\n"
+
+
+def archive(member: str, content: str) -> bytes:
     stream = io.BytesIO()
-    with zipfile.ZipFile(stream, "w") as archive:
-        archive.writestr("xl/workbook.xml", "<workbook/>")
+    with zipfile.ZipFile(stream, "w") as packed:
+        packed.writestr(member, content)
     return stream.getvalue()
+
+
+def workbook() -> bytes:
+    return archive("xl/workbook.xml", "<workbook/>")
 
 
 def parquet(**columns: object) -> Callable[[Scene], Path]:
@@ -48,8 +55,22 @@ def links(scene: Scene) -> Path:
 
 
 def broken_link(scene: Scene) -> Path:
-    (scene.folder / "all.csv").symlink_to(scene.folder / "gone.csv")
+    (scene.folder / "all.csv").symlink_to("gone.csv")
     return scene.folder / "all.csv"
+
+
+def broken_link_in_folder(scene: Scene) -> Path:
+    (scene.folder / "train.csv").symlink_to("gone.csv")
+    return scene.folder
+
+
+def whole(name: str, file: str, content: bytes, message: str) -> Odd:
+    """A file that is no rows, given by its name."""
+
+    def make(scene: Scene) -> Path:
+        return write(scene.folder / file, content)
+
+    return Odd(name, make, rows(), Refused(message), "docs")
 
 
 def classes_as_folders(scene: Scene) -> Path:
@@ -235,7 +256,7 @@ TABLE = [
         "a workbook named .csv",
         csv(workbook()),
         rows(),
-        Refused("not text, but a ZIP archive, as .xlsx is too"),
+        Refused("not text, but an Excel workbook; save it as CSV"),
         "docs",
     ),
     Odd("a workbook", files(train__xlsx=workbook()), rows(), Refused("the folder holds: train.xlsx"), "docs"),
@@ -314,8 +335,145 @@ TABLE = [
         "docs",
     ),
     Odd("links to files", links, rows(), ONE, "docs"),
-    Odd("a link to nothing", broken_link, rows(), Refused("no such file or folder"), "docs"),
+    Odd(
+        "a link to nothing",
+        broken_link,
+        rows(),
+        Refused("all.csv: no such file or folder; it is a link to 'gone.csv', which is not there"),
+        "docs",
+    ),
     Odd(
         "a folder for each class", classes_as_folders, rows(), Refused("no train split"), "pytorch/vision#109"
+    ),
+    Odd(
+        "an object with a key twice in JSON lines",
+        twice("jsonl", '{"text":"a","text":"b","label":"x"}\n{"text":"c","label":"y"}\n'),
+        rows(),
+        Refused("train.jsonl, line 1: the key 'text' is there twice ('a', then 'b'); keep one"),
+        "docs",
+    ),
+    Odd(
+        "an object with a key twice in a list",
+        twice("json", '[{"text":"a","text":"b","label":"x"},{"text":"c","label":"y"}]'),
+        rows(),
+        Refused("train.json, row 1: the key 'text' is there twice"),
+        "docs",
+    ),
+    Odd(
+        "an object with a key twice in splits",
+        files(all__json='{"train":[{"text":"a","text":"b","label":"x"}],"validation":[]}'),
+        lambda scene, folder: rows()(scene, folder / "all.json"),  # type: ignore[operator]
+        Refused("all.json: not valid JSON: the key 'text' is there twice"),
+        "docs",
+    ),
+    Odd(
+        "a key twice with one value",
+        twice("jsonl", '{"text":"a","text":"a","label":"x"}\n{"text":"b","label":"y"}\n'),
+        rows(),
+        TWO,
+        "docs",
+    ),
+    Odd(
+        "a number of five thousand digits",
+        twice("jsonl", '{"text":"a","n":%s,"label":"x"}\n{"text":"b","label":"y"}\n' % ("1" * 5000)),
+        rows(),
+        Refused("train.jsonl, line 1: not valid JSON: Exceeds the limit"),
+        "docs",
+    ),
+    Odd("a space before each quote", csv('"text", "label"\n"a", "x"\n"b", "y"\n'), rows(), TWO, "docs"),
+    Odd("a space before quotes in the header alone", csv('text, "label"\na,x\nb,y\n'), rows(), TWO, "docs"),
+    Odd(
+        "a space before names, and before quotes below",
+        csv('text, label\n"a", "x, z"\n"b", y\n'),
+        rows(),
+        [("a", "x, z"), ("b", "y")],
+        "docs",
+    ),
+    Odd(
+        "a space before one quote",
+        csv('text,label\na, "x"\nb,y\n'),
+        rows(),
+        Refused("train.csv, line 2: a space between ',' and a quote (' \"x\"'); remove it"),
+        "docs",
+    ),
+    Odd(
+        "a space and a quote in quotes",
+        csv('text,label\n"a, ""b""",x\nb,y\n'),
+        rows(),
+        [('a, "b"', "x"), ("b", "y")],
+        "docs",
+    ),
+    whole(
+        "a workbook under its own ending",
+        "all.xlsx",
+        workbook(),
+        "not rows, but an Excel workbook; save it as CSV",
+    ),
+    whole(
+        "an old workbook",
+        "all.xls",
+        b"\xd0\xcf\x11\xe0\xa1",
+        "a file of an old Excel or Word; save it as CSV",
+    ),
+    whole(
+        "a workbook of LibreOffice",
+        "all.ods",
+        archive("mimetype", "application/vnd.oasis.opendocument.spreadsheet"),
+        "a workbook of LibreOffice (ODS); save it as CSV",
+    ),
+    whole(
+        "a Word document", "all.docx", archive("word/document.xml", ""), "a Word document; write its texts"
+    ),
+    whole("an archive", "all.zip", archive("all.csv", GOOD), "a ZIP archive; unpack it"),
+    whole("a PDF", "all.pdf", b"%PDF-1.7", "a PDF; write its texts as CSV"),
+    whole("a packed file", "all.csv.gz", gzip.compress(GOOD.encode()), "packed by gzip; unpack it"),
+    whole("a packed Parquet file", "all.parquet.gz", gzip.compress(b"PAR1"), "packed by gzip; unpack it"),
+    whole("a database", "all.sqlite", b"SQLite format 3\0", "a SQLite database; export the table as CSV"),
+    whole("an unknown ending", "all.foo", GOOD.encode(), ".foo: unknown format (allowed: .csv, .tsv"),
+    whole(
+        "a pointer of Git LFS named .csv", "all.csv", LFS, "a pointer of Git LFS in place of the file; run"
+    ),
+    whole("a pointer of Git LFS named .parquet", "all.parquet", LFS, "but a pointer of Git LFS"),
+    whole(
+        "a page of HTML named .csv", "all.csv", b"<!DOCTYPE html>\n<html>", "a page of HTML, such as a log-in"
+    ),
+    whole(
+        "a page of HTML named .json", "all.json", b"\n<html lang='en'>", "a page of HTML, such as a log-in"
+    ),
+    Odd(
+        "a text that is HTML",
+        csv("text,label\n<html>,x\n<b>b</b>,y\n"),
+        rows(),
+        [("<html>", "x"), ("<b>b</b>", "y")],
+        "docs",
+    ),
+    Odd(
+        "a workbook where the test split is expected",
+        files(train__csv=GOOD, validation__csv=GOOD, test__xlsx=workbook()),
+        rows(),
+        ONE,
+        "docs",
+        said="test.xlsx is not read: an Excel workbook; save it as CSV",
+    ),
+    Odd(
+        "control characters in the header",
+        csv("te\0xt,\x1b[31mlabel\na,x\n"),
+        rows(),
+        Refused(r"(the columns are: te\x00xt, \x1b[31mlabel)"),
+        "docs",
+    ),
+    Odd(
+        "twenty thousand columns, none of them known",
+        csv(f"{','.join(f'c{i}' for i in range(20_000))}\n"),
+        rows(),
+        Refused("c28, c29, … and 19,970 more); set data.text=COLUMN"),
+        "docs",
+    ),
+    Odd(
+        "a link to nothing in a folder",
+        broken_link_in_folder,
+        rows(),
+        Refused("train.csv: cannot read this file: No such file or directory; it is a link to"),
+        "docs",
     ),
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from tests.odd.odd_input import Odd, Refused, Scene, csv, given, lines, rows
+from tests.odd.odd_input import Odd, Refused, Scene, csv, given, lines, rows, twice
 
 
 def class_numbers(scene: Scene) -> Path:
@@ -273,15 +273,22 @@ TABLE = [
         "a space before a label in quotes",
         csv('text, label\n"one, or so", "x"\ntwo, "y"\n'),
         rows(),
-        [("one, or so", '"x"'), ("two", '"y"')],
+        [("one, or so", "x"), ("two", "y")],
         "JoshClose/CsvHelper#204",
+    ),
+    Odd(
+        "a space before a label in quotes in .tsv",
+        twice("tsv", 'text\tlabel\none\t "x"\ntwo\t "y"\n'),
+        rows(),
+        [("one", '"x"'), ("two", '"y"')],
+        "docs",
         said='labels with quotes around them: "x", "y"',
     ),
     Odd(
         "a space before a text in quotes",
         csv('label, text\nx, "one, or so"\ny, two\n'),
         rows(),
-        Refused("line 2: 3 fields where the header has 2; quote a text that holds ','"),
+        [("one, or so", "x"), ("two", "y")],
         "python/cpython#117286",
     ),
     Odd(
@@ -330,6 +337,85 @@ TABLE = [
         lines({"text": "a", "label": "x", "answer": "reject"}, {"text": "b", "label": "y"}),
         rows(),
         [("a", "x"), ("b", "y")],
+        "docs",
+    ),
+    Odd(
+        "0 and 1 with spaces between them",
+        csv("text,label\none,1 0 1\ntwo,0 1 0\n"),
+        MULTI,
+        Refused("train.csv, line 2, label: '1 0 1': the labels are lists of 3 numbers 0 and 1"),
+        "docs",
+    ),
+    Odd(
+        "0 and 1 with commas between them",
+        csv('text,label\none,"1,0,1"\ntwo,"0,1,0"\n'),
+        MULTI,
+        VECTORS,
+        "docs",
+    ),
+    Odd("0 and 1 side by side", csv("text,label\none,101\ntwo,010\n"), MULTI, VECTORS, "docs"),
+    Odd(
+        "0 and 1, one too few in a row",
+        csv("text,label\none,1 0 1\ntwo,0 1\n"),
+        MULTI,
+        VECTORS,
+        "docs",
+    ),
+    Odd(
+        "truth values with bars between them",
+        csv("text,label\none,True|False|True\ntwo,False|True|False\n"),
+        MULTI,
+        VECTORS,
+        "docs",
+    ),
+    Odd(
+        "numbers of 0 and 1 that are names",
+        csv('text,label\none,"[""101"", ""010""]"\ntwo,"[""010""]"\n'),
+        MULTI,
+        [("one", ["010", "101"]), ("two", ["010"])],
+        "docs",
+    ),
+    Odd(
+        "two separators in one cell",
+        csv("text,label\none,a;b|c\ntwo,a\nthree,b\n"),
+        MULTI,
+        Refused("line 2, label: unknown to train: label 'b|c'; labels are split at ';', not '|'"),
+        "docs",
+    ),
+    Odd(
+        "a separator between names that are nowhere else",
+        csv("text,label\none,x;y|c\ntwo,a|b\nthree,b|c\nfour,a|c\n"),
+        MULTI,
+        Refused("line 2, label: unknown to train: label 'x;y'; labels are split at '|', not ';'"),
+        "docs",
+    ),
+    Odd(
+        "commas and semicolons between labels",
+        csv('text,label\none,"joy, fear; anger"\ntwo,joy; awe\nthree,"fear, anger"\n'),
+        MULTI,
+        [("one", ["anger", "joy, fear"]), ("two", ["awe", "joy"]), ("three", ["fear, anger"])],
+        "docs",
+        said="in 'fear, anger', 'joy, fear' a comma is beside the name of another label",
+    ),
+    Odd(
+        "an entity of HTML in a name",
+        csv("text,label\none,R&amp;B|Pop\ntwo,Rock|Pop\n"),
+        MULTI,
+        [("one", ["Pop", "R&amp;B"]), ("two", ["Pop", "Rock"])],
+        "docs",
+    ),
+    Odd(
+        "0 and 1 in one row among names",
+        csv("text,label\none,joy|fear\ntwo,1 0 1\nthree,joy\n"),
+        MULTI,
+        Refused("train.csv, line 3, label: '1 0 1' is a list of 0 and 1, which do not say what the labels"),
+        "docs",
+    ),
+    Odd(
+        "a name among 0 and 1",
+        csv("text,label\none,1 0 1\ntwo,0 1 1\nthree,none\n"),
+        MULTI,
+        Refused("train.csv, line 2, label: '1 0 1' is a list of 0 and 1"),
         "docs",
     ),
 ]

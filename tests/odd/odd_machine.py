@@ -37,6 +37,13 @@ def finetune(scene: Scene, data: object) -> str:
     return str(sorted(path.name for path in scene.folder.iterdir()))
 
 
+def damaged_run(scene: Scene) -> Path:
+    write(scene.folder / ".run.partial" / "recipe.yaml", "{")
+    write(scene.folder / ".run.partial" / "inputs.json", "{}")
+    write(scene.folder / ".run.partial" / "work" / "model" / "done.json", "{}")
+    return two_rows(scene)
+
+
 def spaces_and_signs(scene: Scene) -> Path:
     return two_rows(Scene(scene.folder / "my data (new), 数据 #1", scene.classifier, scene.encoder))
 
@@ -98,6 +105,13 @@ TABLE = [
         given(None),
         predicted_to("in.csv", b"PK\x03\x04rest"),
         Refused("not text, but a ZIP archive"),
+        "docs",
+    ),
+    Odd(
+        "a dry run over a damaged unfinished run",
+        damaged_run,
+        finetune,
+        Refused("cannot be resumed: recipe.yaml"),
         "docs",
     ),
 ]

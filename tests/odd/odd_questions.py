@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from pathlib import Path
 
-from tests.odd.odd_input import Odd, Refused, csv, lines, rows, twice
+from tests.odd.odd_input import Odd, Refused, Scene, csv, lines, rows, twice
 
 QA = rows("qa")
 NO_ANSWER = {"question": "who", "context": "a b", "answers": {"text": [], "answer_start": []}}
@@ -26,6 +28,14 @@ def article(*questions: dict[str, object], context: str = "red and blue") -> str
             "data": [{"title": "T", "paragraphs": [{"context": context, "qas": list(questions)}]}],
         }
     )
+
+
+GOOD = {"context": "red and blue", "qas": [asked("red and blue", "red", 0)]}
+ARTICLE = {"title": "T", "paragraphs": [GOOD]}
+
+
+def beside_a_good_one(paragraph: dict[str, object]) -> Callable[[Scene], Path]:
+    return twice("json", json.dumps({"data": [{"title": "T", "paragraphs": [GOOD, paragraph]}]}))
 
 
 FORCE = "where  is the mass  of the object, the centripetal force"
@@ -199,6 +209,55 @@ TABLE = [
         lines({"question": "which", "answers": ["red"]}),
         QA,
         Refused("no column is known as the context"),
+        "docs",
+    ),
+    Odd(
+        "a paragraph whose questions are null",
+        beside_a_good_one({"context": "red and blue", "qas": None}),
+        QA,
+        Refused("train.json, row 1: paragraph 2, qas: null; a list of objects is expected, [] for none"),
+        "docs",
+    ),
+    Odd(
+        "a question whose answers are null",
+        beside_a_good_one({"context": "red and blue", "qas": [{"question": "which", "answers": None}]}),
+        QA,
+        Refused("validation.json, row 1, answers: no label; give the row its answers"),
+        "docs",
+    ),
+    Odd(
+        "a context that is null",
+        beside_a_good_one({"context": None, "qas": [{"question": "which", "answers": []}]}),
+        QA,
+        Refused("train.json, row 1, context: missing; a text is needed"),
+        "docs",
+    ),
+    Odd(
+        "an article whose paragraphs are null",
+        twice("json", json.dumps({"data": [{"title": "b", "paragraphs": None}, ARTICLE]})),
+        QA,
+        Refused("train.json, row 1: paragraphs: null; a list of objects is expected"),
+        "docs",
+    ),
+    Odd(
+        "an answer that somebody rejected",
+        lines(
+            {**asked("red and blue", "red", 0), "answer": "accept", "_task_hash": 1},
+            {**asked("red and blue", "blue", 8), "answer": "reject", "_task_hash": 2},
+        ),
+        QA,
+        Refused("line 2: answer: Prodigy's answer is 'reject': its label was not accepted"),
+        "docs",
+    ),
+    Odd(
+        "an object with a key twice",
+        twice(
+            "jsonl",
+            '{"question": "a", "question": "b", "context": "c", "answers": []}\n'
+            + json.dumps(asked("red and blue", "red", 0)),
+        ),
+        QA,
+        Refused("train.jsonl, line 1: the key 'question' is there twice ('a', then 'b'); keep one"),
         "docs",
     ),
 ]

@@ -10,6 +10,7 @@ from tests import easy, tokens
 from tests.odd import (
     odd_calls,
     odd_checkpoints,
+    odd_commands,
     odd_encodings,
     odd_entities,
     odd_files,
@@ -29,6 +30,7 @@ TABLE: list[Odd] = [
     *odd_questions.TABLE,
     *odd_checkpoints.TABLE,
     *odd_calls.TABLE,
+    *odd_commands.TABLE,
     *odd_machine.TABLE,
 ]
 PUBLIC = re.compile(r"[\w.-]+/[\w.-]+#\d+")

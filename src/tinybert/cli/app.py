@@ -5,6 +5,9 @@ Heavy imports happen inside the commands: ``tinybert --help`` is printed at once
 
 from __future__ import annotations
 
+import itertools
+import re
+import shlex
 import sys
 from collections.abc import Callable, Sequence
 
@@ -44,6 +47,8 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "doctor": doctor,
 }
 
+OPTION = re.compile(r"--[a-z][a-z-]*(=.*)?|-h|-?[\d.]*", re.DOTALL)
+"""What may be meant as an option, or is a number, which is none."""
 HELP = """Distil any BERT into a small fast one.
 
 Settings of a recipe are written key.path=value after the options, for example train.num_epochs=3
@@ -66,6 +71,24 @@ def make_app() -> App:
     return app
 
 
+def dash_hint(words: Sequence[str]) -> str:
+    """Say how a text that begins with a dash is given, where one was taken for an option.
+
+    Example:
+        >>> dash_hint(["predict", "RUN", "-5 degrees"]).partition(":")[2]
+        " -- '-5 degrees'; as the value of an option: --text-pair='-5 degrees'"
+        >>> dash_hint(["predict", "RUN", "--jsn"]), dash_hint(["predict", "RUN", "--", "-5 degrees"])
+        ('', '')
+    """
+    options = itertools.takewhile(lambda word: word != "--", words)
+    texts = [word for word in options if word.startswith("-") and not OPTION.fullmatch(word)]
+    if not texts:
+        return ""
+    text = shlex.quote(texts[0])
+    behind = "a text that begins with a dash goes to the end, behind two dashes"
+    return f"{behind}: -- {text}; as the value of an option: --text-pair={text}"
+
+
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command line; a user's mistake exits with 2 and no traceback."""
     words = list(sys.argv[1:] if argv is None else argv)
@@ -76,6 +99,8 @@ def main(argv: Sequence[str] | None = None) -> None:
             make_app()(words, exit_on_error=False, print_error=True)
             sys.stdout.flush()
         except CycloptsError:
+            if hint := dash_hint(words):
+                put_words(hint)
             sys.exit(2)
         except TinyBertError as error:
             if debug:

@@ -33,6 +33,7 @@ def doctor(
     from pathlib import Path
 
     from tinybert.console import put_json
+    from tinybert.legible import escaped
     from tinybert.stages.doctor.examination import examine
     from tinybert.stages.pipeline import quiet_libraries
 
@@ -46,6 +47,6 @@ def doctor(
         put_json([asdict(finding) for finding in findings])
     else:
         for finding in findings:
-            print(f"{SIGNS[finding.level]} {finding.check:<11} {finding.message}")
+            print(f"{SIGNS[finding.level]} {finding.check:<11} {escaped(finding.message)}")
     if any(finding.level == "stop" for finding in findings):
         sys.exit(2)

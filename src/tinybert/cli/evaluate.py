@@ -34,6 +34,7 @@ def evaluate(
         task: package.module:attr, for a run of a task of your own; its code is run.
         json: Print JSON.
     """
+    from tinybert.advice import advise
     from tinybert.config import DataSection
     from tinybert.console import put_json
     from tinybert.stages.evaluation import evaluate_split
@@ -43,7 +44,8 @@ def evaluate(
     settings = DataSection(
         text=text, text_pair=text_pair, label=label, encoding=encoding, on_bad_row=on_bad_row
     )
-    scores = evaluate_split(run, data, split=split, settings=settings, backend=backend, task=task)
+    with advise("option"):
+        scores = evaluate_split(run, data, split=split, settings=settings, backend=backend, task=task)
     if json:
         put_json(scores)
         return

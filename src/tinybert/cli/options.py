@@ -72,6 +72,23 @@ class ColumnOptions:
     label: str | None = None
 
 
+@Parameter(name="*")
+@dataclass(frozen=True)
+class RowOptions(ColumnOptions):
+    """How the rows of --data are read.
+
+    Args:
+        text: Column of the text in --data.
+        text_pair: Column of the second text in --data.
+        label: Column of the label in --data.
+        encoding: Of --data, such as gb18030; auto: UTF-8, or recognised.
+        on_bad_row: stop, or skip the rows of --data that cannot be scored.
+    """
+
+    encoding: str | None = None
+    on_bad_row: OnBadRow | None = None
+
+
 def make_recipe(
     stage: str,
     data: str | None,
@@ -133,6 +150,6 @@ def run(recipe: Recipe, out: Path | None, output: OutputOptions) -> None:
     from tinybert.stages.pipeline import describe_plan, run_recipe
 
     if output.dry_run:
-        print(describe_plan(recipe), end="")
+        print(describe_plan(recipe, out), end="")
     else:
         show(run_recipe(recipe, out), recipe, as_json=output.json)

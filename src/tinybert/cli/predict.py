@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
 from tinybert.cli.options import Flag
+from tinybert.errors import RecipeError
+
+if TYPE_CHECKING:
+    from tinybert.data import TextRow
+    from tinybert.inference import Predictor
 
 
 def predict(
@@ -39,45 +45,95 @@ def predict(
         task: package.module:attr, for a run of a task of your own; its code is run.
         json: Print JSON lines; always when output is not a terminal.
     """
-    from tinybert.console import is_terminal, put_json_lines, say, warn
-    from tinybert.errors import RecipeError
+    from tinybert.advice import advise
     from tinybert.inference import Predictor
-    from tinybert.inference.files import predict_file, read_context, rows_of_words
-    from tinybert.inference.lines import as_json
+    from tinybert.inference.files import read_context, rows_of_words
     from tinybert.stages.pipeline import quiet_libraries
 
     quiet_libraries()
-    if output is not None and input is None:
-        raise RecipeError(
-            "predict", "--output goes with --input FILE; texts are predicted on standard output"
-        )
-    if context_file is not None:
-        if text_pair is not None:
-            raise RecipeError("predict", "give either --context or --context-file")
-        text_pair = read_context(context_file, encoding=encoding)
-    if text_pair is not None and input is not None:
-        raise RecipeError(
-            "predict", "--context goes with questions on the command line; a file has a column of contexts"
-        )
-    words = rows_of_words(texts, text_pair=text_pair, has_file=input is not None)
-    predictor = Predictor(run, backend=backend, task=task)
-    if text_pair is not None and predictor.task.format.text_pair is None:
-        raise RecipeError(
-            "predict",
-            f"a model of {predictor.task.name} reads one text at a time; omit --text-pair and --context",
-        )
-    if input is not None:
-        counts = predict_file(predictor, input, output, encoding=encoding)
-        say(f"{counts.num_rows - counts.num_bad:,} rows predicted with {predictor.backend}")
-        if counts.num_bad:
-            where = f", they are in {counts.bad_rows}" if counts.bad_rows else ""
-            warn(f"{counts.num_bad:,} of {counts.num_rows:,} rows have no prediction{where}")
-        if counts.num_truncated:
-            warn(f"{counts.num_truncated:,} {predictor.task.format.truncation(predictor.max_length)}")
-        return
-    for text, prediction in zip(texts, predictor(words), strict=True):
-        if json or not is_terminal(sys.stdout):
-            put_json_lines(as_json({predictor.task.format.text.description: text}, prediction) + "\n")
+    _refuse_what_does_not_go_together(
+        texts,
+        text_pair=text_pair,
+        context_file=context_file,
+        input=input,
+        output=output,
+        has_encoding=encoding != "auto",
+    )
+    with advise("option", ("data.encoding",)):
+        if context_file is not None:
+            text_pair = read_context(context_file, encoding=encoding)
+        rows = rows_of_words(texts, text_pair=text_pair)
+        predictor = Predictor(run, backend=backend, task=task)
+        if text_pair is not None and predictor.task.format.text_pair is None:
+            raise RecipeError(
+                "predict",
+                f"a model of {predictor.task.name} reads one text at a time; omit --text-pair and --context",
+            )
+        if input is not None:
+            _predict_file(predictor, input, output, encoding=encoding)
+        else:
+            _predict_texts(predictor, texts, rows, as_json=json)
+
+
+def _refuse_what_does_not_go_together(
+    texts: Sequence[str],
+    *,
+    text_pair: str | None,
+    context_file: Path | None,
+    input: Path | None,
+    output: Path | None,
+    has_encoding: bool,
+) -> None:
+    """Refuse options of which one would be ignored.
+
+    Raises:
+        RecipeError: There are some; all are listed.
+    """
+    problems = {
+        "give either texts or --input FILE": bool(texts) == (input is not None),
+        "--output goes with --input FILE; texts are predicted on standard output": (
+            output is not None and input is None
+        ),
+        "--encoding is that of --input or --context-file, and neither is given; omit it": (
+            has_encoding and input is None and context_file is None
+        ),
+        "give either --context or --context-file": context_file is not None and text_pair is not None,
+        "--context goes with questions on the command line; a file has a column of contexts": (
+            input is not None and (text_pair is not None or context_file is not None)
+        ),
+        "--text-pair is empty; give a text with at least one visible character, or omit it": (
+            text_pair is not None and not text_pair.strip()
+        ),
+    }
+    if found := [problem for problem, is_there in problems.items() if is_there]:
+        raise RecipeError("predict", found)
+
+
+def _predict_file(predictor: Predictor, input: Path, output: Path | None, *, encoding: str) -> None:
+    from tinybert.console import say, warn
+    from tinybert.inference.files import predict_file
+
+    counts = predict_file(predictor, input, output, encoding=encoding)
+    say(f"{counts.num_rows - counts.num_bad:,} rows predicted with {predictor.backend}")
+    if counts.num_bad:
+        where = f", they are in {counts.bad_rows}" if counts.bad_rows else ""
+        warn(f"{counts.num_bad:,} of {counts.num_rows:,} rows have no prediction{where}")
+    if counts.num_truncated:
+        warn(f"{counts.num_truncated:,} {predictor.task.format.truncation(predictor.max_length)}")
+
+
+def _predict_texts(
+    predictor: Predictor, texts: Sequence[str], rows: Sequence[TextRow], *, as_json: bool
+) -> None:
+    from tinybert.console import is_terminal, put_json_lines, warn
+    from tinybert.inference.lines import as_json as line_of
+    from tinybert.inference.text_columns import is_file
+
+    for text in filter(is_file, texts):
+        warn(f"{text} is a file, and is predicted as a text; to predict the rows in it: --input {text}")
+    for text, prediction in zip(texts, predictor(rows), strict=True):
+        if as_json or not is_terminal(sys.stdout):
+            put_json_lines(line_of({predictor.task.format.text.description: text}, prediction) + "\n")
         else:
             print(prediction.shown(text))
     if predictor.num_truncated:

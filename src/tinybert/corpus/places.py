@@ -32,7 +32,9 @@ CLOSED = {
     **dict.fromkeys(
         (".zip", ".tar", ".tgz", ".bz2", ".xz", ".zst", ".7z", ".rar"), "not plain text; unpack it first"
     ),
-    **dict.fromkeys((".conll", ".bio", ".iob", ".iob2"), "tokens and tags, not plain text; give sentences"),
+    **dict.fromkeys(
+        (".conll", ".conllu", ".bio", ".iob", ".iob2"), "tokens and tags, not plain text; give sentences"
+    ),
 }
 """Endings that are not read, and the fix."""
 PARTS: dict[str, Part] = {"": "train", "train": "train", "unlabelled": "train", "validation": "validation"}

@@ -13,6 +13,7 @@ from tinybert.data.findings import BadRow
 from tinybert.data.labelled import TextData, load
 from tinybert.data.labels import LabelScheme
 from tinybert.data.row_format import RowFormat, TextRow
+from tinybert.data.text_hashes import text_hashes
 from tinybert.data.truncation import count_truncated
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ __all__ = [
     "num_tokens_of",
     "pad",
     "sorted_by_length",
+    "text_hashes",
     "tokenise",
 ]
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from tinybert.advice import setting
+from tinybert.data.columns import Groups
 from tinybert.data.findings import Findings, name_rows
 from tinybert.data.labels import LabelScheme, whole_numbers
 from tinybert.data.reading import Part
@@ -99,6 +101,13 @@ def labelled_rows(split: Split) -> NDArray[np.bool_]:
     return split.codes >= 0 if split.codes.dtype.kind == "i" else ~np.isnan(split.codes)
 
 
+def first_label(splits: Sequence[Split]) -> str:
+    """Return where the first label is, and that, for a message about all of them."""
+    split = next(split for split in splits if split.labels_present())
+    row = int(split.rows[labelled_rows(split)[split.rows]][0])
+    return f"{split.part.place(row)}, label: {split.raw_labels[int(split.codes[row])]!r:.60}"
+
+
 def refuse_unknown_labels(
     split: Split, scheme: LabelScheme, findings: Findings, *, format: RowFormat, owner: str
 ) -> Split:
@@ -148,8 +157,8 @@ def check_leakage(train: Split, other: Split, findings: Findings, *, max_leakage
         findings.warn(message, kind="leakage")
     else:
         findings.problems.append(
-            f"{message}; that is more than data.max_leakage={max_leakage:g}: remove them from one, "
-            "or set data.on_bad_row=skip to skip them in the test"
+            f"{message}; that is more than {setting('data.max_leakage', f'{max_leakage:g}')}: "
+            f"remove them from one, or set {setting('data.on_bad_row', 'skip')} to skip them in the test"
         )
     return replace(other, leaked=leaked)
 
@@ -204,6 +213,39 @@ def warn_of_duplicates(train: Split, findings: Findings) -> None:
             f"train: {len(rows):,} rows repeat an earlier text with another label "
             f"({_say_places(train.part, rows)}); a model can only be wrong on one of the two"
         )
+
+
+def empty_problem(name: str, splits: Sequence[Split], groups: Groups | None) -> str:
+    """Say that a split is empty, why, and what to do."""
+    cut = _cut_with(name, splits)
+    different, num_rows = _num_different(cut)
+    if groups is None and 0 < different < len(cut):
+        texts = "only one text" if different == 1 else f"only {different} different texts"
+        rows = f"{num_rows:,} rows" if num_rows > 1 else "1 row"
+        return (
+            f"the {name} split is empty: {texts} in {rows}, and equal texts are in one split; {len(cut)} "
+            f"different ones are needed (where another column is the text, name it: {setting('data.text')}), "
+            "or a folder with a file for each split"
+        )
+    needed = f"the {name} split is empty; one good row at least is needed, outside train with a label, three"
+    if groups is None:
+        return f"{needed} different texts in one file"
+    return (
+        f"{needed} different {groups.noun} in one file, as all rows of one are in one split; name another "
+        "column with data.group=COLUMN, or split text by text with data.group=none"
+    )
+
+
+def _cut_with(name: str, splits: Sequence[Split]) -> list[Split]:
+    """Return the splits that hold rows of the same table as one of them, itself among them."""
+    parts = [split.part for split in splits if split.name == name]
+    return [split for split in splits if parts and split.part is parts[0]]
+
+
+def _num_different(splits: Sequence[Split]) -> tuple[int, int]:
+    """Return how many different texts splits hold, and how many rows."""
+    hashes = [each for split in splits for each in split.hashes.tolist()]
+    return len(set(hashes)), len(hashes)
 
 
 def check_variety(train: Split, format: RowFormat, findings: Findings) -> None:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
+from tinybert.advice import setting
 from tinybert.config import NO_GROUP, DataSection
+from tinybert.data.findings import name_some
 from tinybert.data.row_format import Column, ColumnNames, RowFormat
 from tinybert.lookup import AUTO, nearest
+
+MAX_NAMED = 30
 
 
 @dataclass(frozen=True)
@@ -61,6 +65,38 @@ def find_columns(
     return (None if problems or text is None else found), problems
 
 
+def choices(
+    present: Sequence[str], settings: DataSection, chosen: ColumnNames, *, format: RowFormat
+) -> list[str]:
+    """Say which columns were chosen where others have a usual name too.
+
+    Args:
+        present: The table's columns.
+        settings: May name some: those were not chosen.
+        chosen: The columns that are read.
+        format: Says how columns are usually called.
+    """
+    said: list[str] = []
+    for name in ("text", "text_pair", "label"):
+        column, read = getattr(format, name), getattr(chosen, name)
+        if column is None or read is None or getattr(settings, name) is not None:
+            continue
+        others = rivals(present, column, {chosen.text, chosen.text_pair, chosen.label, chosen.group})
+        if others:
+            either, fix = " or ".join(map(repr, others)), setting(f"data.{name}", others[0])
+            said.append(f"the {column.description} is read from {read!r}; to read {either} instead: {fix}")
+    if said and chosen.text_pair and settings.text_pair is None and format.text_pair:
+        second = format.text_pair.description
+        said.append(f"rows are read as pairs: {chosen.text!r}, and {chosen.text_pair!r} as the {second}")
+    return said
+
+
+def rivals(present: Sequence[str], column: Column, taken: Collection[str | None]) -> list[str]:
+    """Return the columns that are not read and have a usual name of one that is."""
+    names = set(column.names) - set(column.beside)
+    return [each for each in present if each not in taken and each.strip().lower() in names]
+
+
 def group_setting(settings: DataSection, format: RowFormat) -> str:
     """Return ``data.group`` with auto decided: the name of a column, or ``none``."""
     return own_group(settings, format) if settings.group == AUTO else settings.group
@@ -99,21 +135,23 @@ def _find_group(
     if name not in present:
         problems.append(_no_such_column("data.group", name, present))
     elif name == found.label:
-        problems.append(f"data.group={name}: is the label; all rows of a label would be in one split")
+        problems.append(
+            f"{setting('data.group', name)}: is the label; all rows of a label would be in one split"
+        )
     elif name == found.text and found.text_pair is None:
         problems.append(
-            f"data.group={name}: is the text itself, and equal texts are in one split anyway; omit it, or "
-            f"set data.text=COLUMN ({_there_is(present)})"
+            f"{setting('data.group', name)}: is the text itself, and equal texts are in one split anyway; "
+            f"omit it, or set {setting('data.text')} ({_there_is(present)})"
         )
     return name
 
 
-def _no_such_column(setting: str, name: str, present: Sequence[str]) -> str:
-    return f"{setting}={name}: no such column{nearest(name, present)} ({_there_is(present)})"
+def _no_such_column(of: str, name: str, present: Sequence[str]) -> str:
+    return f"{setting(of, name)}: no such column{nearest(name, present)} ({_there_is(present)})"
 
 
 def _there_is(present: Sequence[str]) -> str:
-    return f"the columns are: {', '.join(present) or 'none'}"
+    return f"the columns are: {name_some(present, MAX_NAMED) or 'none'}"
 
 
 def _find_pair(
@@ -139,10 +177,12 @@ def _find(wish: _Wish, present: Sequence[str], problems: list[str], *, required:
         return (first or found)[0]
     if found:
         either = " and ".join(repr(column) for column in found)
-        problems.append(f"{either} could each be the {wish.what}; say which with {wish.setting}={found[0]}")
+        problems.append(
+            f"{either} could each be the {wish.what}; say which with {setting(wish.setting, found[0])}"
+        )
     elif required:
         problems.append(
-            f"no column is known as the {wish.what} ({_there_is(present)}); set {wish.setting}=COLUMN, "
+            f"no column is known as the {wish.what} ({_there_is(present)}); set {setting(wish.setting)}, "
             "or put a header line such as text,label above the rows"
         )
     return None

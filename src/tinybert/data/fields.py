@@ -115,14 +115,15 @@ def is_of_prodigy(raw: Mapping[str, object]) -> bool:
 
 
 def objects_in(holder: Mapping[str, object], field: str) -> list[Mapping[str, object]]:
-    """Return the list of objects in a field; nothing where it is missing.
+    """Return the list of objects in a field.
 
     Raises:
-        FieldError: It holds something else.
+        FieldError: It is missing, or holds something else: what it held would be lost in silence.
     """
     given = holder.get(field)
     if given is None:
-        return []
+        what = "null" if field in holder else f"missing (there is: {', '.join(holder)})"
+        raise FieldError(field, f"{what}; a list of objects is expected, [] for none")
     if not isinstance(given, list):
         raise FieldError(field, f"{given!r:.60}; a list of objects is expected")
     listed = cast("list[object]", given)

@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from tinybert.advice import setting
 from tinybert.errors import DataError
 from tinybert.sources.text_files import Unit
 
 MAX_BAD_ROWS = 100_000
 NoticeKind = Literal["leakage", "rare_labels", "other"]
 """What a warning is about, for those who do not only print it."""
-SKIP_HINT = " (or set data.on_bad_row=skip to set such rows aside)"
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,8 @@ class Findings:
         self.bad_rows.append(row)
         if not self.skip:
             first = len(self.bad_rows) == 1
-            self.problems.append(f"{row}{SKIP_HINT if first else ''}")
+            hint = f" (or set {setting('data.on_bad_row', 'skip')} to set such rows aside)"
+            self.problems.append(f"{row}{hint if first else ''}")
         if len(self.bad_rows) >= MAX_BAD_ROWS:
             self.problems.append(f"{row.file}: {MAX_BAD_ROWS:,} bad rows; the rest was not read")
             raise TooManyBadRowsError
@@ -100,6 +101,11 @@ class Findings:
     def warn(self, text: str, *, kind: NoticeKind = "other") -> None:
         """Note what does not stop."""
         self.notices.append(Notice(text, kind))
+
+    def warn_once(self, texts: Sequence[str]) -> None:
+        """Note what does not stop, unless another file of the data had the same."""
+        known = {each.text for each in self.notices}
+        self.notices += [Notice(each) for each in texts if each not in known]
 
     def add_problems(self, error: DataError) -> None:
         """Note what is wrong with a file as a whole."""

@@ -7,16 +7,17 @@ from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain, islice
 
+from tinybert.advice import is_taken, setting
 from tinybert.config import DataSection
 from tinybert.data.fields import FieldError
 from tinybert.data.findings import Findings, name_some
+from tinybert.data.label_cells import FLAGS
 from tinybert.data.labels import LabelScheme, label_name, tidy
 from tinybert.data.row_format import Record, RowFormat
 from tinybert.sources.locate import Tables
 from tinybert.sources.readers import ROWS_PEEKED, Table, relaid
 from tinybert.sources.text_files import Fault, RawRow
 
-FLAGS = {"0": False, "0.0": False, "false": False, "1": True, "1.0": True, "true": True}
 MIN_COLUMNS = 2
 
 
@@ -59,9 +60,11 @@ def read_indicators(
         return tables
     said = f"the columns {name_some(names, 10)} hold 0 and 1 only"
     if not format.has_label_sets:
-        findings.label_hint = f"{said}: if each is a label, --task multilabel reads them"
+        fix = ": if each is a label, --task multilabel reads them" if is_taken("task") else ""
+        findings.label_hint = f"{said}{fix}"
         return tables
-    findings.warn(f"{said}: each is read as a label; to read one column instead: --label COLUMN")
+    one = f"to read one column instead: {setting('data.label')}"
+    findings.warn(f"{said}: each is read as a label; {one}")
     return {
         split: [_relaid(table, names, format, findings) for table in parts] for split, parts in tables.items()
     }

@@ -13,7 +13,7 @@ from tinybert.data.labels import label_name, tidy
 
 SEPARATORS = {
     "|": re.compile("[|｜]"),
-    ";": re.compile("[;；]"),
+    ";": re.compile("(?<!&amp|&#39)[;；]"),  # not in R&amp;B
     ",": re.compile("[,，、]"),
     "/": re.compile("[/／]"),
     " ": re.compile(r"\s+"),
@@ -21,6 +21,10 @@ SEPARATORS = {
 """What separates names, and how it is written; Chinese cells have the marks of full width."""
 SURE = ("|", ";", ",")
 """Those that separate wherever they occur; a name may well hold one of the others."""
+ANY_MARK = re.compile(r"[|｜;；,，、/／\s]+")
+FLAGS = {"0": False, "0.0": False, "false": False, "1": True, "1.0": True, "true": True}
+"""What says that a label applies, or not, in lower case."""
+DIGITS = re.compile("[01]{3,}")
 MIN_CELLS = 5
 RARE = 10
 """A sure separator in fewer cells than one in so many of those with another mark may be a slip."""
@@ -96,14 +100,56 @@ def listed(text: str) -> list[object]:
 
 
 def are_vectors(cells: Collection[Sequence[str]]) -> bool:
-    """Return whether the names in all cells are 0 and 1, equally many: each stands for a label not named.
+    """Return whether the parts of all cells are 0 and 1 that each stand for a label not named.
+
+    They are equally many, or some cell has one of them twice, as no list of names has.
 
     Example:
         >>> are_vectors([["1", "0", "0"], ["0", "1", "1"]]), are_vectors([["0"], ["0", "1"]])
         (True, False)
+        >>> are_vectors([["1", "0", "1"], ["0", "1"]])
+        True
     """
+    if not all(part.lower() in FLAGS for cell in cells for part in cell):
+        return False
     lengths = {len(cell) for cell in cells}
-    return len(lengths) == 1 and lengths.pop() > 1 and all({*cell} <= {"0", "1"} for cell in cells)
+    return (len(lengths) == 1 and lengths.pop() > 1) or any(len({*cell}) < len(cell) for cell in cells)
+
+
+def smallest_parts(cells: Iterable[str]) -> list[list[str]]:
+    """Return what cells hold between any marks, for :func:`are_vectors`; of a list its items.
+
+    Where all cells are 0 and 1 side by side, equally many and one of them with 0 first, each digit is a part.
+
+    Example:
+        >>> smallest_parts(["1 0 1", "0,1"]), smallest_parts(["101", "010"]), smallest_parts(["101", "110"])
+        ([['1', '0', '1'], ['0', '1']], [['1', '0', '1'], ['0', '1', '0']], [['101'], ['110']])
+    """
+    texts = [tidy(cell) for cell in cells]
+    digits = [text for text in texts if DIGITS.fullmatch(text)]
+    if len(digits) == len(texts) and len({*map(len, texts)}) == 1 and any(text[0] == "0" for text in texts):
+        return [list(text) for text in texts]
+    return [_parts(text) for text in texts]
+
+
+def is_vector(cell: str) -> bool:
+    """Return whether one cell alone shows that it is 0 and 1: it has one of them twice, as no names are.
+
+    Example:
+        >>> is_vector("1 0 1"), is_vector("[1, 0, 1]"), is_vector("1 0"), is_vector("joy 1 1")
+        (True, True, False, False)
+    """
+    parts = _parts(tidy(cell))
+    return len({*parts}) < len(parts) and all(part.lower() in FLAGS for part in parts)
+
+
+def _parts(text: str) -> list[str]:
+    if not is_list_text(text):
+        return ANY_MARK.split(text)
+    try:
+        return split_labels(text, "|")
+    except ValueError:  # reported with its row, later
+        return []
 
 
 def find_separator(raw_labels: Iterable[object], known: Collection[str] = ()) -> str:
@@ -152,13 +198,34 @@ def are_combinations(cells: Collection[str], mark: str) -> bool:
     return len(counts) < len(cells) and 2 * sum(count > 1 for count in counts.values()) > len(counts)
 
 
-def written_with(name: str, names: Collection[str], *, separator: str) -> str | None:
-    """Return another separator that a name holds between names that there are; None where it is one name."""
+def written_with(name: str, names: Collection[str], *, separator: str, recurs: bool = False) -> str | None:
+    """Return another separator that a name holds between names; None where it is one name.
+
+    Between names that there are, all of them; for ``|`` and ``;`` it is enough that one is, or that the name
+    does not recur. A comma is part of many a name (``Neurons, Motor``).
+
+    Example:
+        >>> written_with("b|c", ["a", "b"], separator=";"), written_with("b, c", ["a", "b"], separator=";")
+        ('|', None)
+    """
     for mark in SURE:
         parts = set(_names([name], mark)) if mark != separator else set()
-        if len(parts) > 1 and all(part in names for part in parts):
+        known = [part in names for part in parts]
+        if len(parts) > 1 and (all(known) or (mark != "," and (any(known) or not recurs))):
             return mark
     return None
+
+
+def with_comma(names: Collection[str]) -> list[str]:
+    """Return the names that hold a comma behind or before another name.
+
+    Example:
+        >>> with_comma(["joy", "joy, fear", "History, ancient"])
+        ['joy, fear']
+    """
+    return [
+        name for name in names if any(part in names for part in _names([name], ",")) and _holds(name, ",")
+    ]
 
 
 def _holds(cell: str, mark: str) -> bool:

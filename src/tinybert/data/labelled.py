@@ -13,17 +13,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from tinybert.advice import setting
 from tinybert.config import DataSection
 from tinybert.data import checks
 from tinybert.data.checks import Split
-from tinybert.data.columns import Groups, find_columns, groups_of
+from tinybert.data.columns import Groups, choices, find_columns, groups_of
 from tinybert.data.findings import BadRow, Findings, Notice
 from tinybert.data.held_out import WHOLE, HeldOut
 from tinybert.data.indicators import read_indicators
 from tinybert.data.label_cells import find_separator
 from tinybert.data.labels import Label, LabelScheme
-from tinybert.data.reading import Chosen, RowReader
+from tinybert.data.reading import Chosen, RowReader, unpack_accepted
 from tinybert.data.row_format import RowFormat
+from tinybert.errors import DataError
 from tinybert.sources.arrow import temporary_folder, write_batches
 from tinybert.sources.columns import SOURCE_ROW
 from tinybert.sources.locate import Tables, locate, name_source
@@ -126,7 +128,7 @@ def load(
     findings.add_odd(skipped)
     tables = _usable(tables, request, findings)
     if format.converters:
-        unpack = partial(format.unpack, keep=settings.group)
+        unpack = partial(unpack_accepted, format=format, keep=settings.group)
         tables = {split: [relaid(table, unpack) for table in parts] for split, parts in tables.items()}
     tables = read_indicators(tables, settings, format=format, findings=findings, known=known_labels)
     chosen, is_pair = _choose_columns(tables, request, findings)
@@ -199,13 +201,16 @@ def _choose_columns(
             findings.problems += [f"{table.file}: {problem}" for problem in problems]
             if columns is not None:
                 chosen.setdefault(split, []).append(Chosen(table, columns))
+                said = choices(table.columns, request.settings, columns, format=request.format)
+                findings.warn_once(said)
     if findings.problems and findings.label_hint:
         findings.problems.append(findings.label_hint)
     all_chosen = [each for parts in chosen.values() for each in parts]
     is_pair = any(each.columns.text_pair for each in all_chosen)
     findings.problems += [
         f"{each.table.file}: no second text, which other files have (the columns are: "
-        f"{', '.join(each.table.columns)}); set data.text_pair=COLUMN, or data.text=COLUMN for single texts"
+        f"{', '.join(each.table.columns)}); set {setting('data.text_pair')}, or {setting('data.text')} for "
+        "single texts"
         for each in all_chosen
         if is_pair and each.columns.text_pair is None
     ]
@@ -246,7 +251,10 @@ def _label_scheme(splits: list[Split], request: _Request) -> LabelScheme:
     if not any(split.labels_present() for split in sources):
         sources = splits
     present = [label for split in sources for label in split.labels_present()]
-    return request.format.scheme_of_stored(list(dict.fromkeys(present)), find_separator(raw))
+    try:
+        return request.format.scheme_of_stored(list(dict.fromkeys(present)), find_separator(raw))
+    except DataError as error:
+        raise DataError(checks.first_label(sources), error.problems) from error
 
 
 def _check(splits: list[Split], scheme: LabelScheme, request: _Request, findings: Findings) -> list[Split]:
@@ -284,22 +292,12 @@ def _check(splits: list[Split], scheme: LabelScheme, request: _Request, findings
     if findings.skip or not findings.bad_rows:  # else rows that are yet to be fixed may fill what is empty
         filled = {split.name for split in splits if len(split.rows)}
         wanted = dict.fromkeys([*(split.name for split in splits), *request.need])
-        empty = [_empty(name, request.groups) for name in wanted if name not in filled]
+        empty = [checks.empty_problem(name, splits, request.groups) for name in wanted if name not in filled]
         why = [each.text for each in findings.notices if each.kind == "rare_labels"] if empty else []
         findings.problems += [*empty, *why]
         if train is not None and "train" in request.need:
             checks.check_variety(train, request.format, findings)
     return splits
-
-
-def _empty(name: str, groups: Groups | None) -> str:
-    needed = f"the {name} split is empty; one good row at least is needed, outside train with a label, three"
-    if groups is None:
-        return f"{needed} different texts in one file"
-    return (
-        f"{needed} different {groups.noun} in one file, as all rows of one are in one split; name another "
-        "column with data.group=COLUMN, or split text by text with data.group=none"
-    )
 
 
 def _limit_rows(train: Split, request: _Request) -> Split:

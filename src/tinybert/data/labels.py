@@ -8,9 +8,11 @@ import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal
+from enum import Enum
 from functools import cached_property
 from typing import Any
 
+from tinybert.advice import is_taken, setting
 from tinybert.errors import DataError
 from tinybert.lookup import nearest
 from tinybert.sources.objects import plain
@@ -109,8 +111,30 @@ def label_name(raw: object) -> str | None:
     if isinstance(raw, int) or (isinstance(raw, float) and raw.is_integer()):
         return str(int(raw))
     if isinstance(raw, float):
-        raise ValueError(f"{raw} is a number with a fraction, not a class; for numbers set task=regression")
-    raise ValueError(f"a {kind_of(raw)} where one label is expected; for several labels set task=multilabel")
+        raise ValueError(f"{raw} is a number with a fraction, not a class{_for('numbers', 'regression')}")
+    fix = how_to_write(raw) or _for("several labels", "multilabel")
+    raise ValueError(f"a {kind_of(raw)} where one label is expected{fix}")
+
+
+def how_to_write(raw: object) -> str:
+    """Return how a value is written as a label that JSON has no value for; nothing for lists and mappings.
+
+    Example:
+        >>> how_to_write(["joy"]), how_to_write(Decimal(1))
+        ('', '; write it as text or as a number, such as frame[COLUMN].astype(str)')
+    """
+    if isinstance(raw, list | tuple | set | dict):
+        return ""
+    if isinstance(raw, Enum):
+        return "; write its name or its value, such as frame[COLUMN].map(lambda each: each.name)"
+    if hasattr(raw, "year"):
+        return "; write what is to be predicted of it, such as frame[COLUMN].map(lambda each: each.year)"
+    return "; write it as text or as a number, such as frame[COLUMN].astype(str)"
+
+
+def _for(what: str, task: str) -> str:
+    """Return the fix of labels that another task reads; nothing where a model has its task already."""
+    return f"; for {what} set {setting('task', task)}" if is_taken("task") else ""
 
 
 def parse_value(raw: object) -> float:
@@ -124,7 +148,7 @@ def parse_value(raw: object) -> float:
     if raw is None or (isinstance(raw, str) and not raw.strip()):
         raise ValueError("no label")
     if isinstance(raw, bool) or not isinstance(raw, str | int | float):
-        raise ValueError(f"a {kind_of(raw)} where a number is expected")
+        raise ValueError(f"a {kind_of(raw)} where a number is expected{how_to_write(raw)}")
     try:
         value = float(raw)
     except (ValueError, OverflowError):

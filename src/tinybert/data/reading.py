@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from tinybert.data.fields import FieldError, group_in, hash_texts
+from tinybert.data.fields import FieldError, group_in, hash_texts, refuse_rejected
 from tinybert.data.findings import BadRow, Findings, TooManyBadRowsError
 from tinybert.data.row_format import ColumnNames, RowFormat, TableReader
 from tinybert.errors import DataError
@@ -26,6 +26,26 @@ if TYPE_CHECKING:
 
 ROWS_AT_ONCE = 10_000
 NO_GROUP = bytes(8)
+
+
+def unpack_accepted(
+    rows: Iterator[RawRow | Fault], *, format: RowFormat, keep: str
+) -> Iterator[RawRow | Fault]:
+    """Unpack rows of other programs' formats, but for those of Prodigy whose labels nobody accepted.
+
+    They are refused here, as an unpacked row does not say so any more; to predict one nothing is wrong.
+    """
+    return format.unpack(map(_accepted, rows), keep=keep)
+
+
+def _accepted(row: RawRow | Fault) -> RawRow | Fault:
+    if isinstance(row, Fault):
+        return row
+    try:
+        refuse_rejected(row[1])
+    except FieldError as error:
+        return Fault(row[0], f"{error.field}: {error}", {"": row[1]})  # so that nobody unpacks it
+    return row
 
 
 @dataclass(frozen=True)

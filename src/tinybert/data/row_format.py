@@ -49,11 +49,13 @@ class Column:
         names: How it is usually called, in lower case; the first name wins outright.
         description: What it holds, for messages: "text", "label".
         required: No row is without it; of the second text: it is looked for even where the first is named.
+        beside: Of the names, those of columns that may well be beside it without being meant.
     """
 
     names: tuple[str, ...]
     description: str
     required: bool = False
+    beside: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -16,9 +16,19 @@ from datasets import Dataset
 from tinybert.console import say
 from tinybert.errors import ModelError, RecipeError
 from tinybert.inference.backends import BUILTIN, IN_FULL, Backend, ExportJob, Precision, full_name, require
+from tinybert.inference.backends.onnx import FULL_GRAPH
 from tinybert.inference.batches import Columns, padded
 from tinybert.inference.choice import random_tokens
-from tinybert.inference.exports import CONFIG, EXPORTS, METADATA, Export, hashes, read_export, source_files
+from tinybert.inference.exports import (
+    CONFIG,
+    EXPORTS,
+    METADATA,
+    Export,
+    hashes,
+    is_export,
+    read_export,
+    source_files,
+)
 from tinybert.inference.graph import Graph, check_family
 from tinybert.inference.parity import (
     TOLERANCES,
@@ -36,6 +46,8 @@ from tinybert.tasks import Task
 CALIBRATION_ROWS = 300
 NUM_LENGTHS = 16
 REPORT = "parity.md"
+WRITERS = ("tinybert", "torch", "transformers")
+"""What decides, beside the checkpoint, how a graph is written."""
 
 
 @dataclass(frozen=True)
@@ -106,6 +118,7 @@ def export_checkpoint(
             calibration=_calibration(own, proof.calibration) if precision == "int8" else (),
             max_length=own.max_length,
         )
+        _take_graph(path, output.work / FULL_GRAPH)
         lengths = _lengths(own, proof.rows)
         tried: list[str] = []
         for in_full in range(len(IN_FULL) if precision == "int8" and backend.mixes else 1):
@@ -121,6 +134,17 @@ def export_checkpoint(
             ]
             say(f"{name}: past the tolerance: {tried[-1]}")
         raise ModelError(f"{path}, export {name}", [*tried, _fix(precision)])
+
+
+def _take_graph(path: Path, target: Path) -> None:
+    """Copy the graph of the export ``onnx-fp32`` where that fits: all other exports begin with the same."""
+    folder = path / EXPORTS / full_name("onnx", "fp32")
+    if target.is_file() or not is_export(folder):
+        return
+    export = read_export(folder)
+    versions = cast("dict[str, str]", export.metadata.get("versions", {}))
+    if all(versions.get(name) == version(name) for name in WRITERS) and not export.changes():
+        shutil.copyfile(folder / BUILTIN["onnx"].files["fp32"], target)
 
 
 def write_unproved(path: Path, format: str, precision: Precision, *, task: Task) -> Path:
@@ -139,6 +163,7 @@ def write_unproved(path: Path, format: str, precision: Precision, *, task: Task)
     graph = Graph(load_classifier(path), own.tokenizer)
     batch = random_tokens([own.max_length], vocab_size=own.config.vocab_size)
     with tempfile.TemporaryDirectory(dir=path) as work:
+        _take_graph(path, Path(work) / FULL_GRAPH)
         job = ExportJob(graph, folder, Path(work), precision, calibration=[batch], max_length=own.max_length)
         _write(backend, job, path, format=format, lengths=[own.max_length])
     return folder
@@ -232,7 +257,7 @@ def _write(backend: Backend, job: ExportJob, path: Path, *, format: str, lengths
         if file.is_file() and file.relative_to(job.folder).parts[0] not in OF_PARTIAL
     )
     assert backend.package is not None
-    packages = ("tinybert", "torch", "transformers", backend.package.replace("_", "-"))
+    packages = (*WRITERS, backend.package.replace("_", "-"))
     metadata: Json = {
         "format": format,
         "precision": job.precision,

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tinybert.console import progress, put_json_lines
 from tinybert.data import RowFormat, TextRow
-from tinybert.errors import DataError, RecipeError
+from tinybert.errors import DataError
 from tinybert.inference.exports import source_files
 from tinybert.inference.lines import JSON_LINES, OUTPUTS, Lines, Record
 from tinybert.inference.prediction_file import PredictionFile
@@ -17,6 +17,7 @@ from tinybert.inference.predictor import Predictor
 from tinybert.inference.row_windows import RowWindows
 from tinybert.lookup import AUTO
 from tinybert.sources.encoding import SourceFile
+from tinybert.sources.file_kinds import kind_of_file
 from tinybert.sources.hub import nearest_here
 from tinybert.sources.readers import READERS, Table, open_file, relaid
 from tinybert.sources.text_files import Fault, RawRow, numbered_lines, sound_lines
@@ -27,14 +28,8 @@ LINE_FILES = (".txt", ".csv", ".tsv", *JSON_LINES)
 LINES_PEEKED = 50
 
 
-def rows_of_words(texts: Sequence[str], *, text_pair: str | None, has_file: bool) -> list[TextRow]:
-    """Return the rows given on the command line: texts, or each with the second text or the context.
-
-    Raises:
-        RecipeError: Neither texts nor a file are given, or both.
-    """
-    if bool(texts) == has_file:
-        raise RecipeError("predict", "give either texts or --input FILE")
+def rows_of_words(texts: Sequence[str], *, text_pair: str | None) -> list[TextRow]:
+    """Return the rows given on the command line: texts, or each with the second text or the context."""
     return [text if text_pair is None else (text, text_pair) for text in texts]
 
 
@@ -172,8 +167,10 @@ def read_texts(source: Path, *, encoding: str = AUTO) -> Table:
     if source.suffix.lower() == ".txt":
         return Table(name, "line", ["text"], _text_rows(numbered_lines(_file(source, encoding))))
     if source.suffix.lower() not in READERS:
-        kind = source.suffix or "a file without an ending"
-        raise DataError(name, f"cannot read {kind}; allowed: {', '.join(INPUTS)}")
+        kind = kind_of_file(source)
+        what = source.suffix or "a file without an ending"
+        fix = f"not texts, but {kind}" if kind else f"cannot read {what}; allowed: {', '.join(INPUTS)}"
+        raise DataError(name, fix)
     tables = open_file(_file(source, encoding))
     if list(tables) != [""]:
         raise DataError(name, "holds splits; give one list of rows")
@@ -181,7 +178,7 @@ def read_texts(source: Path, *, encoding: str = AUTO) -> Table:
 
 
 def _file(path: Path, encoding: str) -> SourceFile:
-    return SourceFile(path, str(path), encoding, "--encoding")
+    return SourceFile(path, str(path), encoding, "data.encoding")
 
 
 def _refuse_other_text(file: SourceFile, format: RowFormat) -> None:

@@ -21,6 +21,7 @@ from datasets import Dataset
 from tokenizers import Tokenizer
 from transformers import PreTrainedConfig, PreTrainedTokenizerFast
 
+from tinybert.advice import setting
 from tinybert.data import LabelScheme, RowFormat, TextRow
 from tinybert.data.long_text import num_rows_truncated
 from tinybert.data.pooling import pool_scores
@@ -224,7 +225,8 @@ class Predictor:
             DataError: The rows are pairs and the model was trained on single texts, or the other way round.
         """
         if problem := self.pair_problem(is_pair="text_pair" in rows.column_names):
-            raise DataError("rows to predict", problem)
+            fix = "" if self.is_pair else f": name the text alone, {setting('data.text')}"
+            raise DataError("rows to predict", f"{problem}{fix}")
         names = [name for name in rows.column_names if name != "label"]
         chosen = rows.select_columns(names)
         starts = range(0, len(rows), CHUNK_ROWS)

@@ -8,14 +8,21 @@ from pathlib import Path
 from typing import cast
 
 from tinybert.config import DataSection
+from tinybert.console import warn
 from tinybert.data import RowFormat, TextRow
+from tinybert.data.columns import rivals
 from tinybert.data.row_format import Column, find_name
 from tinybert.errors import DataError, TinyBertError
 from tinybert.runs import Run, is_run
 from tinybert.sources.columns import SPLIT_NAMES
 from tinybert.sources.objects import items_in, opened
-from tinybert.sources.readers import Table
+from tinybert.sources.readers import READERS, Table
 from tinybert.tasks.text_rows import SUBJECT
+
+IN_A_FILE = (
+    "read it first, such as pandas.read_csv(path), or predict it by tinybert predict RUN --input FILE, which "
+    "reads and writes it row by row"
+)
 
 
 def texts_in(given: object, format: RowFormat, *, path: str | Path) -> Iterator[TextRow]:
@@ -32,10 +39,8 @@ def texts_in(given: object, format: RowFormat, *, path: str | Path) -> Iterator[
     Raises:
         DataError: It is one text, nothing that is iterated over, or no column is known as the text.
     """
-    if isinstance(given, str | bytes | bytearray | Mapping):
-        is_splits = isinstance(given, Mapping) and any(str(key).lower() in SPLIT_NAMES for key in given)
-        fix = "give one split, such as data['test']" if is_splits else "put the one text into brackets"
-        raise DataError(SUBJECT, f"expected a list of texts; {fix}")
+    if isinstance(given, str | bytes | bytearray | Path | Mapping):
+        raise DataError(SUBJECT, f"expected a list of texts; {_how_to_give(cast(object, given))}")
     try:
         found = opened(given)
     except DataError as error:
@@ -51,6 +56,29 @@ def texts_in(given: object, format: RowFormat, *, path: str | Path) -> Iterator[
     is_table = found is not None and found.columns is not None
     chosen = _chosen(columns, format, _own_columns(path), SUBJECT, is_table=is_table)
     return (texts_of(row, chosen) if isinstance(row, Mapping) else row for row in rows)
+
+
+def _how_to_give(given: object) -> str:
+    """Return how texts are given that are not in a list: splits, columns, one row, a file, one text."""
+    if not isinstance(given, Mapping):
+        is_path = isinstance(given, Path) or is_file(given)
+        return f"{given} is a file: {IN_A_FILE}" if is_path else "put the one text into brackets"
+    values = cast("Mapping[object, object]", given)
+    if any(str(key).lower() in SPLIT_NAMES for key in values):
+        return "give one split, such as data['test']"
+    if any(isinstance(value, str) for value in values.values()):
+        return "put the one row into brackets"
+    return "columns go into a table, such as pandas.DataFrame(data)"
+
+
+def is_file(given: object) -> bool:
+    """Return whether a text is the name of a file of rows that is there."""
+    if not isinstance(given, str | Path) or Path(given).suffix.lower() not in (".txt", *READERS):
+        return False
+    try:
+        return Path(given).expanduser().is_file()
+    except (OSError, ValueError, RuntimeError):  # too long, a null byte, a home that nobody has
+        return False
 
 
 def columns_of_file(table: Table, format: RowFormat, *, path: str | Path) -> dict[str, str]:
@@ -94,9 +122,25 @@ def _chosen(
     pair = own.text_pair if own.text_pair in columns else pair
     if pair is None and second.required and is_table:
         raise DataError(subject, _not_found(second, columns, "text_pair", own.text_pair))
+    if is_table:
+        _say_choice(columns, format, subject, text=None if text == own.text else text, pair=pair)
     if text == usual and pair == usual_pair:
         return {}
     return {"text": text} if pair is None else {"text": text, second.names[0]: pair}
+
+
+def _say_choice(
+    columns: Sequence[str], format: RowFormat, subject: str, *, text: str | None, pair: str | None
+) -> None:
+    """Say which column is read as the text where others have a usual name too."""
+    others = rivals(columns, format.text, {text, pair}) if text else []
+    if others:
+        second = f", and {pair!r} as the {format.text_pair.description}" if pair and format.text_pair else ""
+        warn(
+            f"{subject}: {text!r} is read as the {format.text.description}{second}; it could be "
+            f"{' or '.join(map(repr, others))} too: give the file without the others, or train with "
+            "data.text=COLUMN, which a run keeps"
+        )
 
 
 def _not_found(column: Column, columns: Sequence[str], setting: str, own: str | None) -> str:

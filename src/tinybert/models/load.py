@@ -27,7 +27,7 @@ from tinybert.models.fit import check_activation, check_embeddings, check_labels
 from tinybert.models.head import SEQUENCE, Head, auto_class, copy_head, head_of, set_head, set_labels
 from tinybert.models.making import making
 from tinybert.models.mpnet import switch_kernel
-from tinybert.models.other_formats import refuse_pickled, refuse_pointers
+from tinybert.models.other_formats import refuse_marked, refuse_pickled, refuse_pointers
 from tinybert.models.quiet import COPY, SENTENCEPIECE_FILES, quietly
 from tinybert.sources import fetch, is_bundled
 from tinybert.sources.hub import hub_problem, nearest_here
@@ -255,6 +255,7 @@ def _local(path: str | Path, *, need_weights: bool, need_config: bool = True) ->
         return None
     folder = _encoder_part(folder)
     refuse_pointers(folder)
+    refuse_marked(folder)
     if not need_config:
         return folder
     config_file = folder / "config.json"

@@ -16,12 +16,16 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import cast
 
+import numpy as np
+from numpy.typing import NDArray
+
 from tinybert.checksums import (
     WEIGHTS,
     describe_damage,
     find_damage,
     is_recorded,
     names_below,
+    record_file,
     write_checksums,
     write_model_checksums,
 )
@@ -36,13 +40,14 @@ from tinybert.config import (
 )
 from tinybert.console import warn
 from tinybert.errors import RecipeError, RunError, TinyBertError
-from tinybert.storage import WORK, Json, Output, partial_path, read_json, write_json, write_text
+from tinybert.storage import WORK, Json, Output, partial_path, read_json, whole, write_json, write_text
 
 Inputs = Mapping[str, str]
 
 NO_INPUTS: Inputs = {}
 RECIPE, INPUTS_FILE, METRICS = "recipe.yaml", "inputs.json", "metrics.json"
 LOG, REPORT, CHECKPOINTS = "log.jsonl", "report.md", "checkpoints"
+TRAIN_ROWS = "train_rows.npy"
 DONE = "done.json"
 PACKAGES = ("tinybert", "torch", "transformers", "datasets", "accelerate", "tokenizers", "numpy")
 
@@ -74,6 +79,20 @@ class Run:
         """The content of ``inputs.json``: name → digest."""
         file = self.path / INPUTS_FILE
         return cast(Inputs, read_json(file)) if file.exists() else NO_INPUTS
+
+    @property
+    def train_rows(self) -> NDArray[np.uint64] | None:
+        """Hashes of the rows it was trained on, rising; None where they are missing or damaged.
+
+        Earlier versions kept none.
+        """
+        file = self.path / TRAIN_ROWS
+        if not file.is_file() or find_damage(self.path, (TRAIN_ROWS,)):
+            return None
+        try:
+            return np.load(file, allow_pickle=False)
+        except (OSError, ValueError, EOFError):
+            return None
 
     @property
     def recipe(self) -> Recipe:
@@ -149,6 +168,17 @@ class RunInProgress(Output):
             raise RunError(str(run.path / RECIPE), f"damaged, or of another version ({error})") from error
         return {"recipe": recipe, "inputs": run.inputs}
 
+    def look(self) -> None:
+        """Say what the run would find, and which of its finished steps would be done again.
+
+        Raises:
+            RunError: Something else is in the way, or what is half made cannot be resumed.
+        """
+        super().look()
+        for folder in sorted(self.work.glob("*/")):
+            if self.metadata is None and (damage := _step_damage(folder)):
+                warn(f"{folder}: damaged ({describe_damage(damage)}); this step would be done again")
+
     def mark(self) -> None:
         """Write recipe and inputs."""
         write_json(self.path / INPUTS_FILE, self.inputs)
@@ -184,10 +214,17 @@ class RunInProgress(Output):
         lines = [json.dumps(entry, ensure_ascii=False) for entry in entries]
         write_text(self.path / LOG, "\n".join(lines) + "\n")
 
+    def keep_train_rows(self, hashes: NDArray[np.uint64]) -> None:
+        """Write the hashes of the rows that were trained on: 8 bytes each, and no text."""
+        with whole(self.path / TRAIN_ROWS) as partial, partial.open("wb") as file:
+            np.save(file, np.unique(hashes), allow_pickle=False)
+
     def finish(self, metrics: Json) -> Run:
         """Write checksums and ``metrics.json``, drop the work folder and give the run its name."""
         for folder in {file.parent for depth in ("", "*/") for file in self.path.glob(depth + WEIGHTS)}:
             write_model_checksums(folder)
+        if (self.path / TRAIN_ROWS).exists():
+            record_file(self.path / TRAIN_ROWS)
         self.commit(metrics | {"environment": environment()})
         return Run(self.target)
 

@@ -6,6 +6,7 @@ import csv
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
 from itertools import chain, islice
 from typing import TYPE_CHECKING
 
@@ -65,7 +66,8 @@ def _open_csv_lines(
     read_lately: list[str] = []
     first = list(islice(_up_to(lines, SAMPLE_CHARS), LINES_PEEKED))
     lines = _remembered(chain(first, lines), read_lately)
-    reader = csv.reader(lines, delimiter=delimiter, quotechar=quote, strict=True)
+    skips = _has_spaces(first, delimiter, quote)
+    reader = csv.reader(lines, delimiter=delimiter, quotechar=quote, strict=True, skipinitialspace=skips)
     try:
         header = next(reader, [])
     except csv.Error as error:
@@ -104,6 +106,11 @@ def _csv_rows(
             yield Fault(number, why, {"": [printable(field) for field in fields]})
         elif ESCAPED_QUOTE in lines and _has_escape(fields, lines):
             yield Fault(number, f"a quote is escaped by a backslash; double it: {QUOTE * 2}", {"": fields})
+        elif quote in lines and (field := _behind_space(fields, lines, reader)):
+            fix = "remove it, or put a text that holds both in quotes"
+            yield Fault(
+                number, f"a space between {delimiter!r} and a quote ({field!r:.40}); {fix}", {"": fields}
+            )
         elif len(read_lately) > 1 and (rows := _rows_in(read_lately, reader, width, recurring)):
             fix = "save it as CSV" if recurring is None else f"double each {quote} that belongs to a text"
             why = f"one row with a line break in quotes, or {rows:,} rows? {fix}"
@@ -114,6 +121,32 @@ def _csv_rows(
         else:
             of_lines = of_lines or (number if len(read_lately) > 1 else 0)
             yield number, dict(zip(header, fields, strict=True))
+
+
+def _has_spaces(first: Sequence[str], delimiter: str, quote: str) -> bool:
+    """Return whether fields are parted by a delimiter and a space (``text, "label"``), as the header shows.
+
+    Where its names are not in quotes, each is behind a space, and a field of the first rows is in quotes.
+    """
+    head, before_quote = "".join(first[:1]), _spaced(delimiter, quote)
+    if before_quote.search(head):
+        return True
+    every = delimiter in head and head.count(delimiter) == head.count(f"{delimiter} ")
+    return every and any(before_quote.search(line) for line in first)
+
+
+@cache
+def _spaced(delimiter: str, quote: str) -> re.Pattern[str]:
+    return re.compile(f"{re.escape(delimiter)} +{quote}" if delimiter != " " else "(?!)")
+
+
+def _behind_space(fields: Sequence[str], lines: str, reader: Reader) -> str:
+    """Return a field that begins with a space and a quote, both of which would be read as its text."""
+    dialect = reader.dialect
+    quote = str(dialect.quotechar)
+    if dialect.skipinitialspace or not _spaced(dialect.delimiter, quote).search(lines):
+        return ""
+    return next((each for each in fields if each[:1] == " " and each.lstrip(" ").startswith(quote)), "")
 
 
 def _split(line: str, reader: Reader) -> list[str]:

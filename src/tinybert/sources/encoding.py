@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from tinybert.advice import setting
 from tinybert.console import say
 from tinybert.errors import DataError
 from tinybert.lookup import AUTO
+from tinybert.sources.file_kinds import HEAD_BYTES, kind_of
 
-HEAD_BYTES = 1 << 16
 SAMPLE_BYTES = 1 << 20
 MAX_SHARE_BROKEN = 0.02
 """An English file with so few broken bytes a line is UTF-8 with broken bytes, not in another encoding."""
@@ -63,18 +64,6 @@ def _escape(error: UnicodeError) -> tuple[str, int]:
 codecs.register_error("tinybert.escape", _escape)
 
 
-BINARY = {
-    b"PK\x03\x04": "a ZIP archive, as .xlsx is too; save it as CSV, or unpack it",
-    b"\xd0\xcf\x11\xe0": "an old Excel file; save it as CSV",
-    b"\x1f\x8b": "packed by gzip; unpack it",
-    b"\xfd7zXZ": "packed by xz; unpack it",
-    b"BZh91AY&SY": "packed by bzip2; unpack it",
-    b"PAR1": "a Parquet file; let its name end in .parquet",
-    b"%PDF-": "a PDF",
-}
-"""How files begin that are no text → what they are, and the fix."""
-
-
 @dataclass(frozen=True)
 class SourceFile:
     """A file of text.
@@ -83,7 +72,7 @@ class SourceFile:
         path: Where it is.
         name: As the user knows it.
         encoding: Of its text, a name that Python knows; ``auto``: found out.
-        setting: What sets the encoding, for the advice: ``data.encoding``, ``--encoding``; none: nothing.
+        setting: What sets the encoding, for the advice: ``data.encoding``; none: nothing.
     """
 
     path: Path
@@ -102,7 +91,7 @@ class SourceFile:
             return self._given()
         with self.path.open("rb") as stream:
             sample = stream.read(SAMPLE_BYTES)
-        if kind := next((BINARY[mark] for mark in BINARY if sample.startswith(mark)), ""):
+        if kind := kind_of(sample):
             raise DataError(self.name, f"not text, but {kind}")
         codec = marked(sample) or utf16_kind(sample[:HEAD_BYTES])
         if codec:
@@ -114,8 +103,8 @@ class SourceFile:
         codec = _recognised(sample)
         if not codec:
             raise DataError(self.name, self._advice(sample))
-        setting = f"; {self.setting} sets another" if self.setting else ""
-        say(f"{self.name}: not UTF-8, read as {KNOWN_AS[codec]}{setting}")
+        other = f"; {setting(self.setting, 'NAME')} sets another" if self.setting else ""
+        say(f"{self.name}: not UTF-8, read as {KNOWN_AS[codec]}{other}")
         return codec
 
     def _given(self) -> str:
@@ -125,7 +114,7 @@ class SourceFile:
         except (LookupError, ValueError) as error:  # the last: a null byte in the name
             allowed = "auto, utf-8, gb18030, big5, shift_jis, utf-16, cp1252 and others that Python knows"
             raise DataError(
-                self.name, f"{self.setting}: {self.encoding!r} is no encoding of text; allowed: {allowed}"
+                self.name, f"{setting(self.setting, self.encoding)}: no encoding of text; allowed: {allowed}"
             ) from error
         return "utf-8-sig" if is_utf8 else self.encoding
 
@@ -159,12 +148,9 @@ class SourceFile:
             return ""
         byte = ord(found[0]) - 0xDC00
         fix = "; save the file as UTF-8" + (
-            f", or give its encoding by {self._how()}" if self.setting else ""
+            f", or give its encoding by {setting(self.setting, 'NAME')}" if self.setting else ""
         )
         return f"character {found.start() + 1:,} (byte 0x{byte:02x}) is not {self.title}{fix}"
-
-    def _how(self) -> str:
-        return f"{self.setting} NAME" if self.setting.startswith("--") else f"{self.setting}=NAME"
 
     def _advice(self, sample: bytes) -> str:
         """Return how the file would read in what it may be, and what to do."""
@@ -181,7 +167,11 @@ class SourceFile:
         return (
             f"line {number:,}: the file is not UTF-8, and its encoding cannot be told for sure; "
             + (f"the line may read {'; '.join(readings[:5])}; " if readings else "")
-            + (f"give the right one by {self._how()}, or convert the file: {fix}" if self.setting else fix)
+            + (
+                f"give the right one by {setting(self.setting, 'NAME')}, or convert the file: {fix}"
+                if self.setting
+                else fix
+            )
         )
 
 

@@ -50,9 +50,20 @@ def hub_problem(name: str, kind: Kind) -> str | None:
 
 
 def nearest_here(name: str | Path) -> str:
-    """Return ``; did you mean …?`` for the closest name in the same folder, or an empty string."""
+    """Return what follows "no such file": a broken link, ``; did you mean …?``, or nothing."""
     path = Path(name).expanduser()
+    if found := broken_link(path):
+        return found
     return nearest(path.name, [each.name for each in path.parent.iterdir()]) if path.parent.is_dir() else ""
+
+
+def broken_link(path: Path) -> str:
+    """Return ``; it is a link to …`` where a path, or a folder on it, is a link to nothing; else nothing."""
+    for link in (path, *path.parents):
+        if link.is_symlink() and not link.exists():
+            what = "it" if link == path else str(link)
+            return f"; {what} is a link to {str(link.readlink())!r}, which is not there: mend the link"
+    return ""
 
 
 def is_kept(name: str, kind: Kind) -> bool:

@@ -6,14 +6,16 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from tinybert.advice import setting
 from tinybert.errors import DataError
 from tinybert.lookup import AUTO
 from tinybert.sources.bundled import fetch, is_bundled
 from tinybert.sources.columns import SPLIT_NAMES
 from tinybert.sources.encoding import SourceFile
+from tinybert.sources.file_kinds import kind_of_file
 from tinybert.sources.hub import NAME, hub_problem, nearest_here
 from tinybert.sources.objects import DatasetSplits, ObjectRows, rows_of, source_of
-from tinybert.sources.readers import READERS, Table, from_rows, from_splits, open_file
+from tinybert.sources.readers import NOT_TEXT, READERS, Table, from_rows, from_splits, open_file
 
 Tables = dict[str, list[Table]]
 STDIN = "-"
@@ -37,13 +39,18 @@ def locate(source: object, need: Sequence[str], warnings: list[str], *, encoding
         DataError: There is no such file, folder, bundled name or hub data set, or its format is unknown.
     """
     source = source_of(source)
+    if not isinstance(source, str | Path) and encoding != AUTO:
+        raise DataError(
+            "rows",
+            f"{setting('data.encoding', encoding)}: is of files, and rows in memory have none; omit it",
+        )
     if isinstance(source, ObjectRows):
         return {"": [from_rows(source, "rows")]}
     if isinstance(source, Mapping):
         return _chosen(_as_lists(from_splits(source, "rows", warnings)), need)
     path = fetch(str(source)) if is_bundled(source) else Path(source).expanduser()
     if path.is_dir():
-        return _open_folder(path, need, encoding)
+        return _open_folder(path, need, warnings, encoding)
     if path.is_file():
         return _chosen(_as_lists(open_file(_file(path, encoding))), need)
     if looks_like_path(source):
@@ -70,7 +77,7 @@ def _file(path: Path, encoding: str) -> SourceFile:
     return SourceFile(path, path.name, encoding, "data.encoding")
 
 
-def _open_folder(folder: Path, need: Sequence[str], encoding: str) -> Tables:
+def _open_folder(folder: Path, need: Sequence[str], warnings: list[str], encoding: str) -> Tables:
     files: dict[str, list[Path]] = {}
     for path in sorted(folder.iterdir()):
         shard = SHARD.match(path.stem)
@@ -79,13 +86,16 @@ def _open_folder(folder: Path, need: Sequence[str], encoding: str) -> Tables:
             files.setdefault(split, []).append(path)
     problems = [_two_files(split, paths) for split, paths in files.items() if not _is_one(paths)]
     missing = [split for split in need if split not in files and not (split != "train" and "train" in files)]
-    problems += [_missing(split, folder) for split in missing]
+    problems += _missing(missing, folder)
+    unread = _unread(folder, files)
+    (problems if missing else warnings).extend(unread)
     wanted = need if is_enough(files, need) else list(files)
     tables: Tables = {}
     for split in wanted if not problems else []:
         for path in files[split]:
             try:
-                tables.setdefault(split, []).append(_open_plain(_file(path, encoding)))
+                own = AUTO if path.suffix.lower() in NOT_TEXT else encoding
+                tables.setdefault(split, []).append(_open_plain(_file(path, own)))
             except DataError as error:
                 problems += [f"{path.name}: {problem}" for problem in error.problems]
     if problems:
@@ -108,10 +118,30 @@ def _two_files(split: str, paths: Sequence[Path]) -> str:
     return f"{', '.join(path.name for path in paths)}: each could be the {split} split; keep one"
 
 
-def _missing(split: str, folder: Path) -> str:
-    there_is = ", ".join(sorted(path.name for path in folder.iterdir())[:20]) or "nothing"
+def _unread(folder: Path, read: Mapping[str, object]) -> list[str]:
+    """Return what files are that are called like a split which no other file is, where that is known."""
+    named = {path: SPLIT_NAMES.get(path.name.partition(".")[0].lower()) for path in sorted(folder.iterdir())}
+    other = [path for path, split in named.items() if split is not None and split not in read]
+    files = [path for path in other if path.is_file()]
+    return [f"{path.name} is not read: {kind}" for path in files if (kind := kind_of_file(path))]
+
+
+def _missing(splits: Sequence[str], folder: Path) -> list[str]:
+    """Say which splits a folder lacks, and how a file in it may be given that is none of them."""
+    files = sorted(folder.iterdir())
+    there_is = ", ".join(path.name for path in files[:20]) or "nothing"
     endings = ", ".join(ending.removeprefix(".") for ending in READERS)
-    return f"no {split} split; expected a file {split}.* ({endings}); the folder holds: {there_is}"
+    readable = [path for path in files if path.suffix.lower() in READERS and path.is_file()]
+    fixes: list[str] = []
+    if len(readable) == 1 and readable[0].stem.lower() not in SPLIT_NAMES:
+        fixes = [f"to read {readable[0].name}, give it instead of its folder: {readable[0]}"]
+    return [
+        *(
+            f"no {split} split; expected a file {split}.* ({endings}); the folder holds: {there_is}"
+            for split in splits
+        ),
+        *(fixes if splits else []),
+    ]
 
 
 def looks_like_path(source: str | Path) -> bool:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain, islice
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from tinybert.advice import setting
 from tinybert.errors import DataError
+from tinybert.lookup import AUTO
 from tinybert.sources.columns import SPLIT_NAMES
 from tinybert.sources.delimited import read_csv, read_tsv
 from tinybert.sources.encoding import SourceFile
+from tinybert.sources.file_kinds import PARQUET, kind_of_file
+from tinybert.sources.hub import broken_link
 from tinybert.sources.objects import (
     ROWS_AT_ONCE,
     ROWS_PEEKED,
@@ -22,14 +26,15 @@ from tinybert.sources.objects import (
     rows_of,
 )
 from tinybert.sources.text_files import (
+    DECODER,
     Fault,
     RawRow,
     Unit,
-    read_columns,
     read_json_array,
     read_json_lines,
     sound_lines,
 )
+from tinybert.sources.token_columns import begins_with_tokens, layout_of, read_columns
 from tinybert.storage import name_problem
 
 if TYPE_CHECKING:
@@ -38,6 +43,8 @@ if TYPE_CHECKING:
     from datasets import Dataset
 
 HEAD_CHARS = 1 << 16
+NOT_TEXT = (".parquet",)
+"""Endings of files that are no text, and so in no encoding."""
 
 
 @dataclass(frozen=True)
@@ -70,12 +77,22 @@ def open_file(file: SourceFile) -> dict[str, Table]:
     """
     reader = READERS.get(file.path.suffix.lower())
     if reader is None:
-        allowed = ", ".join(READERS)
-        raise DataError(file.name, f"{file.path.suffix or 'no ending'}: unknown format (allowed: {allowed})")
+        raise DataError(file.name, _unknown_format(file.path))
+    if file.encoding != AUTO and file.path.suffix.lower() in NOT_TEXT:
+        given = setting("data.encoding", file.encoding)
+        raise DataError(file.name, f"{given}: is of files of text, and this is none; omit it")
     try:
         return reader(file)
     except OSError as error:
-        raise DataError(file.name, f"cannot read this file: {error.strerror or error}") from error
+        why = f"{error.strerror or error}{broken_link(file.path)}"
+        raise DataError(file.name, f"cannot read this file: {why}") from error
+
+
+def _unknown_format(path: Path) -> str:
+    """Return why a file with such an ending is not read: what its first bytes say it is, or the ending."""
+    kind = kind_of_file(path)
+    ending = path.suffix or "no ending"
+    return f"not rows, but {kind}" if kind else f"{ending}: unknown format (allowed: {', '.join(READERS)})"
 
 
 def from_rows(given: object, name: str) -> Table:
@@ -167,6 +184,8 @@ def _open_csv(file: SourceFile) -> dict[str, Table]:
 
 
 def _open_tsv(file: SourceFile) -> dict[str, Table]:
+    if begins_with_tokens(file):
+        return _open_columns(file)
     return _open_delimited(file, read_tsv)
 
 
@@ -184,8 +203,8 @@ def _open_json(file: SourceFile) -> dict[str, Table]:
     if first.startswith("{") and first.endswith("}") and second.startswith("{"):
         return _open_json_lines(file)
     try:
-        tree = json.loads("".join(sound_lines(file)))
-    except (json.JSONDecodeError, RecursionError) as error:
+        tree = DECODER.decode("".join(sound_lines(file)))
+    except (ValueError, RecursionError) as error:
         raise DataError(name, f"not valid JSON: {error}") from error
     if isinstance(tree, Mapping):
         splits = cast(Mapping[str, object], tree)
@@ -216,7 +235,12 @@ def _open_parquet(source: SourceFile) -> dict[str, Table]:
         schema = cast("pa.Schema", file.schema_arrow)
         classes = class_names_of(schema)
     except (pa.ArrowException, OSError, ValueError, TypeError, KeyError) as error:  # the last: its metadata
-        raise DataError(source.name, f"not a Parquet file that can be read: {error}") from error
+        kind = kind_of_file(source.path)
+        is_other = kind and kind != PARQUET
+        why = (
+            f"not a Parquet file, but {kind}" if is_other else f"not a Parquet file that can be read: {error}"
+        )
+        raise DataError(source.name, why) from error
     rows = _numbered(_parquet_rows(file, source.name))
     return {"": Table(source.name, "row", schema.names, rows, classes)}
 
@@ -255,7 +279,7 @@ def _peeked(name: str, unit: Unit, rows: Iterator[RawRow | Fault]) -> Table:
 
 def _open_columns(file: SourceFile) -> dict[str, Table]:
     """A file of columns, one token a line: CoNLL and its kin, which often end in .txt."""
-    return {"": Table(file.name, "line", ["tokens", "tags"], read_columns(file))}
+    return {"": Table(file.name, "line", ["tokens", "tags"], read_columns(file, layout_of(file)))}
 
 
 READERS: dict[str, Callable[[SourceFile], dict[str, Table]]] = {
@@ -267,6 +291,7 @@ READERS: dict[str, Callable[[SourceFile], dict[str, Table]]] = {
     ".parquet": _open_parquet,
     ".txt": _open_columns,
     ".conll": _open_columns,
+    ".conllu": _open_columns,
     ".bio": _open_columns,
     ".iob": _open_columns,
     ".iob2": _open_columns,

@@ -15,6 +15,7 @@ from tinybert.models import load_config
 from tinybert.runs import environment
 from tinybert.stages.export import proof_rows
 from tinybert.stages.stage import Made, Plan
+from tinybert.stages.steps.seen import seen_rows, warn_if_seen
 from tinybert.storage import Json
 from tinybert.tasks import Task, own_task, task_of_config
 
@@ -84,6 +85,9 @@ def bench(plan: BenchPlan, out: Path, source: object) -> Made:
         TinyBertError: A model, or the rows, cannot be used.
     """
     proof = proof_rows(Path(plan.paths[0]), source, plan.recipe.data, task=plan.task)
+    for path in dict.fromkeys(plan.paths):
+        if (seen := seen_rows(path, proof.rows)) is not None:
+            warn_if_seen(path, seen, name=proof.name)
     found = measure_all(
         subjects_of_all(plan.paths, plan.recipe.task),
         proof.rows,

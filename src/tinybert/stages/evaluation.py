@@ -12,9 +12,10 @@ from tinybert.errors import RecipeError
 from tinybert.evaluation import score_outputs
 from tinybert.inference import Predictor
 from tinybert.lookup import nearest
-from tinybert.runs import Run, digest_input, is_run, missing_files
+from tinybert.runs import Run, digest_input, is_run
 from tinybert.sources.objects import source_of
 from tinybert.stages.steps.finish import scored_rows
+from tinybert.stages.steps.seen import seen_rows, warn_if_seen
 from tinybert.storage import Json
 
 
@@ -27,10 +28,11 @@ def evaluate_split(
     backend: str = "torch",
     task: str | None = None,
 ) -> Json:
-    """Return a model's metrics on one split; where rows of it are in train too, also without those.
+    """Return a model's metrics on one split; where the run was trained on rows of it, also without those.
 
     A single file is scored whole, unless the run was trained on this very data: then it is split as it was
     for training, so that no row is scored that the model has seen, and its train split is read for leakage.
+    The rows of other data are compared with those that the run was trained on, text for text.
     Columns and what to do with bad rows are then those of the run, where ``settings`` say nothing else.
 
     Args:
@@ -52,9 +54,6 @@ def evaluate_split(
     source = source_of(source)
     predictor = Predictor(run, backend=backend, task=task)
     folder = Path(run).expanduser()
-    if missing := missing_files(folder):
-        files = " and ".join(missing)
-        warn(f"{folder}: {files} missing; whether it was trained on these rows is not known: all are scored")
     trained_on = is_run(folder) and Run(folder).inputs.get("data") == digest_input(source)
     if trained_on:
         settings = Run(folder).recipe.data.model_copy(update=settings.model_dump(exclude_defaults=True))
@@ -69,6 +68,9 @@ def evaluate_split(
     for warning in data.warnings:
         warn(warning)
     rows, leaked = scored_rows(data, split)
+    if not trained_on and (seen := seen_rows(run, rows)) is not None:
+        warn_if_seen(run, seen, name=split)
+        leaked = seen if seen.any() else None
     scores, clean = score_outputs(predictor.task, predictor.outputs(rows), rows, leaked=leaked)
     found: Json = {"split": split, "num_rows": len(rows), "num_rows_refused": len(data.bad_rows), **scores}
     if leaked is None:

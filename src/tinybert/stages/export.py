@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from tinybert.advice import setting
 from tinybert.config import DataSection, Recipe, dump_recipe
-from tinybert.console import say
+from tinybert.console import say, warn
 from tinybert.data import load
 from tinybert.errors import ModelError, RecipeError
 from tinybert.inference.backends import Precision, full_name
@@ -214,8 +215,9 @@ def proof_rows(path: Path, data: object, settings: DataSection | None, *, task: 
         RecipeError: There is neither.
         DataError: They cannot be read.
     """
-    known = Predictor(path, backend="torch", task=task)
+    known, is_given = Predictor(path, backend="torch", task=task), data is not None
     if data is None:
+        _refuse_settings(settings or DataSection())
         recipe = Run(path).recipe if is_run(path) else None
         if recipe is None or recipe.data.path is None:
             raise RecipeError(
@@ -239,6 +241,26 @@ def proof_rows(path: Path, data: object, settings: DataSection | None, *, task: 
         allow_unlabelled=True,
         known_labels=known.labels,
     )
+    if is_given:
+        for warning in found.warnings:
+            warn(warning)
+    if found.bad_rows:
+        warn(f"{len(found.bad_rows):,} bad rows are not used")
     splits = found.splits
     rows = spread(splits[need[-1]], PROOF_ROWS)
     return Proof(splits[need[0]], rows, f"{need[-1]} split of {found.source}")
+
+
+def _refuse_settings(settings: DataSection) -> None:
+    """Refuse settings of rows that are not given: those of a run are read as in its training.
+
+    Raises:
+        RecipeError: There are some.
+    """
+    given = settings.model_dump(exclude_defaults=True).items()
+    if problems := [
+        f"{setting(f'data.{name}', str(value))}: says how rows of data are read, and no data is given; give "
+        "it, or omit this"
+        for name, value in given
+    ]:
+        raise RecipeError("recipe", problems)

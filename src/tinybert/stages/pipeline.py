@@ -19,6 +19,7 @@ from tinybert.sources.objects import source_of
 from tinybert.stages import STAGES
 from tinybert.stages.plan.vocabulary import TEXT
 from tinybert.stages.stage import Made, Plan, problems_of
+from tinybert.storage import partial_path
 from tinybert.training import one_at_a_time
 
 
@@ -52,11 +53,15 @@ def run_recipe(recipe: Recipe, out: str | Path | None = None, *, source: object 
         refuse_inside(target, data)
     if TEXT in plan.inputs():
         refuse_inside(target, plan.inputs()[TEXT])
-    inputs = {"data": digest_input(data, is_text=stage.reads_raw_text)} | {
+    with _run_at(target, plan, data, is_text=stage.reads_raw_text) as run:
+        return run.finished or stage.run(plan, run, data)
+
+
+def _run_at(target: Path, plan: Plan, data: object, *, is_text: bool) -> RunInProgress:
+    inputs = {"data": digest_input(data, is_text=is_text)} | {
         name: digest_input(path, is_text=name == TEXT) for name, path in plan.inputs().items()
     }
-    with RunInProgress(target, plan.recipe, inputs, is_comparable=not is_pipe(data)) as run:
-        return run.finished or stage.run(plan, run, data)
+    return RunInProgress(target, plan.recipe, inputs, is_comparable=not is_pipe(data))
 
 
 def make_plan(recipe: Recipe) -> Plan:
@@ -80,12 +85,28 @@ def make_plan(recipe: Recipe) -> Plan:
     return replace(plan, recipe=make_recipe({name: decided[name] for name in used}))
 
 
-def describe_plan(recipe: Recipe) -> str:
-    """Return what a recipe would do, for ``--dry-run``; nothing is written."""
+def describe_plan(recipe: Recipe, out: Path | None = None) -> str:
+    """Return what a recipe would do, for ``--dry-run``; nothing is written.
+
+    Args:
+        recipe: What to do.
+        out: Where it would go: what is there already, finished or half made, is said, or refused.
+
+    Raises:
+        TinyBertError: What is wrong, all at once.
+    """
     quiet_libraries()
-    if recipe.data.path is not None:
-        refuse_missing(recipe.data.path)
-    return make_plan(recipe).describe()
+    stage, data = STAGES[recipe.stage], recipe.data.path
+    if data is not None:
+        refuse_missing(data)
+    plan = make_plan(recipe)
+    if out is not None and stage.makes_run and data is not None and _is_taken(out):
+        _run_at(out, plan, data, is_text=stage.reads_raw_text).look()
+    return plan.describe()
+
+
+def _is_taken(out: Path) -> bool:
+    return out.exists() or partial_path(out).exists()
 
 
 def quiet_libraries() -> None:

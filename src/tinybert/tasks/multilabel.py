@@ -10,12 +10,16 @@ from typing import TYPE_CHECKING, ClassVar, cast
 
 import numpy as np
 
+from tinybert.data.findings import name_some
 from tinybert.data.label_cells import (
     SURE,
     are_vectors,
     find_separator,
     is_list_text,
+    is_vector,
+    smallest_parts,
     split_labels,
+    with_comma,
     written_with,
 )
 from tinybert.data.labels import LabelScheme, label_name, sort_names, tidy
@@ -33,6 +37,12 @@ from tinybert.tasks.text_rows import TextRows
 if TYPE_CHECKING:
     import pyarrow as pa
     from transformers import PreTrainedConfig
+
+
+NOT_CALLED = (
+    'which do not say what the labels are called; write the names that apply (["joy", "fear"]), or a '
+    "column of 0 and 1 for each label"
+)
 
 
 def decode(logits: np.ndarray, labels: LabelScheme) -> list[TextPrediction]:
@@ -149,21 +159,32 @@ class LabelSetRows(TextRows):
     def scheme_of_stored(self, stored: Sequence[str], separator: str) -> LabelScheme:
         """Collect the labels in different cells, but not from a cell with another separator than the rest.
 
-        Its row is then one with an unknown label.
+        Its row is then one with an unknown label; nor from a single one of 0 and 1, which is refused too.
 
         Raises:
             DataError: The cells are vectors of 0 and 1.
         """
-        refuse_vectors([_split(cell, separator) for cell in stored])
+        refuse_vectors(smallest_parts(stored))
+        stored = [cell for cell in stored if not is_vector(cell)]
         written = LabelScheme((), separator)
         of_lists = {name for cell in stored if is_list_text(cell) for name in self.names_in(cell, written)}
-        names = of_lists.union(*(self.names_in(cell, written) for cell in stored))
-        odd = {name for name in names - of_lists if written_with(name, names, separator=separator)}
+        counts = Counter(name for cell in stored for name in self.names_in(cell, written))
+        odd = {
+            name
+            for name in counts.keys() - of_lists
+            if written_with(name, counts, separator=separator, recurs=counts[name] > 1)
+        }
+        names = set(counts)
         return LabelScheme(sort_names(names - odd), separator)
 
     def scheme_warnings(self, labels: LabelScheme) -> list[str]:
-        """Name labels that look alike; say where cells are split at a mark that names may hold."""
+        """Name labels that look alike; say where cells are split, or not, at a mark that names may hold."""
         warnings = super().scheme_warnings(labels)
+        if labels.separator != "," and (several := with_comma(labels.names)):
+            warnings.append(
+                f"labels are split at {labels.separator!r}; in {name_some([*map(repr, several)])} a comma is "
+                f"beside the name of another label: where it parts labels, write {labels.separator!r}"
+            )
         if labels.separator in SURE:
             return warnings
         return [
@@ -190,13 +211,17 @@ class LabelSetRows(TextRows):
             >>> rows.convert("sad|glad", rows.scheme(["angry|sad", "glad"]))
             [0.0, 1.0, 1.0]
         """
+        if isinstance(raw, str) and is_vector(raw):
+            raise DataError("label", f"{raw!r:.60} is a list of 0 and 1, {NOT_CALLED}")
         names = split_labels(raw, labels.separator)
         for name in names:
             known = labels.label2id
             mark = None if name in known else written_with(name, known, separator=labels.separator)
             if mark is not None:
                 raise DataError(
-                    "label", f"unknown label {name!r}; labels are split at {labels.separator!r}, not {mark!r}"
+                    "label",
+                    f"unknown label {name!r}; labels are split at {labels.separator!r}, not {mark!r}: write "
+                    f"{labels.separator!r} between all, or a list, where {mark!r} is part of a name",
                 )
         chosen = {labels.index(name) for name in names}
         return [float(index in chosen) for index in range(len(labels.names))]
@@ -223,8 +248,7 @@ def refuse_vectors(cells: Sequence[Sequence[str]]) -> None:
     if are_vectors(cells):
         raise DataError(
             "label",
-            f"the labels are lists of {len(cells[0])} numbers 0 and 1, which do not say what the labels are "
-            'called; write the names that apply (["joy", "fear"]), or a column of 0 and 1 for each label',
+            f"the labels are lists of {max(map(len, cells))} numbers 0 and 1, {NOT_CALLED}",
         )
 
 

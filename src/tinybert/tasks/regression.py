@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
+from tinybert.data.findings import name_some
 from tinybert.data.labels import LabelScheme, parse_value
+from tinybert.errors import ModelError
 from tinybert.losses import mse
 from tinybert.metrics import regression_metrics
 from tinybert.tasks.linear import RIDGE_REGRESSION
@@ -76,7 +78,18 @@ class NumberRows(TextRows):
         return LabelScheme()
 
     def scheme_of_outputs(self, names: Sequence[str], *, subject: str) -> LabelScheme:
-        """Return a scheme without names, whatever the output is called."""
+        """Return a scheme without names, whatever the output is called.
+
+        Raises:
+            ModelError: There are several outputs.
+        """
+        if len(names) > 1:
+            raise ModelError(
+                subject,
+                f"regression with {len(names)} outputs ({name_some(names)}), where a number has one; if they "
+                'are classes, write "problem_type": "single_label_classification" into its config.json, or '
+                '"multi_label_classification" where several apply at once',
+            )
         return LabelScheme()
 
     def scheme_problem(self, labels: LabelScheme, num_labelled: int) -> str | None:

@@ -209,7 +209,7 @@ class TextRows(RowFormat):
         for number, (text, pair) in enumerate(both, 1):
             if not is_text(text):
                 problems.append(f"row {number}, text: {text!r:.60}; {EMPTY}")
-            if pair is not None and (not isinstance(pair, str) or SURROGATE.search(pair)):
+            if pair is not None and not is_text(pair):
                 problems.append(f"row {number}, text_pair: {pair!r:.60}; {EMPTY}")
         pairs = [pair for _, pair in both]
         num_pairs = sum(pair is not None for pair in pairs)

@@ -200,7 +200,13 @@ def is_killed():
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-@pytest.mark.parametrize(("make", "said"), [(lacks_something, "no such folder"), (is_killed, "was stopped")])
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        pytest.param(lacks_something, "no such folder", marks=pytest.mark.slow),
+        (is_killed, "was stopped"),
+    ],
+)
 def test_what_goes_wrong_in_a_process_comes_back(make, said):
     with pytest.raises(RecipeError, match=said):
         list(copies_in_blocks(make, ROWS, format=CLASSIFICATION.format, seed=3, num_processes=2))

@@ -42,7 +42,7 @@ def eventually(is_so) -> bool:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL")
-@pytest.mark.parametrize("how", ["SIGKILL", "SIGINT"])
+@pytest.mark.parametrize("how", ["SIGKILL", pytest.param("SIGINT", marks=pytest.mark.slow)])
 def test_workers_end_with_their_parent(tmp_path: Path, how: str):
     (tmp_path / "work.py").write_text(SCRIPT)
     parent = subprocess.Popen(

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 from collections.abc import Callable
 
 import pytest
 
 import tinybert
+from tinybert.advice import ROWS
 from tinybert.cli.app import COMMANDS
+from tinybert.cli.options import RowOptions
 
 ONLY_COMMANDS = {"demo", "run"}
 OF_THE_TERMINAL = {"output", "json", "rows", "columns", "column", "text_pair", "label", "text", "on_bad_row"}
-"""What is printed, and columns, which the functions take as settings."""
+"""What is printed, and columns, which the functions of recipes take as settings."""
+ROW_OPTIONS = ("text", "text_pair", "label", "encoding", "on_bad_row")
 
 
 def defaults(function: Callable[..., object]) -> dict[str, object]:
@@ -34,3 +38,12 @@ def test_a_function_has_the_options_and_defaults_of_its_command(name: str) -> No
         same = option in parameters and option not in ("out", "batch", "against")
         if same and default not in (None, inspect.Parameter.empty):
             assert parameters[option] == default, option
+
+
+def test_rows_are_read_by_the_same_options_wherever_they_are_scored() -> None:
+    of_bench = {field.name for field in dataclasses.fields(RowOptions)}
+    assert of_bench == set(ROW_OPTIONS) <= set(defaults(COMMANDS["evaluate"]))
+    assert {name.removeprefix("data.") for name in ROWS} == of_bench
+    evaluate, bench = defaults(tinybert.evaluate), defaults(tinybert.bench)
+    assert {name: evaluate[name] for name in ROW_OPTIONS} == {name: bench[name] for name in ROW_OPTIONS}
+    assert [evaluate[name] for name in ROW_OPTIONS] == [None, None, None, "auto", "stop"]

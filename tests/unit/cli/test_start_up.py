@@ -16,7 +16,7 @@ NUM_STARTS = 7
 LIBRARIES = "import cyclopts, rich.markdown, rich.syntax"
 """What prints the help, and takes most of its time."""
 PRINTERS = ("cyclopts", "rich", "docstring_parser")
-OWN = ("tinybert.cli", "tinybert.console", "tinybert.errors")
+OWN = ("tinybert.cli", "tinybert.console", "tinybert.errors", "tinybert.legible")
 SMALL = {"json", "_json", "select"}
 """Modules of Python that are imported besides; each takes no time that could be measured."""
 HEAVY = {"torch", "transformers", "datasets", "numpy", "matplotlib", "sklearn", "scipy", "pyarrow"}

@@ -95,3 +95,8 @@ def test_an_error_closes_the_bar(monkeypatch: pytest.MonkeyPatch, capsys: pytest
     capsys.readouterr()
     say("behind it")
     assert capsys.readouterr().err == "behind it\n"
+
+
+def test_control_characters_are_said_as_escapes(capsys: pytest.CaptureFixture[str]) -> None:
+    say("label '\x1b[31mx'\tis\nodd")
+    assert capsys.readouterr().err == "label '\\x1b[31mx'\tis\nodd\n"

@@ -100,6 +100,7 @@ def test_it_is_formatted_as_the_project_is(project: Path) -> None:
         assert ran.returncode == 0, ran.stdout
 
 
+@pytest.mark.slow
 def test_commands_know_them(project: Path, tiny_encoder: Path) -> None:
     shares = [{"text": row["text"], "label": float(row["label"] == "positive")} for row in easy.make_rows(60)]
     share_rows = easy.write_rows(project / "shares.jsonl", shares)

@@ -35,3 +35,16 @@ def test_the_tree_at_the_top_of_the_file_is_whole(name: str) -> None:
     assert issubclass(kind, TinyBertError)
     assert kind.exit_code == (1 if name == "BudgetError" else 2)
     assert name in (errors.__doc__ or "")
+
+
+def test_control_characters_are_shown_as_escapes() -> None:
+    assert str(DataError("a\x1b[2J.csv", "column 'te\0xt', \u202ed")) == (
+        "a\\x1b[2J.csv: column 'te\\x00xt', \\u202ed"
+    )
+
+
+def test_a_very_long_problem_keeps_its_beginning_and_the_fix() -> None:
+    said = str(DataError("rows.csv", f"no column ({', '.join(map(str, range(20_000)))}); set data.text"))
+    assert len(said) < 3200
+    assert said.startswith("rows.csv: no column (0, 1, 2")
+    assert said.endswith("19998, 19999); set data.text")

@@ -19,6 +19,7 @@ from tinybert.errors import ModelError, RecipeError, RunError
 from tinybert.inference import Predictor
 from tinybert.inference import export as export_module
 from tinybert.inference.backends import BUILTIN, Engine, Loading, Tokens, load_engine
+from tinybert.inference.backends import onnx as onnx_backend
 from tinybert.inference.backends.onnx import nodes_in_full
 from tinybert.inference.exports import exports_of, read_export
 from tinybert.inference.parity import TOLERANCES, Parity
@@ -59,6 +60,28 @@ def test_int8_is_smaller_and_its_matrices_are_whole_numbers(exported: Path) -> N
     kinds = [node.op_type for node in model.graph.node]
     assert kinds.count("MatMulInteger") + kinds.count("DynamicQuantizeMatMul") >= 4 * 6
     assert not {"full.onnx"} & {file.name for file in (exported / INT8).rglob("*")}
+
+
+@pytest.fixture
+def with_graph(copied: Path) -> Path:
+    """The checkpoint with its export in fp32 alone, whose graph the others begin with."""
+    shutil.rmtree(copied / INT8)
+    return copied
+
+
+def test_a_graph_that_fits_is_not_written_again(
+    with_graph: Path, easy_rows: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def write(job: object, target: Path) -> None:
+        raise OSError(errno.ENOSPC, "a graph is written")
+
+    monkeypatch.setattr(onnx_backend, "write_graph", write)
+    made = export(with_graph, format="onnx", precision="int8", data=easy_rows)
+    assert made.metadata["parity"]["equal"] == 1
+    shutil.rmtree(made.folder)
+    damage_config(with_graph)
+    with pytest.raises(ModelError, match="a graph is written"):
+        export(with_graph, format="onnx", precision="int8", data=easy_rows)
 
 
 def test_an_export_that_fits_is_left_alone(exported: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -173,17 +196,15 @@ def failing(num: int) -> Callable[..., Parity]:
     [(1, "the head and the last layer", 8), (2, "the head, the first and the last layer", 14)],
 )
 def test_mixed_precision_is_tried_before_giving_up(
-    tiny_teacher: Path,
+    with_graph: Path,
     easy_rows: Path,
-    tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     num_failures: int,
     in_full: str,
     num_left: int,
 ) -> None:
-    folder = Path(shutil.copytree(tiny_teacher, tmp_path / "teacher"))
     monkeypatch.setattr(export_module, "measure", failing(num_failures))
-    made = export(folder, format="onnx", precision="int8", data=easy_rows)
+    made = export(with_graph, format="onnx", precision="int8", data=easy_rows)
     assert made.metadata["in_full"] == in_full
     graph = onnx.load(made.folder / "onnx" / "model_quantized.onnx").graph
     constants = {each.name for each in graph.initializer}
@@ -193,18 +214,17 @@ def test_mixed_precision_is_tried_before_giving_up(
     assert len(left) == num_left  # pooler and classifier, and six matrices a layer
 
 
-@pytest.mark.parametrize("backend", ["onnx", "openvino"])
+@pytest.mark.parametrize("backend", ["onnx", pytest.param("openvino", marks=pytest.mark.slow)])
 def test_nothing_past_the_tolerance_stays(
-    tiny_teacher: Path, easy_rows: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, backend: str
+    with_graph: Path, easy_rows: Path, monkeypatch: pytest.MonkeyPatch, backend: str
 ) -> None:
-    folder = Path(shutil.copytree(tiny_teacher, tmp_path / "teacher"))
     monkeypatch.setattr(export_module, "measure", failing(99))
     with pytest.raises(ModelError) as caught:
-        export(folder, format=backend, precision="int8", data=easy_rows)
+        export(with_graph, format=backend, precision="int8", data=easy_rows)
     said = str(caught.value)
     assert said.count("equal predictions 50.00% (at least: 95.00%)") == 3
     assert "try --precision bf16 (openvino) or fp32" in said
-    assert list((folder / "exports").iterdir()) == []
+    assert [each.name for each in exports_of(with_graph)] == ["onnx-fp32"]
 
 
 def test_a_full_disk_leaves_no_half_export(
@@ -254,10 +274,9 @@ def test_what_cannot_be_exported_is_said_before_any_work(
         export(tmp_path / "albert", format="onnx", data=[{"text": "good"}])
 
 
-def test_without_labels_only_agreement_is_measured(tiny_teacher: Path, tmp_path: Path) -> None:
-    folder = Path(shutil.copytree(tiny_teacher, tmp_path / "teacher"))
+def test_without_labels_only_agreement_is_measured(with_graph: Path, tmp_path: Path) -> None:
     rows = easy.write_rows(tmp_path / "raw.jsonl", [{"text": text} for text in TEXTS])
-    parity = export(folder, format="onnx", precision="fp32", data=rows).metadata["parity"]
+    parity = export(with_graph, format="onnx", precision="int8", data=rows).metadata["parity"]
     assert parity["metric"] is None
     assert parity["equal"] == 1
 

@@ -14,9 +14,9 @@ import pytest
 from tests import easy
 from tests.damage import cut, flip
 
-from tinybert.errors import DataError, RecipeError, RunError
+from tinybert.errors import DataError, RunError
 from tinybert.inference import Predictor, TextRow, files, prediction_file, row_windows
-from tinybert.inference.files import predict_file, rows_of_words
+from tinybert.inference.files import predict_file
 from tinybert.tasks import Prediction
 
 ROWS = easy.make_rows(7, seed=6)
@@ -24,7 +24,7 @@ TEXTS = [str(row["text"]) for row in ROWS]
 GOLD = [row["label"] for row in ROWS]
 
 
-COLUMN_FILES = (".conll", ".bio", ".iob", ".iob2")  # of tokens, for named entities
+COLUMN_FILES = (".conll", ".conllu", ".bio", ".iob", ".iob2")  # of tokens, for named entities
 
 
 @pytest.fixture(scope="module")
@@ -358,15 +358,6 @@ def test_an_prediction_file_in_a_folder_that_is_not_there_is_the_users_mistake(
 ) -> None:
     with pytest.raises(RunError, match="cannot write"):
         predict_file(teacher, write(tmp_path / "texts.txt"), tmp_path / "none" / "out.jsonl")
-
-
-def test_either_words_or_a_file() -> None:
-    assert rows_of_words(["a"], text_pair=None, has_file=False) == ["a"]
-    assert rows_of_words(["a"], text_pair="b", has_file=False) == [("a", "b")]
-    assert rows_of_words([], text_pair=None, has_file=True) == []
-    for texts, has_file in (([], False), (["a"], True)):
-        with pytest.raises(RecipeError, match="either texts or --input FILE"):
-            rows_of_words(texts, text_pair=None, has_file=has_file)
 
 
 def test_nothing_that_is_written_may_be_the_input(teacher: Predictor, tmp_path: Path) -> None:

@@ -61,7 +61,7 @@ def test_a_stream_is_read_a_window_at_a_time(teacher: Predictor, monkeypatch: py
     [
         (TEXTS[0], "put the one text into brackets"),
         (TEXTS[0].encode(), "put the one text into brackets"),
-        ({"text": TEXTS[0]}, "put the one text into brackets"),
+        ({"text": TEXTS[0]}, "put the one row into brackets"),
         ({"test": [TEXTS[0]]}, r"give one split, such as data\['test'\]"),
     ],
 )

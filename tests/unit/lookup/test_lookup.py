@@ -60,3 +60,14 @@ def test_a_module_in_the_current_folder_is_found(tmp_path: Path, monkeypatch: py
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("sys.path", [path for path in sys.path if path])
     assert find({}, "of_this_folder:LOSS", kind="loss") == 3
+
+
+def test_a_name_is_never_its_own_guess() -> None:
+    assert nearest("mse_logits", TABLE) == ""
+    assert nearest("mse_logits", ["mse_logits", "mse_logit"]) == "; did you mean 'mse_logit'?"
+
+
+def test_a_name_that_looks_the_same_is_said_to_be_another() -> None:
+    assert nearest("caf\u00e9.csv", ["cafe\u0301.csv"]) == (
+        "; did you mean 'cafe\u0301.csv', which is the same in another Unicode form?"
+    )

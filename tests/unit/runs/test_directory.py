@@ -329,3 +329,52 @@ def test_a_step_that_was_stopped_amid_its_work_keeps_what_it_has(tmp_path: Path)
         found = run.step("one", lambda folder: {name.name: "" for name in folder.iterdir()})[1]
         run.finish({})
     assert found.keys() == {"head", "checkpoints", CHECKSUMS}
+
+
+# a look, for a dry run
+
+
+def stopped(out: Path) -> Path:
+    """Leave a run that was stopped after its first step; return its folder."""
+    with pytest.raises(KeyboardInterrupt), RunInProgress(out, RECIPE) as run:
+        run.step("one", lambda folder: {"path": write_text(folder / "made", "made") or ""})
+        raise KeyboardInterrupt
+    return partial_path(out)
+
+
+def test_a_look_says_what_would_be_resumed_and_writes_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    partial = stopped(tmp_path / "run")
+    before = {file: file.stat().st_mtime_ns for file in sorted(tmp_path.rglob("*"))}
+    RunInProgress(tmp_path / "run", RECIPE).look()
+    assert f"{partial}: an unfinished one of the same, which the command would resume" in (
+        capsys.readouterr().err
+    )
+    assert {file: file.stat().st_mtime_ns for file in sorted(tmp_path.rglob("*"))} == before
+
+
+def test_a_look_names_a_damaged_step(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    partial = stopped(tmp_path / "run")
+    (partial / "work" / "one" / "made").write_text("")
+    RunInProgress(tmp_path / "run", RECIPE).look()
+    assert "this step would be done again" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda partial: (partial / "recipe.yaml").write_text("{"), "cannot be resumed: recipe.yaml"),
+        (lambda partial: (partial / "recipe.yaml").unlink(), "recipe.yaml is missing"),
+    ],
+)
+def test_a_look_refuses_what_cannot_be_resumed(tmp_path: Path, damage: object, message: str) -> None:
+    damage(stopped(tmp_path / "run"))  # type: ignore[operator]
+    with pytest.raises(RunError, match=message):
+        RunInProgress(tmp_path / "run", RECIPE).look()
+
+
+def test_a_look_refuses_other_settings(tmp_path: Path) -> None:
+    stopped(tmp_path / "run")
+    with pytest.raises(RunError, match=r"an unfinished one with other settings .*train\.seed"):
+        RunInProgress(tmp_path / "run", OTHER).look()

@@ -14,7 +14,8 @@ from tinybert.config import DataSection
 from tinybert.data import load
 from tinybert.errors import DataError
 from tinybert.sources.encoding import SourceFile
-from tinybert.sources.text_files import Fault, read_columns
+from tinybert.sources.text_files import Fault
+from tinybert.sources.token_columns import read_columns
 from tinybert.tasks.classification import CLASSIFICATION
 from tinybert.tasks.ner import NER
 

@@ -54,9 +54,13 @@ def test_every_demo_has_a_folder_of_its_own() -> None:
     assert len(set(folders)) == len(folders) - same
 
 
-def test_the_command_knows_the_names(capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.network
+def test_the_command_knows_the_language(capsys: pytest.CaptureFixture[str]) -> None:
     main(["demo", "--language", "zh", "--quick", "--dry-run"])
     assert "path: bundled:e5" in capsys.readouterr().out
+
+
+def test_the_command_knows_the_names() -> None:
     for words in (["--teacher", "mpnet", "--language", "zh"], ["--teacher", "bert"]):
         with pytest.raises(SystemExit) as stopped:
             main(["demo", "--dry-run", *words])

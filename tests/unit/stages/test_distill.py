@@ -207,6 +207,7 @@ def test_a_teacher_without_a_head_is_fine_tuned_and_kept(tmp_path: Path, tiny_en
         "teacher",
         "tokenizer.json",
         "tokenizer_config.json",
+        "train_rows.npy",
     ]
 
 
@@ -441,9 +442,8 @@ def test_multilabel_rows_may_all_be_unlabelled(tmp_path: Path, tiny_teacher: Pat
 
 
 def test_a_source_that_is_the_teacher_is_cut_from_as_it_was(tmp_path: Path, tiny_encoder: Path) -> None:
-    made = run(
-        tmp_path, tiny_encoder, f"student.source={tiny_encoder}", "train.num_epochs=1", "baseline=false"
-    )
+    short = ["teacher.num_epochs=1", "train.num_epochs=1", "baseline=false"]
+    made = run(tmp_path, tiny_encoder, f"student.source={tiny_encoder}", *short)
     assert f"Student start: project of {tiny_encoder} layers [2, 4]." in made.metrics["notes"]
     assert "student" in made.metrics["head_start"], "the fine-tuned teacher's head would need no fit"
 

@@ -284,7 +284,8 @@ def test_a_checkpoint_says_how_it_pools(tmp_path: Path, capsys: pytest.CaptureFi
 
 
 def test_the_teacher_and_the_baseline_of_a_distillation_begin_so(tiny_encoder: Path, tmp_path: Path) -> None:
-    recipe = build_recipe({"teacher": {"path": str(tiny_encoder)}}, [*easy.TINY_STUDENT, *easy.FAST])
+    short = ["teacher.num_epochs=1", "train.num_epochs=1"]
+    recipe = build_recipe({"teacher": {"path": str(tiny_encoder)}}, [*easy.TINY_STUDENT, *easy.FAST, *short])
     run = run_recipe(recipe, tmp_path / "run", source=easy.make_splits())
     assert list(run.metrics["head_start"]) == ["teacher", "fine_tune_only"]  # type: ignore[call-overload]
     entries = [json.loads(line) for line in (run.path / "log.jsonl").read_text().splitlines()]

@@ -62,7 +62,8 @@ def test_rows_to_train_on_need_labelled_ones_to_validate_on(tmp_path: Path) -> N
 
 
 def test_every_checkpoint_of_a_run_says_it(tmp_path: Path, tiny_encoder: Path) -> None:
-    recipe = build_recipe({"teacher": {"path": str(tiny_encoder)}}, [*easy.TINY_STUDENT, *easy.FAST])
+    short = ["teacher.num_epochs=1", "train.num_epochs=1", "baseline=false"]
+    recipe = build_recipe({"teacher": {"path": str(tiny_encoder)}}, [*easy.TINY_STUDENT, *easy.FAST, *short])
     run = run_recipe(recipe, tmp_path / "run", source=easy.make_splits())
     for folder in (run.path, run.path / "teacher"):
         assert json.loads((folder / "config.json").read_text())["tinybert"] == {"text_pair": False}

@@ -15,7 +15,6 @@ import pytest
 
 from tinybert.config import build_recipe
 from tinybert.errors import DataError, RunError
-from tinybert.inference.prediction_file import PredictionFile
 from tinybert.runs import RunInProgress
 from tinybert.storage import Output, differences, keep_nothing, lock, partial_path, write_text
 
@@ -72,7 +71,9 @@ def do_steps(run: Output) -> None:
     write_text(run.path / "product", "hours of work")
 
 
-def predictions_of(target: Path, made_from: Made) -> PredictionFile:
+def predictions_of(target: Path, made_from: Made) -> Output:
+    from tinybert.inference.prediction_file import PredictionFile  # seconds of imports, for this kind alone
+
     return PredictionFile(target, {"settings": made_from["settings"], **made_from["inputs"]})
 
 

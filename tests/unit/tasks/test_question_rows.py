@@ -192,7 +192,7 @@ def test_articles_become_a_row_a_question_with_the_number_of_the_article() -> No
         (["text"], "paragraph 1, paragraphs: 'text' is in the list; an object is expected"),
         (
             [{"contexts": CONTEXT, "qa": []}],
-            "paragraph 1, qas: missing; expected the questions (there is: contexts, qa)",
+            "paragraph 1, qas: missing (there is: contexts, qa); a list of objects is expected, [] for none",
         ),
         ([{"context": CONTEXT, "qas": {"question": "?"}}], "qas: {'question': '?'}; a list of objects"),
         ([{"context": CONTEXT, "qas": ["who?"]}], "qas: 'who?' is in the list"),

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     import onnx
 
 FILES: dict[Precision, str] = {"fp32": "onnx/model.onnx", "int8": "onnx/model_quantized.onnx"}
+FULL_GRAPH = "full.onnx"
 MAX_BATCH = 4096
 MULTIPLIED = ("MatMul", "Gemm")
 LAYER = re.compile(rf"\.{LAYERS}\.(\d+)")
@@ -57,8 +58,8 @@ def write(job: ExportJob) -> None:
 
 
 def full_graph(job: ExportJob) -> Path:
-    """Return the graph in fp32, written once for all attempts."""
-    full = job.work / "full.onnx"
+    """Return the graph in fp32, written once for all attempts, unless it is there."""
+    full = job.work / FULL_GRAPH
     if not full.is_file():
         write_graph(job, full)
     return full

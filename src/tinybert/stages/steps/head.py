@@ -6,7 +6,6 @@ import math
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
-from itertools import chain
 from pathlib import Path
 from typing import cast
 
@@ -113,7 +112,9 @@ def _fit(
         torch.nn.Module.to(model, "cuda")
     num_passes = math.ceil(MIN_VECTORS / min(len(train), MIN_VECTORS))
     with progress("fitting the head", num_passes * min(len(train), MAX_ROWS), unit="rows") as advance:
-        batches = chain.from_iterable(spread_batches(train, rows.collator) for _ in range(num_passes))
+        batches = spread_batches(train, rows.collator)
+        if num_passes > 1:  # few rows: collated once
+            batches = iter([*batches] * num_passes)
         fitted = fit_head(
             model,
             _counted(batches, advance),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import cast
 
-from tinybert.data.fields import FieldError, is_of_prodigy, objects_in, refuse_rejected
+from tinybert.data.fields import FieldError, is_of_prodigy, objects_in
 from tinybert.data.row_format import Converter, Record
 from tinybert.sources.text_files import RawRow
 from tinybert.tasks.ner.schemes import OUTSIDE
@@ -31,7 +31,8 @@ def _studio_text(data: Mapping[str, object]) -> object:
 
 def _studio_spans(raw: Mapping[str, object]) -> list[object] | None:
     """Return the spans of the first annotation that was not cancelled; None where nobody annotated."""
-    kept = [each for each in objects_in(raw, "annotations") if not each.get("was_cancelled")]
+    given = objects_in(raw, "annotations") if raw["annotations"] is not None else []
+    kept = [each for each in given if not each.get("was_cancelled")]
     if not kept:
         return None
     spans: list[object] = []
@@ -78,7 +79,8 @@ def spacy_paragraphs(raw: Record, number: int) -> Iterable[RawRow] | None:
     paragraphs = objects_in(raw, "paragraphs")
     if any("qas" in paragraph for paragraph in paragraphs):
         raise FieldError("paragraphs", "holds questions and answers, which --task qa reads")
-    sentences = [sentence for paragraph in paragraphs for sentence in objects_in(paragraph, "sentences")]
+    filled = filter(None, paragraphs)
+    sentences = [sentence for paragraph in filled for sentence in objects_in(paragraph, "sentences")]
     return [
         (
             number,
@@ -100,14 +102,9 @@ def doccano(raw: Record, number: int) -> Iterable[RawRow] | None:
 
 
 def prodigy(raw: Record, number: int) -> Iterable[RawRow] | None:
-    """Read a row of Prodigy by its spans; its tokens are objects.
-
-    Raises:
-        FieldError: Its annotation was not accepted.
-    """
+    """Read a row of Prodigy by its spans; its tokens are objects."""
     if not isinstance(raw.get("text"), str) or "spans" not in raw or not is_of_prodigy(raw):
         return None
-    refuse_rejected(raw)
     return [(number, {"text": raw["text"], "spans": raw["spans"]})]
 
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import cast
 
+from tinybert.advice import is_taken, setting
 from tinybert.data.fields import FieldError, unpacked
 from tinybert.data.labels import kind_of, tidy
 from tinybert.data.offsets import Claim
@@ -41,9 +42,10 @@ class TagCount:
         if 2 * self.num_orphans > self.num_entities:
             return f"{file}: {share}: read as IOB1"
         numbers = ", ".join(f"{row:,}" for row in self.rows[:5])
+        other = f"; {setting('data.on_orphan_tag', 'refuse')} stops instead"
         return (
-            f"{file}: {share}: repaired (the first in {unit}s {numbers}); "
-            "data.on_orphan_tag=refuse stops instead"
+            f"{file}: {share}: repaired (the first in {unit}s {numbers})"
+            f"{other if is_taken('data.on_orphan_tag') else ''}"
         )
 
 

@@ -60,9 +60,11 @@ class EntityRows(RowFormat):
         label_column: The column of tags or spans, where it was named.
     """
 
-    text: ClassVar[Column] = Column(("tokens", "words", *TEXT_NAMES), "text")
+    text: ClassVar[Column] = Column(("tokens", "words", *TEXT_NAMES), "text", beside=TEXT_NAMES)
     label: ClassVar[Column] = Column(
-        ("tags", "ner_tags", "spans", "entities", "label", "labels", "ner"), "label"
+        ("tags", "ner_tags", "spans", "entities", "label", "labels", "ner"),
+        "label",
+        beside=("label", "labels"),
     )
     windowed: ClassVar[bool] = True
     num_rows_weighed: ClassVar[int] = ROWS_WEIGHED

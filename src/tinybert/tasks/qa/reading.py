@@ -12,6 +12,7 @@ from tinybert.data.labels import kind_of
 from tinybert.data.offsets import AS_WRITTEN, Claim, Reading
 from tinybert.data.row_format import Converter, Record
 from tinybert.sources.text_files import Fault, RawRow
+from tinybert.tasks.qa.prediction import QUESTION_NAMES
 
 MAX_CHARS_SHOWN = 60
 
@@ -92,14 +93,21 @@ def _placed(reading: Reading, *, context: str, text: str, start: int) -> tuple[i
 
 
 def squad(raw: Record, number: int) -> Iterator[RawRow | Fault] | None:
-    """Read one article of SQuAD as one row a question."""
-    if not isinstance(raw.get("paragraphs"), list):
+    """Read one article of SQuAD as one row a question.
+
+    Raises:
+        FieldError: Its paragraphs are null.
+    """
+    if "paragraphs" not in raw or any(name in raw for name in QUESTION_NAMES):
         return None
-    return _article(raw, number)
+    paragraphs = raw["paragraphs"]
+    if paragraphs is None:
+        raise FieldError("paragraphs", "null; a list of objects is expected, [] for none")
+    return _article(cast("list[object]", paragraphs), raw, number) if isinstance(paragraphs, list) else None
 
 
-def _article(raw: Record, number: int) -> Iterator[RawRow | Fault]:
-    for index, paragraph in enumerate(cast("list[object]", raw["paragraphs"]), start=1):
+def _article(paragraphs: list[object], raw: Record, number: int) -> Iterator[RawRow | Fault]:
+    for index, paragraph in enumerate(paragraphs, start=1):
         try:
             yield from ((number, question) for question in _questions(paragraph, raw.get("title")))
         except FieldError as error:
@@ -113,8 +121,6 @@ def _questions(paragraph: object, title: object) -> list[Mapping[str, object]]:
     if not isinstance(paragraph, Mapping):
         raise FieldError("paragraphs", f"{paragraph!r:.60} is in the list; an object is expected")
     given = cast(Mapping[str, object], paragraph)
-    if "qas" not in given:
-        raise FieldError("qas", f"missing; expected the questions (there is: {', '.join(given)})")
     both = {"title": title, "context": given.get("context")}
     return [
         {**both, **({"answers": []} if question.get("is_impossible") is True else {}), **question}
