@@ -1,8 +1,6 @@
 from __future__ import annotations
 
 import itertools
-import os
-import signal
 from functools import partial
 
 import numpy as np
@@ -190,26 +188,6 @@ def test_several_processes_make_the_same_copies(num_processes):
     assert [copies for block in found for copies in block] == whole
     later = copies_in_blocks(make, ROWS[BLOCK:], format=CLASSIFICATION.format, seed=3, first_row=BLOCK)
     assert list(later) == found[1:]
-
-
-def lacks_something():
-    raise RecipeError("augment.wordnet", "no such folder")
-
-
-def is_killed():
-    os.kill(os.getpid(), signal.SIGKILL)
-
-
-@pytest.mark.parametrize(
-    ("make", "said"),
-    [
-        pytest.param(lacks_something, "no such folder", marks=pytest.mark.slow),
-        (is_killed, "was stopped"),
-    ],
-)
-def test_what_goes_wrong_in_a_process_comes_back(make, said):
-    with pytest.raises(RecipeError, match=said):
-        list(copies_in_blocks(make, ROWS, format=CLASSIFICATION.format, seed=3, num_processes=2))
 
 
 def test_the_model_is_asked_about_a_block_at_once_and_about_equal_texts_once():

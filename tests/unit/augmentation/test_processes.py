@@ -1,4 +1,7 @@
-"""Workers that make copies: they end with their parent, however it ends."""
+"""Workers that make copies: what goes wrong in one comes back, and they end with their parent.
+
+Each worker imports what it needs again: that is little here, as nothing of torch is.
+"""
 
 from __future__ import annotations
 
@@ -12,22 +15,20 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tinybert.augmentation import BLOCK, copies_in_blocks
+from tinybert.errors import RecipeError
+
 SCRIPT = """
 import time
-from tinybert.augmentation import Augmenter, copies_in_blocks
-from tinybert.tasks import BUILTIN
-from tinybert.tasks.classification import CLASSIFICATION
+from tinybert.augmentation import copies_in_blocks
 
-def slow(examples, *, rng):
-    time.sleep(60)
-    return examples
-
-def make():
-    return Augmenter(slow, num_copies=1, language="en")
+class Slow:
+    def copies_of(self, rows, **_):
+        time.sleep(60)
 
 if __name__ == "__main__":
     rows = [{"text": f"some words {number}"} for number in range(600)]
-    list(copies_in_blocks(make, rows, format=CLASSIFICATION.format, seed=0, num_processes=2))
+    list(copies_in_blocks(Slow, rows, format=None, seed=0, num_processes=2))
 """
 PATIENCE_S = 60
 
@@ -42,7 +43,7 @@ def eventually(is_so) -> bool:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL")
-@pytest.mark.parametrize("how", ["SIGKILL", pytest.param("SIGINT", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("how", ["SIGKILL", "SIGINT"])
 def test_workers_end_with_their_parent(tmp_path: Path, how: str):
     (tmp_path / "work.py").write_text(SCRIPT)
     parent = subprocess.Popen(
@@ -64,3 +65,18 @@ def test_workers_end_with_their_parent(tmp_path: Path, how: str):
     assert len(started) == 2
     assert b"SpawnProcess" not in said  # no traceback of a worker
     assert eventually(lambda: not any(each.is_running() for each in started))
+
+
+def lacks_something():
+    raise RecipeError("augment.wordnet", "no such folder")
+
+
+def is_killed():
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@pytest.mark.parametrize(("make", "said"), [(lacks_something, "no such folder"), (is_killed, "was stopped")])
+def test_what_goes_wrong_in_a_process_comes_back(make, said):
+    rows = [{"text": "some words"}] * (BLOCK + 1)
+    with pytest.raises(RecipeError, match=said):
+        list(copies_in_blocks(make, rows, format=None, seed=3, num_processes=2))

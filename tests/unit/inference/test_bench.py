@@ -98,6 +98,7 @@ def test_the_weights_alone_are_weighed(exported: Path) -> None:
     assert model_bytes(Predictor(exported, backend="onnx-int8")) == file.stat().st_size
 
 
+@pytest.mark.slow
 def test_a_process_that_fails_is_told(tiny_teacher: Path) -> None:
     with pytest.raises(
         ModelError, match=r"onnx-int8: failed in a process of its own: .*has no export onnx-int8"

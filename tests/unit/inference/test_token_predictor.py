@@ -203,13 +203,17 @@ def test_two_hundred_pages_are_answered(tmp_path: Path) -> None:
 
 def test_entities_of_a_book_take_time_by_its_length_not_its_square() -> None:
     def seconds(num_words: int) -> float:
+        """Return the least of three times: what else the process does may come between."""
         text = " ".join(tokens.easy.NOISE[i % 50] for i in range(num_words))
         rows = {"text": [text], **_words(text)}
         tokenizer = tokens.make_tokenizer()
         windows = encode_windows(tokenizer, [text], max_length=64)
-        start = time.process_time()
-        words_of_pieces(windows, rows)
-        return time.process_time() - start
+        taken: list[float] = []
+        for _ in range(3):
+            start = time.process_time()
+            words_of_pieces(windows, rows)
+            taken.append(time.process_time() - start)
+        return min(taken)
 
     assert seconds(40_000) < 8 * seconds(10_000)  # 4 times the words
 
