@@ -278,26 +278,39 @@ def _check(splits: list[Split], scheme: LabelScheme, request: _Request, findings
         findings.add_odd(request.format.scheme_warnings(scheme))
     train = next((split for split in splits if split.name == "train"), None)
     if train is not None:
-        limits = {"validation": None, "test": request.settings.max_leakage}
-        splits = [
-            checks.check_leakage(train, split, findings, max_leakage=limits[split.name])
-            if split.name in limits and len(split.rows)
-            else split
-            for split in splits
-        ]
-        if request.groups is not None:
-            for split in splits:
-                checks.warn_of_shared_groups(train, split, findings, noun=request.groups.noun)
-        checks.warn_of_duplicates(train, findings)
+        splits = _compare_with_train(train, splits, request, findings)
     if findings.skip or not findings.bad_rows:  # else rows that are yet to be fixed may fill what is empty
-        filled = {split.name for split in splits if len(split.rows)}
-        wanted = dict.fromkeys([*(split.name for split in splits), *request.need])
-        empty = [checks.empty_problem(name, splits, request.groups) for name in wanted if name not in filled]
-        why = [each.text for each in findings.notices if each.kind == "rare_labels"] if empty else []
-        findings.problems += [*empty, *why]
+        _check_filled(splits, request, findings)
         if train is not None and "train" in request.need:
             checks.check_variety(train, request.format, findings)
     return splits
+
+
+def _compare_with_train(
+    train: Split, splits: Sequence[Split], request: _Request, findings: Findings
+) -> list[Split]:
+    """Find rows and groups that are in train and in another split, and rows that are in train twice."""
+    limits = {"validation": None, "test": request.settings.max_leakage}
+    compared = [
+        checks.check_leakage(train, split, findings, max_leakage=limits[split.name])
+        if split.name in limits and len(split.rows)
+        else split
+        for split in splits
+    ]
+    if request.groups is not None:
+        for split in compared:
+            checks.warn_of_shared_groups(train, split, findings, noun=request.groups.noun)
+    checks.warn_of_duplicates(train, findings)
+    return compared
+
+
+def _check_filled(splits: Sequence[Split], request: _Request, findings: Findings) -> None:
+    """Note the splits that are empty, and why."""
+    filled = {split.name for split in splits if len(split.rows)}
+    wanted = dict.fromkeys([*(split.name for split in splits), *request.need])
+    empty = [checks.empty_problem(name, splits, request.groups) for name in wanted if name not in filled]
+    why = [each.text for each in findings.notices if each.kind == "rare_labels"] if empty else []
+    findings.problems += [*empty, *why]
 
 
 def _limit_rows(train: Split, request: _Request) -> Split:

@@ -258,24 +258,28 @@ def _local(path: str | Path, *, need_weights: bool, need_config: bool = True) ->
     refuse_marked(folder)
     if not need_config:
         return folder
-    config_file = folder / "config.json"
-    try:
-        config: object = json.loads(config_file.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise ModelError(str(path), "no config.json here: not a checkpoint") from error
-    except OSError as error:
-        raise ModelError(str(config_file), f"cannot be read: {error.strerror or error}{COPY}") from error
-    except ValueError as error:
-        raise ModelError(str(config_file), f"not valid JSON: {error}{COPY}") from error
-    named = cast("dict[str, object]", config) if isinstance(config, dict) else {}
-    check_labels(config_file, named)
-    if need_weights or "model_type" not in named:
-        refuse_pickled(folder, named)
+    config = _read_config(folder / "config.json", path)
+    check_labels(folder / "config.json", config)
+    if need_weights or "model_type" not in config:
+        refuse_pickled(folder, config)
     if need_weights and not any(folder.glob("*.safetensors")):
         raise ModelError(str(path), "no *.safetensors: no weights here")
     if need_weights:
         _refuse_damaged(folder, WEIGHTS)
     return folder
+
+
+def _read_config(file: Path, path: str | Path) -> dict[str, object]:
+    """Return what a ``config.json`` holds, as it is written."""
+    try:
+        config: object = json.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ModelError(str(path), "no config.json here: not a checkpoint") from error
+    except OSError as error:
+        raise ModelError(str(file), f"cannot be read: {error.strerror or error}{COPY}") from error
+    except ValueError as error:
+        raise ModelError(str(file), f"not valid JSON: {error}{COPY}") from error
+    return cast("dict[str, object]", config) if isinstance(config, dict) else {}
 
 
 def _refuse_damaged(folder: Path, *patterns: str) -> None:
