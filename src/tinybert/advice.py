@@ -36,7 +36,11 @@ class Spelling:
             '--on-bad-row skip'
             >>> Spelling("argument").write("data.on_bad_row", "skip"), Spelling().write("task", "ner")
             ("on_bad_row='skip'", 'task=ner')
+            >>> Spelling("option", ["data.text"]).write("data.group", "none")  # set where rows are split
+            'data.group=none'
         """
+        if self.names is not None and name not in self.names:
+            return f"{name}={value}"
         own = name.rpartition(".")[2]
         if self.kind == "option":
             return f"--{own.replace('_', '-')} {value}"

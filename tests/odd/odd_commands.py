@@ -116,11 +116,13 @@ TABLE = [
         scored_in_python(tinybert.evaluate, encoding="big5"),
         "encoding='big5': is of files",
     ),
-    told(
+    Odd(
         "evaluate: an encoding of a parquet file",
         lambda scene: _parquet(scene.folder / "rows.parquet"),
         scored(encoding="big5"),
-        "--encoding big5: is of files of text, and this is none",
+        None,
+        "docs",
+        said="--encoding big5 is not used: it is of files of text, and this is none",
     ),
     told(
         "predict: an encoding of texts",

@@ -348,7 +348,7 @@ TABLE = [
             ),
         ),
         NER,
-        Refused("train.json, row 2: sentences: null; a list of objects is expected"),
+        Refused("train.json, row 2: paragraph 1, sentences: null; a list of objects is expected"),
         "docs",
     ),
     Odd(
@@ -360,6 +360,31 @@ TABLE = [
     ),
     Odd("outer and inner tags (GermEval)", twice("conll", GERMEVAL), NER, OUTER, "docs", said=OUTER_SAID),
     Odd("GermEval in .tsv", twice("tsv", GERMEVAL), NER, OUTER, "docs", said=OUTER_SAID),
+    Odd(
+        "counted tokens with two columns of tags, of which the last has more",
+        twice("conll", "1 Ann O B-PER\n2 left O O\n\n1 x O O\n2 y O O\n"),
+        NER,
+        [("Ann left", [("Ann", "PER")]), NONE],
+        "docs",
+    ),
+    Odd(
+        "a paragraph without sentences in the format of spaCy",
+        lines(
+            {
+                "paragraphs": [
+                    {"raw": "x"},
+                    {
+                        "sentences": [
+                            {"tokens": [{"orth": "Ann", "ner": "U-PER"}, {"orth": "left", "ner": "O"}]}
+                        ]
+                    },
+                ]
+            }
+        ),
+        NER,
+        Refused("train.jsonl, line 1: paragraph 1, sentences: missing"),
+        "docs",
+    ),
     Odd(
         "tokens and tags without a header in .tsv",
         twice("tsv", "Ann\tB-PER\nLee\tI-PER\nleft\tO\n\nRome\tB-LOC\n"),

@@ -363,7 +363,7 @@ TABLE = [
         "an object with a key twice in splits",
         files(all__json='{"train":[{"text":"a","text":"b","label":"x"}],"validation":[]}'),
         lambda scene, folder: rows()(scene, folder / "all.json"),  # type: ignore[operator]
-        Refused("all.json: not valid JSON: the key 'text' is there twice"),
+        Refused("all.json: the key 'text' is there twice"),
         "docs",
     ),
     Odd(
@@ -439,6 +439,13 @@ TABLE = [
     ),
     whole(
         "a page of HTML named .json", "all.json", b"\n<html lang='en'>", "a page of HTML, such as a log-in"
+    ),
+    Odd(
+        "a text in quotes that begins with a space and a quote",
+        csv('text,label\n" ""Well,"" he said, ""come in.""",x\nb,y\n'),
+        rows(),
+        [(' "Well," he said, "come in."', "x"), ("b", "y")],
+        "docs",
     ),
     Odd(
         "a text that is HTML",

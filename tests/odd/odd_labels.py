@@ -386,8 +386,17 @@ TABLE = [
         "a separator between names that are nowhere else",
         csv("text,label\none,x;y|c\ntwo,a|b\nthree,b|c\nfour,a|c\n"),
         MULTI,
-        Refused("line 2, label: unknown to train: label 'x;y'; labels are split at '|', not ';'"),
+        [("one", ["c", "x;y"]), ("two", ["a", "b"]), ("three", ["b", "c"]), ("four", ["a", "c"])],
         "docs",
+        said="each is read as one label: 'x;y'; where it is several, write '|' between them, or a list",
+    ),
+    Odd(
+        "a name with another mark in it, in many rows",
+        csv("text,label\none,a|b\ntwo,b\n" + "".join(f"text {i},Politics; World\n" for i in range(9))),
+        MULTI,
+        [("one", ["a", "b"]), ("two", ["b"]), *((f"text {i}", ["Politics; World"]) for i in range(9))],
+        "docs",
+        said="each is read as one label: 'Politics; World'",
     ),
     Odd(
         "commas and semicolons between labels",
@@ -395,7 +404,7 @@ TABLE = [
         MULTI,
         [("one", ["anger", "joy, fear"]), ("two", ["awe", "joy"]), ("three", ["fear, anger"])],
         "docs",
-        said="in 'fear, anger', 'joy, fear' a comma is beside the name of another label",
+        said="each is read as one label: 'fear, anger', 'joy, fear'; where it is several, write ';'",
     ),
     Odd(
         "an entity of HTML in a name",

@@ -47,7 +47,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "doctor": doctor,
 }
 
-OPTION = re.compile(r"--[a-z][a-z-]*(=.*)?|-h|-?[\d.]*", re.DOTALL)
+OPTION = re.compile(r"--?[A-Za-z][\w-]*(=.*)?|-?[\d.]*", re.DOTALL)
 """What may be meant as an option, or is a number, which is none."""
 HELP = """Distil any BERT into a small fast one.
 
@@ -72,7 +72,7 @@ def make_app() -> App:
 
 
 def dash_hint(words: Sequence[str]) -> str:
-    """Say how a text that begins with a dash is given, where one was taken for an option.
+    """Say how a text to predict that begins with a dash is given, where one was taken for an option.
 
     Example:
         >>> dash_hint(["predict", "RUN", "-5 degrees"]).partition(":")[2]
@@ -80,6 +80,8 @@ def dash_hint(words: Sequence[str]) -> str:
         >>> dash_hint(["predict", "RUN", "--jsn"]), dash_hint(["predict", "RUN", "--", "-5 degrees"])
         ('', '')
     """
+    if words[:1] != ["predict"]:
+        return ""
     options = itertools.takewhile(lambda word: word != "--", words)
     texts = [word for word in options if word.startswith("-") and not OPTION.fullmatch(word)]
     if not texts:

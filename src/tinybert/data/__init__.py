@@ -13,7 +13,7 @@ from tinybert.data.findings import BadRow
 from tinybert.data.labelled import TextData, load
 from tinybert.data.labels import LabelScheme
 from tinybert.data.row_format import RowFormat, TextRow
-from tinybert.data.text_hashes import text_hashes
+from tinybert.data.row_hashes import row_hashes
 from tinybert.data.truncation import count_truncated
 
 if TYPE_CHECKING:
@@ -37,8 +37,8 @@ __all__ = [
     "load",
     "num_tokens_of",
     "pad",
+    "row_hashes",
     "sorted_by_length",
-    "text_hashes",
     "tokenise",
 ]
 

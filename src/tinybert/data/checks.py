@@ -232,7 +232,7 @@ def empty_problem(name: str, splits: Sequence[Split], groups: Groups | None) -> 
         return f"{needed} different texts in one file"
     return (
         f"{needed} different {groups.noun} in one file, as all rows of one are in one split; name another "
-        "column with data.group=COLUMN, or split text by text with data.group=none"
+        f"column with {setting('data.group')}, or split text by text with {setting('data.group', 'none')}"
     )
 
 

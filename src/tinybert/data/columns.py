@@ -77,15 +77,18 @@ def choices(
         format: Says how columns are usually called.
     """
     said: list[str] = []
+    is_ambiguous = False
     for name in ("text", "text_pair", "label"):
         column, read = getattr(format, name), getattr(chosen, name)
         if column is None or read is None or getattr(settings, name) is not None:
             continue
         others = rivals(present, column, {chosen.text, chosen.text_pair, chosen.label, chosen.group})
         if others:
+            is_ambiguous = is_ambiguous or name == "text"
             either, fix = " or ".join(map(repr, others)), setting(f"data.{name}", others[0])
             said.append(f"the {column.description} is read from {read!r}; to read {either} instead: {fix}")
-    if said and chosen.text_pair and settings.text_pair is None and format.text_pair:
+    may_be_pairs = chosen.text_pair and settings.text_pair is None
+    if is_ambiguous and may_be_pairs and format.text_pair and not format.text_pair.required:
         second = format.text_pair.description
         said.append(f"rows are read as pairs: {chosen.text!r}, and {chosen.text_pair!r} as the {second}")
     return said

@@ -13,7 +13,7 @@ from tinybert.data.labels import label_name, tidy
 
 SEPARATORS = {
     "|": re.compile("[|｜]"),
-    ";": re.compile("(?<!&amp|&#39)[;；]"),  # not in R&amp;B
+    ";": re.compile(r"(?<!&amp|&#39)(?<!&quot|&nbsp)(?<!&lt|&gt)[;；]"),  # not in R&amp;B
     ",": re.compile("[,，、]"),
     "/": re.compile("[/／]"),
     " ": re.compile(r"\s+"),
@@ -198,11 +198,11 @@ def are_combinations(cells: Collection[str], mark: str) -> bool:
     return len(counts) < len(cells) and 2 * sum(count > 1 for count in counts.values()) > len(counts)
 
 
-def written_with(name: str, names: Collection[str], *, separator: str, recurs: bool = False) -> str | None:
+def written_with(name: str, names: Collection[str], *, separator: str) -> str | None:
     """Return another separator that a name holds between names; None where it is one name.
 
-    Between names that there are, all of them; for ``|`` and ``;`` it is enough that one is, or that the name
-    does not recur. A comma is part of many a name (``Neurons, Motor``).
+    Between names that there are, all of them; for ``|`` and ``;`` it is enough that one is. A comma is part
+    of many a name (``Neurons, Motor``).
 
     Example:
         >>> written_with("b|c", ["a", "b"], separator=";"), written_with("b, c", ["a", "b"], separator=";")
@@ -211,21 +211,28 @@ def written_with(name: str, names: Collection[str], *, separator: str, recurs: b
     for mark in SURE:
         parts = set(_names([name], mark)) if mark != separator else set()
         known = [part in names for part in parts]
-        if len(parts) > 1 and (all(known) or (mark != "," and (any(known) or not recurs))):
+        if len(parts) > 1 and (all(known) or (mark != "," and any(known))):
             return mark
     return None
 
 
-def with_comma(names: Collection[str]) -> list[str]:
-    """Return the names that hold a comma behind or before another name.
+def with_other_marks(names: Collection[str], separator: str) -> list[str]:
+    """Return the names that may be several: with ``|`` or ``;`` in them, or a comma beside another name.
 
     Example:
-        >>> with_comma(["joy", "joy, fear", "History, ancient"])
-        ['joy, fear']
+        >>> with_other_marks(["joy", "joy, fear", "History, ancient", "a|b"], ";")
+        ['joy, fear', 'a|b']
     """
+    marks = [mark for mark in SURE if mark != separator]
     return [
-        name for name in names if any(part in names for part in _names([name], ",")) and _holds(name, ",")
+        name
+        for name in names
+        if any(_holds(name, mark) and (mark != "," or _is_beside(name, names)) for mark in marks)
     ]
+
+
+def _is_beside(name: str, names: Collection[str]) -> bool:
+    return any(part in names for part in _names([name], ","))
 
 
 def _holds(cell: str, mark: str) -> bool:

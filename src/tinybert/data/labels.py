@@ -117,13 +117,13 @@ def label_name(raw: object) -> str | None:
 
 
 def how_to_write(raw: object) -> str:
-    """Return how a value is written as a label that JSON has no value for; nothing for lists and mappings.
+    """Return how to write a label that is neither text nor number; nothing for lists and mappings.
 
     Example:
         >>> how_to_write(["joy"]), how_to_write(Decimal(1))
         ('', '; write it as text or as a number, such as frame[COLUMN].astype(str)')
     """
-    if isinstance(raw, list | tuple | set | dict):
+    if isinstance(raw, list | tuple | set | frozenset | dict):
         return ""
     if isinstance(raw, Enum):
         return "; write its name or its value, such as frame[COLUMN].map(lambda each: each.name)"

@@ -103,6 +103,7 @@ def measure_all(subjects: Sequence[Subject], rows: Dataset, *, batch_sizes: Sequ
 
     Raises:
         ModelError: A subject cannot be used.
+        DataError: The rows are pairs and a model was trained on single texts, or the other way round.
     """
     say(f"loading {len(subjects)} models, {num_threads()} threads each")
     first, *others = subjects
@@ -111,6 +112,8 @@ def measure_all(subjects: Sequence[Subject], rows: Dataset, *, batch_sizes: Sequ
     predictors += [
         Predictor(each.path, backend=each.backend, labels=labels, task=each.task) for each in others
     ]
+    for each in predictors:
+        each.refuse_other_rows(rows)
     lengths = [length for length in LENGTHS if length <= min(each.max_length for each in predictors)]
     found = [Measured(subject.name, subject.backend) for subject in subjects]
     given = predictors[0].task.format.rows_of(rows)

@@ -118,7 +118,8 @@ def export_checkpoint(
             calibration=_calibration(own, proof.calibration) if precision == "int8" else (),
             max_length=own.max_length,
         )
-        _take_graph(path, output.work / FULL_GRAPH)
+        if name != full_name("onnx", "fp32"):
+            _take_graph(path, output.work / FULL_GRAPH)
         lengths = _lengths(own, proof.rows)
         tried: list[str] = []
         for in_full in range(len(IN_FULL) if precision == "int8" and backend.mixes else 1):
@@ -141,7 +142,10 @@ def _take_graph(path: Path, target: Path) -> None:
     folder = path / EXPORTS / full_name("onnx", "fp32")
     if target.is_file() or not is_export(folder):
         return
-    export = read_export(folder)
+    try:
+        export = read_export(folder)
+    except ModelError:  # damaged: whoever predicts with it is told
+        return
     versions = cast("dict[str, str]", export.metadata.get("versions", {}))
     if all(versions.get(name) == version(name) for name in WRITERS) and not export.changes():
         shutil.copyfile(folder / BUILTIN["onnx"].files["fp32"], target)

@@ -218,8 +218,8 @@ class Predictor:
             return "the model was trained on pairs of texts; give the second too: text_pair, or --text-pair"
         return "the model was trained on single texts; omit the second"
 
-    def outputs(self, rows: Dataset) -> Outputs:
-        """Return what the task reads from the scores of a split, a window of rows at a time.
+    def refuse_other_rows(self, rows: Dataset) -> None:
+        """Refuse a split that is not of what the model was trained on.
 
         Raises:
             DataError: The rows are pairs and the model was trained on single texts, or the other way round.
@@ -227,6 +227,14 @@ class Predictor:
         if problem := self.pair_problem(is_pair="text_pair" in rows.column_names):
             fix = "" if self.is_pair else f": name the text alone, {setting('data.text')}"
             raise DataError("rows to predict", f"{problem}{fix}")
+
+    def outputs(self, rows: Dataset) -> Outputs:
+        """Return what the task reads from the scores of a split, a window of rows at a time.
+
+        Raises:
+            DataError: The rows are pairs and the model was trained on single texts, or the other way round.
+        """
+        self.refuse_other_rows(rows)
         names = [name for name in rows.column_names if name != "label"]
         chosen = rows.select_columns(names)
         starts = range(0, len(rows), CHUNK_ROWS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from codecs import BOM_UTF8
 from collections.abc import Mapping
 from contextlib import suppress
@@ -58,7 +59,7 @@ def refuse_marked(folder: Path) -> None:
         raise ModelError(
             str(folder),
             f"{', '.join(encodings)}: a byte-order mark at the beginning, as editors of Windows write it; "
-            f'save as UTF-8 without it: python -c "{code}"',
+            f"save as UTF-8 without it: python -c {shlex.quote(code)}",
         )
 
 

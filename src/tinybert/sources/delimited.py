@@ -141,12 +141,16 @@ def _spaced(delimiter: str, quote: str) -> re.Pattern[str]:
 
 
 def _behind_space(fields: Sequence[str], lines: str, reader: Reader) -> str:
-    """Return a field that begins with a space and a quote, both of which would be read as its text."""
+    """Return a field that begins with a space and a quote, both of which would be read as its text.
+
+    In a field that is in quotes as a whole they are its text: there the quotes are doubled.
+    """
     dialect = reader.dialect
     quote = str(dialect.quotechar)
     if dialect.skipinitialspace or not _spaced(dialect.delimiter, quote).search(lines):
         return ""
-    return next((each for each in fields if each[:1] == " " and each.lstrip(" ").startswith(quote)), "")
+    behind = (each for each in fields if each[:1] == " " and each.lstrip(" ").startswith(quote))
+    return next((each for each in behind if f"{dialect.delimiter}{each}" in lines), "")
 
 
 def _split(line: str, reader: Reader) -> list[str]:

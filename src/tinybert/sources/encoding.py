@@ -13,7 +13,7 @@ from tinybert.advice import setting
 from tinybert.console import say
 from tinybert.errors import DataError
 from tinybert.lookup import AUTO
-from tinybert.sources.file_kinds import HEAD_BYTES, kind_of
+from tinybert.sources.file_kinds import HEAD_BYTES, kind_of_bytes
 
 SAMPLE_BYTES = 1 << 20
 MAX_SHARE_BROKEN = 0.02
@@ -91,7 +91,7 @@ class SourceFile:
             return self._given()
         with self.path.open("rb") as stream:
             sample = stream.read(SAMPLE_BYTES)
-        if kind := kind_of(sample):
+        if kind := kind_of_bytes(sample):
             raise DataError(self.name, f"not text, but {kind}")
         codec = marked(sample) or utf16_kind(sample[:HEAD_BYTES])
         if codec:

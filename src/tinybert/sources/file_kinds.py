@@ -39,30 +39,39 @@ ZIPS = {
     b"opendocument": "a document of LibreOffice; write its texts as CSV",
 }
 """What the first members of a ZIP archive are called → what it is."""
+PAGE = (
+    "a page of HTML, such as a log-in or an error where a download was expected; open the address in a "
+    "browser, and download the file itself"
+)
 HTML = re.compile(
     rb"(\xef\xbb\xbf)?\s*(<\?xml[^>]*>\s*)?(<!--.{0,500}?-->\s*)?<(!doctype html|html|head)\b", re.S | re.I
 )
 
 
 def kind_of_file(path: Path) -> str:
-    """Return what a file is, and the fix; nothing where it may be rows, or cannot be read."""
+    """Return what a file is in place of a table, and the fix; nothing where it may be one, or is not read."""
+    head = _head(path)
+    return PAGE if HTML.match(head) else kind_of_bytes(head)
+
+
+def is_page(path: Path) -> bool:
+    """Return whether a file begins as a page of HTML, which may also be a text."""
+    return HTML.match(_head(path)) is not None
+
+
+def _head(path: Path) -> bytes:
     with suppress(OSError), path.open("rb") as stream:
-        return kind_of(stream.read(HEAD_BYTES))
-    return ""
+        return stream.read(HEAD_BYTES)
+    return b""
 
 
-def kind_of(head: bytes) -> str:
-    """Return what a file is that begins so, and the fix; nothing where it may be text or rows.
+def kind_of_bytes(head: bytes) -> str:
+    """Return what a file is that begins so, and the fix; nothing where it may be text, as HTML may be.
 
     Example:
-        >>> kind_of(b"%PDF-1.7"), kind_of(b"text,label"), kind_of(b"<!DOCTYPE html><title>404")[:14]
-        ('a PDF; write its texts as CSV', '', 'a page of HTML')
+        >>> kind_of_bytes(b"%PDF-1.7"), kind_of_bytes(b"<html> is the root of a page")
+        ('a PDF; write its texts as CSV', '')
     """
     if head.startswith(b"PK\x03\x04"):
         return next((ZIPS[name] for name in ZIPS if name in head), f"a ZIP archive; {UNPACK}")
-    if HTML.match(head):
-        return (
-            "a page of HTML, such as a log-in or an error where a download was expected; open the address in "
-            "a browser, and download the file itself"
-        )
     return next((what for mark, what in KINDS.items() if head.startswith(mark)), "")

@@ -62,7 +62,7 @@ def broken_link(path: Path) -> str:
     for link in (path, *path.parents):
         if link.is_symlink() and not link.exists():
             what = "it" if link == path else str(link)
-            return f"; {what} is a link to {str(link.readlink())!r}, which is not there: mend the link"
+            return f"; {what} is a link to {str(link.readlink())!r}, which is not there: fix the link"
     return ""
 
 

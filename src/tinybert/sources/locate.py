@@ -119,7 +119,7 @@ def _two_files(split: str, paths: Sequence[Path]) -> str:
 
 
 def _unread(folder: Path, read: Mapping[str, object]) -> list[str]:
-    """Return what files are that are called like a split which no other file is, where that is known."""
+    """Name the files that are called like a missing split, and are no tables."""
     named = {path: SPLIT_NAMES.get(path.name.partition(".")[0].lower()) for path in sorted(folder.iterdir())}
     other = [path for path, split in named.items() if split is not None and split not in read]
     files = [path for path in other if path.is_file()]

@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from tinybert.advice import setting
+from tinybert.console import warn
 from tinybert.errors import DataError
 from tinybert.lookup import AUTO
 from tinybert.sources.columns import SPLIT_NAMES
 from tinybert.sources.delimited import read_csv, read_tsv
 from tinybert.sources.encoding import SourceFile
-from tinybert.sources.file_kinds import PARQUET, kind_of_file
+from tinybert.sources.file_kinds import PAGE, PARQUET, is_page, kind_of_file
 from tinybert.sources.hub import broken_link
 from tinybert.sources.objects import (
     ROWS_AT_ONCE,
@@ -29,6 +30,7 @@ from tinybert.sources.text_files import (
     DECODER,
     Fault,
     RawRow,
+    RepeatedKeyError,
     Unit,
     read_json_array,
     read_json_lines,
@@ -43,6 +45,8 @@ if TYPE_CHECKING:
     from datasets import Dataset
 
 HEAD_CHARS = 1 << 16
+TABLES = (".csv", ".tsv", ".json", ".jsonl")
+"""Endings of files of text that no other file has by right, such as a page of HTML."""
 NOT_TEXT = (".parquet",)
 """Endings of files that are no text, and so in no encoding."""
 
@@ -78,9 +82,11 @@ def open_file(file: SourceFile) -> dict[str, Table]:
     reader = READERS.get(file.path.suffix.lower())
     if reader is None:
         raise DataError(file.name, _unknown_format(file.path))
+    if file.path.suffix.lower() in TABLES and is_page(file.path):
+        raise DataError(file.name, f"not rows, but {PAGE}")
     if file.encoding != AUTO and file.path.suffix.lower() in NOT_TEXT:
         given = setting("data.encoding", file.encoding)
-        raise DataError(file.name, f"{given}: is of files of text, and this is none; omit it")
+        warn(f"{file.name}: {given} is not used: it is of files of text, and this is none")
     try:
         return reader(file)
     except OSError as error:
@@ -204,6 +210,8 @@ def _open_json(file: SourceFile) -> dict[str, Table]:
         return _open_json_lines(file)
     try:
         tree = DECODER.decode("".join(sound_lines(file)))
+    except RepeatedKeyError as error:
+        raise DataError(name, str(error)) from error
     except (ValueError, RecursionError) as error:
         raise DataError(name, f"not valid JSON: {error}") from error
     if isinstance(tree, Mapping):

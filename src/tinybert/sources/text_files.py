@@ -54,9 +54,12 @@ def with_unique_keys(pairs: Sequence[tuple[str, object]]) -> dict[str, object]:
     row = dict(pairs)
     if len(row) < len(pairs):
         for name, value in pairs:
-            if value != row[name]:
-                first, last = (repr(each)[:MAX_SHOWN] for each in (value, row[name]))
-                raise RepeatedKeyError(f"the key {name!r} is there twice ({first}, then {last}); keep one")
+            first, last = (repr(each)[:MAX_SHOWN] for each in (value, row[name]))
+            if first != last:
+                whole = repr(row)[:MAX_SHOWN]
+                raise RepeatedKeyError(
+                    f"the key {name!r} is there twice ({first}, then {last}); keep one, in {whole}"
+                )
     return row
 
 

@@ -58,7 +58,7 @@ def layout_of(file: SourceFile) -> Layout:
     width = len(lines[0])
     phrases = {column for line in lines for column, tag in enumerate(line[:-1]) if CHUNK.fullmatch(tag)}
     tagged = [column for column in range(2, width) if column not in phrases and _are_tags(lines, column)]
-    if width == GERMEVAL_WIDTH and tagged == [2, 3]:
+    if width == GERMEVAL_WIDTH and tagged == [2, 3] and _num_entities(lines, 2) >= _num_entities(lines, 3):
         say(
             f"{file.name}: two columns of tags, as in GermEval: the outer ones, in column 3, are read, those "
             "of entities inside others are not"
@@ -76,6 +76,11 @@ def layout_of(file: SourceFile) -> Layout:
 def _are_tags(lines: Sequence[Sequence[str]], column: int) -> bool:
     tags = [line[column] for line in lines if len(line) > column]
     return sum(TAG.fullmatch(tag.strip()) is not None for tag in tags) >= MIN_TAGS * len(lines)
+
+
+def _num_entities(lines: Sequence[Sequence[str]], column: int) -> int:
+    """Return how many tokens are in entities by one column: the outer of two has as many or more."""
+    return sum(line[column].strip() != "O" for line in lines if len(line) > column)
 
 
 def begins_with_tokens(file: SourceFile) -> bool:

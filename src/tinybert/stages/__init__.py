@@ -23,7 +23,7 @@ OPTIMISER = (
     *("train.weight_decay", "train.warmup_ratio", "train.schedule", "train.max_grad_norm"),
     *("train.precision", "train.seed", "train.trackers"),
 )
-COLUMNS = (*("data.path", "data.encoding", "data.text", "data.text_pair", "data.label", "data.on_bad_row"),)
+COLUMNS = ("data.path", "data.encoding", "data.text", "data.text_pair", "data.label", "data.on_bad_row")
 DOCUMENTS = (
     *("data.path", "data.text", "corpus.documents", "corpus.language", "corpus.min_chars"),
     *("corpus.near_duplicates", "corpus.held_out"),

@@ -19,7 +19,7 @@ from tinybert.data.label_cells import (
     is_vector,
     smallest_parts,
     split_labels,
-    with_comma,
+    with_other_marks,
     written_with,
 )
 from tinybert.data.labels import LabelScheme, label_name, sort_names, tidy
@@ -40,8 +40,8 @@ if TYPE_CHECKING:
 
 
 NOT_CALLED = (
-    'which do not say what the labels are called; write the names that apply (["joy", "fear"]), or a '
-    "column of 0 and 1 for each label"
+    'which do not say what the labels are called; write the names that apply (["joy", "fear"], and ["010"] '
+    "where that is a name), or a column of 0 and 1 for each label"
 )
 
 
@@ -168,22 +168,17 @@ class LabelSetRows(TextRows):
         stored = [cell for cell in stored if not is_vector(cell)]
         written = LabelScheme((), separator)
         of_lists = {name for cell in stored if is_list_text(cell) for name in self.names_in(cell, written)}
-        counts = Counter(name for cell in stored for name in self.names_in(cell, written))
-        odd = {
-            name
-            for name in counts.keys() - of_lists
-            if written_with(name, counts, separator=separator, recurs=counts[name] > 1)
-        }
-        names = set(counts)
+        names = {name for cell in stored for name in self.names_in(cell, written)}
+        odd = {name for name in names - of_lists if written_with(name, names, separator=separator)}
         return LabelScheme(sort_names(names - odd), separator)
 
     def scheme_warnings(self, labels: LabelScheme) -> list[str]:
         """Name labels that look alike; say where cells are split, or not, at a mark that names may hold."""
         warnings = super().scheme_warnings(labels)
-        if labels.separator != "," and (several := with_comma(labels.names)):
+        if several := with_other_marks(labels.names, labels.separator):
             warnings.append(
-                f"labels are split at {labels.separator!r}; in {name_some([*map(repr, several)])} a comma is "
-                f"beside the name of another label: where it parts labels, write {labels.separator!r}"
+                f"each is read as one label: {name_some([*map(repr, several)])}; where it is several, write "
+                f"{labels.separator!r} between them, or a list"
             )
         if labels.separator in SURE:
             return warnings

@@ -79,6 +79,18 @@ def test_a_graph_that_fits_is_not_written_again(
     made = export(with_graph, format="onnx", precision="int8", data=easy_rows)
     assert made.metadata["parity"]["equal"] == 1
     shutil.rmtree(made.folder)
+    (with_graph / "exports" / "onnx-fp32" / "export.json").write_text("{")
+    with pytest.raises(ModelError, match="a graph is written"):
+        export(with_graph, format="openvino", precision="fp32", data=easy_rows)
+
+
+def test_a_graph_of_another_checkpoint_is_not_taken(
+    with_graph: Path, easy_rows: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def write(job: object, target: Path) -> None:
+        raise OSError(errno.ENOSPC, "a graph is written")
+
+    monkeypatch.setattr(onnx_backend, "write_graph", write)
     damage_config(with_graph)
     with pytest.raises(ModelError, match="a graph is written"):
         export(with_graph, format="onnx", precision="int8", data=easy_rows)

@@ -15,7 +15,7 @@ from datasets import Dataset
 from numpy.typing import NDArray
 
 from tinybert.config import dump_recipe
-from tinybert.data import TextData, text_hashes
+from tinybert.data import TextData, row_hashes
 from tinybert.evaluation import gain_kept, latencies_ms, score_checkpoint
 from tinybert.evaluation.report import cautions, draw_learning_curve, run_report, verdicts
 from tinybert.runs import Run, RunInProgress
@@ -131,7 +131,7 @@ def finish_rows(
     }
     if data.bad_rows:
         write_bad_rows(data, run.path / BAD_ROWS)
-    run.keep_train_rows(text_hashes(data.splits["train"]))
+    run.keep_train_rows(row_hashes(data.splits["train"]))
     report = run_report(metrics, recipe_text=dump_recipe(run.recipe))
     return finish(run, metrics, model=model, trainings=trainings, report=report)
 

@@ -9,7 +9,7 @@ from datasets import Dataset
 from numpy.typing import NDArray
 
 from tinybert.console import warn
-from tinybert.data import text_hashes
+from tinybert.data import row_hashes
 from tinybert.runs import Run, is_run, missing_files
 
 NOT_KNOWN = "whether it was trained on these rows is not known: all are scored"
@@ -41,7 +41,7 @@ def seen_rows(path: str | Path, rows: Dataset) -> NDArray[np.bool_] | None:
     if run.train_rows is None:
         warn(f"{path}: the run keeps no record of its training rows, or a damaged one; {NOT_KNOWN}")
         return None
-    return np.isin(text_hashes(rows), run.train_rows)
+    return np.isin(row_hashes(rows), run.train_rows)
 
 
 def warn_if_seen(path: str | Path, seen: NDArray[np.bool_], *, name: str) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import cast
 
 from tinybert.data.fields import FieldError, is_of_prodigy, objects_in
 from tinybert.data.row_format import Converter, Record
-from tinybert.sources.text_files import RawRow
+from tinybert.sources.text_files import Fault, RawRow
 from tinybert.tasks.ner.schemes import OUTSIDE
 
 
@@ -68,7 +68,7 @@ def spacy_pair(raw: Record, number: int) -> Iterable[RawRow] | None:
     return None
 
 
-def spacy_paragraphs(raw: Record, number: int) -> Iterable[RawRow] | None:
+def spacy_paragraphs(raw: Record, number: int) -> Iterable[RawRow | Fault] | None:
     """Read the sentences of spaCy's training format.
 
     Raises:
@@ -79,18 +79,20 @@ def spacy_paragraphs(raw: Record, number: int) -> Iterable[RawRow] | None:
     paragraphs = objects_in(raw, "paragraphs")
     if any("qas" in paragraph for paragraph in paragraphs):
         raise FieldError("paragraphs", "holds questions and answers, which --task qa reads")
-    filled = filter(None, paragraphs)
-    sentences = [sentence for paragraph in filled for sentence in objects_in(paragraph, "sentences")]
-    return [
-        (
-            number,
-            {
-                "tokens": [token.get("orth") for token in tokens],
-                "tags": [token.get("ner", OUTSIDE) for token in tokens],
-            },
-        )
-        for tokens in (objects_in(sentence, "tokens") for sentence in sentences)
-    ]
+    return _sentences(paragraphs, number)
+
+
+def _sentences(paragraphs: Iterable[Record], number: int) -> Iterator[RawRow | Fault]:
+    for index, paragraph in enumerate(paragraphs, start=1):
+        try:
+            sentences = objects_in(paragraph, "sentences") if paragraph else []
+            spelled = [objects_in(sentence, "tokens") for sentence in sentences]
+        except FieldError as error:
+            yield Fault(number, f"paragraph {index}, {error.field}: {error}", {"": paragraph})
+            continue
+        for tokens in spelled:
+            tags = [token.get("ner", OUTSIDE) for token in tokens]
+            yield number, {"tokens": [token.get("orth") for token in tokens], "tags": tags}
 
 
 def doccano(raw: Record, number: int) -> Iterable[RawRow] | None:

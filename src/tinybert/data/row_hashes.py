@@ -1,4 +1,4 @@
-"""Hashes of the texts of stored rows: by them a row is known again, without its text being kept."""
+"""Hashes of the texts of stored rows: by them a row is recognised, without its text being kept."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 ROWS_AT_ONCE = 10_000
 
 
-def text_hashes(rows: Dataset) -> NDArray[np.uint64]:
+def row_hashes(rows: Dataset) -> NDArray[np.uint64]:
     """Return uint64 (N,), a hash of each row's text, or of both; equal to those that reading compares.
 
     Args:
