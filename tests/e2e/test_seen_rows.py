@@ -55,9 +55,10 @@ def test_a_run_keeps_a_hash_of_each_training_row_and_no_text(run: Path) -> None:
         (lambda folder: easy.write_rows(folder / "more.jsonl", [*ROWS, NEW]), 1),
         (lambda folder: pd.DataFrame(ROWS), 0),
         (lambda folder: pd.DataFrame(ROWS[:80]), -10),
+        (lambda folder: pd.DataFrame([{**row, "text": f" {row['text']}  ".upper()} for row in ROWS]), 0),
         (lambda folder: easy.write_splits(folder / "splits", {"test": ROWS, "train": [NEW]}), 0),
     ],
-    ids=["one line more", "DataFrame", "part of it", "a folder"],
+    ids=["one line more", "DataFrame", "part of it", "capitals and spaces", "a folder"],
 )
 def test_rows_of_train_are_counted_in_other_data(
     given: Callable[[Path], object],

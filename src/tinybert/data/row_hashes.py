@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinybert.data.fields import hash_texts
+from tinybert.language import folded
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -17,7 +18,7 @@ ROWS_AT_ONCE = 10_000
 
 
 def row_hashes(rows: Dataset) -> NDArray[np.uint64]:
-    """Return uint64 (N,), a hash of each row's text, or of both; equal to those that reading compares.
+    """Return uint64 (N,), a hash of each row's text, or of both, without case and how much white space.
 
     Args:
         rows: A split, as :func:`tinybert.data.load` has it.
@@ -29,4 +30,5 @@ def row_hashes(rows: Dataset) -> NDArray[np.uint64]:
 def _digests(rows: Dataset, names: list[str]) -> Iterator[bytes]:
     for start in range(0, len(rows), ROWS_AT_ONCE):
         batch = rows[start : start + ROWS_AT_ONCE]
-        yield from map(hash_texts, zip(*(batch[name] for name in names), strict=True))
+        texts = (map(folded, batch[name]) for name in names)
+        yield from map(hash_texts, zip(*texts, strict=True))

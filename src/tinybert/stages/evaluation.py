@@ -32,7 +32,7 @@ def evaluate_split(
 
     A single file is scored whole, unless the run was trained on this very data: then it is split as it was
     for training, so that no row is scored that the model has seen, and its train split is read for leakage.
-    The rows of other data are compared with those that the run was trained on, text for text.
+    The rows of other data are compared with those that the run was trained on, but for case and white space.
     Columns and what to do with bad rows are then those of the run, where ``settings`` say nothing else.
 
     Args:

@@ -24,7 +24,7 @@ def run_of(path: str | Path) -> Run | None:
 
 
 def seen_rows(path: str | Path, rows: Dataset) -> NDArray[np.bool_] | None:
-    """Return which rows a run was trained on, text for text; None where that is not known.
+    """Return which rows a run was trained on, but for case and white space; None where that is not known.
 
     A run that should know and does not is reported.
 
