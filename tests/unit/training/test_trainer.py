@@ -253,6 +253,16 @@ def test_a_training_that_diverges_is_stopped(tmp_path: Path) -> None:
         run(tmp_path, objective=grows)
 
 
+def test_weights_that_are_no_numbers_are_not_blamed_on_the_rate(tmp_path: Path) -> None:
+    def lacks_numbers(model: nn.Module, batch: Batch) -> dict[str, Tensor]:
+        return {"hard": two_terms(model, batch)["hard"] * math.nan}
+
+    with pytest.raises(
+        RunError, match=r"step 1: the loss is nan, before any weight was changed: the weights"
+    ):
+        run(tmp_path, objective=lacks_numbers)
+
+
 def test_weights_that_the_last_step_broke_are_not_kept(tmp_path: Path) -> None:
     class Breaks(TrainerCallback):
         def on_step_end(self, args, state, control, model=None, **kwargs: object) -> None:
