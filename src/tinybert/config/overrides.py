@@ -106,6 +106,8 @@ def _lay_over(tree: Tree, item: str) -> list[str]:
     path, equals, text = item.partition("=")
     if not equals or not path:
         return [f"{item!r}: an override is written key.path=value, for example train.num_epochs=3"]
+    if not text.strip():
+        return [f"{item!r}: nothing is behind the =; give a value, or null for none"]
     *parents, leaf = path.split(".")
     node = tree
     for parent in parents:

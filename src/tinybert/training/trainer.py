@@ -139,8 +139,8 @@ class ObjectiveTrainer(Trainer):
                 "the training has diverged; set train.learning_rate below "
                 f"{self.args.learning_rate:g}, and begin again with another --out"
                 if self.state.global_step
-                else "before any weight was changed: the weights it begins from, or a teacher's, are damaged; "
-                "take another checkpoint, or copy it here once more"
+                else "before any weight was changed: the weights it begins from, or a teacher's, are "
+                "damaged; take another checkpoint, or copy it here once more"
             )
             step = f"step {self.state.global_step + 1:,}"
             raise RunError(self.args.run_name or "training", f"{step}: the loss is {loss}, {why}")

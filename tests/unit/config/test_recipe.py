@@ -101,6 +101,7 @@ def test_overrides_add_to_a_mapping() -> None:
     [
         ("train.num_epochs", "an override is written key.path=value"),
         ("=3", "an override is written key.path=value"),
+        ("train.learning_rate=", "nothing is behind the =; give a value, or null for none"),
         ("task.name=x", "task is a value, not a section"),
         ("data.path={", "not a YAML value; quote it"),
     ],
