@@ -311,7 +311,7 @@ TABLE = [
         "a config without its model_type",
         changed(setting("config.json", model_type=None)),
         predicted(),
-        Refused("Should have a `model_type` key"),
+        Refused("`model_type` key in its config.json; it says the family, such as bert: copy the file again"),
         "docs",
     ),
     Odd(

@@ -79,7 +79,8 @@ def _why(error: Exception, folder: Path) -> str:
         return needed
     said = f"no {error} in its files" if isinstance(error, KeyError) else str(error).strip()
     lines = [line.strip() for line in said.splitlines()] or [type(error).__name__]
-    return " ".join(lines[: 1 + lines[0].endswith(":")]) + _fix(error)
+    line, fix = " ".join(lines[: 1 + lines[0].endswith(":")]), _fix(error)
+    return f"{line.removesuffix('.')}{fix}" if fix else line
 
 
 def _sentencepiece_problem(error: Exception, folder: Path) -> str:
@@ -103,8 +104,10 @@ def _fix(error: Exception) -> str:
     """Say what usually helps; a safetensors header that cannot be read is nearly always a cut copy."""
     if isinstance(error, SafetensorError):
         return "; the weights are cut short or damaged: copy them again"
-    if isinstance(error, FileNotFoundError):
+    if isinstance(error, FileNotFoundError | KeyError):
         return "; copy the whole folder again"
+    if "`model_type`" in str(error):
+        return "; it says the family, such as bert: copy the file again, or add it"
     if isinstance(error, ImportError):
         found = _PACKAGE.search(str(error))
         package = error.name or (found[1] if found else "")
