@@ -224,7 +224,10 @@ def test_a_missing_file_of_weights_is_named(tmp_path):
     ("files", "problem"),
     [
         ({"vocab.json": "{", "merges.txt": "a b"}, r"vocab\.json: not valid JSON"),
-        ({"tokenizer.json": '{"a": 1}'}, "cannot be read: no 'added_tokens' in its files; copy the whole folder again"),
+        (
+            {"tokenizer.json": '{"a": 1}'},
+            "cannot be read: no 'added_tokens' in its files; copy the whole folder again",
+        ),
     ],
 )
 def test_a_tokenizer_that_cannot_be_read_is_explained(checkpoint, files, problem):
