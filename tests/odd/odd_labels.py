@@ -427,4 +427,74 @@ TABLE = [
         Refused("train.csv, line 2, label: '1 0 1' is a list of 0 and 1"),
         "docs",
     ),
+    Odd(
+        "labels in arrays of PostgreSQL",
+        csv('text,label\none,"{glad,sad}"\ntwo,{glad}\nthree,"{""sad"", angry}"\nfour,{}\n'),
+        MULTI,
+        [*GLAD, ("four", [])],
+        "docs",
+    ),
+    Odd(
+        "labels in the tags of Stack Overflow",
+        csv("text,label\none,<glad><sad>\ntwo,<glad>\nthree,<sad><angry>\n"),
+        MULTI,
+        GLAD,
+        "docs",
+    ),
+    Odd(
+        "labels in brackets of full width",
+        csv("text,label\none,【glad】【sad】\ntwo,【glad】\nthree,【sad】 【angry】\n"),
+        MULTI,
+        GLAD,
+        "docs",
+    ),
+    Odd(
+        "lists as Python prints them within their types",
+        csv(
+            "text,label\none,\"array(['glad', 'sad'], dtype=object)\"\ntwo,frozenset({'glad'})\n"
+            "three,\"Index(['sad', 'angry'], dtype='object')\"\n"
+        ),
+        MULTI,
+        GLAD,
+        "docs",
+    ),
+    Odd(
+        "parentheses around several labels",
+        csv("text,label\none,(glad;sad)\ntwo,glad\nthree,sad\n"),
+        MULTI,
+        Refused('line 2, label: \'(glad;sad)\': marks around several names; write ["joy", "fear"]'),
+        "docs",
+    ),
+    Odd(
+        "curly quotes around several labels",
+        csv('text,label\none,"“glad,sad”"\ntwo,glad\nthree,"sad,glad"\n'),
+        MULTI,
+        Refused("line 2, label: '“glad,sad”': marks around several names"),
+        "docs",
+    ),
+    Odd(
+        "braces around labels with semicolons between them",
+        csv("text,label\none,{glad;sad}\ntwo,glad\nthree,sad\n"),
+        MULTI,
+        Refused("line 2, label: '{glad;sad}' is no list of names"),
+        "docs",
+    ),
+    Odd(
+        "names with parentheses, and a mark at the end of others",
+        csv("text,label\none,(a) b;c (d)\ntwo,C++;C#\nthree,<3\nfour,R&B (soul)\n"),
+        MULTI,
+        [("one", ["(a) b", "c (d)"]), ("two", ["C#", "C++"]), ("three", ["<3"]), ("four", ["R&B (soul)"])],
+        "docs",
+    ),
+    Odd(
+        "tags where one label is expected",
+        csv("text,label\n1,<joy><fear>\n2,<joy><awe>\n3,<fear><awe>\n4,<joy>\n5,<fear><joy>\n6,<awe><joy>\n"),
+        rows(),
+        [
+            *(("1", "<joy><fear>"), ("2", "<joy><awe>"), ("3", "<fear><awe>"), ("4", "<joy>")),
+            *(("5", "<fear><joy>"), ("6", "<awe><joy>")),
+        ],
+        "docs",
+        said="labels look like several in a list ('<awe><joy>'",
+    ),
 ]

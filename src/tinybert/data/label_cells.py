@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import cast
 
-from tinybert.data.labels import label_name, tidy
+from tinybert.data.labels import kind_of, label_name, tidy
 
 SEPARATORS = {
     "|": re.compile("[|｜]"),
@@ -31,8 +31,21 @@ RARE = 10
 ITEM = r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|-?[0-9]+\.?[0-9]*"""
 TUPLE = rf"\(\s*(?:{ITEM})\s*,\s*(?:(?:{ITEM})\s*(?:,\s*|(?=\))))*\)"
 SET = rf"\{{\s*(?:(?:{ITEM})\s*(?:,\s*|(?=\}})))+\}}"
-TUPLE_OR_SET = re.compile(rf"{TUPLE}|{SET}|\(\)|set\(\)")
+TUPLE_OR_SET = re.compile(rf"{TUPLE}|{SET}|\(\)|(?:frozen)?set\(\)")
 LIST = re.compile(rf"\[\s*(?:(?:{ITEM})(?:\s*,\s*|\s+|(?=\])))*\]")
+CALL = re.compile(r"[A-Za-z_.]+\(\s*(\[.*\]|\{.*\}|\(.*\))\s*(?:,\s*\w+=.+)?\)", re.DOTALL)
+"""A list as Python prints it within its type: ``array([...], dtype=object)``, ``frozenset({...})``."""
+TAGS = re.compile(r"(?:<[^<>]+>\s*)+|(?:【[^【】]+】\s*)+")
+TAG = re.compile(r"[<【]([^<>【】]+)[>】]")
+BARE = r"""[^\s{}"',:;|\\][^{}"',:;|\\]*"""
+ARRAY = re.compile(rf"""\{{(?:\s*(?:"(?:[^"\\]|\\.)*"|{BARE})\s*(?:,(?!\s*\}})|(?=\}})))*\s*\}}""")
+ARRAY_ITEM = re.compile(rf""""(?:[^"\\]|\\.)*"|{BARE}""")
+"""An array as PostgreSQL writes it: ``{joy,"very glad"}``."""
+CLOSING = {
+    **{"(": ")", "{": "}", "[": "]", "<": ">", "【": "】", "（": "）", "「": "」", "『": "』", "《": "》"},
+    **{"“": "”", "‘": "’", "„": "“", "«": "»", '"': '"', "'": "'"},
+}
+AS_A_LIST = 'write ["joy", "fear"], or the names alone with | between them'
 
 
 def split_labels(raw: object, separator: str) -> list[str]:
@@ -41,14 +54,35 @@ def split_labels(raw: object, separator: str) -> list[str]:
     Raises:
         ValueError: There is no label at all (an empty list is one: it says "none of them"), or it is nested.
     """
-    raw = raw.tolist() if hasattr(raw, "tolist") else raw  # type: ignore[attr-defined]
     if isinstance(raw, str):
         raw = listed(raw) if is_list_text(raw) else _separated(raw, separator)
-    parts = list(raw) if isinstance(raw, list | tuple | set) else [raw]
-    names = [label_name(part) for part in parts]
+    names = [label_in(part) for part in parts_of(raw)]
     if any(name is None for name in names):
         raise ValueError("no label; write [] for a row to which none applies")
     return cast(list[str], names)
+
+
+def parts_of(raw: object) -> list[object]:
+    """Return the items of a list, a set or an array, none of ``{}``; anything else is one item."""
+    raw = raw.tolist() if hasattr(raw, "tolist") else raw  # type: ignore[attr-defined]
+    return (
+        list(cast("Iterable[object]", raw))
+        if isinstance(raw, list | tuple | set | frozenset) or raw == {}
+        else [raw]
+    )
+
+
+def label_in(part: object) -> str | None:
+    """Return the name of a label that is one of several; None where there is none.
+
+    Raises:
+        ValueError: It is a list or a mapping, or a number with a fraction.
+    """
+    part = part.tolist() if hasattr(part, "tolist") else part  # type: ignore[attr-defined]
+    if isinstance(part, list | tuple | set | frozenset | dict):
+        kind = kind_of(cast(object, part))
+        raise ValueError(f"a {kind} where the name of a label is expected; {AS_A_LIST}")
+    return label_name(part)
 
 
 def _separated(text: str, separator: str) -> list[str] | None:
@@ -58,17 +92,35 @@ def _separated(text: str, separator: str) -> list[str] | None:
     parts = [part.strip() for part in SEPARATORS[separator].split(text)]
     if not all(parts):
         raise ValueError(f"{text!r:.60}: no name beside a {separator!r}; remove the mark, or give the name")
+    if _is_wrapped(parts):
+        raise ValueError(f"{text!r:.60}: marks around several names; {AS_A_LIST}")
     return parts
 
 
+def _is_wrapped(parts: Sequence[str]) -> bool:
+    """Return whether the first of several parts opens a bracket or quote that the last one closes."""
+    first, last = parts[0], parts[-1]
+    mark = CLOSING.get(first[0])
+    if len(parts) == 1 or mark is None or not last.endswith(mark):
+        return False
+    return mark not in first[1:] and first[0] not in last[:-1]
+
+
 def is_list_text(text: str) -> bool:
-    """Return whether a text begins like a list, or is a whole tuple or set of quoted names or numbers.
+    """Return whether a text begins like a list, is a mapping or set, or is a whole list in another form.
 
     Example:
         >>> is_list_text("['a'"), is_list_text("('a', 'b')"), is_list_text("(none)"), is_list_text("('a')")
         (True, True, False, False)
+        >>> is_list_text("{a,b}"), is_list_text("<a><b>"), is_list_text("array(['a'])"), is_list_text("f(x)")
+        (True, True, True, False)
     """
-    return begins_like_list(text) or TUPLE_OR_SET.fullmatch(tidy(text)) is not None
+    text = tidy(text)
+    return (
+        begins_like_list(text)
+        or (text.startswith("{") and text.endswith("}"))
+        or any(form.fullmatch(text) for form in (TUPLE_OR_SET, TAGS, CALL))
+    )
 
 
 def begins_like_list(text: str) -> bool:
@@ -77,17 +129,28 @@ def begins_like_list(text: str) -> bool:
 
 
 def listed(text: str) -> list[object]:
-    """Return the list that a text holds, as JSON, Python or numpy write it; a tuple or a set is one too.
+    """Return the list that a text holds, as JSON, Python, numpy, PostgreSQL or tags (``<a><b>``) write it.
 
     Example:
         >>> cells = '["a", "b"]', "['a', 'b']", "['a' 'b']", "[ 8 20]", "{'a'}"
         >>> [listed(cell) for cell in cells]
         [['a', 'b'], ['a', 'b'], ['a', 'b'], [8, 20], ['a']]
+        >>> listed("{a,b c}"), listed("<a><b>"), listed("array(['a'], dtype=object)")
+        (['a', 'b c'], ['a', 'b'], ['a'])
 
     Raises:
         ValueError: It holds none.
     """
     text = tidy(text)
+    if call := CALL.fullmatch(text):
+        text = call[1]
+    if TAGS.fullmatch(text):
+        return [*TAG.findall(text)]
+    if ARRAY.fullmatch(text) and not TUPLE_OR_SET.fullmatch(text):
+        items = ARRAY_ITEM.findall(text)
+        return [json.loads(item) if item.startswith('"') else item.strip() for item in items]
+    if text.startswith("{") and not TUPLE_OR_SET.fullmatch(text):
+        raise ValueError(f"{text!r:.60} is no list of names; {AS_A_LIST}")
     try:
         return json.loads(text)
     except json.JSONDecodeError as error:
@@ -177,8 +240,19 @@ def find_separator(raw_labels: Iterable[object], known: Collection[str] = ()) ->
 
 def combined_by(names: Collection[str]) -> str | None:
     """Return what separates the parts of names that look like combinations; None where they do not."""
+    names = [_with_bars(name) for name in names]
     marks = [mark for mark in SEPARATORS if are_combinations(names, mark)]
     return min(marks, key=lambda mark: len(set(_names(names, mark))), default=None)
+
+
+def _with_bars(name: str) -> str:
+    """Return a list that is written as text as names with bars between, another name without brackets."""
+    try:
+        if is_list_text(name):
+            return "|".join(map(str, listed(name)))
+    except ValueError:
+        pass
+    return name[1:-1] if CLOSING.get(name[0]) == name[-1] else name
 
 
 def are_combinations(cells: Collection[str], mark: str) -> bool:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeGuard, cast
 import numpy as np
 
 from tinybert.data.findings import name_some
-from tinybert.data.label_cells import SEPARATORS, begins_like_list, combined_by, listed
+from tinybert.data.label_cells import SEPARATORS, begins_like_list, combined_by, is_list_text, listed
 from tinybert.data.labels import LabelScheme, label_name, sort_names
 from tinybert.data.row_format import Balance
 from tinybert.errors import DataError
@@ -139,13 +139,14 @@ class ClassRows(TextRows):
         mark = combined_by(labels.names)
         if mark is None:
             return warnings
-        found = {name: match[0] for name in labels.names if (match := SEPARATORS[mark].search(name))}
-        combined, written = [repr(name) for name in found], next(iter(found.values()))
+        combined = {name: match[0] for name in labels.names if (match := SEPARATORS[mark].search(name))}
+        written = f"with {next(iter(combined.values()))!r} between them" if combined else "in a list"
+        combined = combined or [name for name in labels.names if is_list_text(name)]
         return [
             *warnings,
-            f"{len(combined):,} of {labels.num_labels:,} labels look like several with {written!r} between "
-            f"them ({name_some(combined, 3)}): each combination is a class of its own here; where a row has "
-            "several labels, --task multilabel learns each of them",
+            f"{len(combined):,} of {labels.num_labels:,} labels look like several {written} "
+            f"({name_some([*map(repr, combined)], 3)}): each combination is a class of its own here; where a "
+            "row has several labels, --task multilabel learns each of them",
         ]
 
     def variety_problem(self, present: Sequence[str], num_labelled: int) -> str | None:

@@ -14,15 +14,18 @@ from tinybert.data.findings import name_some
 from tinybert.data.label_cells import (
     SURE,
     are_vectors,
+    begins_like_list,
     find_separator,
     is_list_text,
     is_vector,
+    label_in,
+    parts_of,
     smallest_parts,
     split_labels,
     with_other_marks,
     written_with,
 )
-from tinybert.data.labels import LabelScheme, label_name, sort_names, tidy
+from tinybert.data.labels import LabelScheme, sort_names, tidy
 from tinybert.data.row_format import Balance
 from tinybert.errors import DataError
 from tinybert.losses import binary_cross_entropy, focal_binary_cross_entropy
@@ -130,9 +133,7 @@ class LabelSetRows(TextRows):
         """Return a list of labels as JSON, text as it is written."""
         if isinstance(raw, str):
             return tidy(raw)
-        parts = raw.tolist() if hasattr(raw, "tolist") else raw  # type: ignore[attr-defined]
-        listed = cast("list[object]", list(parts)) if isinstance(parts, list | tuple | set) else [parts]
-        names = [label_name(part) for part in listed]
+        names = [label_in(part) for part in parts_of(raw)]
         if any(name is None for name in names):
             raise ValueError("an empty name in the list of labels; remove it")
         return json.dumps(names, ensure_ascii=False)
@@ -208,7 +209,7 @@ class LabelSetRows(TextRows):
         """
         if isinstance(raw, str) and is_vector(raw):
             raise DataError("label", f"{raw!r:.60} is a list of 0 and 1, {NOT_CALLED}")
-        names = split_labels(raw, labels.separator)
+        names = _names_of(raw, labels)
         for name in names:
             known = labels.label2id
             mark = None if name in known else written_with(name, known, separator=labels.separator)
@@ -225,6 +226,15 @@ class LabelSetRows(TextRows):
         """Return the list of labels."""
         flags = cast("Sequence[float]", label)
         return [name for name, on in zip(labels.names, flags, strict=True) if on]
+
+
+def _names_of(raw: object, labels: LabelScheme) -> list[str]:
+    """Return the names in one cell; one in brackets may be a name of the model, such as ``{a, b}``."""
+    if isinstance(raw, str) and not begins_like_list(raw) and is_list_text(raw):
+        name = tidy(raw)
+        if name in labels.label2id:
+            return [name]
+    return split_labels(raw, labels.separator)
 
 
 def _split(stored: str, separator: str) -> list[str]:
