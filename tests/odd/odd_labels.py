@@ -497,4 +497,25 @@ TABLE = [
         "docs",
         said="labels look like several in a list ('<awe><joy>'",
     ),
+    *(
+        Odd(
+            f"{name} where several labels are expected",
+            lines({"text": "a", "label": label}, {"text": "b", "label": ["joy"]}),
+            MULTI,
+            Refused(f'label: a {kind} where the name of a label is expected; write ["joy", "fear"], or'),
+            "docs",
+        )
+        for name, kind, label in (
+            ("a mapping", "mapping", {"joy": True}),
+            ("a list of mappings", "mapping", [{"label": "joy"}]),
+            ("a list of lists", "list", [["joy"]]),
+        )
+    ),
+    Odd(
+        "a mapping in a cell of labels",
+        csv('text,label\na,"{""joy"": true}"\nb,joy\n'),
+        MULTI,
+        Refused("label: a mapping where the name of a label is expected; write"),
+        "docs",
+    ),
 ]
