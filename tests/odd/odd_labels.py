@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import permutations
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,7 @@ MULTI = rows("multilabel")
 ONE = [("one", "x"), ("two", "y"), ("three", "x")]
 GLAD = [("one", ["glad", "sad"]), ("two", ["glad"]), ("three", ["angry", "sad"])]
 NUMPY = [{"text": "a", "label": np.int64(1)}, {"text": "b", "label": np.int32(0)}]
+PAIRS = [*permutations(("joy", "fear", "awe", "anger"), 2), ("joy",)]
 VECTORS = Refused("lists of 3 numbers 0 and 1, which do not say what the labels are called")
 
 TABLE = [
@@ -517,5 +519,31 @@ TABLE = [
         MULTI,
         Refused("label: a mapping where the name of a label is expected; write"),
         "docs",
+    ),
+    *(
+        Odd(
+            f"labels with {mark!r} between them, task {task}",
+            csv("text,label\n" + "".join(f"{a},{mark.join(b)}\n" for a, b in enumerate(PAIRS))),
+            rows(task),
+            [
+                (f"{a}", mark.join(b) if task == "classification" else [mark.join(b)])
+                for a, b in enumerate(PAIRS)
+            ],
+            "docs",
+            said=f"labels look like several with {mark!r} between them",
+        )
+        for mark in ("+", "・", "~", "-", ":", "\\n", "&", "和")
+        for task in ("classification", "multilabel")
+    ),
+    *(
+        Odd(
+            f"labels with {mark!r} between them are split at the space",
+            csv("text,label\n" + "".join(f"{a},{mark.join(b)}\n" for a, b in enumerate(PAIRS))),
+            MULTI,
+            [(f"{a}", sorted(b)) for a, b in enumerate(PAIRS)],
+            "docs",
+            said="labels are split at ' ', which leaves 4: anger, awe, fear, joy;",
+        )
+        for mark in (" & ", " and ", " und ", " 和 ")
     ),
 ]

@@ -16,9 +16,17 @@ SEPARATORS = {
     ";": re.compile(r"(?<!&amp|&#39)(?<!&quot|&nbsp)(?<!&lt|&gt)[;；]"),  # not in R&amp;B
     ",": re.compile("[,，、]"),
     "/": re.compile("[/／]"),
-    " ": re.compile(r"\s+"),
+    " ": re.compile(r"\s+(?:(?:[-&+~]|(?i:and|und)|和|与|及)\s+)?"),  # joy and fear
 }
 """What separates names, and how it is written; Chinese cells have the marks of full width."""
+BETWEEN = (
+    *(("+", "+＋"), ("&", "&＆"), ("~", "~～"), ("-", "\\-–—"), (":", ":："), ("・", "・·•")),
+    *(("#", "#"), ("^", "\\^")),
+)
+OTHER_MARKS = {
+    mark: re.compile(rf"(?<=[^{marks}\s])\s*[{marks}]\s*(?=[^{marks}\s])") for mark, marks in BETWEEN
+} | {"\\n": re.compile(r"\\[nrt]"), "and": re.compile(r"(?i)\s+(?:and|und)\s+|(?<=\w)[和与及](?=\w)")}
+"""What people write between names too; nothing is split there, as names hold such marks."""
 SURE = ("|", ";", ",")
 """Those that separate wherever they occur; a name may well hold one of the others."""
 ANY_MARK = re.compile(r"[|｜;；,，、/／\s]+")
@@ -245,6 +253,27 @@ def combined_by(names: Collection[str]) -> str | None:
     return min(marks, key=lambda mark: len(set(_names(names, mark))), default=None)
 
 
+def joined_by_others(names: Iterable[str]) -> dict[str, str]:
+    """Return the names that look like several with a mark between that separates none; with that mark.
+
+    At least two parts are once the first and once the last one, unlike those of ``food:good``, ``wine:good``;
+    numbers, as in dates, are no such parts.
+
+    Example:
+        >>> joined_by_others(["joy+fear", "awe+joy", "fear+awe", "fear+joy", "joy+awe"])["joy+fear"]
+        '+'
+        >>> joined_by_others(["C++", "C", "A+B", "R&B", "Q&A", "2026-01-02", "x-ray"])
+        {}
+    """
+    names = [name for name in names if not any(part.isdigit() for part in re.split(r"\W+", name))]
+    for mark, pattern in OTHER_MARKS.items():
+        parts = [list(_names([name], mark)) for name in names]
+        both_ends = {each[0] for each in parts if each} & {each[-1] for each in parts if each}
+        if len(both_ends) > 1 and are_combinations(names, mark):
+            return {name: found[0] for name in names if (found := pattern.search(name))}
+    return {}
+
+
 def _with_bars(name: str) -> str:
     """Return a list that is written as text as names with bars between, another name without brackets."""
     try:
@@ -310,9 +339,13 @@ def _is_beside(name: str, names: Collection[str]) -> bool:
 
 
 def _holds(cell: str, mark: str) -> bool:
-    return SEPARATORS[mark].search(cell) is not None
+    return _pattern(mark).search(cell) is not None
 
 
 def _names(cells: Iterable[str], mark: str) -> Iterator[str]:
     for cell in cells:
-        yield from filter(None, (part.strip() for part in SEPARATORS[mark].split(cell)))
+        yield from filter(None, (part.strip() for part in _pattern(mark).split(cell)))
+
+
+def _pattern(mark: str) -> re.Pattern[str]:
+    return SEPARATORS.get(mark) or OTHER_MARKS[mark]

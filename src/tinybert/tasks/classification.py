@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, TypeGuard, cast
 import numpy as np
 
 from tinybert.data.findings import name_some
-from tinybert.data.label_cells import SEPARATORS, begins_like_list, combined_by, is_list_text, listed
+from tinybert.data.label_cells import (
+    SEPARATORS,
+    begins_like_list,
+    combined_by,
+    is_list_text,
+    joined_by_others,
+    listed,
+)
 from tinybert.data.labels import LabelScheme, label_name, sort_names
 from tinybert.data.row_format import Balance
 from tinybert.errors import DataError
@@ -138,15 +145,19 @@ class ClassRows(TextRows):
         warnings = super().scheme_warnings(labels)
         mark = combined_by(labels.names)
         if mark is None:
+            combined, fix = joined_by_others(labels.names), " with '|' between them"
+            written = f"with {next(iter(combined.values()), '')!r} between them"
+        else:
+            combined = {name: match[0] for name in labels.names if (match := SEPARATORS[mark].search(name))}
+            written = f"with {next(iter(combined.values()))!r} between them" if combined else "in a list"
+            combined, fix = combined or [name for name in labels.names if is_list_text(name)], ""
+        if not combined:
             return warnings
-        combined = {name: match[0] for name in labels.names if (match := SEPARATORS[mark].search(name))}
-        written = f"with {next(iter(combined.values()))!r} between them" if combined else "in a list"
-        combined = combined or [name for name in labels.names if is_list_text(name)]
         return [
             *warnings,
             f"{len(combined):,} of {labels.num_labels:,} labels look like several {written} "
             f"({name_some([*map(repr, combined)], 3)}): each combination is a class of its own here; where a "
-            "row has several labels, --task multilabel learns each of them",
+            f"row has several labels, --task multilabel learns each of them{fix}",
         ]
 
     def variety_problem(self, present: Sequence[str], num_labelled: int) -> str | None:

@@ -18,6 +18,7 @@ from tinybert.data.label_cells import (
     find_separator,
     is_list_text,
     is_vector,
+    joined_by_others,
     label_in,
     parts_of,
     smallest_parts,
@@ -180,6 +181,12 @@ class LabelSetRows(TextRows):
             warnings.append(
                 f"each is read as one label: {name_some([*map(repr, several)])}; where it is several, write "
                 f"{labels.separator!r} between them, or a list"
+            )
+        if joined := joined_by_others(labels.names):
+            warnings.append(
+                f"{len(joined):,} of {labels.num_labels:,} labels look like several with "
+                f"{next(iter(joined.values()))!r} between them ({name_some([*map(repr, joined)], 3)}): each "
+                f"combination is read as a label of its own; write {labels.separator!r} between the names"
             )
         if labels.separator in SURE:
             return warnings

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from tests.unit.data.made_up import Row, read, rows_of
 
-from tinybert.data.label_cells import SEPARATORS, are_combinations, find_separator, listed
+from tinybert.data.label_cells import SEPARATORS, are_combinations, find_separator, joined_by_others, listed
 from tinybert.data.labels import LabelScheme
 from tinybert.errors import DataError
 from tinybert.tasks.classification import CLASSIFICATION
@@ -195,6 +195,20 @@ def test_where_a_combination_stops_the_run_the_fix_is_said() -> None:
 )
 def test_ordinary_classes_are_no_combinations(names: list[str]) -> None:
     assert not [mark for mark in SEPARATORS if are_combinations(names, mark)]
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["B-PER", "I-PER", "B-LOC", "I-LOC", "B-ORG", "I-ORG", "O"],
+        ["food:good", "food:bad", "wine:good", "wine:bad", "room:good", "room:bad", "food"],
+        ["2020-01-02", "2020-02-01", "2020-01-01", "2020-02-02", "2021-01-02"],
+        ["Food and Drink", "Home and Garden", "Arts and Crafts", "Food", "Travel and Home", "Health & Sport"],
+        ["A+", "A-", "B+", "B-", "C+", "C-", "A", "C++", "C#", "R&B", "Q&A", "Sci/Tech"],
+    ],
+)
+def test_ordinary_names_with_a_mark_are_not_doubted(names: list[str]) -> None:
+    assert joined_by_others(names) == {}
 
 
 def test_a_list_is_no_class(tmp_path: Path) -> None:
