@@ -546,4 +546,24 @@ TABLE = [
         )
         for mark in (" & ", " and ", " und ", " 和 ")
     ),
+    *(
+        Odd(
+            f"labels such as {first!r}, task {task}",
+            csv(f"text,label\none,{first}\ntwo,{second}\nthree,x\n"),
+            rows(task),
+            [("one", first), ("two", second), ("three", "x")]
+            if task == "classification"
+            else [("one", [first]), ("two", [second]), ("three", ["x"])],
+            "docs",
+            said=said,
+        )
+        for first, second, said in (
+            ("01", "1", "equal as numbers or truth values are labels of their own: '01', '1'; write"),
+            ("true", "1", "equal as numbers or truth values are labels of their own: '1', 'true'; write"),
+            ("NaN", "joy", "labels that look like missing values: 'NaN'; where a row has no label"),
+            ("#N/A", "None", "labels that look like missing values: '#N/A', 'None'; where a row"),
+            ("“joy”", "joy", "labels with curly quotes around them: “joy”; where they are none"),
+        )
+        for task in ("classification", "multilabel")
+    ),
 ]

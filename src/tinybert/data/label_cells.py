@@ -281,7 +281,7 @@ def _with_bars(name: str) -> str:
             return "|".join(map(str, listed(name)))
     except ValueError:
         pass
-    return name[1:-1] if CLOSING.get(name[0]) == name[-1] else name
+    return name[1:-1] if CLOSING.get(name[:1]) == name[-1:] else name
 
 
 def are_combinations(cells: Collection[str], mark: str) -> bool:

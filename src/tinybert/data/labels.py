@@ -19,6 +19,12 @@ from tinybert.sources.objects import plain
 
 FORMAT_CHARACTERS = "Cf"  # Unicode category: zero-width characters, byte-order marks, marks of direction
 WHOLE_NUMBER = re.compile(r"-?[0-9]+(\.0*)?")
+NUMBER = re.compile(r"(?P<sign>[-+]?)(?P<whole>[0-9]*)(?:\.(?P<fraction>[0-9]*))?(?<=[0-9.])(?<![-+]\.)")
+TRUTH_VALUES = {"true": "1", "false": "0"}
+MISSING_NAMES = frozenset(
+    ["NaN", "nan", "NAN", "NA", "N/A", "n/a", "#N/A", "None", "null", "Null", "NULL", "<NA>", "NaT"]
+)
+"""How programs write that there is no value; ``none`` is the name of many a class."""
 MAX_NAMES_SHOWN = 20
 
 Label = int | float | list[Any]
@@ -186,6 +192,23 @@ def look_alikes(names: Iterable[str]) -> list[list[str]]:
     for name in sorted(names):
         groups.setdefault(unicodedata.normalize("NFKC", name).casefold(), []).append(name)
     return [group for group in groups.values() if len(group) > 1]
+
+
+def equal_numbers(names: Iterable[str]) -> list[list[str]]:
+    """Return the names that are one number, or one truth value, written differently, group by group.
+
+    Example:
+        >>> equal_numbers(["1", "01", "true", "2", "1.1", "1.10", "x"])
+        [['01', '1', 'true']]
+    """
+    groups: dict[tuple[str, str], list[str]] = {}
+    for name in sorted(names):
+        if found := NUMBER.fullmatch(TRUTH_VALUES.get(name.casefold(), name)):
+            whole, fraction = found["whole"].lstrip("0"), found["fraction"] or ""
+            fraction = fraction if fraction.strip("0") else ""
+            sign = found["sign"].replace("+", "") if whole or fraction else ""
+            groups.setdefault((sign + whole, fraction), []).append(name)
+    return [group for group in groups.values() if len({*map(str.casefold, group)}) > 1]
 
 
 def sort_names(names: Iterable[str]) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
 from tinybert.data.encode import encode_text
 from tinybert.data.fields import FieldError, choices_in, class_named, is_missing, refuse_rejected, text_in
 from tinybert.data.findings import name_some
-from tinybert.data.labels import LabelScheme, look_alikes
+from tinybert.data.labels import MISSING_NAMES, LabelScheme, equal_numbers, look_alikes
 from tinybert.data.long_text import encode_head_tail, encode_text_windows
 from tinybert.data.pooling import Pooling
 from tinybert.data.row_format import (
@@ -51,6 +51,7 @@ LABEL_NAMES = (
 
 TOKEN_COLUMNS = {"tokens", "tags"}
 SUBJECT = "texts to predict"
+CURLY_QUOTED = re.compile("[“”„].+[“”]|[‘’].+’|«.+»|».+«|「.+」|『.+』", re.DOTALL)
 QUOTED = re.compile(r"([\"']).+\1", re.DOTALL)
 EMPTY = "give a text, a str with a visible character"
 OF_WINDOWS = ("window_pooling", "max_windows")
@@ -150,12 +151,27 @@ class TextRows(RowFormat):
             raise DataError("label", str(error)) from error
 
     def scheme_warnings(self, labels: LabelScheme) -> list[str]:
-        """Name the labels that somebody may have meant to be one, and those in quotes."""
+        """Name the labels that somebody may have meant to be one, or none, and those in quotes."""
         warnings: list[str] = []
         if groups := [", ".join(map(repr, group)) for group in look_alikes(labels.names)]:
             warnings.append(
                 f"labels that differ by letter case or character width only are labels of their own: "
                 f"{name_some(groups, mark='; ')}; write those that mean the same alike"
+            )
+        if groups := [", ".join(map(repr, group)) for group in equal_numbers(labels.names)]:
+            warnings.append(
+                "labels that are equal as numbers or truth values are labels of their own: "
+                f"{name_some(groups, mark='; ')}; write those that mean the same alike"
+            )
+        if missing := [name for name in labels.names if name in MISSING_NAMES]:
+            warnings.append(
+                f"labels that look like missing values: {name_some([*map(repr, missing)])}; where a row has "
+                "no label, leave the cell empty, or remove the row"
+            )
+        if curly := [name for name in labels.names if CURLY_QUOTED.fullmatch(name)]:
+            warnings.append(
+                f"labels with curly quotes around them: {name_some(curly)}; where they are none of the "
+                "label, remove them"
             )
         if quoted := [name for name in labels.names if QUOTED.fullmatch(name)]:
             warnings.append(

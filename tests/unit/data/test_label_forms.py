@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 from tests.unit.data.made_up import Row, read, rows_of
 
-from tinybert.data.labels import LabelScheme, look_alikes, tidy
+from tinybert.data.labels import LabelScheme, equal_numbers, look_alikes, tidy
 from tinybert.models.label_order import label_order
 from tinybert.tasks.classification import CLASSIFICATION
 from tinybert.tasks.soft_labels import named_scores
@@ -81,6 +81,19 @@ def test_of_many_look_alikes_the_first_are_named() -> None:
     (warning,) = CLASSIFICATION.format.scheme_warnings(CLASSIFICATION.format.scheme(names))
     assert "'E', 'e'; … and 3 more" in warning
     assert look_alikes(["good", "bad"]) == []
+
+
+def test_ordinary_labels_are_no_equal_numbers_and_none_is_a_class() -> None:
+    names = ["none", "na", "1", "2", "1.1", "1.10", ".", "-", "+.", "", "10", "'tis", "yes", "no", "true"]
+    assert equal_numbers(name for name in names if name != "true") == []
+    warnings = CLASSIFICATION.format.scheme_warnings(LabelScheme(tuple(names[:-1])))
+    assert warnings == []
+
+
+def test_numbers_that_are_equal() -> None:
+    assert equal_numbers(["-0", "0", "00", "false"]) == [["-0", "0", "00", "false"]]
+    assert equal_numbers([".5", "0.5", "+1", "1.", "1.00"]) == [["+1", "1.", "1.00"], [".5", "0.5"]]
+    assert equal_numbers(["True", "true"]) == []  # look-alikes
 
 
 WHOLE = ["0.0", "1.0", "10.0", "1", ""]
