@@ -566,4 +566,19 @@ TABLE = [
         )
         for task in ("classification", "multilabel")
     ),
+    Odd(
+        "numbers with a fraction as classes",
+        csv("text,label\n1,0.5\n2,1.0\n3,1.5\n4,0.5\n5,1.0\n6,1.5\n"),
+        rows(),
+        [("1", "0.5"), ("2", "1.0"), ("3", "1.5"), ("4", "0.5"), ("5", "1.0"), ("6", "1.5")],
+        "docs",
+        said="labels that are numbers with a fraction: 0.5, 1.5; each is a class of its own here, and --task",
+    ),
+    Odd(
+        "numbers with a fraction in JSON as classes",
+        lines({"text": "a", "label": 0.5}, {"text": "b", "label": 1.0}),
+        rows(),
+        Refused("0.5 is a number with a fraction, not a class; for numbers set"),
+        "docs",
+    ),
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -141,8 +142,14 @@ class ClassRows(TextRows):
         )
 
     def scheme_warnings(self, labels: LabelScheme) -> list[str]:
-        """Name classes that look alike, or like several labels each."""
+        """Name classes that look alike, that are numbers with a fraction, or like several labels each."""
         warnings = super().scheme_warnings(labels)
+        if _are_fractions(labels.names):
+            fractions = [name for name in labels.names if not float(name).is_integer()]
+            warnings.append(
+                f"labels that are numbers with a fraction: {name_some(fractions)}; each is a class of its "
+                "own here, and --task regression learns them as numbers"
+            )
         mark = combined_by(labels.names)
         if mark is None:
             combined, fix = joined_by_others(labels.names), " with '|' between them"
@@ -195,9 +202,10 @@ def _is_list(raw: object) -> TypeGuard[str]:
 
 def _are_fractions(names: Sequence[str]) -> bool:
     try:
-        return not all(float(name).is_integer() for name in names)
+        numbers = [float(name) for name in names]
     except ValueError:
         return False
+    return any(not number.is_integer() for number in numbers) and all(map(math.isfinite, numbers))
 
 
 def balance_of(counts: Counter[str], unit: str) -> Balance | None:
