@@ -581,4 +581,39 @@ TABLE = [
         Refused("0.5 is a number with a fraction, not a class; for numbers set"),
         "docs",
     ),
+    *(
+        Odd(
+            f"a column for each label, {name}",
+            csv(f"text,glad,sad,angry\n{content}"),
+            MULTI,
+            Refused(message),
+            "docs",
+        )
+        for name, content, message in (
+            (
+                "x or empty",
+                "a,x,,\nb,,x,x\nc,,x,\n",
+                "write 0 or 1 in each of their cells; 'x' (train.csv, line 2",
+            ),
+            (
+                "yes and no",
+                "a,yes,no,no\nb,no,yes,yes\n",
+                "the columns glad, sad, angry is a label, write 0 or 1",
+            ),
+            (
+                "1 and -1",
+                "a,1,-1,-1\nb,-1,1,1\n",
+                "write 0 or 1 in each of their cells; '-1' (train.csv, line 2",
+            ),
+            ("an empty cell", "a,1,0,0\nb,,1,1\n", "line 3: glad: '' where 0 or 1 is expected; write 0 or 1"),
+        )
+    ),
+    Odd(
+        "a 2 in a column of a label",
+        csv("text,glad,sad,angry\none,1,0,0\ntwo,2,1,0\nthree,0,1,1\n"),
+        MULTI,
+        [("one", []), ("two", ["sad"]), ("three", ["angry", "sad"])],
+        "docs",
+        said="if glad is one too, write 0 or 1 in each: '2' (train.csv, line 3, glad) is neither",
+    ),
 ]

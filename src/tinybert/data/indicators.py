@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain, islice
@@ -19,15 +19,21 @@ from tinybert.sources.readers import ROWS_PEEKED, Table, relaid
 from tinybert.sources.text_files import Fault, RawRow
 
 MIN_COLUMNS = 2
+ALSO_WRITTEN = frozenset(["-1", "2", "yes", "no", "y", "n", "t", "f", "x", "✓", "✔", "√", "是", "否"])
+"""What people write instead of 0 and 1, in lower case; it is not read, as other columns hold it too."""
 
 
 @dataclass(frozen=True)
 class _Peek:
-    """A table that is yet to be read, and its columns that hold 0 and 1 only, or something else, at first."""
+    """A table that is yet to be read, and its columns that hold 0 and 1 only, or something else, at first.
+
+    ``odd`` are those that hold what is written instead of 0 and 1, each with the first such cell.
+    """
 
     table: Table
     flags: frozenset[str]
     others: frozenset[str]
+    odd: Mapping[str, str]
 
 
 def read_indicators(
@@ -56,7 +62,14 @@ def read_indicators(
     peeks = {split: [_peek(table, taken) for table in parts] for split, parts in tables.items()}
     names = _flag_columns([peek for parts in peeks.values() for peek in parts], known)
     tables = {split: [peek.table for peek in parts] for split, parts in peeks.items()}
+    odd = _odd_columns([peek for parts in peeks.values() for peek in parts], known)
+    cell = next(iter(odd.values()), "")
     if len(names) < MIN_COLUMNS:
+        if format.has_label_sets and len(names) + len(odd) >= MIN_COLUMNS:
+            findings.label_hint = (
+                f"if each of the columns {name_some([*names, *odd], 10)} is a label, write 0 or 1 in each of "
+                f"their cells; {cell} is neither"
+            )
         return tables
     said = f"the columns {name_some(names, 10)} hold 0 and 1 only"
     if not format.has_label_sets:
@@ -64,7 +77,8 @@ def read_indicators(
         findings.label_hint = f"{said}{fix}"
         return tables
     one = f"to read one column instead: {setting('data.label')}"
-    findings.warn(f"{said}: each is read as a label; {one}")
+    more = f"; if {name_some([*odd], 10)} is one too, write 0 or 1 in each: {cell} is neither" if odd else ""
+    findings.warn(f"{said}: each is read as a label; {one}{more}")
     return {
         split: [_relaid(table, names, format, findings) for table in parts] for split, parts in tables.items()
     }
@@ -78,6 +92,17 @@ def _flag_columns(peeks: Sequence[_Peek], known: LabelScheme | None) -> list[str
     return [each for each in columns if each in flags and (known is None or tidy(each) in known.label2id)]
 
 
+def _odd_columns(peeks: Sequence[_Peek], known: LabelScheme | None) -> dict[str, str]:
+    """Return the columns that somebody may have meant as labels, each with the first cell that is odd."""
+    others = frozenset[str]().union(*(peek.others - peek.odd.keys() for peek in peeks))
+    odd = {column: cell for peek in reversed(peeks) for column, cell in peek.odd.items()}
+    return {
+        column: cell
+        for column, cell in odd.items()
+        if column not in others and (known is None or tidy(column) in known.label2id)
+    }
+
+
 def _named(table: Table, names: Sequence[str]) -> bool:
     return any(column.strip().lower() in names for column in table.columns)
 
@@ -86,11 +111,25 @@ def _peek(table: Table, taken: set[str | None]) -> _Peek:
     head = list(islice(table.rows, ROWS_PEEKED))
     flags: set[str] = set()
     others: set[str] = {name for name in taken if name} | set(table.class_names)
-    for row in head:
-        for column, value in () if isinstance(row, Fault) else row[1].items():
-            if not _is_missing(value):
-                (others if flag_of(value) is None else flags).add(column)
-    return _Peek(replace(table, rows=chain(head, table.rows)), frozenset(flags - others), frozenset(others))
+    odd: dict[str, str] = {}
+    no_flags = set(others)
+    for number, raw in (row for row in head if not isinstance(row, Fault)):
+        for column, value in raw.items():
+            if _is_missing(value):
+                continue
+            if flag_of(value) is not None:
+                flags.add(column)
+                continue
+            others.add(column)
+            odd.setdefault(column, f"{value!r:.60} ({table.file}, {table.unit} {number:,}, {column})")
+            if str(value).strip().lower() not in ALSO_WRITTEN:
+                no_flags.add(column)
+    return _Peek(
+        replace(table, rows=chain(head, table.rows)),
+        frozenset(flags - others),
+        frozenset(others),
+        {column: cell for column, cell in odd.items() if column not in no_flags},
+    )
 
 
 def flag_of(value: object) -> bool | None:
@@ -141,5 +180,5 @@ def _labels_in(raw: Record, names: Sequence[str]) -> list[str] | None:
     flags = {name: flag_of(raw.get(name)) for name in names}
     for name, flag in flags.items():
         if flag is None:
-            raise FieldError(name, f"{raw.get(name)!r:.60} where 0 or 1 is expected")
+            raise FieldError(name, f"{raw.get(name)!r:.60} where 0 or 1 is expected; write 0 or 1 in each")
     return [name for name, flag in flags.items() if flag]

@@ -120,7 +120,9 @@ def balanced_weights(given: Sequence[Sequence[float]], labels: LabelScheme) -> l
 class LabelSetRows(TextRows):
     """Texts or pairs with any number of labels each; an unlabelled row is NaN."""
 
-    missing_label: ClassVar[str] = "give the row one, or write [] when none applies"
+    missing_label: ClassVar[str] = (
+        "give the row one, or write [] when none applies (in columns of 0 and 1, write 0 in each)"
+    )
     has_label_sets: ClassVar[bool] = True
 
     @property

@@ -51,14 +51,14 @@ def test_what_is_neither_0_nor_1_is_a_bad_row(write: Write) -> None:
         read(path, task="multilabel")
     first, second = caught.value.problems
     assert first.startswith("a.csv, line 152: toxic: '2' where 0 or 1 is expected")
-    assert second == "a.csv, line 153: obscene: '' where 0 or 1 is expected"
+    assert second == "a.csv, line 153: obscene: '' where 0 or 1 is expected; write 0 or 1 in each"
 
 
 def test_a_row_of_empty_flags_has_no_label(write: Write) -> None:
     text = as_csv(comments(60)) + "9,new,,,\n"
     found = read(write("a.csv", text), task="multilabel", allow_unlabelled=True)
     assert found.splits["train"]["label"][:].count(None) == 1
-    with pytest.raises(DataError, match="line 62, label: no label"):
+    with pytest.raises(DataError, match=r"line 62, label: no label; .*write 0 in each"):
         read(write("b.csv", text), task="multilabel")
 
 
@@ -84,3 +84,22 @@ def test_a_model_reads_the_columns_that_it_knows() -> None:
     rows = comments(3)
     found = read({"test": rows}, task="multilabel", need=("test",), known_labels=known)
     assert found.splits["test"]["label"][:] == [[0.0, 1.0], [1.0, 0.0], [0.0, 0.0]]
+
+
+def test_columns_of_other_values_are_not_named() -> None:
+    rows: list[Row] = [
+        {**row, "likes": index % 4, "day": f"2026-01-{index:02}"} for index, row in enumerate(comments(60))
+    ]
+    assert all("is neither" not in warning for warning in read(rows, task="multilabel").warnings)
+    plain: list[Row] = [{"text": f"film {i}", "year": 1990 + i, "stars": i % 6} for i in range(30)]
+    with pytest.raises(DataError) as caught:
+        read(plain, task="multilabel")
+    assert "is neither" not in str(caught.value)
+
+
+def test_the_hint_is_of_every_table() -> None:
+    train: list[Row] = [{"text": f"film {i}", "glad": "yes", "sad": "no"} for i in range(30)]
+    other: list[Row] = [{"text": "film", "glad": "often", "sad": "no"}]
+    with pytest.raises(DataError) as caught:
+        read({"train": train, "validation": other}, task="multilabel")
+    assert "is neither" not in str(caught.value)
