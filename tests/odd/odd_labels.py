@@ -489,7 +489,7 @@ TABLE = [
         "docs",
     ),
     Odd(
-        "tags where one label is expected",
+        "tags in angle brackets where one label is expected",
         csv("text,label\n1,<joy><fear>\n2,<joy><awe>\n3,<fear><awe>\n4,<joy>\n5,<fear><joy>\n6,<awe><joy>\n"),
         rows(),
         [
@@ -567,7 +567,7 @@ TABLE = [
         for task in ("classification", "multilabel")
     ),
     Odd(
-        "numbers with a fraction as classes",
+        "few numbers with a fraction as classes",
         csv("text,label\n1,0.5\n2,1.0\n3,1.5\n4,0.5\n5,1.0\n6,1.5\n"),
         rows(),
         [("1", "0.5"), ("2", "1.0"), ("3", "1.5"), ("4", "0.5"), ("5", "1.0"), ("6", "1.5")],

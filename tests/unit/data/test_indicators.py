@@ -91,7 +91,7 @@ def test_columns_of_other_values_are_not_named() -> None:
         {**row, "likes": index % 4, "day": f"2026-01-{index:02}"} for index, row in enumerate(comments(60))
     ]
     assert all("is neither" not in warning for warning in read(rows, task="multilabel").warnings)
-    plain: list[Row] = [{"text": f"film {i}", "year": 1990 + i, "stars": i % 6} for i in range(30)]
+    plain: list[Row] = [{"text": f"film {i}", "year": 1990 + i, "seen": i % 6} for i in range(30)]
     with pytest.raises(DataError) as caught:
         read(plain, task="multilabel")
     assert "is neither" not in str(caught.value)
