@@ -68,7 +68,7 @@ def test_lists_of_every_kind() -> None:
         ("classification", ["good"], "task=multilabel"),
         ("classification", {"a": 1}, "a mapping where one label"),
         ("multilabel", "good|awful", "unknown label 'awful'"),
-        ("multilabel", [["good"]], "a list where one label"),
+        ("multilabel", [["good"]], "a list where the name of a label"),
         ("multilabel", "", "write \\[\\]"),
         ("multilabel", '["good"', "JSON list"),
         ("regression", "x", "not a number"),
