@@ -225,4 +225,35 @@ TABLE = [
         [("one\u2028two\x85three\x0bfour", "x"), ("b", "y")],
         "huggingface/datasets#3910",
     ),
+    *(
+        Odd(
+            f"the header again among the rows of a .{ending}, with {mark!r}",
+            twice(ending, GOOD.replace(",", mark) * 2),
+            rows(),
+            Refused(f"train.{ending}, line 5: the header again, as where two files were joined; delete"),
+            "docs",
+        )
+        for ending, mark in (("csv", ","), ("tsv", "\t"), ("csv", ";"))
+    ),
+    Odd(
+        "a text that is the name of its column",
+        csv("text,label\ntext,x\nb,label\n"),
+        rows(),
+        [("text", "x"), ("b", "label")],
+        "docs",
+    ),
+    Odd(
+        "dashes for what is missing",
+        csv("text,label\n---,---\na,x\nb,---\n"),
+        rows(),
+        [("---", "---"), ("a", "x"), ("b", "---")],
+        "docs",
+    ),
+    Odd(
+        "a table of Markdown",
+        csv("| text | label |\n|---|:---|\n| a | x |\n| b | y |\n"),
+        rows(),
+        Refused("table in Markdown; save the table as CSV"),
+        "docs",
+    ),
 ]

@@ -20,12 +20,15 @@ if TYPE_CHECKING:
 MAX_FIELD_CHARS = 10_000_000
 SAMPLE_CHARS = 1 << 20
 LINES_PEEKED = 1000
-DELIMITERS = (",", ";", "\t", "|")
+TAB, PIPE = "\t", "|"
+DELIMITERS = (",", ";", TAB, PIPE)
 EXCEL_DELIMITER = re.compile(r'"?sep=(.)"?[\r\n]*', re.IGNORECASE)
 QUOTE, APOSTROPHE = '"', "'"
 ESCAPED_QUOTE = '\\"'
 TAB_FIELD = re.compile(r'(?:"((?:[^"]|"")*+)"|([^"\t\r\n]*+))(?:[\t\r\n]|\Z)')
 NEEDS_QUOTES = re.compile(r'["\t\r\n]|\A\Z')
+RULE = re.compile(":?-{3,}:?")
+"""A column in the line below the header of a table in Markdown."""
 UNSEEN = "\ufeff\u200b\u200c\u200d\u200e\u200f\u2060"
 """Byte-order marks and zero-width characters around the names in a header."""
 
@@ -115,12 +118,25 @@ def _csv_rows(
             fix = "save it as CSV" if recurring is None else f"double each {quote} that belongs to a text"
             why = f"one row with a line break in quotes, or {rows:,} rows? {fix}"
             yield Fault(number, why, {"": fields})
+        elif why := _no_row(fields, header, delimiter):
+            yield Fault(number, why, {"": fields})
         elif len(fields) != width:
             if fields:
                 yield Fault(number, _ragged(len(fields), width, delimiter), {"": fields})
         else:
             of_lines = of_lines or (number if len(read_lately) > 1 else 0)
             yield number, dict(zip(header, fields, strict=True))
+
+
+def _no_row(fields: Sequence[str], header: Sequence[str], delimiter: str) -> str:
+    """Say what a line is that is none of the rows: the header again, or the rule of a table in Markdown."""
+    names = [field.strip(UNSEEN) for field in fields]
+    if names == header and len(names) > 1:
+        return "the header again, as where two files were joined; delete the line"
+    filled = [name.strip() for name in names if name.strip()]
+    if delimiter == PIPE and len(filled) > 1 and all(map(RULE.fullmatch, filled)):
+        return "the line below the header of a table in Markdown; save the table as CSV"
+    return ""
 
 
 def _has_spaces(first: Sequence[str], delimiter: str, quote: str) -> bool:
@@ -323,6 +339,9 @@ def _tsv_rows(
             continue
         if '"' in text:
             fields = [_unquote(field, all_quoted=all_quoted) for field in fields]
+        if why := _no_row(fields, header, TAB):
+            yield Fault(number, why, {"": fields})
+            continue
         yield number, dict(zip(header, fields, strict=True))
 
 
