@@ -92,7 +92,26 @@ LATE = [
 
 GROUPED = "".join(f"text {row},{'xy'[row % 2]},{'ab'[row > 5]}\n" for row in range(12))
 
+
+def second_text(header: str, *, right: list[tuple[str, ...]], said: str, **settings: str) -> Odd:
+    """A table whose second column may be a text too."""
+    content = f"{header},label\na,b,x\nc,d,y\n"
+    given = "".join(f", {name} given" for name in settings)
+    return Odd(f"columns {header}{given}", csv(content), rows(**settings), right, "docs", said=said)
+
+
 TABLE = [
+    second_text(
+        "question,answer",
+        right=[("a", "x"), ("c", "y")],
+        said="column 'answer' is not read (as the second text: data.text_pair=answer)",
+    ),
+    second_text(
+        "title,text",
+        right=[("b", "x"), ("d", "y")],
+        said="only 'text' is read as the text; column 'title' is not read",
+    ),
+    second_text("question,answer", right=[("a", "b", "x"), ("c", "d", "y")], said="", text_pair="answer"),
     Odd(
         "two groups in one file",
         lambda scene: write(scene.folder / "all.csv", f"text,label,doc\n{GROUPED}"),

@@ -12,6 +12,11 @@ from tinybert.data.row_format import Column, ColumnNames, RowFormat
 from tinybert.lookup import AUTO, nearest
 
 MAX_NAMED = 30
+MAY_BE_SECOND = (
+    *("title", "subject", "headline", "summary", "abstract", "description", "body", "context", "passage"),
+    *("answer", "response", "reply", "premise", "标题", "摘要", "回答", "答案", "回复"),
+)
+"""Names of columns that often hold a text beside the text."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +96,25 @@ def choices(
     if is_ambiguous and may_be_pairs and format.text_pair and not format.text_pair.required:
         second = format.text_pair.description
         said.append(f"rows are read as pairs: {chosen.text!r}, and {chosen.text_pair!r} as the {second}")
-    return said
+    return said + _second_texts(present, settings, chosen, format)
+
+
+def _second_texts(
+    present: Sequence[str], settings: DataSection, chosen: ColumnNames, format: RowFormat
+) -> list[str]:
+    """Say which columns may hold a second text by their names, where single texts are read."""
+    is_decided = chosen.text_pair is not None or settings.text is not None
+    if is_decided or format.text_pair is None or format.text_pair.required:
+        return []
+    taken = {chosen.text, chosen.label, chosen.group}
+    known = {*format.text.names, *format.label.names}
+    names = (each for each in present if each not in taken and each.strip().lower() not in known)
+    found = [each for each in names if each.strip().lower() in MAY_BE_SECOND]
+    if not found:
+        return []
+    columns = f"column {found[0]!r} is" if len(found) == 1 else f"columns {name_some(list(map(repr, found)))} are"
+    fix = setting("data.text_pair", found[0])
+    return [f"only {chosen.text!r} is read as the text; {columns} not read (as the second text: {fix})"]
 
 
 def rivals(present: Sequence[str], column: Column, taken: Collection[str | None]) -> list[str]:
