@@ -414,4 +414,10 @@ TABLE = [
         "docs",
         said="a file of CoNLL-U, none of whose ten columns holds tags of entities",
     ),
+    conll(
+        "types that differ by letter case",
+        "Ann B-PER\nleft O\n\nLee B-Per\nleft O\n",
+        [("Ann left", [("Ann", "PER")]), ("Lee left", [("Lee", "Per")])],
+        said="differ by letter case or character width only are types of their own: 'PER', 'Per'; write",
+    ),
 ]

@@ -112,7 +112,8 @@ def _second_texts(
     found = [each for each in names if each.strip().lower() in MAY_BE_SECOND]
     if not found:
         return []
-    columns = f"column {found[0]!r} is" if len(found) == 1 else f"columns {name_some(list(map(repr, found)))} are"
+    named = name_some(list(map(repr, found)))
+    columns = f"column {named} is" if len(found) == 1 else f"columns {named} are"
     fix = setting("data.text_pair", found[0])
     return [f"only {chosen.text!r} is read as the text; {columns} not read (as the second text: {fix})"]
 
