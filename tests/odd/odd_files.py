@@ -502,4 +502,19 @@ TABLE = [
         Refused("train.csv: cannot read this file: No such file or directory; it is a link to"),
         "docs",
     ),
+    Odd(
+        "rows without a header",
+        csv("a,x\nb,y\n"),
+        rows(),
+        Refused("train.csv: where its first line is a row: put a header line such as text,label above it"),
+        "docs",
+    ),
+    Odd(
+        "a sep= that is not that of the header",
+        csv("sep=,\ntext;label\na;x\nb;y\n"),
+        rows(),
+        Refused("train.csv: its first line is sep=,, but the names in the header are parted by ';'; write"),
+        "docs",
+    ),
+    Odd("one column below a sep=", csv("sep=;\ntext\na\nb\n"), rows(), Refused("as the label"), "docs"),
 ]

@@ -70,6 +70,15 @@ def find_columns(
     return (None if problems or text is None else found), problems
 
 
+def header_problems(file: str, present: Sequence[str], format: RowFormat) -> list[str]:
+    """Say that the first line of CSV or TSV may be a row, where none of its names is a usual one."""
+    columns = (format.text, format.text_pair, format.label)
+    known = {name for column in columns if column is not None for name in column.names}
+    if not file.lower().endswith((".csv", ".tsv")) or any(each.strip().lower() in known for each in present):
+        return []
+    return [f"{file}: where its first line is a row: put a header line such as text,label above it"]
+
+
 def choices(
     present: Sequence[str], settings: DataSection, chosen: ColumnNames, *, format: RowFormat
 ) -> list[str]:
@@ -209,7 +218,6 @@ def _find(wish: _Wish, present: Sequence[str], problems: list[str], *, required:
         )
     elif required:
         problems.append(
-            f"no column is known as the {wish.what} ({_there_is(present)}); set {setting(wish.setting)}, "
-            "or put a header line such as text,label above the rows"
+            f"no column is known as the {wish.what} ({_there_is(present)}); set {setting(wish.setting)}"
         )
     return None

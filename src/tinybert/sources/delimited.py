@@ -46,7 +46,14 @@ def read_csv(file: SourceFile) -> tuple[list[str], Iterator[RawRow | Fault]]:
     if said := EXCEL_DELIMITER.fullmatch(head):
         head, skipped = _first_filled(lines)
         before += 1 + skipped
-    delimiter = said[1] if said else max(DELIMITERS, key=head.count)
+    most = max(DELIMITERS, key=head.count)
+    delimiter = said[1] if said else most
+    if delimiter not in head and most in head:
+        raise DataError(
+            file.name,
+            f"its first line is sep={delimiter}, but the names in the header are parted by {most!r}; "
+            f"write sep={most}",
+        )
     quote = APOSTROPHE if _all_in(APOSTROPHE, head.strip().split(delimiter)) else QUOTE
     return _open_csv_lines(chain([head] if head else [], lines), delimiter, quote, before=before, file=file)
 

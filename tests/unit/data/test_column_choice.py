@@ -12,6 +12,7 @@ import tinybert
 from tinybert.advice import advise
 from tinybert.config import DataSection
 from tinybert.data import TextData, load
+from tinybert.data.columns import header_problems
 from tinybert.tasks import BUILTIN
 
 MANY = {"question": "q", "question2": "w", "text": "good", "content": "c", "label": "x", "score": "1"}
@@ -87,3 +88,11 @@ def test_prediction_says_which_text_it_reads(
     assert "'sentence' is read as the text; it could be 'content' too" in captured.err
     tinybert.predict(tiny_teacher, frame[["sentence", "label"]])
     assert capsys.readouterr().err == ""
+
+
+def test_a_header_is_asked_for_only_where_a_table_as_text_may_lack_one() -> None:
+    format = BUILTIN["classification"].format
+    assert header_problems("a.csv", ["good film", "1"], format)
+    assert not header_problems("a.csv", ["text", "1"], format)
+    assert not header_problems("a.jsonl", ["good film", "1"], format)
+    assert not header_problems("rows", ["good film", "1"], format)

@@ -97,7 +97,7 @@ def test_a_cell_of_a_table_holds_an_answer_its_place_or_json() -> None:
     assert answers('{"text": ["old fox"], "answer_start": [17]}') == [[17, 24]]
     assert answers('[{"text": "old fox"}]') == [[17, 24]]
     assert answers("[]") == []
-    assert answers("fox", answer_start="4") == answers("fox", answer_start=4) == [[4, 7]]
+    assert answers("fox", answer_start="4th") == answers("fox", answer_start=4) == [[4, 7]]
     assert answers("old fox", answer_start="") == [[17, 24]]
     with pytest.raises(FieldError, match="is not at character 0; it is at 4"):
         answers("fox", answer_start="0")
@@ -141,7 +141,7 @@ def test_answers_in_arrays_of_numpy_name_the_fix() -> None:
         ([{"text": "fox", "answer_start": -27}], "is not at character -27"),
         ([{"text": "fox", "answer_start": 999}], "it is at 4"),
         ([{"text": "slept.!", "answer_start": 25}], "is nowhere"),
-        ([{"text": "fox", "answer_start": "4"}], "answer_start '4': a whole number"),
+        ([{"text": "fox", "answer_start": "4th"}], "answer_start '4th': a whole number"),
         ([{"text": "fox", "answer_start": True}], "answer_start True"),
         ([{"text": "", "answer_start": 4}], "visible characters"),
         ([{"text": None, "answer_start": 4}], "visible characters"),
