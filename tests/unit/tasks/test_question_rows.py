@@ -97,7 +97,7 @@ def test_a_cell_of_a_table_holds_an_answer_its_place_or_json() -> None:
     assert answers('{"text": ["old fox"], "answer_start": [17]}') == [[17, 24]]
     assert answers('[{"text": "old fox"}]') == [[17, 24]]
     assert answers("[]") == []
-    assert answers("fox", answer_start="4th") == answers("fox", answer_start=4) == [[4, 7]]
+    assert answers("fox", answer_start="4") == answers("fox", answer_start=4) == [[4, 7]]
     assert answers("old fox", answer_start="") == [[17, 24]]
     with pytest.raises(FieldError, match="is not at character 0; it is at 4"):
         answers("fox", answer_start="0")
