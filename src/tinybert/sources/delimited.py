@@ -84,6 +84,7 @@ def _open_csv_lines(
         raise DataError(file.name, f"line {1 + before}: the header cannot be read: {error}") from error
     header = [name.strip(UNSEEN) for name in header]
     _check_header(header, file, number=1 + before)
+    _check_widths(header, csv.reader(first[1:], delimiter=delimiter, quotechar=quote), delimiter, file)
     whole = (line for line in first[1:] if line.count(quote) % 2 == 0)  # others may be parts of a text
     recurring = None if is_tsv else _recurring([_split(line, reader) for line in whole], len(header))
     rows = _csv_rows(reader, read_lately, header, before, file, recurring)
@@ -268,7 +269,11 @@ def _csv_fault(number: int, message: str, lines: list[str], quote: str, *, of_li
 def _ragged(found: int, expected: int, delimiter: str) -> str:
     mark = {"\t": "a tab"}.get(delimiter, repr(delimiter))
     fix = f"quote a text that holds {mark}" if found > expected else f"part the fields with {mark}"
-    return f"{found} fields where the header has {expected}; {fix}"
+    return f"{_fields(found)} where the header has {expected}; {fix}"
+
+
+def _fields(count: int) -> str:
+    return "1 field" if count == 1 else f"{count} fields"
 
 
 def read_tsv(file: SourceFile) -> tuple[list[str], Iterator[RawRow | Fault]]:
@@ -294,6 +299,7 @@ def read_tsv(file: SourceFile) -> tuple[list[str], Iterator[RawRow | Fault]]:
         return _open_csv_lines(chain(first, lines), "\t", quote, before=before, file=file, is_tsv=True)
     header = [(field[1:-1] if all_quoted else field).strip(UNSEEN) for field in header]
     _check_header(header, file, number=1 + before)
+    _check_widths(header, (line.rstrip("\r\n").split(TAB) for line in first[1:]), TAB, file)
     rows = _tsv_rows(chain(first[1:], lines), header, file, before=before, all_quoted=all_quoted)
     return header, _not_in_apostrophes(rows)
 
@@ -341,7 +347,7 @@ def _tsv_rows(
             yield Fault(number, why, {"": [printable(field) for field in fields]})
             continue
         if len(fields) != len(header):
-            why = f"{len(fields)} fields where the header has {len(header)}; a text in a TSV file holds "
+            why = f"{_fields(len(fields))} where the header has {len(header)}; a text in a TSV file holds "
             yield Fault(number, why + "no tabs and no line breaks: save it as CSV", {"": fields})
             continue
         if '"' in text:
@@ -357,6 +363,27 @@ def _unquote(field: str, *, all_quoted: bool) -> str:
         return field
     inner = field[1:-1]
     return inner.replace(QUOTE * 2, QUOTE) if all_quoted or _is_doubled(inner, QUOTE) else field
+
+
+def _check_widths(
+    header: Sequence[str], rows: Iterable[Sequence[str]], delimiter: str, file: SourceFile
+) -> None:
+    """Refuse a table all of whose first rows, two at least, have one field more than the header."""
+    try:
+        filled = [row for row in rows if any(row)]
+    except csv.Error:  # said with the row that it is of
+        return
+    width, mark = len(header), {TAB: "a tab"}.get(delimiter, repr(delimiter))
+    if len(filled) < 2 or width < 2 or any(len(row) != width + 1 for row in filled):
+        return
+    if not any(row[-1] for row in filled):
+        why = f"every row ends in {mark}, and the header does not; end it so too, or remove them"
+    else:
+        why = (
+            f"the header has {width} names, and every row {width + 1} fields: the header lacks a name, such "
+            f"as id at its beginning (or every row has a text with {mark} in it that is not in quotes)"
+        )
+    raise DataError(file.name, why)
 
 
 def _check_header(header: list[str], file: SourceFile, *, number: int = 1) -> None:
