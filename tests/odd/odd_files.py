@@ -6,13 +6,14 @@ import gzip
 import io
 import json
 import lzma
+import os
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from tests.odd.odd_input import Odd, Refused, Scene, csv, files, lines, rows, twice, write
+from tests.odd.odd_input import Odd, Refused, Scene, command, csv, files, given, lines, rows, twice, write
 
 GOOD = "text,label\none,x\ntwo,y\nthree,x\n"
 ONE = [("one", "x"), ("two", "y"), ("three", "x")]
@@ -99,6 +100,19 @@ def second_text(header: str, *, right: list[tuple[str, ...]], said: str, **setti
     given = "".join(f", {name} given" for name in settings)
     return Odd(f"columns {header}{given}", csv(content), rows(**settings), right, "docs", said=said)
 
+
+def pipe(scene: Scene) -> Path:
+    os.mkfifo(scene.folder / "rows.csv")
+    return scene.folder / "rows.csv"
+
+
+def predicted_from(name: str) -> Callable[[Scene, object], object]:
+    """Predict a file with the classifier."""
+    return lambda scene, _: command("predict", "--input", name)(scene, scene.classifier)
+
+
+ADDRESS = "is an address; download it first, and give the path here"
+NO_FILE = "is no regular file (a pipe or a device)"
 
 TABLE = [
     second_text(
@@ -552,4 +566,25 @@ TABLE = [
         Refused("train.csv, line 3: 1 field where the header has 2"),
         "docs",
     ),
+    *(
+        Odd(f"the address {name} as data", given(name), rows(), Refused(f"{name}: {ADDRESS}"), "docs")
+        for name in ("https://example.com/train.csv", "https://example.com/train", "s3://bucket/train")
+    ),
+    Odd(
+        "an address to predict",
+        given(None),
+        predicted_from("https://example.com/a.txt"),
+        Refused(ADDRESS),
+        "docs",
+    ),
+    Odd(
+        "an address as a model",
+        given("https://example.com/model"),
+        command("predict", "a text"),
+        Refused(ADDRESS),
+        "docs",
+    ),
+    Odd("a device as data", given("/dev/null"), rows(), Refused(f"/dev/null: {NO_FILE}"), "docs"),
+    Odd("a device to predict", given(None), predicted_from("/dev/null"), Refused(NO_FILE), "docs"),
+    Odd("a pipe as data", pipe, rows(), Refused(NO_FILE), "docs"),
 ]
