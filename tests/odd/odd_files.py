@@ -587,4 +587,18 @@ TABLE = [
     Odd("a device as data", given("/dev/null"), rows(), Refused(f"/dev/null: {NO_FILE}"), "docs"),
     Odd("a device to predict", given(None), predicted_from("/dev/null"), Refused(NO_FILE), "docs"),
     Odd("a pipe as data", pipe, rows(), Refused(NO_FILE), "docs"),
+    Odd(
+        "spaces around the names in a header, of a file to predict",
+        lambda scene: write(scene.folder / "in.csv", "text, note\ngood bab,1\n").parent,
+        lambda scene, folder: (
+            "note"
+            in json.loads(
+                command("predict", "--input", scene.folder / "in.csv")(scene, scene.classifier).splitlines()[
+                    0
+                ]
+            )
+        ),
+        True,
+        "docs",
+    ),
 ]

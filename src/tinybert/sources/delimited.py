@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
+import string
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
@@ -58,6 +59,11 @@ def read_csv(file: SourceFile) -> tuple[list[str], Iterator[RawRow | Fault]]:
     return _open_csv_lines(chain([head] if head else [], lines), delimiter, quote, before=before, file=file)
 
 
+def _name(field: str) -> str:
+    """Return the name of a column without what is around it and nobody sees."""
+    return field.strip(UNSEEN + string.whitespace)
+
+
 def _first_filled(lines: Iterator[str]) -> tuple[str, int]:
     """Return the first line that is not blank, without marks before it, and how many lines are before it."""
     for number, line in enumerate(lines):
@@ -82,7 +88,7 @@ def _open_csv_lines(
         header = next(reader, [])
     except csv.Error as error:
         raise DataError(file.name, f"line {1 + before}: the header cannot be read: {error}") from error
-    header = [name.strip(UNSEEN) for name in header]
+    header = [_name(field) for field in header]
     _check_header(header, file, number=1 + before)
     _check_widths(header, csv.reader(first[1:], delimiter=delimiter, quotechar=quote), delimiter, file)
     whole = (line for line in first[1:] if line.count(quote) % 2 == 0)  # others may be parts of a text
@@ -138,10 +144,10 @@ def _csv_rows(
 
 def _no_row(fields: Sequence[str], header: Sequence[str], delimiter: str) -> str:
     """Say what a line is that is none of the rows: the header again, or the rule of a table in Markdown."""
-    names = [field.strip(UNSEEN) for field in fields]
+    names = [_name(field) for field in fields]
     if names == header and len(names) > 1:
         return "the header again, as where two files were joined; delete the line"
-    filled = [name.strip() for name in names if name.strip()]
+    filled = [name for name in names if name]
     if delimiter == PIPE and len(filled) > 1 and all(map(RULE.fullmatch, filled)):
         return "the line below the header of a table in Markdown; save the table as CSV"
     return ""
@@ -297,7 +303,7 @@ def read_tsv(file: SourceFile) -> tuple[list[str], Iterator[RawRow | Fault]]:
     if in_apostrophes or _is_written_as_csv("".join(first), all_quoted=all_quoted):
         quote = APOSTROPHE if in_apostrophes else QUOTE
         return _open_csv_lines(chain(first, lines), "\t", quote, before=before, file=file, is_tsv=True)
-    header = [(field[1:-1] if all_quoted else field).strip(UNSEEN) for field in header]
+    header = [_name(field[1:-1] if all_quoted else field) for field in header]
     _check_header(header, file, number=1 + before)
     _check_widths(header, (line.rstrip("\r\n").split(TAB) for line in first[1:]), TAB, file)
     rows = _tsv_rows(chain(first[1:], lines), header, file, before=before, all_quoted=all_quoted)
