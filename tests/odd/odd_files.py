@@ -111,6 +111,7 @@ def predicted_from(name: str) -> Callable[[Scene, object], object]:
     return lambda scene, _: command("predict", "--input", name)(scene, scene.classifier)
 
 
+BY_COLUMNS = 'df.to_json(FILE, orient="records") writes rows'
 ADDRESS = "is an address; download it first, and give the path here"
 NO_FILE = "is no regular file (a pipe or a device)"
 
@@ -144,7 +145,7 @@ TABLE = [
         "a list in a file of JSON lines",
         twice("jsonl", PANDAS["records"]),
         rows(),
-        Refused("line 1: not an object"),
+        Refused("seems to be a JSON array; let its name end in .json"),
         "docs",
     ),
     Odd(
@@ -160,14 +161,14 @@ TABLE = [
         "a table of pandas by columns",
         twice("json", PANDAS["columns"]),
         rows(),
-        Refused("expected a list of objects"),
+        Refused("seems to hold the columns of a table, not its rows; df.to_json(FILE"),
         "docs",
     ),
     Odd(
         "a table of pandas in parts",
         twice("json", PANDAS["split"]),
         rows(),
-        Refused("expected a mapping of column to value, got ['a', 'x']"),
+        Refused("seems to hold the columns of a table, not its rows; df.to_json(FILE"),
         "docs",
     ),
     Odd(
@@ -600,5 +601,39 @@ TABLE = [
         ),
         True,
         "docs",
+    ),
+    *(
+        Odd(name, twice(ending, content), rows(), Refused(message), "docs")
+        for name, ending, content, message in (
+            ("a table by columns", "json", '{"text": ["a", "b"], "label": ["x", "y"]}', BY_COLUMNS),
+            ("a table as to_json writes it", "json", '{"text": {"0": "a"}, "label": {"0": "x"}}', BY_COLUMNS),
+            (
+                "a table as orient=split",
+                "json",
+                '{"columns": ["text"], "index": [0], "data": [["a"]]}',
+                BY_COLUMNS,
+            ),
+            (
+                "JSON lines in a .csv",
+                "csv",
+                '{"text": "a", "label": "x"}\n',
+                "seems to be JSON; let its name",
+            ),
+            ("an array in a .csv", "csv", '[{"text": "a", "label": "x"}]\n', "seems to be a JSON array; let"),
+            (
+                "an array in a .jsonl",
+                "jsonl",
+                '[\n{"text": "a", "label": "x"}]\n',
+                "let its name end in .json",
+            ),
+            ("CSV in a .jsonl", "jsonl", GOOD, "train.jsonl: seems to be CSV, not JSON; let its name end in"),
+            (
+                "CSV in a .json",
+                "json",
+                GOOD,
+                "train.json: seems to be CSV, not JSON; let its name end in .csv",
+            ),
+            ("an empty .json", "json", "", "train.json: the file is empty"),
+        )
     ),
 ]
