@@ -437,4 +437,8 @@ TABLE = [
         Refused("expected whole numbers start and end, and a label"),
         "docs",
     ),
+    conll("a header above the tokens", "Word Tag\nAnn B-PER\nLee I-PER\nleft O\n\nx O\ny O\n", [ANN, NONE]),
+    conll(
+        "a sentence that begins with Word", "Word O\nx B-A\n\nx O\ny O\n", [("Word x", [("x", "A")]), NONE]
+    ),
 ]
