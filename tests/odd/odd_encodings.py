@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.odd.odd_input import Odd, Refused, csv, lines, rows, twice
+from tests.odd.odd_input import Odd, Refused, command, csv, lines, rows, twice, write
 
 GOOD = "text,label\none,x\ntwo,y\nthree,x\n"
 ONE = [("one", "x"), ("two", "y"), ("three", "x")]
@@ -45,6 +45,11 @@ def with_mark(codec: str, mark: bytes = b"") -> Odd:
     return Odd(name, csv(content), rows(), [("很好", "x"), ("b", "y")], "docs")
 
 
+def without_mark(name: str, order: str) -> Odd:
+    content = csv(GOOD.encode(f"{name}-{order}"))
+    return Odd(f"{name} that is named, without a mark, {order}", content, rows(encoding=name), ONE, "docs")
+
+
 TABLE = [
     *map(encoded, REVIEWS),
     with_mark("utf-16-le", b"\xff\xfe"),
@@ -56,6 +61,45 @@ TABLE = [
         csv("text,label\none,x\ntwo,y\nthree,x\n".encode("utf-16-le")),
         rows(),
         ONE,
+        "docs",
+    ),
+    *(without_mark("utf-16", order) for order in ("le", "be")),
+    *(without_mark("utf-32", order) for order in ("le", "be")),
+    Odd(
+        "UTF-16 that is named, with a mark",
+        csv(b"\xff\xfe" + GOOD.encode("utf-16-le")),
+        rows(encoding="utf-16-le"),
+        ONE,
+        "docs",
+    ),
+    Odd(
+        "UTF-16 that is named, for a file in UTF-8",
+        csv(GOOD),
+        rows(encoding="utf-16"),
+        Refused("does not begin with the mark of UTF-16"),
+        "docs",
+    ),
+    Odd(
+        "UTF-32 that is named, for a file in UTF-8",
+        csv(GOOD),
+        rows(encoding="utf-32"),
+        Refused("data.encoding=utf-32-le or data.encoding=utf-32-be"),
+        "docs",
+    ),
+    Odd(
+        "an encoding of host names",
+        csv(GOOD),
+        rows(encoding="punycode"),
+        Refused("data.encoding=punycode: no encoding of text"),
+        "docs",
+    ),
+    Odd(
+        "texts to predict that are not in the encoding named",
+        lambda scene: (write(scene.folder / "in.txt", "good bab\n"), scene.classifier)[1],
+        lambda scene, model: command("predict", "--input", scene.folder / "in.txt", "--encoding", "utf-16")(
+            scene, model
+        ),
+        Refused("does not begin with the mark of UTF-16"),
         "docs",
     ),
     Odd(
@@ -180,5 +224,36 @@ TABLE = [
         rows(),
         [("one\u2028two\x85three\x0bfour", "x"), ("b", "y")],
         "huggingface/datasets#3910",
+    ),
+    *(
+        Odd(
+            f"the header again among the rows of a .{ending}, with {mark!r}",
+            twice(ending, GOOD.replace(",", mark) * 2),
+            rows(),
+            Refused(f"train.{ending}, line 5: the header again, as where two files were joined; delete"),
+            "docs",
+        )
+        for ending, mark in (("csv", ","), ("tsv", "\t"), ("csv", ";"))
+    ),
+    Odd(
+        "a text that is the name of its column",
+        csv("text,label\ntext,x\nb,label\n"),
+        rows(),
+        [("text", "x"), ("b", "label")],
+        "docs",
+    ),
+    Odd(
+        "dashes for what is missing",
+        csv("text,label\n---,---\na,x\nb,---\n"),
+        rows(),
+        [("---", "---"), ("a", "x"), ("b", "---")],
+        "docs",
+    ),
+    Odd(
+        "a table of Markdown",
+        csv("| text | label |\n|---|:---|\n| a | x |\n| b | y |\n"),
+        rows(),
+        Refused("table in Markdown; save the table as CSV"),
+        "docs",
     ),
 ]

@@ -414,4 +414,31 @@ TABLE = [
         "docs",
         said="a file of CoNLL-U, none of whose ten columns holds tags of entities",
     ),
+    conll(
+        "types that differ by letter case",
+        "Ann B-PER\nleft O\n\nLee B-Per\nleft O\n",
+        [("Ann left", [("Ann", "PER")]), ("Lee left", [("Lee", "Per")])],
+        said="differ by letter case or character width only are types of their own: 'PER', 'Per'; write",
+    ),
+    *(
+        Odd(
+            f"offsets of spans written as {start!r}",
+            lines({"text": "Ann Lee left", "label": [{"start": start, "end": end, "label": "PER"}]}, EMPTY),
+            NER,
+            [ANN, NONE],
+            "docs",
+        )
+        for start, end in (("0", "7"), (0.0, 7.0), ("0.0", "7.0"))
+    ),
+    Odd(
+        "offsets of spans that are no whole numbers",
+        lines({"text": "Ann Lee left", "label": [{"start": 0.5, "end": 7, "label": "PER"}]}, EMPTY),
+        NER,
+        Refused("expected whole numbers start and end, and a label"),
+        "docs",
+    ),
+    conll("a header above the tokens", "Word Tag\nAnn B-PER\nLee I-PER\nleft O\n\nx O\ny O\n", [ANN, NONE]),
+    conll(
+        "a sentence that begins with Word", "Word O\nx B-A\n\nx O\ny O\n", [("Word x", [("x", "A")]), NONE]
+    ),
 ]

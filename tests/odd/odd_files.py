@@ -6,13 +6,14 @@ import gzip
 import io
 import json
 import lzma
+import os
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from tests.odd.odd_input import Odd, Refused, Scene, csv, files, lines, rows, twice, write
+from tests.odd.odd_input import Odd, Refused, Scene, command, csv, files, given, lines, rows, twice, write
 
 GOOD = "text,label\none,x\ntwo,y\nthree,x\n"
 ONE = [("one", "x"), ("two", "y"), ("three", "x")]
@@ -92,7 +93,40 @@ LATE = [
 
 GROUPED = "".join(f"text {row},{'xy'[row % 2]},{'ab'[row > 5]}\n" for row in range(12))
 
+
+def second_text(header: str, *, right: list[tuple[str, ...]], said: str, **settings: str) -> Odd:
+    """A table whose second column may be a text too."""
+    content = f"{header},label\na,b,x\nc,d,y\n"
+    given = "".join(f", {name} given" for name in settings)
+    return Odd(f"columns {header}{given}", csv(content), rows(**settings), right, "docs", said=said)
+
+
+def pipe(scene: Scene) -> Path:
+    os.mkfifo(scene.folder / "rows.csv")
+    return scene.folder / "rows.csv"
+
+
+def predicted_from(name: str) -> Callable[[Scene, object], object]:
+    """Predict a file with the classifier."""
+    return lambda scene, _: command("predict", "--input", name)(scene, scene.classifier)
+
+
+BY_COLUMNS = 'df.to_json(FILE, orient="records") writes rows'
+ADDRESS = "is an address; download it first, and give the path here"
+NO_FILE = "is no regular file (a pipe or a device)"
+
 TABLE = [
+    second_text(
+        "question,answer",
+        right=[("a", "x"), ("c", "y")],
+        said="column 'answer' is not read (as the second text: data.text_pair=answer)",
+    ),
+    second_text(
+        "title,text",
+        right=[("b", "x"), ("d", "y")],
+        said="only 'text' is read as the text; column 'title' is not read",
+    ),
+    second_text("question,answer", right=[("a", "b", "x"), ("c", "d", "y")], said="", text_pair="answer"),
     Odd(
         "two groups in one file",
         lambda scene: write(scene.folder / "all.csv", f"text,label,doc\n{GROUPED}"),
@@ -111,7 +145,7 @@ TABLE = [
         "a list in a file of JSON lines",
         twice("jsonl", PANDAS["records"]),
         rows(),
-        Refused("line 1: not an object"),
+        Refused("seems to be a JSON array; let its name end in .json"),
         "docs",
     ),
     Odd(
@@ -127,14 +161,14 @@ TABLE = [
         "a table of pandas by columns",
         twice("json", PANDAS["columns"]),
         rows(),
-        Refused("expected a list of objects"),
+        Refused("seems to hold the columns of a table, not its rows; df.to_json(FILE"),
         "docs",
     ),
     Odd(
         "a table of pandas in parts",
         twice("json", PANDAS["split"]),
         rows(),
-        Refused("expected a mapping of column to value, got ['a', 'x']"),
+        Refused("seems to hold the columns of a table, not its rows; df.to_json(FILE"),
         "docs",
     ),
     Odd(
@@ -482,5 +516,124 @@ TABLE = [
         rows(),
         Refused("train.csv: cannot read this file: No such file or directory; it is a link to"),
         "docs",
+    ),
+    Odd(
+        "rows without a header",
+        csv("a,x\nb,y\n"),
+        rows(),
+        Refused("train.csv: where its first line is a row: put a header line such as text,label above it"),
+        "docs",
+    ),
+    Odd(
+        "a sep= that is not that of the header",
+        csv("sep=,\ntext;label\na;x\nb;y\n"),
+        rows(),
+        Refused("train.csv: its first line is sep=,, but the names in the header are parted by ';'; write"),
+        "docs",
+    ),
+    Odd("one column below a sep=", csv("sep=;\ntext\na\nb\n"), rows(), Refused("as the label"), "docs"),
+    Odd(
+        "rows with names that the header lacks, as R writes them",
+        csv('"text","label"\n"1","a","x"\n"2","b","y"\n'),
+        rows(),
+        Refused("train.csv: the header has 2 names, and every row 3 fields: the header lacks a name"),
+        "docs",
+    ),
+    Odd(
+        "rows with names that the header of a .tsv lacks",
+        twice("tsv", "text\tlabel\n1\ta\tx\n2\tb\ty\n"),
+        rows(),
+        Refused("train.tsv: the header has 2 names, and every row 3 fields: the header lacks a name"),
+        "docs",
+    ),
+    Odd(
+        "a comma at the end of every row",
+        csv("text,label\na,x,\nb,y,\n"),
+        rows(),
+        Refused("train.csv: every row ends in ',', and the header does not; end it so too, or remove them"),
+        "docs",
+    ),
+    Odd(
+        "a lone carriage return in a row with a field too many",
+        csv("text,label\na,x,1\nb\rc,y,2\n"),
+        rows(),
+        Refused("train.csv, line 2: 3 fields where the header has 2"),
+        "docs",
+    ),
+    Odd(
+        "a row of one field",
+        csv("text,label\na,x\nb\n"),
+        rows(),
+        Refused("train.csv, line 3: 1 field where the header has 2"),
+        "docs",
+    ),
+    *(
+        Odd(f"the address {name} as data", given(name), rows(), Refused(f"{name}: {ADDRESS}"), "docs")
+        for name in ("https://example.com/train.csv", "https://example.com/train", "s3://bucket/train")
+    ),
+    Odd(
+        "an address to predict",
+        given(None),
+        predicted_from("https://example.com/a.txt"),
+        Refused(ADDRESS),
+        "docs",
+    ),
+    Odd(
+        "an address as a model",
+        given("https://example.com/model"),
+        command("predict", "a text"),
+        Refused(ADDRESS),
+        "docs",
+    ),
+    Odd("a device as data", given("/dev/null"), rows(), Refused(f"/dev/null: {NO_FILE}"), "docs"),
+    Odd("a device to predict", given(None), predicted_from("/dev/null"), Refused(NO_FILE), "docs"),
+    Odd("a pipe as data", pipe, rows(), Refused(NO_FILE), "docs"),
+    Odd(
+        "spaces around the names in a header, of a file to predict",
+        lambda scene: write(scene.folder / "in.csv", "text, note\ngood bab,1\n").parent,
+        lambda scene, folder: (
+            "note"
+            in json.loads(
+                command("predict", "--input", scene.folder / "in.csv")(scene, scene.classifier).splitlines()[
+                    0
+                ]
+            )
+        ),
+        True,
+        "docs",
+    ),
+    *(
+        Odd(name, twice(ending, content), rows(), Refused(message), "docs")
+        for name, ending, content, message in (
+            ("a table by columns", "json", '{"text": ["a", "b"], "label": ["x", "y"]}', BY_COLUMNS),
+            ("a table as to_json writes it", "json", '{"text": {"0": "a"}, "label": {"0": "x"}}', BY_COLUMNS),
+            (
+                "a table as orient=split",
+                "json",
+                '{"columns": ["text"], "index": [0], "data": [["a"]]}',
+                BY_COLUMNS,
+            ),
+            (
+                "JSON lines in a .csv",
+                "csv",
+                '{"text": "a", "label": "x"}\n',
+                "seems to be JSON; let its name",
+            ),
+            ("an array in a .csv", "csv", '[{"text": "a", "label": "x"}]\n', "seems to be a JSON array; let"),
+            (
+                "an array in a .jsonl",
+                "jsonl",
+                '[\n{"text": "a", "label": "x"}]\n',
+                "let its name end in .json",
+            ),
+            ("CSV in a .jsonl", "jsonl", GOOD, "train.jsonl: seems to be CSV, not JSON; let its name end in"),
+            (
+                "CSV in a .json",
+                "json",
+                GOOD,
+                "train.json: seems to be CSV, not JSON; let its name end in .csv",
+            ),
+            ("an empty .json", "json", "", "train.json: the file is empty"),
+        )
     ),
 ]

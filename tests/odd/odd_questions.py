@@ -84,10 +84,10 @@ TABLE = [
         "docs",
     ),
     Odd(
-        "a place written as text",
-        lines(asked("red and red", "red", "8")),
+        "a place that is no number",
+        lines(asked("red and red", "red", "8th")),
         QA,
-        Refused("answer_start '8': a whole number is expected"),
+        Refused("answer_start '8th': a whole number is expected"),
         "docs",
     ),
     Odd(
@@ -258,6 +258,23 @@ TABLE = [
         ),
         QA,
         Refused("train.jsonl, line 1: the key 'question' is there twice ('a', then 'b'); keep one"),
+        "docs",
+    ),
+    *(
+        Odd(
+            f"an answer_start of {start!r}",
+            lines(asked("red and blue", "blue", start), NO_ANSWER),
+            QA,
+            [("which", [("blue", 8)]), ("who", [])],
+            "docs",
+        )
+        for start in ("8", 8.0, "8.0")
+    ),
+    Odd(
+        "an answer_start that a column with gaps turned into a fraction",
+        csv("question,context,answer,answer_start\nwhich,red and red,red,8.0\nwho,red and red,red,0.0\n"),
+        QA,
+        [("which", [("red", 8)]), ("who", [("red", 0)])],
         "docs",
     ),
 ]

@@ -15,7 +15,7 @@ from tinybert.errors import DataError
 from tinybert.sources.bundled import fetch, is_bundled
 from tinybert.sources.columns import SPLIT_NAMES
 from tinybert.sources.encoding import HEAD_BYTES
-from tinybert.sources.hub import nearest_here
+from tinybert.sources.hub import missing
 from tinybert.sources.locate import PLAIN_ENDINGS, SHARD, STDIN, looks_like_path, open_hub
 from tinybert.sources.objects import ObjectRows, source_of
 from tinybert.sources.readers import Table, from_rows, from_splits
@@ -135,7 +135,7 @@ def _places(source: object, home: Path, found: Found) -> list[Place]:
         with path.open("rb") as stream:
             return [_spooled(stream, path.name, home)]
     if looks_like_path(source) or path.suffix.lower() in (*PLAIN_ENDINGS, ".gz", *CLOSED):
-        raise DataError(str(source), f"no such file or folder{nearest_here(path)}")
+        raise DataError(str(source), missing(source))
     return _of_tables(open_hub(str(source), found.warnings), found, mark=str(source))
 
 

@@ -224,8 +224,8 @@ def empty_problem(name: str, splits: Sequence[Split], groups: Groups | None) -> 
         rows = f"{num_rows:,} rows" if num_rows > 1 else "1 row"
         return (
             f"the {name} split is empty: {texts} in {rows}, and equal texts are in one split; {len(cut)} "
-            f"different ones are needed (where another column is the text, name it: {setting('data.text')}), "
-            "or a folder with a file for each split"
+            f"different ones are needed (where another column is the text, name it: {setting('data.text')}; "
+            f"where it is a second text: {setting('data.text_pair')}), or a folder with a file for each split"
         )
     needed = f"the {name} split is empty; one good row at least is needed, outside train with a label, three"
     if groups is None:

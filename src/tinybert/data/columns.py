@@ -12,6 +12,11 @@ from tinybert.data.row_format import Column, ColumnNames, RowFormat
 from tinybert.lookup import AUTO, nearest
 
 MAX_NAMED = 30
+MAY_BE_SECOND = (
+    *("title", "subject", "headline", "summary", "abstract", "description", "body", "context", "passage"),
+    *("answer", "response", "reply", "premise", "标题", "摘要", "回答", "答案", "回复"),
+)
+"""Names of columns that often hold a text beside the text."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +70,15 @@ def find_columns(
     return (None if problems or text is None else found), problems
 
 
+def header_problems(file: str, present: Sequence[str], format: RowFormat) -> list[str]:
+    """Say that the first line of CSV or TSV may be a row, where none of its names is a usual one."""
+    columns = (format.text, format.text_pair, format.label)
+    known = {name for column in columns if column is not None for name in column.names}
+    if not file.lower().endswith((".csv", ".tsv")) or any(each.strip().lower() in known for each in present):
+        return []
+    return [f"{file}: where its first line is a row: put a header line such as text,label above it"]
+
+
 def choices(
     present: Sequence[str], settings: DataSection, chosen: ColumnNames, *, format: RowFormat
 ) -> list[str]:
@@ -91,7 +105,26 @@ def choices(
     if is_ambiguous and may_be_pairs and format.text_pair and not format.text_pair.required:
         second = format.text_pair.description
         said.append(f"rows are read as pairs: {chosen.text!r}, and {chosen.text_pair!r} as the {second}")
-    return said
+    return said + _second_texts(present, settings, chosen, format)
+
+
+def _second_texts(
+    present: Sequence[str], settings: DataSection, chosen: ColumnNames, format: RowFormat
+) -> list[str]:
+    """Say which columns may hold a second text by their names, where single texts are read."""
+    is_decided = chosen.text_pair is not None or settings.text is not None
+    if is_decided or format.text_pair is None or format.text_pair.required:
+        return []
+    taken = {chosen.text, chosen.label, chosen.group}
+    known = {*format.text.names, *format.label.names}
+    names = (each for each in present if each not in taken and each.strip().lower() not in known)
+    found = [each for each in names if each.strip().lower() in MAY_BE_SECOND]
+    if not found:
+        return []
+    named = name_some(list(map(repr, found)))
+    columns = f"column {named} is" if len(found) == 1 else f"columns {named} are"
+    fix = setting("data.text_pair", found[0])
+    return [f"only {chosen.text!r} is read as the text; {columns} not read (as the second text: {fix})"]
 
 
 def rivals(present: Sequence[str], column: Column, taken: Collection[str | None]) -> list[str]:
@@ -185,7 +218,6 @@ def _find(wish: _Wish, present: Sequence[str], problems: list[str], *, required:
         )
     elif required:
         problems.append(
-            f"no column is known as the {wish.what} ({_there_is(present)}); set {setting(wish.setting)}, "
-            "or put a header line such as text,label above the rows"
+            f"no column is known as the {wish.what} ({_there_is(present)}); set {setting(wish.setting)}"
         )
     return None

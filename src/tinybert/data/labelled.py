@@ -17,7 +17,7 @@ from tinybert.advice import setting
 from tinybert.config import DataSection
 from tinybert.data import checks
 from tinybert.data.checks import Split
-from tinybert.data.columns import Groups, choices, find_columns, groups_of
+from tinybert.data.columns import Groups, choices, find_columns, groups_of, header_problems
 from tinybert.data.findings import BadRow, Findings, Notice
 from tinybert.data.held_out import WHOLE, HeldOut
 from tinybert.data.indicators import read_indicators
@@ -199,6 +199,8 @@ def _choose_columns(
                 table.columns, request.settings, format=request.format, label_required=not may_lack
             )
             findings.problems += [f"{table.file}: {problem}" for problem in problems]
+            if columns is None and request.settings.text is None:
+                findings.problems += header_problems(table.file, table.columns, request.format)
             if columns is not None:
                 chosen.setdefault(split, []).append(Chosen(table, columns))
                 said = choices(table.columns, request.settings, columns, format=request.format)

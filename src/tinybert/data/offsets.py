@@ -12,6 +12,7 @@ from typing import Literal
 import regex
 
 Unit = Literal["characters", "UTF-16 code units", "bytes of UTF-8", "grapheme clusters"]
+WHOLE_NUMBER = regex.compile(r"([0-9]{1,15})(\.0+)?")
 GRAPHEME = regex.compile(r"\X")
 
 
@@ -64,6 +65,20 @@ SHIFTED = (Reading(first=1), Reading(first=-1))
 Place = int | tuple[int, int] | None
 Claim = Callable[[Reading], tuple[Place, bool]]
 """``(reading) -> (place, whether it is right there)``: where something is by a reading."""
+
+
+def as_offset(given: object) -> object:
+    """Return an offset as a whole number where it is one written otherwise; anything else unchanged.
+
+    Example:
+        >>> as_offset("7"), as_offset(7.0), as_offset("7.0"), as_offset(7.5), as_offset("seven")
+        (7, 7, 7, 7.5, 'seven')
+    """
+    if isinstance(given, float) and given.is_integer():
+        return int(given)
+    if isinstance(given, str) and (found := WHOLE_NUMBER.fullmatch(given.strip())):
+        return int(found[1])
+    return given
 
 
 @lru_cache(maxsize=8)

@@ -18,7 +18,7 @@ from tinybert.inference.row_windows import RowWindows
 from tinybert.lookup import AUTO
 from tinybert.sources.encoding import SourceFile
 from tinybert.sources.file_kinds import kind_of_file
-from tinybert.sources.hub import nearest_here
+from tinybert.sources.hub import missing
 from tinybert.sources.readers import READERS, Table, open_file, relaid
 from tinybert.sources.text_files import Fault, RawRow, numbered_lines, sound_lines
 from tinybert.storage import Json, blocks_of
@@ -42,7 +42,7 @@ def read_context(file: Path, *, encoding: str = AUTO) -> str:
     if file.is_dir():
         raise DataError(str(file), "is a folder; give one text file")
     if not file.is_file():
-        raise DataError(str(file), f"no such file{nearest_here(file)}")
+        raise DataError(str(file), missing(file, "file"))
     text = "".join(sound_lines(_file(file, encoding)))
     if not text.strip():
         raise DataError(str(file), "holds no text")
@@ -163,7 +163,7 @@ def read_texts(source: Path, *, encoding: str = AUTO) -> Table:
     if source.is_dir():
         raise DataError(name, "is a folder; give one file of texts")
     if not source.is_file():
-        raise DataError(name, f"no such file{nearest_here(source)}")
+        raise DataError(name, missing(source, "file"))
     if source.suffix.lower() == ".txt":
         return Table(name, "line", ["text"], _text_rows(numbered_lines(_file(source, encoding))))
     if source.suffix.lower() not in READERS:

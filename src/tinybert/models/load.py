@@ -30,7 +30,7 @@ from tinybert.models.mpnet import switch_kernel
 from tinybert.models.other_formats import refuse_marked, refuse_pickled, refuse_pointers
 from tinybert.models.quiet import COPY, SENTENCEPIECE_FILES, quietly
 from tinybert.sources import fetch, is_bundled
-from tinybert.sources.hub import hub_problem, nearest_here
+from tinybert.sources.hub import hub_problem, missing
 from tinybert.storage import name_problem
 
 LAYER = re.compile(r"\.layers?\.\d+\.")
@@ -249,7 +249,7 @@ def _local(path: str | Path, *, need_weights: bool, need_config: bool = True) ->
         if folder.exists():
             raise ModelError(str(path), "a file; give the folder of a run or of a checkpoint")
         if isinstance(path, Path):
-            raise ModelError(str(path), f"no such file or folder{nearest_here(path)}")
+            raise ModelError(str(path), missing(path))
         if problem := hub_problem(path, "model"):
             raise ModelError(path, problem)
         return None

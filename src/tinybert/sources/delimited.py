@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
+import string
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
@@ -20,12 +21,15 @@ if TYPE_CHECKING:
 MAX_FIELD_CHARS = 10_000_000
 SAMPLE_CHARS = 1 << 20
 LINES_PEEKED = 1000
-DELIMITERS = (",", ";", "\t", "|")
+TAB, PIPE = "\t", "|"
+DELIMITERS = (",", ";", TAB, PIPE)
 EXCEL_DELIMITER = re.compile(r'"?sep=(.)"?[\r\n]*', re.IGNORECASE)
 QUOTE, APOSTROPHE = '"', "'"
 ESCAPED_QUOTE = '\\"'
 TAB_FIELD = re.compile(r'(?:"((?:[^"]|"")*+)"|([^"\t\r\n]*+))(?:[\t\r\n]|\Z)')
 NEEDS_QUOTES = re.compile(r'["\t\r\n]|\A\Z')
+RULE = re.compile(":?-{3,}:?")
+"""A column in the line below the header of a table in Markdown."""
 UNSEEN = "\ufeff\u200b\u200c\u200d\u200e\u200f\u2060"
 """Byte-order marks and zero-width characters around the names in a header."""
 
@@ -43,9 +47,21 @@ def read_csv(file: SourceFile) -> tuple[list[str], Iterator[RawRow | Fault]]:
     if said := EXCEL_DELIMITER.fullmatch(head):
         head, skipped = _first_filled(lines)
         before += 1 + skipped
-    delimiter = said[1] if said else max(DELIMITERS, key=head.count)
+    most = max(DELIMITERS, key=head.count)
+    delimiter = said[1] if said else most
+    if delimiter not in head and most in head:
+        raise DataError(
+            file.name,
+            f"its first line is sep={delimiter}, but the names in the header are parted by {most!r}; "
+            f"write sep={most}",
+        )
     quote = APOSTROPHE if _all_in(APOSTROPHE, head.strip().split(delimiter)) else QUOTE
     return _open_csv_lines(chain([head] if head else [], lines), delimiter, quote, before=before, file=file)
+
+
+def _name(field: str) -> str:
+    """Return the name of a column without what is around it and nobody sees."""
+    return field.strip(UNSEEN + string.whitespace)
 
 
 def _first_filled(lines: Iterator[str]) -> tuple[str, int]:
@@ -72,8 +88,9 @@ def _open_csv_lines(
         header = next(reader, [])
     except csv.Error as error:
         raise DataError(file.name, f"line {1 + before}: the header cannot be read: {error}") from error
-    header = [name.strip(UNSEEN) for name in header]
+    header = [_name(field) for field in header]
     _check_header(header, file, number=1 + before)
+    _check_widths(header, csv.reader(first[1:], delimiter=delimiter, quotechar=quote), delimiter, file)
     whole = (line for line in first[1:] if line.count(quote) % 2 == 0)  # others may be parts of a text
     recurring = None if is_tsv else _recurring([_split(line, reader) for line in whole], len(header))
     rows = _csv_rows(reader, read_lately, header, before, file, recurring)
@@ -115,12 +132,25 @@ def _csv_rows(
             fix = "save it as CSV" if recurring is None else f"double each {quote} that belongs to a text"
             why = f"one row with a line break in quotes, or {rows:,} rows? {fix}"
             yield Fault(number, why, {"": fields})
+        elif why := _no_row(fields, header, delimiter):
+            yield Fault(number, why, {"": fields})
         elif len(fields) != width:
             if fields:
                 yield Fault(number, _ragged(len(fields), width, delimiter), {"": fields})
         else:
             of_lines = of_lines or (number if len(read_lately) > 1 else 0)
             yield number, dict(zip(header, fields, strict=True))
+
+
+def _no_row(fields: Sequence[str], header: Sequence[str], delimiter: str) -> str:
+    """Say what a line is that is none of the rows: the header again, or the rule of a table in Markdown."""
+    names = [_name(field) for field in fields]
+    if names == header and len(names) > 1:
+        return "the header again, as where two files were joined; delete the line"
+    filled = [name for name in names if name]
+    if delimiter == PIPE and len(filled) > 1 and all(map(RULE.fullmatch, filled)):
+        return "the line below the header of a table in Markdown; save the table as CSV"
+    return ""
 
 
 def _has_spaces(first: Sequence[str], delimiter: str, quote: str) -> bool:
@@ -245,7 +275,11 @@ def _csv_fault(number: int, message: str, lines: list[str], quote: str, *, of_li
 def _ragged(found: int, expected: int, delimiter: str) -> str:
     mark = {"\t": "a tab"}.get(delimiter, repr(delimiter))
     fix = f"quote a text that holds {mark}" if found > expected else f"part the fields with {mark}"
-    return f"{found} fields where the header has {expected}; {fix}"
+    return f"{_fields(found)} where the header has {expected}; {fix}"
+
+
+def _fields(count: int) -> str:
+    return "1 field" if count == 1 else f"{count} fields"
 
 
 def read_tsv(file: SourceFile) -> tuple[list[str], Iterator[RawRow | Fault]]:
@@ -269,8 +303,9 @@ def read_tsv(file: SourceFile) -> tuple[list[str], Iterator[RawRow | Fault]]:
     if in_apostrophes or _is_written_as_csv("".join(first), all_quoted=all_quoted):
         quote = APOSTROPHE if in_apostrophes else QUOTE
         return _open_csv_lines(chain(first, lines), "\t", quote, before=before, file=file, is_tsv=True)
-    header = [(field[1:-1] if all_quoted else field).strip(UNSEEN) for field in header]
+    header = [_name(field[1:-1] if all_quoted else field) for field in header]
     _check_header(header, file, number=1 + before)
+    _check_widths(header, (line.rstrip("\r\n").split(TAB) for line in first[1:]), TAB, file)
     rows = _tsv_rows(chain(first[1:], lines), header, file, before=before, all_quoted=all_quoted)
     return header, _not_in_apostrophes(rows)
 
@@ -318,11 +353,14 @@ def _tsv_rows(
             yield Fault(number, why, {"": [printable(field) for field in fields]})
             continue
         if len(fields) != len(header):
-            why = f"{len(fields)} fields where the header has {len(header)}; a text in a TSV file holds "
+            why = f"{_fields(len(fields))} where the header has {len(header)}; a text in a TSV file holds "
             yield Fault(number, why + "no tabs and no line breaks: save it as CSV", {"": fields})
             continue
         if '"' in text:
             fields = [_unquote(field, all_quoted=all_quoted) for field in fields]
+        if why := _no_row(fields, header, TAB):
+            yield Fault(number, why, {"": fields})
+            continue
         yield number, dict(zip(header, fields, strict=True))
 
 
@@ -331,6 +369,27 @@ def _unquote(field: str, *, all_quoted: bool) -> str:
         return field
     inner = field[1:-1]
     return inner.replace(QUOTE * 2, QUOTE) if all_quoted or _is_doubled(inner, QUOTE) else field
+
+
+def _check_widths(
+    header: Sequence[str], rows: Iterable[Sequence[str]], delimiter: str, file: SourceFile
+) -> None:
+    """Refuse a table all of whose first rows, two at least, have one field more than the header."""
+    try:
+        filled = [row for row in rows if any(row)]
+    except csv.Error:  # said with the row that it is of
+        return
+    width, mark = len(header), {TAB: "a tab"}.get(delimiter, repr(delimiter))
+    if len(filled) < 2 or width < 2 or any(len(row) != width + 1 for row in filled):
+        return
+    if not any(row[-1] for row in filled):
+        why = f"every row ends in {mark}, and the header does not; end it so too, or remove them"
+    else:
+        why = (
+            f"the header has {width} names, and every row {width + 1} fields: the header lacks a name, such "
+            f"as id at its beginning (or every row has a text with {mark} in it that is not in quotes)"
+        )
+    raise DataError(file.name, why)
 
 
 def _check_header(header: list[str], file: SourceFile, *, number: int = 1) -> None:

@@ -21,6 +21,8 @@ MAX_SHARE_BROKEN = 0.02
 MIN_CHARACTERS = 30
 """Of two short texts, one in EUC-JP and one in EUC-KR, no one can say which is which."""
 MIN_NUL_SHARE = 0.3
+MAX_PLANE = 0x10
+"""The third byte of a character in UTF-32 is never larger, and the fourth is zero."""
 MARKS = (  # UTF-32 first: its mark begins with that of UTF-16
     (codecs.BOM_UTF32_LE, "utf-32"),
     (codecs.BOM_UTF32_BE, "utf-32"),
@@ -47,7 +49,11 @@ KNOWN_AS = {
     "utf-16-le": "UTF-16",
     "utf-16-be": "UTF-16",
     "utf-32": "UTF-32",
+    "utf-32-le": "UTF-32",
+    "utf-32-be": "UTF-32",
 }
+OF_HOST_NAMES = ("idna", "punycode")
+"""Encodings of which Python reads a whole text only, never a file."""
 LINE_END = re.compile("\r\n?|\n")
 ESCAPED = re.compile("[\udc80-\udcff]")
 """What stands in a text for a byte that its encoding does not know."""
@@ -109,14 +115,38 @@ class SourceFile:
 
     def _given(self) -> str:
         try:
-            is_utf8 = codecs.lookup(self.encoding).name == "utf-8"
+            name = codecs.lookup(self.encoding).name
             "".encode(self.encoding)
+            if name in OF_HOST_NAMES:
+                raise LookupError(name)
         except (LookupError, ValueError) as error:  # the last: a null byte in the name
             allowed = "auto, utf-8, gb18030, big5, shift_jis, utf-16, cp1252 and others that Python knows"
             raise DataError(
                 self.name, f"{setting(self.setting, self.encoding)}: no encoding of text; allowed: {allowed}"
             ) from error
-        return "utf-8-sig" if is_utf8 else self.encoding
+        if name[:6] in ("utf-16", "utf-32"):
+            return self._in_order(name)
+        return "utf-8-sig" if name == "utf-8" else self.encoding
+
+    def _in_order(self, name: str) -> str:
+        """Return UTF-16 or UTF-32 with the order of its bytes, where the file does not begin with a mark."""
+        family = name[:6]
+        with self.path.open("rb") as stream:
+            head = stream.read(HEAD_BYTES)
+        if marked(head) == family:
+            return family
+        if name != family:
+            return name
+        if found := utf16_kind(head) if family == "utf-16" else utf32_kind(head):
+            return found
+        if not head:
+            return "utf-8-sig"
+        which = " or ".join(setting(self.setting, f"{family}-{order}") for order in ("le", "be"))
+        raise DataError(
+            self.name,
+            f"the file does not begin with the mark of {KNOWN_AS[family]}, and the order of its bytes cannot "
+            f"be told for sure; give {which}, or leave the encoding to be found out",
+        )
 
     @property
     def title(self) -> str:
@@ -191,6 +221,15 @@ def utf16_kind(head: bytes) -> str:
     if odd > MIN_NUL_SHARE * len(head) / 2 and not even:
         return "utf-16-le"
     return "utf-16-be" if even > MIN_NUL_SHARE * len(head) / 2 and not odd else ""
+
+
+def utf32_kind(head: bytes) -> str:
+    """Return the UTF-32 that a text without a mark is in: one byte of four is zero; or nothing."""
+    if len(head) < 4 or len(head) % 4:
+        return ""
+    if not any(head[3::4]) and max(head[2::4]) <= MAX_PLANE and any(head[0::4]):
+        return "utf-32-le"
+    return "utf-32-be" if not any(head[0::4]) and max(head[1::4]) <= MAX_PLANE and any(head[3::4]) else ""
 
 
 def _is_mostly_utf8(sample: bytes) -> bool:

@@ -8,6 +8,8 @@ from typing import Literal
 
 from tinybert.lookup import nearest
 
+ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+:/", re.IGNORECASE)
+"""An address (``https://…``, ``s3://…``), of which a path has one slash left."""
 NAME = re.compile(r"^\w[\w.-]*(/[\w.-]+)?$")
 TIMEOUT_S = 10
 
@@ -26,11 +28,11 @@ def hub_problem(name: str, kind: Kind) -> str | None:
 
     try:
         if not NAME.match(name):
-            return f"no such file or folder{nearest_here(name)}"
+            return missing(name)
         if is_kept(name, kind):
             return None
     except HFValidationError:
-        return f"no such file or folder{nearest_here(name)}"
+        return missing(name)
 
     api = HfApi()
     ask = api.model_info if kind == "model" else api.dataset_info
@@ -47,6 +49,20 @@ def hub_problem(name: str, kind: Kind) -> str | None:
             f"({first_line[:200]}): check the spelling, or download the {kind} and give its folder"
         )
     return None
+
+
+def missing(name: str | Path, what: str = "file or folder") -> str:
+    """Say what is wrong with a name that is neither a file nor a folder.
+
+    Example:
+        >>> missing("https://example.com/train.csv")
+        'is an address; download it first, and give the path here'
+    """
+    if ADDRESS.match(str(name)):
+        return "is an address; download it first, and give the path here"
+    if Path(name).expanduser().exists():
+        return "is no regular file (a pipe or a device); write what it gives to a file, and give that"
+    return f"no such {what}{nearest_here(name)}"
 
 
 def nearest_here(name: str | Path) -> str:

@@ -13,7 +13,7 @@ from tinybert.sources.bundled import fetch, is_bundled
 from tinybert.sources.columns import SPLIT_NAMES
 from tinybert.sources.encoding import SourceFile
 from tinybert.sources.file_kinds import kind_of_file
-from tinybert.sources.hub import NAME, hub_problem, nearest_here
+from tinybert.sources.hub import ADDRESS, NAME, hub_problem, missing
 from tinybert.sources.objects import DatasetSplits, ObjectRows, rows_of, source_of
 from tinybert.sources.readers import NOT_TEXT, READERS, Table, from_rows, from_splits, open_file
 
@@ -53,8 +53,8 @@ def locate(source: object, need: Sequence[str], warnings: list[str], *, encoding
         return _open_folder(path, need, warnings, encoding)
     if path.is_file():
         return _chosen(_as_lists(open_file(_file(path, encoding))), need)
-    if looks_like_path(source):
-        raise DataError(str(source), f"no such file or folder{nearest_here(path)}")
+    if path.exists() or looks_like_path(source):
+        raise DataError(str(source), missing(source))
     return _chosen(open_hub(str(source), warnings), need)
 
 
@@ -146,7 +146,7 @@ def _missing(splits: Sequence[str], folder: Path) -> list[str]:
 
 def looks_like_path(source: str | Path) -> bool:
     """Return whether a name that is not there was meant as a path, not as a name on the hub."""
-    if isinstance(source, Path):
+    if isinstance(source, Path) or ADDRESS.match(source):
         return True
     repository, _, _ = source.partition(":")
     return Path(source).suffix.lower() in READERS or not NAME.match(repository) or source.startswith(".")
@@ -164,7 +164,7 @@ def refuse_missing(source: object) -> None:
     if path.exists():
         return
     is_path = looks_like_path(source) or path.suffix.lower() in (*PLAIN_ENDINGS, ".gz")
-    problem = f"no such file or folder{nearest_here(path)}" if is_path else None
+    problem = missing(source) if is_path else None
     if problem := problem or hub_problem(str(source).partition(":")[0], "dataset"):
         raise DataError(str(source), problem)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain, islice
@@ -13,7 +14,7 @@ from tinybert.console import warn
 from tinybert.errors import DataError
 from tinybert.lookup import AUTO
 from tinybert.sources.columns import SPLIT_NAMES
-from tinybert.sources.delimited import read_csv, read_tsv
+from tinybert.sources.delimited import DELIMITERS, read_csv, read_tsv
 from tinybert.sources.encoding import SourceFile
 from tinybert.sources.file_kinds import PAGE, PARQUET, is_page, kind_of_file
 from tinybert.sources.hub import broken_link
@@ -47,6 +48,11 @@ if TYPE_CHECKING:
 HEAD_CHARS = 1 << 16
 TABLES = (".csv", ".tsv", ".json", ".jsonl")
 """Endings of files of text that no other file has by right, such as a page of HTML."""
+DELIMITED, JSON = (".csv", ".tsv"), (".json", ".jsonl", ".ndjson")
+ARRAY, OBJECT = re.compile(r"\[\s*\{"), re.compile(r'\{\s*"[^"\n]*"\s*:')
+AS_RECORDS = (
+    'seems to hold the columns of a table, not its rows; df.to_json(FILE, orient="records") writes rows'
+)
 NOT_TEXT = (".parquet",)
 """Endings of files that are no text, and so in no encoding."""
 
@@ -88,10 +94,32 @@ def open_file(file: SourceFile) -> dict[str, Table]:
         given = setting("data.encoding", file.encoding)
         warn(f"{file.name}: {given} is not used: it is of files of text, and this is none")
     try:
+        if problem := _misnamed(file):
+            raise DataError(file.name, problem)
         return reader(file)
     except OSError as error:
         why = f"{error.strerror or error}{broken_link(file.path)}"
         raise DataError(file.name, f"cannot read this file: {why}") from error
+
+
+def _misnamed(file: SourceFile) -> str:
+    """Say what a file of text seems to be where its name ends otherwise; nothing where it fits."""
+    ending = file.path.suffix.lower()
+    if ending not in (*DELIMITED, *JSON):
+        return ""
+    head = next(file.chunks(HEAD_CHARS), "").lstrip()
+    if not head:
+        return "the file is empty" if ending == ".json" else ""
+    if ARRAY.match(head) and ending != ".json":
+        return "seems to be a JSON array; let its name end in .json"
+    if ending in DELIMITED:
+        return "seems to be JSON; let its name end in .jsonl, or .json" if OBJECT.match(head) else ""
+    first = [line for line in head.splitlines() if line.strip()][:2]
+    if len(first) < 2 or any(line.lstrip()[0] in '{["' for line in first):
+        return ""
+    mark = max(DELIMITERS, key=first[0].count)
+    is_table = first[0].count(mark) == first[1].count(mark) > 0
+    return "seems to be CSV, not JSON; let its name end in .csv" if is_table else ""
 
 
 def _unknown_format(path: Path) -> str:
@@ -216,6 +244,8 @@ def _open_json(file: SourceFile) -> dict[str, Table]:
         raise DataError(name, f"not valid JSON: {error}") from error
     if isinstance(tree, Mapping):
         splits = cast(Mapping[str, object], tree)
+        if {"columns", "data"} <= set(splits):
+            raise DataError(name, AS_RECORDS)
         has_splits = any(key.lower() in SPLIT_NAMES for key in splits)
         for key in ("data", "annotations"):  # SQuAD as published; the JSON of annotators for spaCy
             if isinstance(splits.get(key), list) and not has_splits:
@@ -225,6 +255,9 @@ def _open_json(file: SourceFile) -> dict[str, Table]:
 
 
 def _single(row: Mapping[str, object], name: str) -> dict[str, Table]:
+    kinds = {list if isinstance(value, list) else type(value) for value in row.values()}
+    if len(row) > 1 and kinds in ({list}, {dict}):
+        raise DataError(name, AS_RECORDS)
     if any(isinstance(value, list | Mapping) for value in row.values()):
         raise DataError(
             name, "expected a list of objects, or an object with the keys train, validation, test"

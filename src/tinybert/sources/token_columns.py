@@ -19,6 +19,8 @@ CHUNK = re.compile(r"[BI]-(NP|VP|PP|ADVP|ADJP|SBAR|PRT|CONJP|INTJ|LST|UCP)")
 """The tag of a phrase, which CoNLL has in the column before that of entities."""
 MIN_TAGS = 0.9
 """In a column of tags at least so many are tags; others are mistakes."""
+OF_TOKENS, OF_TAGS = ("word", "words", "token", "tokens"), ("tag", "tags", "label", "ner_tag", "ner_tags")
+"""What a header calls the first column and the last one."""
 GERMEVAL_WIDTH, CONLLU_WIDTH = 4, 10
 
 
@@ -112,6 +114,8 @@ def read_columns(file: SourceFile, layout: Layout | None = None) -> Iterator[Raw
     first, wrong, width = 0, "", 0
     for number, line in enumerate(chain(file.lines(), [""]), start=1):
         text, fields = _fields(line)
+        if not width and _is_header(fields):
+            continue
         if not text.strip() or fields[0] == "-DOCSTART-":
             if wrong:
                 yield Fault(first, wrong, {"tokens": [printable(token) for token in tokens]})
@@ -169,6 +173,11 @@ def _wrong_columns(text: str, fields: Sequence[str], width: int, *, counts: bool
         return ""
     fix = "part the columns with tabs where a token holds a space"
     return f" is {text[:60]!r}: {found} columns where the first line has {width}; {fix}"
+
+
+def _is_header(fields: Sequence[str]) -> bool:
+    """Return whether the first line of a file names its columns: ``Word Tag``."""
+    return len(fields) > 1 and fields[0].lower() in OF_TOKENS and fields[-1].lower() in OF_TAGS
 
 
 def _is_comment(fields: list[str], width: int) -> bool:

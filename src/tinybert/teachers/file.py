@@ -14,7 +14,7 @@ from torch import Tensor
 from tinybert.data import LabelScheme
 from tinybert.errors import DataError
 from tinybert.sources.encoding import SourceFile
-from tinybert.sources.hub import nearest_here
+from tinybert.sources.hub import missing
 from tinybert.sources.readers import open_file
 from tinybert.sources.text_files import Fault, RawRow, Unit
 from tinybert.teachers.teacher import TeacherOutput
@@ -34,7 +34,7 @@ def is_soft_label_file(path: str) -> bool:
     if not path.lower().endswith(SUFFIXES) or Path(path).is_dir():
         return False
     if not Path(path).is_file():
-        raise DataError(path, f"no such file of soft labels{nearest_here(path)}")
+        raise DataError(path, missing(path, "file of soft labels"))
     return True
 
 

@@ -38,7 +38,7 @@ def only_problem(source: object, *wanted: str, **options: object) -> None:
         ('"   ",good', 5, ["text: empty"]),
         ("film x,", 5, ["label: no label", "give the row one"]),
         ("film, x,good", 5, ["3 fields where the header has 2", "quote a text that holds ','"]),
-        ("film x", 5, ["1 fields where the header has 2", "part the fields with ','"]),
+        ("film x", 5, ["1 field where the header has 2", "part the fields with ','"]),
         ('"film" x,good', 5, ["',' expected after '\"'", "double each"]),
         ("film\0x,good", 5, ["NUL byte", "remove it"]),
         ("film\rx,good", 5, ["carriage return", "quotes"]),

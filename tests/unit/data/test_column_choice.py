@@ -12,6 +12,7 @@ import tinybert
 from tinybert.advice import advise
 from tinybert.config import DataSection
 from tinybert.data import TextData, load
+from tinybert.data.columns import header_problems
 from tinybert.tasks import BUILTIN
 
 MANY = {"question": "q", "question2": "w", "text": "good", "content": "c", "label": "x", "score": "1"}
@@ -41,7 +42,17 @@ def test_what_was_named_is_not_doubted() -> None:
     assert read(MANY, text="text", label="label").warnings == []
     assert read(MANY, text="content", text_pair="question2", label="score").warnings == []
     assert read(MANY, label="label").warnings == [TEXT, PAIRS]
-    assert read({"text": "good", "label": "x", "title": "no usual name"}).warnings == []
+    assert read({"text": "good", "label": "x", "note": "no usual name"}).warnings == []
+
+
+def test_a_column_that_may_be_a_second_text_is_named_where_it_is_not_read() -> None:
+    row = {"Title": "a", "text": "good", "body": "b", "label": "x"}
+    said = "only 'text' is read as the text; columns 'Title', 'body' are not read"
+    assert read(row).warnings == [f"{said} (as the second text: data.text_pair=Title)"]
+    assert read(row, text_pair="body").warnings == []
+    assert read(row, text="text").warnings == []
+    assert read({"text": "good", "answer": "x"}, label="answer").warnings == []
+    assert read({"text": "good", "sentence2": "w", "title": "a", "label": "x"}).warnings == []
 
 
 def test_columns_that_belong_together_are_no_choice() -> None:
@@ -77,3 +88,11 @@ def test_prediction_says_which_text_it_reads(
     assert "'sentence' is read as the text; it could be 'content' too" in captured.err
     tinybert.predict(tiny_teacher, frame[["sentence", "label"]])
     assert capsys.readouterr().err == ""
+
+
+def test_a_header_is_asked_for_only_where_a_table_as_text_may_lack_one() -> None:
+    format = BUILTIN["classification"].format
+    assert header_problems("a.csv", ["good film", "1"], format)
+    assert not header_problems("a.csv", ["text", "1"], format)
+    assert not header_problems("a.jsonl", ["good film", "1"], format)
+    assert not header_problems("rows", ["good film", "1"], format)

@@ -370,8 +370,8 @@ def test_spans_that_overlap_are_refused_with_both(spans: object) -> None:
         ([0, 3, ""], "and a label"),
         ([0, 3, None], "and a label"),
         ([0, 3], "expected whole numbers"),
-        (["0", "3", "PER"], "expected whole numbers"),
-        ([0.0, 3.0, "PER"], "expected whole numbers"),
+        (["0", "3rd", "PER"], "expected whole numbers"),
+        ([0.5, 3.0, "PER"], "expected whole numbers"),
         ({"start": 0, "label": "PER"}, "expected whole numbers"),
         ("PER", "'PER' is one label for the whole text, which --task classification learns"),
         ("B-PER", "1 tags for 4 tokens"),  # a list of names is a tag a word

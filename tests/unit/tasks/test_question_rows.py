@@ -141,7 +141,7 @@ def test_answers_in_arrays_of_numpy_name_the_fix() -> None:
         ([{"text": "fox", "answer_start": -27}], "is not at character -27"),
         ([{"text": "fox", "answer_start": 999}], "it is at 4"),
         ([{"text": "slept.!", "answer_start": 25}], "is nowhere"),
-        ([{"text": "fox", "answer_start": "4"}], "answer_start '4': a whole number"),
+        ([{"text": "fox", "answer_start": "4th"}], "answer_start '4th': a whole number"),
         ([{"text": "fox", "answer_start": True}], "answer_start True"),
         ([{"text": "", "answer_start": 4}], "visible characters"),
         ([{"text": None, "answer_start": 4}], "visible characters"),

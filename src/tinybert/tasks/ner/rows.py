@@ -9,8 +9,9 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from tinybert.data.fields import FieldError, refuse_surrogates, text_in
+from tinybert.data.findings import name_some
 from tinybert.data.label_cells import split_labels
-from tinybert.data.labels import LabelScheme
+from tinybert.data.labels import LabelScheme, look_alikes
 from tinybert.data.row_format import (
     ROWS_WEIGHED,
     Balance,
@@ -157,6 +158,17 @@ class EntityRows(RowFormat):
         """Say that no row has an entity."""
         none = "no row has an entity: every tag is O, or no row is labelled"
         return none if len(labels.names) == 1 else super().scheme_problem(labels, num_labelled)
+
+    def scheme_warnings(self, labels: LabelScheme) -> list[str]:
+        """Name the types that somebody may have meant to be one."""
+        types = {name.partition("-")[2] for name in labels.names if "-" in name}
+        groups = [", ".join(map(repr, group)) for group in look_alikes(types)]
+        if not groups:
+            return []
+        return [
+            "types of entities that differ by letter case or character width only are types of their own: "
+            f"{name_some(groups, mark='; ')}; write those that mean the same alike"
+        ]
 
     def encode(
         self, tokenizer: PreTrainedTokenizerBase, batch: Columns, *, max_length: int, offsets: bool = False

@@ -11,7 +11,16 @@ from typing import cast
 
 from tinybert.data.fields import FieldError
 from tinybert.data.labels import kind_of, tidy
-from tinybert.data.offsets import AS_WRITTEN, INCLUSIVE, OTHER_UNITS, Claim, Reading, Verdict, find_reading
+from tinybert.data.offsets import (
+    AS_WRITTEN,
+    INCLUSIVE,
+    OTHER_UNITS,
+    Claim,
+    Reading,
+    Verdict,
+    as_offset,
+    find_reading,
+)
 from tinybert.language import cuts_word
 from tinybert.tasks.ner.schemes import OUTSIDE
 from tinybert.tasks.ner.words import EntityRow
@@ -206,6 +215,12 @@ def _quoted(raw: object) -> str | None:
 
 
 def _span_parts(raw: object) -> tuple[object, object, object]:
+    """Return where a span begins and ends, and its label or list of labels."""
+    start, end, kind = _written_parts(raw)
+    return as_offset(start), as_offset(end), kind
+
+
+def _written_parts(raw: object) -> tuple[object, object, object]:
     if isinstance(raw, list | tuple) and len(cast("list[object]", raw)) == 3:
         start, end, kind = cast("list[object]", raw)
         return start, end, kind

@@ -9,7 +9,7 @@ from typing import cast
 
 from tinybert.data.fields import FieldError, objects_in, value_in
 from tinybert.data.labels import kind_of
-from tinybert.data.offsets import AS_WRITTEN, Claim, Reading
+from tinybert.data.offsets import AS_WRITTEN, Claim, Reading, as_offset
 from tinybert.data.row_format import Converter, Record
 from tinybert.sources.text_files import Fault, RawRow
 from tinybert.tasks.qa.prediction import QUESTION_NAMES
@@ -80,7 +80,7 @@ def answer_claims(raw: Mapping[str, object], context: object, column: str) -> li
     claims: list[Claim] = []
     for each in cast("list[object]", given) if isinstance(given, list) else ():
         spot = cast(Mapping[str, object], each) if isinstance(each, Mapping) else {}
-        text, start = spot.get("text"), spot.get("answer_start")
+        text, start = spot.get("text"), as_offset(spot.get("answer_start"))
         if isinstance(text, str) and isinstance(start, int) and text.strip():
             claims.append(partial(_placed, context=context, text=text, start=start))
     return claims
@@ -138,8 +138,6 @@ def _cell(given: str, raw: Mapping[str, object], context: str, column: str) -> o
         except FieldError as error:
             raise FieldError(column, f"occurs in the context 0 times, and {error}") from error
     start = raw.get("answer_start")
-    if isinstance(start, str) and start.strip().isdecimal():
-        start = int(start)
     return [{"text": given, "answer_start": None if start == "" else start}]
 
 
@@ -159,7 +157,7 @@ def _paired(given: Mapping[str, object], column: str) -> list[object]:
 
 def _span(raw: object, context: str, column: str, reading: Reading) -> tuple[int, int]:
     spot = cast(Mapping[str, object], raw) if isinstance(raw, Mapping) else {"text": raw}
-    text, start = spot.get("text"), spot.get("answer_start")
+    text, start = spot.get("text"), as_offset(spot.get("answer_start"))
     if not isinstance(text, str) or not text.strip():
         raise FieldError(
             column, f"answer {raw!r:.60}: a text with visible characters is needed; none at all: []"
