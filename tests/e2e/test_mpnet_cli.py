@@ -78,7 +78,7 @@ def test_long_rows_are_predicted_by_every_engine(home: Path, tmp_path: Path) -> 
     np.testing.assert_allclose(own, other, atol=1e-4)
 
 
-@pytest.mark.parametrize("task", ["ner", "qa"])
+@pytest.mark.parametrize("task", ["ner", pytest.param("qa", marks=pytest.mark.slow)])
 def test_tokens_are_taught_and_predicted_in_long_texts(home: Path, tmp_path: Path, task: str) -> None:
     run = tmp_path / "run"
     words = ["--task", task, "--teacher", home / "tokens", "--out", run]

@@ -131,6 +131,7 @@ def test_where_questions_have_no_answer_the_run_keeps_a_threshold(
     assert any(answer is not None for answer in answers)
 
 
+@pytest.mark.slow
 def test_runs_load_where_tinybert_was_never_imported(entity_run: Path, question_run: Path) -> None:
     code = (
         "import sys, torch\n"
@@ -222,6 +223,7 @@ def test_a_teacher_with_another_tokenizer_teaches(home: Path, tmp_path: Path, ta
     assert losses == {"hidden_state_mse": 1.0, "kl_divergence": 1.0}
 
 
+@pytest.mark.slow
 def test_a_killed_run_of_entities_equals_an_undisturbed_one(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -102,6 +102,7 @@ def test_a_killed_command_makes_what_an_undisturbed_one_makes(
         assert metrics_of(killed)["model"]["test"] == metrics_of(whole)["model"]["test"]
 
 
+@pytest.mark.slow
 def test_a_killed_export_is_made_whole_by_the_same_command(
     easy_rows: Path, tiny_teacher: Path, tmp_path: Path
 ) -> None:

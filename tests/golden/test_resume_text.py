@@ -27,7 +27,9 @@ def command(stage: str, text: Path, model: Path, out: Path) -> list[str]:
     return [*words, *easy.NARROW_STUDENT, *SETTINGS, masked]
 
 
-@pytest.mark.parametrize(("stage", "step"), [("pretrain", "model"), ("general", "student")])
+@pytest.mark.parametrize(
+    ("stage", "step"), [("pretrain", "model"), pytest.param("general", "student", marks=pytest.mark.slow)]
+)
 def test_a_killed_run_equals_an_undisturbed_one(
     stage: str, step: str, tmp_path: Path, tiny_encoder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

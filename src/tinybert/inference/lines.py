@@ -6,10 +6,12 @@ import csv
 import io
 import json
 from collections.abc import Iterator, Sequence
-from typing import TypedDict
+from typing import TYPE_CHECKING, TypedDict
 
 from tinybert.data.fields import FieldError
-from tinybert.tasks import Prediction
+
+if TYPE_CHECKING:
+    from tinybert.tasks import Prediction
 
 JSON_LINES, TABLES = (".jsonl", ".ndjson"), (".csv", ".tsv")
 OUTPUTS = (*JSON_LINES, *TABLES)

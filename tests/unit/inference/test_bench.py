@@ -31,6 +31,7 @@ def exported(exported_teacher: Path, tmp_path_factory: pytest.TempPathFactory) -
     return folder
 
 
+@pytest.mark.slow
 def test_every_backend_of_every_model_is_a_row_a_point_and_a_line_of_the_page(
     exported: Path, easy_rows: Path, tmp_path: Path
 ) -> None:

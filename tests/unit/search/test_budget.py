@@ -199,6 +199,7 @@ def test_the_run_answers_with_the_engine_that_won(
     assert Predictor(run.path).backend == "onnx-fp32"
 
 
+@pytest.mark.usefixtures("_one_engine")
 def test_a_checkpoint_is_a_shape_too_and_stays_as_it_is(
     easy_rows: Path, tiny_teacher: Path, tmp_path: Path
 ) -> None:
