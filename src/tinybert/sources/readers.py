@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from datasets import Dataset
 
 HEAD_CHARS = 1 << 16
-TABLES = (".csv", ".tsv", ".json", ".jsonl")
+TABLES_OF_TEXT = (".csv", ".tsv", ".json", ".jsonl")
 """Endings of files of text that no other file has by right, such as a page of HTML."""
 DELIMITED, JSON = (".csv", ".tsv"), (".json", ".jsonl", ".ndjson")
 ARRAY, OBJECT = re.compile(r"\[\s*\{"), re.compile(r'\{\s*"[^"\n]*"\s*:')
@@ -88,7 +88,7 @@ def open_file(file: SourceFile) -> dict[str, Table]:
     reader = READERS.get(file.path.suffix.lower())
     if reader is None:
         raise DataError(file.name, _unknown_format(file.path))
-    if file.path.suffix.lower() in TABLES and is_page(file.path):
+    if file.path.suffix.lower() in TABLES_OF_TEXT and is_page(file.path):
         raise DataError(file.name, f"not rows, but {PAGE}")
     if file.encoding != AUTO and file.path.suffix.lower() in NOT_TEXT:
         given = setting("data.encoding", file.encoding)

@@ -69,13 +69,16 @@ def with_graph(copied: Path) -> Path:
     return copied
 
 
-def test_a_graph_that_fits_is_not_written_again(
-    with_graph: Path, easy_rows: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def _no_graph_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
     def write(job: object, target: Path) -> None:
         raise OSError(errno.ENOSPC, "a graph is written")
 
     monkeypatch.setattr(onnx_backend, "write_graph", write)
+
+
+@pytest.mark.usefixtures("_no_graph_is_written")
+def test_a_graph_that_fits_is_not_written_again(with_graph: Path, easy_rows: Path) -> None:
     made = export(with_graph, format="onnx", precision="int8", data=easy_rows)
     assert made.metadata["parity"]["equal"] == 1
     shutil.rmtree(made.folder)
@@ -84,13 +87,8 @@ def test_a_graph_that_fits_is_not_written_again(
         export(with_graph, format="openvino", precision="fp32", data=easy_rows)
 
 
-def test_a_graph_of_another_checkpoint_is_not_taken(
-    with_graph: Path, easy_rows: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def write(job: object, target: Path) -> None:
-        raise OSError(errno.ENOSPC, "a graph is written")
-
-    monkeypatch.setattr(onnx_backend, "write_graph", write)
+@pytest.mark.usefixtures("_no_graph_is_written")
+def test_a_graph_of_another_checkpoint_is_not_taken(with_graph: Path, easy_rows: Path) -> None:
     damage_config(with_graph)
     with pytest.raises(ModelError, match="a graph is written"):
         export(with_graph, format="onnx", precision="int8", data=easy_rows)
