@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,22 @@ Tokens = Mapping[str, NDArray[np.int64]]
 Scores = NDArray[np.float32]
 Engine = Callable[[Tokens], Scores]
 """A loaded model: tokens → (B, C), (B, L, C), or (B, L, 2) where answers begin and end."""
+
+
+class Decoder(Protocol):
+    """The decoder over one encoded batch, with its key–value cache. R rows: at first those of the batch."""
+
+    def step(self, tokens: NDArray[np.int64]) -> Scores:
+        """Read one more token a row, (R,), and return the logits of the next one, (R, V)."""
+        ...
+
+    def select(self, rows: NDArray[np.int64]) -> None:
+        """Continue with these rows, in this order: some may be left out, some may come several times."""
+        ...
+
+
+Seq2SeqEngine = Callable[[Tokens], Decoder]
+"""A loaded encoder and decoder: tokens → the encoder is run, and its decoder made ready."""
 
 IN_FULL = ("nothing", "the head and the last layer", "the head, the first and the last layer")
 """What int8 may leave in fp32, in the order in which it is tried."""
@@ -76,6 +92,7 @@ class Backend:
         files: Precision → the model's file, below the export's folder.
         write: Writes the model's file.
         load: ``(folder, precision, loading) -> engine``.
+        load_seq2seq: The same for an encoder–decoder; None where it cannot.
         one_at_a_time: A second batch waits until the first is done.
         mixes: Its int8 can leave layers in fp32.
     """
@@ -87,6 +104,7 @@ class Backend:
     writes_with: tuple[str, ...] = ()
     extra: str | None = None
     files: Mapping[Precision, str] = field(default_factory=dict[Precision, str])
+    load_seq2seq: Callable[[Path, Precision, Loading], Seq2SeqEngine] | None = None
     one_at_a_time: bool = False
     mixes: bool = False
 
