@@ -36,6 +36,7 @@ class BlocksEvaluator:
     """
 
     greater_is_better = False
+    best_score = 1.0
 
     def __init__(
         self,

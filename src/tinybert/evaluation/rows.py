@@ -44,7 +44,7 @@ class RowsEvaluator:
         collator: Collator,
         hard_loss: BatchLoss,
     ) -> None:
-        self.main_metric = task.main_metric
+        self.main_metric, self.best_score = task.main_metric, task.best_score
         self.task = task
         self.labels = labels
         self.hard_loss = hard_loss

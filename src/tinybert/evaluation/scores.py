@@ -149,18 +149,20 @@ def retention(student: Mapping[str, float], teacher: Mapping[str, float], main_m
     return round(student[main_metric] / reference, 6) if reference > 0 else None
 
 
-def is_above_constant(score: float, constant: float, *, num_rows: int) -> bool:
+def is_above_constant(score: float, constant: float, *, num_rows: int, best_score: float = 1.0) -> bool:
     """Return whether a score is above that of always predicting the same, by more than chance.
 
     Args:
-        score: Of a model, 1 at best.
+        score: Of a model.
         constant: Of always predicting the same.
         num_rows: Both are taken on so many.
+        best_score: Of a perfect model.
 
     Example:
         >>> is_above_constant(0.99, 0.99, num_rows=1000), is_above_constant(1.0, 0.99, num_rows=1000)
         (False, True)
     """
+    score, constant = score / best_score, constant / best_score
     chance = 2 * (constant * (1 - constant) / max(1, num_rows)) ** 0.5
     return score - constant > chance and score - constant >= MIN_GAIN * (1 - constant)
 
@@ -179,7 +181,9 @@ def is_above_chance(correlation: float, *, num_rows: int) -> bool:
     return correlation > max(MIN_GAIN, 2 / max(1, num_rows - 1) ** 0.5)
 
 
-def gain_kept(score: float, teacher: float, constant: float, *, num_rows: int) -> float | None:
+def gain_kept(
+    score: float, teacher: float, constant: float, *, num_rows: int, best_score: float = 1.0
+) -> float | None:
     """Return the share of the teacher's gain over a constant prediction that a model has.
 
     Args:
@@ -187,6 +191,7 @@ def gain_kept(score: float, teacher: float, constant: float, *, num_rows: int) -
         teacher: Of the teacher.
         constant: Of always predicting the same.
         num_rows: All are taken on so many.
+        best_score: Of a perfect model.
 
     Returns:
         The share; below 0 for a model below the constant; None where the teacher is not above it.
@@ -195,6 +200,6 @@ def gain_kept(score: float, teacher: float, constant: float, *, num_rows: int) -
         >>> gain_kept(0.88, 0.9, 0.5, num_rows=1000)
         0.95
     """
-    if not is_above_constant(teacher, constant, num_rows=num_rows):
+    if not is_above_constant(teacher, constant, num_rows=num_rows, best_score=best_score):
         return None
     return round((score - constant) / (teacher - constant), 6)

@@ -100,6 +100,7 @@ class Task:
         max_length: Longest row or window in tokens, by default.
         longest_unset: Longest window of a checkpoint whose tokenizer does not say; None: its positions.
         main_metric: The key of ``metrics`` that the best epoch is chosen by; more is better.
+        best_score: What a perfect model scores on it; 0 is the worst of a share.
         hard_losses: Name → ``(rows, labels) -> ()``; the first is the default. One with a parameter
             ``class_weights`` or ``focal_gamma`` is given this setting.
         soft_losses: Names of the losses on the teacher's rows that have a meaning here; the first is the
@@ -138,6 +139,7 @@ class Task:
     metrics: Callable[[Any, Any], dict[str, float]]
     matches: Callable[[PreTrainedConfig], bool] | None = None
     problem_type: ProblemType | None = None
+    best_score: float = 1.0
     head: Head = SEQUENCE
     max_length: int = 128
     longest_unset: int | None = None

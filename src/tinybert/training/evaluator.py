@@ -13,10 +13,12 @@ class Evaluator(Protocol):
     Attributes:
         main_metric: The key of the scores that the best weights are chosen by.
         greater_is_better: Whether more of it is better.
+        best_score: What a perfect model scores on it.
         num_rows: What is scored: rows, or blocks of raw text.
     """
 
     main_metric: str
+    best_score: float
     greater_is_better: bool
     num_rows: int
 

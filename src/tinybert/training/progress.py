@@ -10,9 +10,15 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 from tinybert.console import progress, say
 from tinybert.models.memory import give_back_memory
 from tinybert.training.checkpoints import scores_of
+from tinybert.training.evaluator import Evaluator
 from tinybert.training.schedule import is_rising
 
 SHARE_NAMES = frozenset({"accuracy", "f1", "macro_f1", "micro_f1"})
+TITLES = {
+    **{name: name.upper() for name in ("f1", "mcc", "mse", "mae", "bleu")},
+    **{f"rouge{which}": f"ROUGE-{which}" for which in ("1", "2", "L")},
+    "chrf": "chrF",
+}
 
 
 def epoch_line(epoch: int, loss: float, metric: str, value: float) -> str:
@@ -30,9 +36,8 @@ def epoch_line(epoch: int, loss: float, metric: str, value: float) -> str:
 
 def metric_title(metric: str) -> str:
     """Return a metric's name as people write it: ``macro_f1`` → ``Macro F1``."""
-    return " ".join(
-        word.upper() if word in ("f1", "mcc", "mse", "mae") else word.title() for word in metric.split("_")
-    )
+    words = (TITLES.get(word) or word.title() for word in metric.split("_"))
+    return " ".join(words)
 
 
 def step_line(step: int, num_steps: int, loss: float, metric: str, value: float, speed: float) -> str:
@@ -119,12 +124,13 @@ class Cycles(TrainerCallback):
 
     Args:
         ends: The steps at which cycles end.
-        main_metric: The score.
+        evaluator: What the score is.
         name: Of the training, as it is shown.
     """
 
-    def __init__(self, ends: Sequence[int], main_metric: str, *, name: str) -> None:
-        self.ends, self.main_metric, self.name = ends, main_metric, name
+    def __init__(self, ends: Sequence[int], evaluator: Evaluator, *, name: str) -> None:
+        self.ends, self.name = ends, name
+        self.main_metric, self.best_score = evaluator.main_metric, evaluator.best_score
 
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: object
@@ -148,7 +154,8 @@ class Cycles(TrainerCallback):
         """Stop at the end of a cycle in which the score did not rise."""
         if state.global_step not in self.ends[:-1]:
             return
-        if is_rising(scores_of(state.log_history, self.main_metric), self.ends):
+        scores = scores_of(state.log_history, self.main_metric)
+        if is_rising(scores, self.ends, best_score=self.best_score):
             more = self.ends[self.ends.index(state.global_step) + 1] - state.global_step
             say(f"{self.name}: the score still rises: {more:,} steps more, at half the learning rate")
         else:

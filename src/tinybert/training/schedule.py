@@ -24,7 +24,7 @@ BOUND = 3
 FURTHER_RATE = 0.5
 """Peak of a further cycle, as a share of the first one's."""
 MIN_RISE = 0.005
-"""What the last third of a cycle must bring over all before it: less is noise."""
+"""Share of the best score that the last third of a cycle must bring over all before it: less is noise."""
 FEW_VALIDATION_ROWS = 200
 """Below so many one row is more than half a point."""
 
@@ -60,16 +60,18 @@ def cycle_ends(num_steps: int, eval_steps: int) -> list[int]:
     return [num_steps, *range(num_steps + further, BOUND * num_steps + 1, further)]
 
 
-def best_step(scores: Mapping[int, float], *, num_rows: int) -> int:
+def best_step(scores: Mapping[int, float], *, num_rows: int, best_score: float = 1.0) -> int:
     """Return the step whose weights are kept: the last that has the best score.
 
     On fewer than 200 rows a score counts as the best within a standard error of it, √(s(1 − s)/n), or within
-    one row: less is chance, and later weights have seen more (adr/0009).
+    one row, as shares of what a perfect model scores: less is chance, and later weights have seen more
+    (adr/0009).
 
     Args:
         scores: Step → validation score, more is better; one that is NaN is the worst. Scores outside 0 to 1
-            have no margin.
+            times ``best_score`` have no margin.
         num_rows: What they are scores of.
+        best_score: What a perfect model scores.
 
     Source: the one-standard-error rule of Breiman et al., Classification and Regression Trees, 1984.
     Differs: applied to steps, and with the error of a share whatever the metric is.
@@ -81,17 +83,19 @@ def best_step(scores: Mapping[int, float], *, num_rows: int) -> int:
     """
     known = {step: -math.inf if math.isnan(score) else score for step, score in scores.items()}
     best = max(known.values())
-    is_few = 0 < num_rows < FEW_VALIDATION_ROWS and 0 <= best <= 1
-    margin = max(math.sqrt(best * (1 - best) / num_rows), 1 / num_rows) + 1e-9 if is_few else 0.0
-    return max(step for step, score in known.items() if score >= best - margin)
+    share = best / best_score
+    is_few = 0 < num_rows < FEW_VALIDATION_ROWS and 0 <= share <= 1
+    margin = max(math.sqrt(share * (1 - share) / num_rows), 1 / num_rows) + 1e-9 if is_few else 0.0
+    return max(step for step, score in known.items() if score >= best - best_score * margin)
 
 
-def is_rising(scores: Mapping[int, float], ends: Sequence[int]) -> bool:
+def is_rising(scores: Mapping[int, float], ends: Sequence[int], *, best_score: float = 1.0) -> bool:
     """Return whether the score still rose in the last third of the newest cycle.
 
     Args:
         scores: Step → validation score, more is better.
         ends: Where cycles end.
+        best_score: What a perfect model scores.
 
     Example:
         >>> is_rising({1: 0.5, 2: 0.6, 3: 0.7}, [3]), is_rising({1: 0.5, 2: 0.7, 3: 0.7}, [3])
@@ -102,7 +106,7 @@ def is_rising(scores: Mapping[int, float], ends: Sequence[int]) -> bool:
     cycle = [step for step in steps if step > begin]
     late = cycle[len(cycle) - math.ceil(len(cycle) / 3) :]
     before = [scores[step] for step in steps if step < late[0]] if late else []
-    return bool(before) and max(scores[step] for step in late) >= max(before) + MIN_RISE
+    return bool(before) and max(scores[step] for step in late) >= max(before) + MIN_RISE * best_score
 
 
 def is_patience_over(scores: Mapping[int, float], patience: int, *, greater_is_better: bool) -> bool:

@@ -218,7 +218,8 @@ class ObjectiveTrainer(Trainer):
         """Return whether the validation score still rose at the end of what is trained."""
         if not self.evaluator.greater_is_better:
             return False
-        return is_rising(scores_of(state.log_history, self.evaluator.main_metric), self.settings.ends)
+        scores = scores_of(state.log_history, self.evaluator.main_metric)
+        return is_rising(scores, self.settings.ends, best_score=self.evaluator.best_score)
 
     def create_scheduler(
         self, num_training_steps: int, optimizer: Optimizer | None = None
@@ -240,7 +241,8 @@ class ObjectiveTrainer(Trainer):
         if is_better or not self.settings.ends or not self.evaluator.greater_is_better:
             return is_better
         scores = scores_of(self.state.log_history, self.evaluator.main_metric)
-        if best_step(scores, num_rows=self.evaluator.num_rows) != self.state.global_step:
+        num_rows, best_score = self.evaluator.num_rows, self.evaluator.best_score
+        if best_step(scores, num_rows=num_rows, best_score=best_score) != self.state.global_step:
             return False
         self.state.best_global_step = self.state.global_step
         return True
@@ -322,7 +324,7 @@ def train(
         train_dataset=train_rows,
         eval_dataset=train_rows,  # transformers asks for one; what is read, the evaluator knows
         data_collator=collator,
-        callbacks=callbacks_of(settings, evaluator.main_metric),
+        callbacks=callbacks_of(settings, evaluator),
     )
     trainer.remove_callback(PrinterCallback)
     keep_freed_memory()
@@ -352,13 +354,13 @@ def _best(history: list[dict[str, float]], evaluator: Evaluator, *, kept: int | 
     return of_kept or max(rows, key=lambda row: sign * row[key], default={})
 
 
-def callbacks_of(settings: Settings, main_metric: str) -> list[TrainerCallback]:
+def callbacks_of(settings: Settings, evaluator: Evaluator) -> list[TrainerCallback]:
     """Return what looks on: the bar, the epoch lines, the cycles, the caller's own."""
     return [
         Progress(settings.name, settings.ends),
-        EpochLines(main_metric, by_step=settings.line == "step"),
+        EpochLines(evaluator.main_metric, by_step=settings.line == "step"),
         GiveBack(),
-        Cycles(settings.ends, main_metric, name=settings.name),
+        Cycles(settings.ends, evaluator, name=settings.name),
         *settings.callbacks,
     ]
 

@@ -190,3 +190,26 @@ def test_a_curve_is_drawn_even_where_a_training_has_no_score(tmp_path: Path) -> 
     }
     draw_learning_curve(histories, "accuracy", tmp_path / "curve.png")
     assert (tmp_path / "curve.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_score_of_a_hundred_is_judged_as_one_of_one() -> None:
+    """A teacher at 88 of 100 is far above 50, a student at 0.9 of 100 is not; points stay points."""
+
+    def scored(share: float) -> dict[str, object]:
+        return {**METRICS["student"], "test": {"rougeL": 100 * share}}  # pyright: ignore
+
+    metrics = {
+        **METRICS,
+        "main_metric": "rougeL",
+        "best_score": 100.0,
+        "constant_score": 50.0,
+        "teacher": scored(0.88),
+        "fine_tune_only": scored(0.8),
+        "student": scored(0.7),
+    }
+    _, teacher, _, student = table_rows(metrics)
+    assert (teacher[0], student[3]) == ("teacher", "52.6%")
+    (verdict,) = verdicts(metrics)
+    assert "(test rougeL 70.0 against 80.0)" in verdict
+    assert cautions({**metrics, "teacher": scored(0.53)}, {}) == []
+    assert "not above always" in cautions({**metrics, "teacher": scored(0.51)}, {})[0]

@@ -14,7 +14,13 @@ def test_the_line_of_an_epoch_is_the_promised_one() -> None:
 
 @pytest.mark.parametrize(
     ("metric", "shown"),
-    [("macro_f1", "Val Macro F1: 50.00%"), ("mcc", "Val MCC: 0.5000"), ("pearson", "Val Pearson: 0.5000")],
+    [
+        ("macro_f1", "Val Macro F1: 50.00%"),
+        ("mcc", "Val MCC: 0.5000"),
+        ("pearson", "Val Pearson: 0.5000"),
+        ("rougeL", "Val ROUGE-L: 0.5000"),
+        ("bleu", "Val BLEU: 0.5000"),
+    ],
 )
 def test_shares_are_percentages_and_correlations_are_not(metric: str, shown: str) -> None:
     assert epoch_line(3, 1.0, metric, 0.5).endswith(shown)

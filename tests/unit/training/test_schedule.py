@@ -4,7 +4,7 @@ import pytest
 import torch
 from transformers import get_scheduler
 
-from tinybert.training.schedule import cycle_ends, is_rising, rate_at, steps_for
+from tinybert.training.schedule import best_step, cycle_ends, is_rising, rate_at, steps_for
 
 
 @pytest.mark.parametrize(
@@ -91,3 +91,21 @@ def test_the_first_cycle_is_the_schedule_of_transformers_and_further_ones_are_ha
 def test_without_a_warm_up_a_cycle_begins_at_its_peak() -> None:
     rates = [rate_at(step, [2, 3], warmup_ratio=0.0, schedule="linear") for step in range(3)]
     assert rates == [1.0, 0.5, 0.5]
+
+
+@pytest.mark.parametrize("best_score", [1.0, 100.0])
+@pytest.mark.parametrize(("last", "rises"), [(0.704, False), (0.706, True)])
+def test_what_a_score_must_rise_by_is_a_share_of_the_best_one(
+    best_score: float, last: float, rises: bool
+) -> None:
+    scores = {step: best_score * share for step, share in enumerate((0.5, 0.7, last), 1)}
+    assert is_rising(scores, [3], best_score=best_score) is rises
+
+
+@pytest.mark.parametrize("best_score", [1.0, 100.0])
+@pytest.mark.parametrize(("last", "kept"), [(0.86, 2), (0.90, 3)])  # √(0.93 · 0.07 / 30) is 0.047
+def test_the_margin_of_few_rows_is_a_share_of_the_best_score(
+    best_score: float, last: float, kept: int
+) -> None:
+    scores = {step: best_score * share for step, share in enumerate((0.8, 0.93, last), 1)}
+    assert best_step(scores, num_rows=30, best_score=best_score) == kept

@@ -32,6 +32,7 @@ class Says:
     scores: Callable[[], dict[str, float]]
     main_metric: str = "accuracy"
     greater_is_better: bool = True
+    best_score: float = 1.0
     num_rows: int = 1_000
 
     def __call__(self, model: nn.Module) -> dict[str, float]:

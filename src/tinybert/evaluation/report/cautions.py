@@ -51,12 +51,17 @@ def learned_nothing(name: str, metrics: Mapping[str, object]) -> bool:
     row, constant = metrics.get(name), metrics.get("constant_score")
     if not isinstance(row, Mapping) or not isinstance(constant, float):
         return False
-    num_rows = cast(int, metrics["num_rows_scored"])
-    if is_above_constant(_score(name, metrics), constant, num_rows=num_rows):
+    num_rows, best = cast(int, metrics["num_rows_scored"]), best_score(metrics)
+    if is_above_constant(_score(name, metrics), constant, num_rows=num_rows, best_score=best):
         return False
     scores = cast(Mapping[str, float], row[str(metrics["split"])])
     corrected = scores.get(str(metrics.get("chance_corrected")), 0.0)
     return not is_above_chance(corrected, num_rows=num_rows)
+
+
+def best_score(metrics: Mapping[str, object]) -> float:
+    """Return what a perfect model scores on the main metric; runs of earlier versions do not say it."""
+    return cast(float, metrics.get("best_score", 1.0))
 
 
 def _score(name: str, metrics: Mapping[str, object]) -> float:

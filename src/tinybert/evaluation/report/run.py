@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import cast
 
-from tinybert.evaluation.report.cautions import learned_nothing
+from tinybert.evaluation.report.cautions import best_score, learned_nothing
 from tinybert.evaluation.report.layout import markdown_table, page
 from tinybert.evaluation.scores import gain_kept
 from tinybert.training import metric_title
@@ -48,7 +48,8 @@ def _gain(score: float | None, teacher: float | None, metrics: Metrics) -> str:
     if score is None or teacher is None:
         return "–"
     constant, num_rows = cast(float, metrics["constant_score"]), cast(int, metrics["num_rows_scored"])
-    return _number(gain_kept(score, teacher, constant, num_rows=num_rows), "{:.1%}")
+    kept = gain_kept(score, teacher, constant, num_rows=num_rows, best_score=best_score(metrics))
+    return _number(kept, "{:.1%}")
 
 
 def _models(metrics: Metrics) -> dict[str, Row]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import cast
 
+from tinybert.evaluation.report.cautions import best_score
 from tinybert.evaluation.report.run import TITLES, Metrics, Row, rows_per_s
 
 ADVICE = {
@@ -27,10 +28,10 @@ def verdicts(metrics: Metrics) -> list[str]:
         row = metrics.get(name)
         return cast(Mapping[str, float], row[split])[main] if isinstance(row, Mapping) else float("nan")
 
-    student = score("student")
+    student, points = score("student"), 100 / best_score(metrics)
     return [
-        f"The student is not above {_title(name, metrics)} ({split} {main} {100 * student:.1f} against "
-        f"{100 * score(name):.1f}){_cost(name, metrics)}: {advice}."
+        f"The student is not above {_title(name, metrics)} ({split} {main} {points * student:.1f} against "
+        f"{points * score(name):.1f}){_cost(name, metrics)}: {advice}."
         for name, advice in ADVICE.items()
         if student <= score(name)
     ]

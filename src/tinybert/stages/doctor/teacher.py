@@ -72,7 +72,8 @@ def check_teacher(context: Context) -> list[Finding]:
 
 def _is_above_chance(found: TeacherScore, plan: DistillPlan) -> bool:
     if plan.task.chance_corrected is None:
-        return is_above_constant(found.score, found.constant, num_rows=found.num_rows)
+        best_score = plan.task.best_score
+        return is_above_constant(found.score, found.constant, num_rows=found.num_rows, best_score=best_score)
     return is_above_chance(found.gain, num_rows=found.num_rows)
 
 
@@ -101,5 +102,6 @@ def teacher_score(plan: DistillPlan, data: TextData) -> TeacherScore:
     if plan.task.chance_corrected is not None:
         gain = scores[plan.task.chance_corrected]
     else:
-        gain = (score - constant) / (1 - constant) if constant < 1 else 0.0
+        best_score = plan.task.best_score
+        gain = (score - constant) / (best_score - constant) if constant < best_score else 0.0
     return TeacherScore(score, constant, gain, len(rows))

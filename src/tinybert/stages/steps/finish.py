@@ -105,6 +105,7 @@ def finish_rows(
     metrics = {
         "task": task.name,
         "main_metric": task.main_metric,
+        "best_score": task.best_score,
         "source": data.source,
         "split": split,
         "num_rows_scored": len(rows),
@@ -143,7 +144,8 @@ def _gain_kept(metrics: Json) -> float | None:
         cast("dict[str, dict[str, float]]", metrics[name])[split][main] for name in ("student", "teacher")
     )
     constant, num_rows = cast(float, metrics["constant_score"]), cast(int, metrics["num_rows_scored"])
-    return gain_kept(student, teacher, constant, num_rows=num_rows)
+    best_score = cast(float, metrics["best_score"])
+    return gain_kept(student, teacher, constant, num_rows=num_rows, best_score=best_score)
 
 
 def finish(
