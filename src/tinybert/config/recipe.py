@@ -216,6 +216,47 @@ class StudentSection(Section):
     )
 
 
+class GenerationSection(Section):
+    """How texts are written, and by what they are scored (task seq2seq)."""
+
+    metric: Literal["bleu", "chrf", "rougeL", "token_f1", "exact_match"] = Field(
+        default="bleu",
+        description="main score, 0 to 100: bleu or chrf of translations, rougeL of summaries, token_f1 of "
+        "replies, exact_match",
+    )
+    tokenize: str = Field(
+        default="auto",
+        description="how sacrebleu cuts words for BLEU: 13a, zh, …; auto: zh where the references are Chinese",
+    )
+    max_new_tokens: int = Field(
+        default=128,
+        ge=2,
+        le=4096,
+        description="longest text that is written, in tokens; longer targets are truncated to it in training",
+    )
+    num_beams: int = Field(default=4, ge=1, le=64, description="beams of the search; 1: greedy")
+    length_penalty: float = Field(
+        default=1.0,
+        ge=0,
+        le=10,
+        description="a beam's log-probability is divided by its length to this power; more: longer texts",
+    )
+    no_repeat_ngram_size: int = Field(
+        default=0, ge=0, le=100, description="no run of so many tokens is written twice; 0: allowed"
+    )
+    decoder_layers: int | None = Field(
+        default=None,
+        ge=1,
+        le=100,
+        description="of a new decoder beside an encoder; default: a third of the encoder's, one at least",
+    )
+    decoder_start: Literal["encoder", "random"] = Field(
+        default="encoder",
+        description="a new decoder begins as a copy of the encoder's layers, or at random; its "
+        "cross-attention is always drawn at random",
+    )
+
+
 class DistillSection(Section):
     """What the student learns."""
 
@@ -263,6 +304,13 @@ class TrainSection(Section):
     warmup_ratio: float = Field(default=0.1, ge=0, lt=1, description="share of steps spent warming up")
     schedule: Literal["linear", "cosine"] = Field(
         default="linear", description="how the rate falls after the warm-up"
+    )
+    label_smoothing: float = Field(
+        default=0.0,
+        ge=0,
+        lt=1,
+        description="of hard_loss=cross_entropy: share of a label's probability that is spread over all "
+        "classes, or over all pieces of the vocabulary",
     )
     max_grad_norm: float = Field(default=1.0, gt=0, description="gradients are clipped to this norm")
     layer_decay: float = Field(
@@ -499,6 +547,7 @@ class Recipe(Section):
     teacher: TeacherSection = TeacherSection()
     student: StudentSection = StudentSection()
     distill: DistillSection = DistillSection()
+    generation: GenerationSection = GenerationSection()
     train: TrainSection = TrainSection()
     augment: AugmentSection = AugmentSection()
     export: ExportSection = ExportSection()

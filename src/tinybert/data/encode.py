@@ -180,6 +180,10 @@ class _Encoding:
     def in_windows(self) -> bool:
         return self.format is not None and self.format.in_windows
 
+    @property
+    def encodes_labels(self) -> bool:
+        return self.format is not None and (self.format.windowed or self.format.encodes_labels)
+
     def encode(self, batch: dict[str, Any], start: int) -> dict[str, list[Any]]:
         """Encode some rows, the first of which is row ``start`` of the split."""
         if self.like is not None:
@@ -215,7 +219,7 @@ def _windows_of(like: Dataset, start: int) -> dict[str, Any]:
 def _encoded_batches(
     dataset: Dataset, encoding: _Encoding, schema: pa.Schema
 ) -> Iterator[dict[str, Sequence[Any]]]:
-    num_labels = None if encoding.windowed else _num_labels(dataset)
+    num_labels = None if encoding.encodes_labels else _num_labels(dataset)
     num_rows = 0
     for start in range(0, len(dataset), ROWS_AT_ONCE):
         batch = dataset[start : start + ROWS_AT_ONCE]
@@ -250,7 +254,7 @@ def _schema(dataset: Dataset, encoding: _Encoding) -> pa.Schema:
         fields += [pa.field(name, pieces) for name in encoding.format.window_columns]
     if "label" in dataset.column_names:
         kind = dataset.features.arrow_schema.field("label").type
-        if encoding.windowed:
+        if encoding.encodes_labels:
             fields.append(pa.field("labels", pa.list_(pa.int64())))
         elif not pa.types.is_list(kind) or _num_labels(dataset) is not None:
             fields.append(pa.field("labels", kind))

@@ -134,6 +134,7 @@ class RowFormat(ABC):
         label: The column of the label.
         group: The attribute of the column whose equal values stay in one split where ``data.group`` names
             none: ``text_pair`` where several rows have one second text; None where each text is alone.
+        encodes_labels: Encoding a row gives its labels too, one a token or a window.
         windowed: Labels belong to offsets in the text; a long row is read in windows, nothing is truncated
             but a text that is in every window, and a changed copy of a row keeps its labels.
         settings: Names below ``data.`` that only this format reads.
@@ -150,6 +151,7 @@ class RowFormat(ABC):
     label: ClassVar[Column]
     group: ClassVar[Literal["text", "text_pair"] | None] = None
     windowed: ClassVar[bool] = False
+    encodes_labels: ClassVar[bool] = False
     settings: ClassVar[tuple[str, ...]] = ()
     kept: ClassVar[tuple[str, ...]] = ()
     converters: ClassVar[Mapping[str, Converter]] = {}

@@ -2,6 +2,7 @@
 
 from tinybert.evaluation.blocks import BlocksEvaluator
 from tinybert.evaluation.rows import RowsEvaluator
+from tinybert.evaluation.written import WrittenEvaluator
 from tinybert.evaluation.scores import (
     MIN_GAIN,
     gain_kept,

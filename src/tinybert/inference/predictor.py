@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import itertools
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 from datasets import Dataset
@@ -32,24 +32,31 @@ from tinybert.inference.backends import (
     Loading,
     Precision,
     Scores,
+    Seq2SeqEngine,
     full_name,
     load_engine,
+    load_seq2seq_engine,
     parse_backend,
 )
 from tinybert.inference.batches import Columns, batches_of, padded
 from tinybert.inference.choice import find_export, num_threads
 from tinybert.inference.text_columns import texts_in
+from tinybert.inference.writing import write_batch
 from tinybert.lookup import AUTO
 from tinybert.models import has_task_head, load_config, load_tokenizer, num_positions
+from tinybert.models.generation import GenerationSettings, generation_settings_of, load_generation_config
 from tinybert.models.label_order import label_mismatch, label_order, output_names
 from tinybert.models.memory import give_back_memory
 from tinybert.runs import open_run
 from tinybert.sources.objects import ArrowStream, LibraryDataset
 from tinybert.storage import partial_path
-from tinybert.tasks import Outputs, Prediction, Task, notes_of, task_of_config
+from tinybert.tasks import Outputs, Prediction, Task, WrittenText, notes_of, task_of_config
+from tinybert.tasks.seq2seq.task import WritingTask
 from tinybert.tasks.text_rows import SUBJECT
 
 CHUNK_ROWS = 1024
+
+AnyEngine = Engine | Seq2SeqEngine
 
 
 class Predictor:
@@ -114,7 +121,8 @@ class Predictor:
             for name in self.task.settings
             if hasattr(self.config, name)
         }
-        self.order = None if labels is None else self._order_of(labels, str(path))
+        has_order = labels is not None and self.task.head.has_labels
+        self.order = self._order_of(labels, str(path)) if has_order else None
         named = labels or self.task.format.scheme_of_outputs(
             output_names(self.config.id2label), subject=str(path)
         )
@@ -123,6 +131,7 @@ class Predictor:
         self.is_pair = notes_of(self.config).get("text_pair") if self._may_be_pair() else None
         self.lock = threading.RLock()
         self.pieces = self._own_pieces()
+        self.generation = self._generation() if self.task.writes else None
         self.alone  # noqa: B018 (a checkpoint that cannot be read is reported now, not at the first text)
 
     def _longest(self) -> int:
@@ -149,6 +158,11 @@ class Predictor:
         pair = self.task.format.text_pair
         return pair is not None and not pair.required
 
+    def _generation(self) -> GenerationSettings:
+        """Return how texts are written: as the model was trained to, within its decoder's positions."""
+        assert isinstance(self.task, WritingTask)
+        return generation_settings_of(self.config, load_generation_config(self.place), **self.task.search())
+
     def _own_pieces(self) -> Tokenizer | None:
         """Return a tokenizer of this predictor alone that truncates: its settings are never changed again.
 
@@ -162,12 +176,12 @@ class Predictor:
         return pieces
 
     @cached_property
-    def alone(self) -> Engine:
+    def alone(self) -> AnyEngine:
         """The engine that gives all threads to one batch."""
         return self._load(Loading(num_workers=1, num_threads=num_threads()))
 
     @cached_property
-    def together(self) -> tuple[Engine, ThreadPoolExecutor] | None:
+    def together(self) -> tuple[AnyEngine, ThreadPoolExecutor] | None:
         """The engine that gives a thread to each of several batches, and who hands them over.
 
         None where only one batch runs at a time. Small matrices do not fill two threads, two batches do.
@@ -177,12 +191,13 @@ class Predictor:
             return None
         return self._load(Loading(num_workers=workers, num_threads=1)), ThreadPoolExecutor(workers)
 
-    def _together(self) -> tuple[Engine, ThreadPoolExecutor] | None:
+    def _together(self) -> tuple[AnyEngine, ThreadPoolExecutor] | None:
         with self.lock:  # made once, whoever comes first
             return self.together
 
-    def _load(self, loading: Loading) -> Engine:
-        return load_engine(self.runtime, Path(self.place), self.precision, loading)
+    def _load(self, loading: Loading) -> AnyEngine:
+        load = load_seq2seq_engine if self.task.writes else load_engine
+        return load(self.runtime, Path(self.place), self.precision, loading)
 
     def __call__(self, rows: Iterable[TextRow] | ArrowStream | LibraryDataset) -> list[Prediction]:
         """Return one prediction a row, in the order given; see :meth:`stream`."""
@@ -250,7 +265,7 @@ class Predictor:
     def chunk_outputs(self, rows: Columns) -> Outputs:
         """Return what the task reads from the scores of some rows, in their order."""
         features = self.encode(rows)
-        scores = self.run(features)
+        scores: list[Any] = self.write(features) if self.task.writes else self.run(features)
         pooling = self.task.format.pooling
         if pooling is not None:
             scores = pool_scores(scores, features["example"], pooling=pooling)
@@ -281,23 +296,40 @@ class Predictor:
         groups = list(batches_of(lengths, batch_size=self.batch_size))
         scores: list[Scores] = [np.empty(0, np.float32)] * len(ids)
 
-        def score(group: list[int], engine: Engine) -> None:
-            found = engine(padded(features, group, pad_token_id=cast(int, self.tokenizer.pad_token_id or 0)))
+        def score(group: list[int], engine: AnyEngine) -> None:
+            found = cast(Engine, engine)(padded(features, group, pad_token_id=cast(int, self.tokenizer.pad_token_id or 0)))
             if self.order is not None:
                 found = found[..., self.order]
             for row, part in zip(group, found, strict=True):
                 scores[row] = part if part.ndim == 1 else part[: lengths[row]]
 
+        self._each(groups, score)
+        return scores
+
+    def write(self, features: Columns) -> list[WrittenText]:
+        """Return the text that is written of each encoded row, in their order."""
+        settings, lengths = cast(GenerationSettings, self.generation), [*map(len, features["input_ids"])]
+        groups = list(batches_of(np.array(lengths), batch_size=self.batch_size))
+        texts: dict[int, WrittenText] = {}
+
+        def write(group: list[int], engine: AnyEngine) -> None:
+            found = write_batch(cast(Seq2SeqEngine, engine), features, group, settings, self.tokenizer)
+            texts.update(zip(group, found, strict=True))
+
+        self._each(groups, write)
+        return [texts[row] for row in range(len(lengths))]
+
+    def _each(self, groups: Sequence[list[int]], work: Callable[[list[int], AnyEngine], None]) -> None:
+        """Run every group of rows: several at a time where a thread each is faster."""
         together = self._together() if len(groups) >= max(2, num_threads()) else None
         if together is not None:
             engine, workers = together
-            list(workers.map(lambda group: score(group, engine), groups))
+            list(workers.map(lambda group: work(group, engine), groups))
         else:
             for group in groups:
-                score(group, self.alone)
+                work(group, self.alone)
         if len(groups) > 1:
             give_back_memory()
-        return scores
 
 
 def _config_of(path: str | Path) -> PreTrainedConfig:

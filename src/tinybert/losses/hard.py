@@ -21,10 +21,17 @@ from tinybert.losses.precision import raised
 UNLABELLED = -100
 
 
-def cross_entropy(logits: Tensor, labels: Tensor, *, class_weights: Tensor | None = None) -> Tensor:
+def cross_entropy(
+    logits: Tensor,
+    labels: Tensor,
+    *,
+    class_weights: Tensor | None = None,
+    label_smoothing: float = 0.0,
+) -> Tensor:
     """Cross-entropy against one class a row, averaged over labelled rows.
 
-    Minimum: 0, approached as the label's logit outgrows the rest. No label at all: 0.0 with zero gradients.
+    Minimum: 0, approached as the label's logit outgrows the rest; with label smoothing the entropy of the
+    smoothed label. No label at all: 0.0 with zero gradients.
     Gradient: w·(softmax(logits) − one-hot)/N an entry, w the weight of the label. To join parts of a batch,
     weigh each by its labelled rows.
 
@@ -32,6 +39,7 @@ def cross_entropy(logits: Tensor, labels: Tensor, *, class_weights: Tensor | Non
         logits: (N, C) or (B, L, C).
         labels: (N) or (B, L), int64 classes; −100 is no label.
         class_weights: (C), what a row of each class counts; None: 1.
+        label_smoothing: Share of a label's probability that is spread over all classes, in [0, 1).
 
     Returns:
         Shape (), float32 (float64 for float64 logits).
@@ -39,7 +47,7 @@ def cross_entropy(logits: Tensor, labels: Tensor, *, class_weights: Tensor | Non
     Raises:
         ModelError: The shapes do not fit.
 
-    Source: BERT's fine-tuning, arXiv:1810.04805, section 4.
+    Source: BERT's fine-tuning, arXiv:1810.04805, section 4; label smoothing arXiv:1512.00567, section 7.
     Differs: torch gives NaN when no row has a label, ours gives 0; torch divides by the sum of the weights,
     ours by the number of rows.
 
@@ -51,7 +59,9 @@ def cross_entropy(logits: Tensor, labels: Tensor, *, class_weights: Tensor | Non
     """
     logits_NC, labels_N = _labelled_classes("cross_entropy", logits, labels)
     weights_C = _weights("cross_entropy", class_weights, logits_NC)
-    total = functional.cross_entropy(logits_NC, labels_N, weight=weights_C, reduction="sum")
+    total = functional.cross_entropy(
+        logits_NC, labels_N, weight=weights_C, reduction="sum", label_smoothing=label_smoothing
+    )
     return total / max(len(labels_N), 1)
 
 

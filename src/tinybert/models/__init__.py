@@ -9,6 +9,7 @@ from tinybert.models.load import (
     load_classifier,
     load_config,
     load_encoder,
+    load_seq2seq,
     load_tokenizer,
 )
 from tinybert.models.shapes import Shape, resolve_shape
@@ -26,6 +27,7 @@ __all__ = [
     "load_classifier",
     "load_config",
     "load_encoder",
+    "load_seq2seq",
     "load_tokenizer",
     "num_positions",
     "project_start",

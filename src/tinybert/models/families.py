@@ -13,7 +13,7 @@ from functools import partial
 from typing import cast
 
 from torch import Tensor, nn
-from transformers import PreTrainedConfig, PreTrainedModel
+from transformers import EncoderDecoderModel, PreTrainedConfig, PreTrainedModel
 from transformers.activations import ACT2FN
 
 from tinybert.errors import ModelError
@@ -134,9 +134,10 @@ FAMILIES: dict[str, Family] = {
 
 
 def encoder(model: nn.Module) -> PreTrainedModel:
-    """Return the bare encoder inside a classifier, also below a data-parallel wrapper."""
+    """Return the bare encoder inside a classifier or a pair with a decoder, also below a wrapper."""
     unwrapped = cast(nn.Module, getattr(model, "module", model))
-    return cast(PreTrainedModel, cast(PreTrainedModel, unwrapped).base_model)
+    base = cast(PreTrainedModel, cast(PreTrainedModel, unwrapped).base_model)
+    return cast(PreTrainedModel, base.encoder) if isinstance(base, EncoderDecoderModel) else base
 
 
 def embeddings(model: nn.Module) -> nn.Module:

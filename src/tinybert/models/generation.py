@@ -3,6 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class NewDecoder:
+    """How a decoder is made beside an encoder.
+
+    Attributes:
+        num_layers: None: a third of the encoder's, one at least. Time goes where texts are written.
+        start: ``encoder``: its layers begin as copies of the encoder's, but for cross-attention; ``random``.
+    """
+
+    num_layers: int | None = None
+    start: Literal["encoder", "random"] = "encoder"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from transformers import (
     AutoModelForQuestionAnswering,
+    AutoModelForSeq2SeqLM,
     AutoModelForSequenceClassification,
     AutoModelForTokenClassification,
     PreTrainedConfig,
@@ -31,18 +32,32 @@ class Head:
         auto_class: Makes one from a config.
         outputs: Names of its outputs.
         is_pooled: One output a text, read from its first token.
+        has_labels: An output is a label; else a model writes pieces of its vocabulary.
+        other_endings: How the names of other such classes end, which are read but not made here.
     """
 
     class_ending: str
     auto_class: type[_BaseAutoModelClass]
     outputs: tuple[str, ...] = ("logits",)
     is_pooled: bool = False
+    has_labels: bool = True
+    other_endings: tuple[str, ...] = ()
+
+    def is_of(self, name: str) -> bool:
+        """Say whether a class of this name has such a head."""
+        return name.endswith((self.class_ending, *self.other_endings))
 
 
 SEQUENCE = Head("ForSequenceClassification", AutoModelForSequenceClassification, is_pooled=True)
 TOKEN = Head("ForTokenClassification", AutoModelForTokenClassification)
 QUESTION = Head("ForQuestionAnswering", AutoModelForQuestionAnswering, ("start_logits", "end_logits"))
-HEADS = (SEQUENCE, TOKEN, QUESTION)
+SEQ2SEQ = Head(
+    "EncoderDecoderModel",
+    AutoModelForSeq2SeqLM,
+    has_labels=False,
+    other_endings=("ForConditionalGeneration", "MTModel"),
+)
+HEADS = (SEQUENCE, TOKEN, QUESTION, SEQ2SEQ)
 SIMPLE = "Simple"
 """XLM, XLNet and FlauBERT call so their head of two outputs a token; another one searches in beams."""
 
@@ -50,7 +65,7 @@ SIMPLE = "Simple"
 def head_of(config: PreTrainedConfig) -> Head | None:
     """Return the head that a config names, or None for a bare encoder or a head that is no task's here."""
     name = (config.architectures or [""])[0].removesuffix(SIMPLE)
-    return next((head for head in HEADS if name.endswith(head.class_ending)), None)
+    return next((head for head in HEADS if head.is_of(name)), None)
 
 
 def set_head(config: PreTrainedConfig, head: Head) -> None:

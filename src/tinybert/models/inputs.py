@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 import re
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from typing import cast
 
@@ -37,13 +37,30 @@ ABOUT_INPUT = re.compile(
 def model_inputs(model: nn.Module, batch: Mapping[str, Tensor], *, prefix: str = "") -> dict[str, Tensor]:
     """Return what a model's forward takes of a batch: no labels, no row numbers, no other side's tokens.
 
+    A decoder reads the labels one token late.
+
     Args:
         model: The model, wrapped or not.
         batch: A batch of the collator.
         prefix: ``"teacher_"`` for the tokens of the teacher's own tokenizer.
     """
-    names = _forward_names(type(unwrap(model)))
-    return {name: batch[prefix + name] for name in TEXT_INPUTS if prefix + name in batch and name in names}
+    own = unwrap(model)
+    names = _forward_names(type(own))
+    inputs = {name: batch[prefix + name] for name in TEXT_INPUTS if prefix + name in batch and name in names}
+    if "labels" in batch and getattr(getattr(own, "config", None), "is_encoder_decoder", False):
+        inputs["decoder_input_ids"] = shifted(own, batch["labels"])
+    return inputs
+
+
+def shifted(model: nn.Module, labels_BT: Tensor) -> Tensor:
+    """Return what the decoder reads while it learns to write a text: the text, one token late.
+
+    Args:
+        model: An encoder–decoder.
+        labels_BT: Tokens of the texts; −100 behind their ends.
+    """
+    shift = cast("Callable[..., Tensor]", model.prepare_decoder_input_ids_from_labels)
+    return shift(labels=labels_BT)
 
 
 def logits_of(output: Mapping[str, Tensor]) -> Tensor:

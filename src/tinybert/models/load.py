@@ -23,12 +23,15 @@ from transformers.models.auto.auto_factory import _BaseAutoModelClass  # pyright
 from tinybert.checksums import CHECKSUMS, TOKENIZER, WEIGHTS, describe_damage, find_damage
 from tinybert.errors import ModelError
 from tinybert.models.adapters import merge_adapter
+from tinybert.models.families import encoder
 from tinybert.models.fit import check_activation, check_embeddings, check_labels, fit_tokenizer
-from tinybert.models.head import SEQUENCE, Head, auto_class, copy_head, head_of, set_head, set_labels
+from tinybert.models.head import SEQ2SEQ, SEQUENCE, Head, auto_class, copy_head, head_of, set_head, set_labels
 from tinybert.models.making import making
 from tinybert.models.mpnet import switch_kernel
+from tinybert.models.generation import NewDecoder
 from tinybert.models.other_formats import refuse_marked, refuse_pickled, refuse_pointers
 from tinybert.models.quiet import COPY, SENTENCEPIECE_FILES, quietly
+from tinybert.models.seq2seq import join_decoder, special_tokens, tie_tables
 from tinybert.sources import fetch, is_bundled
 from tinybert.sources.hub import hub_problem, missing
 from tinybert.storage import name_problem
@@ -121,8 +124,39 @@ def load_classifier(
     return model
 
 
+def load_seq2seq(
+    path: str | Path,
+    *,
+    decoder: NewDecoder | None = None,
+    dtype: torch.dtype = torch.float32,
+    seed: int = 0,
+) -> PreTrainedModel:
+    """Load an encoder–decoder, or put a new decoder beside an encoder, in evaluation mode.
+
+    Args:
+        path: Folder or hub name.
+        decoder: How a decoder is made where the checkpoint has none.
+        dtype: Of the weights in memory.
+        seed: Of what is drawn at random.
+
+    Raises:
+        ModelError: The checkpoint cannot be read, or has no decoder and none is to be made.
+    """
+    config = load_config(path)
+    if head_of(config) == SEQ2SEQ:
+        model = load_model(SEQ2SEQ.auto_class, path, config, dtype=dtype, seed=seed, wants_head=True)
+        tie_tables(model)
+        return model
+    if decoder is None:
+        raise ModelError(str(path), "has no decoder, so it cannot write texts; fine-tune it first")
+    reader = load_encoder(path, dtype=dtype, seed=seed)
+    num_layers = decoder.num_layers or max(1, reader.config.num_hidden_layers // 3)
+    tokens = special_tokens(load_tokenizer(path))
+    return join_decoder(reader, tokens, num_layers=num_layers, start=decoder.start, seed=seed)
+
+
 def load_encoder(path: str | Path, *, dtype: torch.dtype = torch.float32, seed: int = 0) -> PreTrainedModel:
-    """Load a checkpoint's bare encoder, in evaluation mode.
+    """Load a checkpoint's bare encoder, that of an encoder–decoder too, in evaluation mode.
 
     Args:
         path: Folder or hub name.
@@ -132,7 +166,10 @@ def load_encoder(path: str | Path, *, dtype: torch.dtype = torch.float32, seed: 
     Raises:
         ModelError: The checkpoint cannot be read.
     """
-    return load_model(AutoModel, path, load_config(path), dtype=dtype, seed=seed)
+    config = load_config(path)
+    if head_of(config) == SEQ2SEQ:
+        return encoder(load_seq2seq(path, dtype=dtype, seed=seed))
+    return load_model(AutoModel, path, config, dtype=dtype, seed=seed)
 
 
 def load_model(

@@ -38,7 +38,8 @@ SIZE = (
 )
 ROWS = (
     *("task", "hard_loss", "head_start", "data", *OPTIMISER, "train.early_stopping_patience"),
-    *("train.class_weights", "train.focal_gamma", "train.contrastive_weight"),
+    *("train.class_weights", "train.focal_gamma", "train.label_smoothing", "train.contrastive_weight"),
+    "generation",
 )
 LAYERS = tuple(f"train.{name}" for name in LAYER_SETTINGS)
 TEXT = (

@@ -22,6 +22,7 @@ from tinybert.tasks.ner import NER, Entities
 from tinybert.tasks.prediction import Prediction, TextPrediction
 from tinybert.tasks.qa import QA, FoundAnswer
 from tinybert.tasks.regression import REGRESSION
+from tinybert.tasks.seq2seq import SEQ2SEQ_TASK, WrittenText
 from tinybert.tasks.task import BatchLoss, HardLoss, Outputs, Task
 from tinybert.tasks.text_dataset import TextDataset
 
@@ -34,6 +35,7 @@ BUILTIN: dict[str, Task] = {
     "regression": REGRESSION,
     "ner": NER,
     "qa": QA,
+    "seq2seq": SEQ2SEQ_TASK,
 }
 NOTES = "tinybert"
 """Key of a model's config that says what a run of ours was trained for.
@@ -81,16 +83,15 @@ def task_of_config(config: PreTrainedConfig, *, named: str | Task | None = None)
     task = _task_of(config, named)
     notes = notes_of(config)
     kept = {name: notes[name] for name in task.format.kept if name in notes}
-    if not kept:
-        return task
     try:
         section = DataSection.model_validate(kept)
+        task = task if isinstance(named, Task) else task.with_notes(notes)
     except ValidationError as error:
         fault = error.errors()[0]
         raise ModelError(
             "config.json", f"{NOTES}.{fault['loc'][0]} = {fault['input']!r:.60}: {fault['msg']}"
         ) from error
-    return replace(task, format=task.format.configured(section))
+    return replace(task, format=task.format.configured(section)) if kept else task
 
 
 def _task_of(config: PreTrainedConfig, named: str | Task | None) -> Task:
@@ -128,6 +129,7 @@ __all__ = [
     "Task",
     "TextDataset",
     "TextPrediction",
+    "WrittenText",
     "class_weights",
     "find_task",
     "notes_of",

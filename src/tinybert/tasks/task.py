@@ -14,6 +14,7 @@ from tinybert.data.pooling import NUM_WINDOWS, pool_windows
 from tinybert.data.row_format import RowFormat
 from tinybert.errors import ModelError
 from tinybert.losses import Loss, accepted
+from tinybert.models.generation import NewDecoder
 from tinybert.models.head import SEQUENCE, Head
 from tinybert.tasks.linear import LinearModel
 from tinybert.tasks.prediction import Prediction
@@ -22,6 +23,7 @@ from tinybert.tasks.soft_labels import SoftLabels
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig
 
+    from tinybert.config import Recipe
 
 ProblemType = Literal["single_label_classification", "multi_label_classification", "regression"]
 HardLoss = Loss
@@ -158,6 +160,28 @@ class Task:
     compared: Callable[[Outputs, Sequence[Prediction]], np.ndarray] = predicted_scores
     is_bounded: bool = True
     linear: LinearModel | None = None
+
+    @property
+    def writes(self) -> bool:
+        """Whether a model writes texts, token by token; else it outputs scores."""
+        return not self.head.has_labels
+
+    @property
+    def new_decoder(self) -> NewDecoder | None:
+        """How a decoder is made where a checkpoint has none; None where there is none to make."""
+        return None
+
+    def configured(self, recipe: Recipe) -> Task:
+        """Return the task with those settings of a recipe that are not of its rows."""
+        return self
+
+    def with_notes(self, notes: Mapping[str, object]) -> Task:
+        """Return the task as a saved model was trained for it; see :meth:`notes`."""
+        return self
+
+    def notes(self) -> dict[str, object]:
+        """Return what a saved model keeps of the task besides what is kept of its rows."""
+        return {}
 
     def hard_loss(self, name: str, **settings: object) -> BatchLoss:
         """Return one of the hard losses, with those of the settings that it has parameters for."""

@@ -17,6 +17,7 @@ from tinybert.inference.backends.contract import (
     Loading,
     Precision,
     Scores,
+    Seq2SeqEngine,
     Tokens,
 )
 from tinybert.inference.backends.litert import LITERT
@@ -90,6 +91,25 @@ def load_engine(backend: Backend, folder: Path, precision: Precision, loading: L
         raise ModelError(str(folder), f"cannot be loaded: {lines[0]:.300}; make the export again") from error
 
 
+def load_seq2seq_engine(
+    backend: Backend, folder: Path, precision: Precision, loading: Loading
+) -> Seq2SeqEngine:
+    """Load an encoder–decoder.
+
+    Raises:
+        ModelError: The backend has none, or its files cannot be read by its runtime.
+    """
+    if backend.load_seq2seq is None:
+        raise ModelError(str(folder), "this backend does not write texts; take torch or onnx")
+    try:
+        return backend.load_seq2seq(folder, precision, loading)
+    except TinyBertError:
+        raise
+    except Exception as error:  # each runtime has exceptions of its own
+        lines = str(error).strip().splitlines() or [type(error).__name__]
+        raise ModelError(str(folder), f"cannot be loaded: {lines[0]:.300}; make the export again") from error
+
+
 def _with_type_ids(engine: Engine) -> Engine:
     """Give an export the first type for all tokens where the tokenizer writes none."""
 
@@ -120,11 +140,13 @@ __all__ = [
     "Loading",
     "Precision",
     "Scores",
+    "Seq2SeqEngine",
     "Tokens",
     "backend_names",
     "full_name",
     "is_installed",
     "load_engine",
+    "load_seq2seq_engine",
     "missing_packages",
     "parse_backend",
     "require",

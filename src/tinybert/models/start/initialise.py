@@ -139,6 +139,7 @@ def _bert_config(teacher_config: PreTrainedConfig, shape: Shape) -> BertConfig:
 
 def num_positions(config: PreTrainedConfig) -> int | None:
     """Return how many tokens a row may have; None where the model has no table of positions."""
+    config = getattr(config, "encoder", config)
     size = getattr(config, "max_position_embeddings", None)
     return None if size is None or size < 1 else size - first_position(config)
 

@@ -15,7 +15,7 @@ from tinybert.stages.stage import unused_settings
 from tinybert.tasks import Task
 
 Weights = dict[str, float]
-LABEL_SETTINGS = ("hard_loss", "train.class_weights", "train.focal_gamma")
+LABEL_SETTINGS = ("hard_loss", "train.class_weights", "train.focal_gamma", "train.label_smoothing")
 """Settings that only a training which learns labels uses."""
 
 

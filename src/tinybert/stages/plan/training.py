@@ -134,6 +134,7 @@ def find_task(recipe: Recipe) -> Task:
     others = {f"data.{name}" for each in BUILTIN.values() for name in each.format.settings}
     others -= {f"data.{name}" for name in task.format.settings}
     problems += unused_settings(recipe, lambda name: name in others, by=f"task {task.name}")
+    problems += unused_settings(recipe, lambda name: name.startswith("generation.") and not task.writes, by=f"task {task.name}")
     problems += _hard_loss_problems(recipe, task)
     problems += task.format.setting_problems(recipe.data)
     starts = ("auto", "random", *([task.head_start] if task.head_start else []))
@@ -144,7 +145,7 @@ def find_task(recipe: Recipe) -> Task:
         )
     if problems:
         raise RecipeError("recipe", problems)
-    return replace(task, format=task.format.configured(recipe.data))
+    return replace(task, format=task.format.configured(recipe.data)).configured(recipe)
 
 
 def _hard_loss_problems(recipe: Recipe, task: Task) -> list[str]:
@@ -154,12 +155,13 @@ def _hard_loss_problems(recipe: Recipe, task: Task) -> list[str]:
         hint = nearest(recipe.hard_loss, allowed)
         return [f"hard_loss = {recipe.hard_loss!r}: {task.name} allows {', '.join(allowed)}{hint}"]
     name = find_hard_loss(recipe, task)
-    used = accepted(task.hard_losses[name], class_weights=None, focal_gamma=None)
+    used = accepted(task.hard_losses[name], class_weights=None, focal_gamma=None, label_smoothing=None)
     by_task, by_loss = f"task {task.name}", f"hard_loss={name}"
     unused = [
         ("train.class_weights", by_task, task.balanced_weights is None),
         ("train.class_weights", by_loss, task.balanced_weights is not None and "class_weights" not in used),
         ("train.focal_gamma", by_loss, "focal_gamma" not in used),
+        ("train.label_smoothing", by_loss, "label_smoothing" not in used),
         ("train.contrastive_weight", by_task, not task.is_contrastive),
         ("train.contrastive_weight", "data.long_text=windows", recipe.data.long_text == "windows"),
         ("train.contrastive_weight", "train.batch_size=1", recipe.train.batch_size == 1),

@@ -24,12 +24,13 @@ from tinybert.data import (
 )
 from tinybert.data.windows import IGNORED
 from tinybert.errors import ModelError
-from tinybert.evaluation import RowsEvaluator
+from tinybert.evaluation import RowsEvaluator, WrittenEvaluator
 from tinybert.inference import Predictor
-from tinybert.models import has_task_head, load_classifier, load_config
+from tinybert.models import has_task_head, load_classifier, load_config, load_seq2seq
 from tinybert.models.label_order import label_mismatch, label_order, reorder_outputs
 from tinybert.stages.steps.fit import TrainingRows
 from tinybert.storage import Json
+from tinybert.training import Evaluator
 from tinybert.tasks import NOTES, BatchLoss, Task, class_weights, own_task
 
 
@@ -58,8 +59,16 @@ class Encoded(TrainingRows):
         """Return what batches are drawn from: encoded rows, or all windows of each where these are pooled."""
         return self.train if self.task.format.pooling is None else WholeRows(self.train)
 
-    def evaluator(self) -> RowsEvaluator:
+    def evaluator(self) -> Evaluator:
         """Return what validates a model on these rows."""
+        if self.task.writes:
+            return WrittenEvaluator(
+                self.task,
+                self.validation,
+                self.validation_rows,
+                collator=self.collator,
+                tokenizer=self.tokenizer,
+            )
         return RowsEvaluator(
             self.task,
             self.validation,
@@ -141,6 +150,7 @@ def encode_rows(
         origin["task"] = recipe.task
     if not data.format.truncates:
         origin |= {name: getattr(recipe.data, name) for name in data.format.kept}
+    origin |= task.notes()
     return Encoded(
         train, collator, tokenizer, task, data.labels, validation, validation_rows, hard_loss, origin
     )
@@ -158,6 +168,7 @@ def hard_loss_of(data: TextData, recipe: Recipe, *, task: Task) -> BatchLoss:
         recipe.hard_loss,
         class_weights=None if weights is None else torch.tensor(weights),
         focal_gamma=recipe.train.focal_gamma,
+        label_smoothing=recipe.train.label_smoothing,
     )
 
 
@@ -165,7 +176,7 @@ def labelled_only(rows: Dataset, task: Task) -> Dataset:
     """Return the encoded rows that have a label."""
     if "labels" not in rows.column_names:
         return rows.select([])
-    if task.format.windowed:
+    if task.format.windowed or task.format.encodes_labels:
         keep = np.array([max(labels, default=IGNORED) > IGNORED for labels in rows["labels"]])
     else:
         labels = np.asarray(rows["labels"][:]).reshape(len(rows), -1)
@@ -175,6 +186,8 @@ def labelled_only(rows: Dataset, task: Task) -> Dataset:
 
 def label_arguments(task: Task, labels: LabelScheme) -> dict[str, object]:
     """Return what a model's config must say of the labels."""
+    if not task.head.has_labels:
+        return {"head": task.head}
     id2label = labels.id2label or {0: "value"}
     return {
         "num_labels": len(id2label),
@@ -186,7 +199,9 @@ def label_arguments(task: Task, labels: LabelScheme) -> dict[str, object]:
 
 def own_order(config: PreTrainedConfig, task: Task, labels: LabelScheme) -> list[int] | None:
     """Return, for each of the data's labels, the output of a checkpoint's own head; None for a new head."""
-    return label_order(config.id2label, labels) if has_task_head(config, task.head) else None
+    if not has_task_head(config, task.head):
+        return None
+    return label_order(config.id2label, labels) if task.head.has_labels else []
 
 
 def load_for_labels(
@@ -207,6 +222,8 @@ def load_for_labels(
     Raises:
         ModelError: The checkpoint's head predicts other labels.
     """
+    if task.writes:
+        return load_seq2seq(path, decoder=task.new_decoder if new_head else None, seed=seed)
     config = load_config(path)
     arguments = label_arguments(task, labels)
     has_head = has_task_head(config, task.head)
