@@ -2,7 +2,7 @@
 
 from tinybert.evaluation.blocks import BlocksEvaluator
 from tinybert.evaluation.rows import RowsEvaluator
-from tinybert.evaluation.written import WrittenEvaluator
+
 from tinybert.evaluation.scores import (
     MIN_GAIN,
     gain_kept,
@@ -14,11 +14,13 @@ from tinybert.evaluation.scores import (
     score_checkpoint,
     score_outputs,
 )
+from tinybert.evaluation.written import WrittenEvaluator
 
 __all__ = [
     "MIN_GAIN",
     "BlocksEvaluator",
     "RowsEvaluator",
+    "WrittenEvaluator",
     "gain_kept",
     "is_above_chance",
     "is_above_constant",

@@ -67,7 +67,8 @@ def attention(
         scores = raw_scores()
         if record is not None:
             record(query, key, value, lambda: scores)
-        probabilities = nn.functional.dropout(_masked(scores, attention_mask).softmax(-1), dropout)
+        mask = _causal(module, scores) if attention_mask is None else attention_mask
+        probabilities = nn.functional.dropout(_masked(scores, mask).softmax(-1), dropout)
         return (probabilities.to(value.dtype) @ value).transpose(1, 2).contiguous(), None
     if record is not None:
         record(query, key, value, raw_scores)
@@ -84,6 +85,13 @@ def attention(
         scaling=scaling,
         **kwargs,  # type: ignore[arg-type]
     )
+
+
+def _causal(module: nn.Module, scores: Tensor) -> Tensor | None:
+    """Return the mask of a decoder where nothing is padded: the fused kernel knows it from a flag."""
+    if not getattr(module, "is_causal", False) or scores.shape[2] == 1:
+        return None
+    return torch.ones(scores.shape[2:], dtype=torch.bool, device=scores.device).tril()
 
 
 def _masked(scores: Tensor, mask: Tensor | None) -> Tensor:

@@ -140,6 +140,12 @@ def encoder(model: nn.Module) -> PreTrainedModel:
     return cast(PreTrainedModel, base.encoder) if isinstance(base, EncoderDecoderModel) else base
 
 
+def decoders(model: nn.Module) -> list[PreTrainedModel]:
+    """Return the decoder of a pair, with its head; nothing where there is none."""
+    unwrapped = cast(nn.Module, getattr(model, "module", model))
+    return [cast(PreTrainedModel, unwrapped.decoder)] if isinstance(unwrapped, EncoderDecoderModel) else []
+
+
 def embeddings(model: nn.Module) -> nn.Module:
     """Return the embedding module: word_embeddings, position_embeddings, LayerNorm, ….
 

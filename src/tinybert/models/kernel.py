@@ -9,7 +9,7 @@ from torch import nn
 from transformers import PreTrainedModel
 
 from tinybert.models.attention import NAME
-from tinybert.models.families import encoder
+from tinybert.models.families import decoders, encoder
 from tinybert.models.mpnet import has_position_bias, switch_kernel
 
 
@@ -32,6 +32,8 @@ def switch_attention(model: nn.Module, name: str | None) -> str | None:
             attention of its own has only these two: our kernel and its own code.
     """
     base = encoder(model)
+    for decoder in decoders(model):
+        decoder.config._attn_implementation = name  # pyright: ignore[reportPrivateUsage]
     if has_position_bias(base):
         return NAME if switch_kernel(base, on=name == NAME) else "eager"
     before = base.config._attn_implementation  # pyright: ignore[reportPrivateUsage]

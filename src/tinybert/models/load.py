@@ -105,6 +105,8 @@ def load_classifier(
             head has another number of classes.
     """
     config = load_config(path)
+    if (head or head_of(config)) == SEQ2SEQ:
+        return load_seq2seq(path, dtype=dtype, seed=seed)
     before, had_head = head_of(config), has_task_head(config, head)
     given = config.num_labels if had_head else num_labels
     if num_labels is not None and given != num_labels and not new_head:

@@ -17,6 +17,7 @@ from transformers.trainer_utils import set_seed
 
 from tinybert.config import Recipe
 from tinybert.data import Collator, WholeRows
+from tinybert.models.seq2seq import whole_state
 from tinybert.objectives import remove_projections
 from tinybert.runs import CHECKPOINTS, RunInProgress
 from tinybert.stages.plan.training import Training, rows_a_step
@@ -160,7 +161,7 @@ def history_of(summary: Json) -> list[dict[str, float]]:
 def save_checkpoint(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
     """Write an ordinary Hugging Face checkpoint in fp32, tokenizer included."""
     nn.Module.to(model, torch.float32)
-    model.save_pretrained(folder)
+    model.save_pretrained(folder, state_dict=whole_state(model))
     tokenizer.save_pretrained(folder)
 
 

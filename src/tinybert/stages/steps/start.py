@@ -24,6 +24,7 @@ from tinybert.models import (
     student_config,
 )
 from tinybert.models.load import checkpoint_path
+from tinybert.models.seq2seq import whole_state
 from tinybert.models.start.project import adapt_student
 from tinybert.stages.plan.student import Start
 from tinybert.stages.steps.prepare import label_arguments, load_for_labels, own_order
@@ -150,7 +151,7 @@ def calibration(rows: Dataset, collator: Collator) -> Iterable[dict[str, Tensor]
 
 def save_start(started: Started, folder: Path) -> None:
     """Keep a start on disk, so that a resumed run does not make it again."""
-    started.model.save_pretrained(folder)
+    started.model.save_pretrained(folder, state_dict=whole_state(started.model))
     if started.projection is not None:
         save_file({"projection": started.projection.contiguous()}, folder / PROJECTION_FILE)
 
