@@ -5,12 +5,27 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
-from torch import nn
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from transformers import AutoModelForSeq2SeqLM
+from transformers.cache_utils import DynamicCache, EncoderDecoderCache
+from transformers.modeling_outputs import BaseModelOutput
 
-from tinybert.inference.backends.contract import Backend, Engine, Loading, Precision, Scores, Tokens
-from tinybert.models import load_classifier
-from tinybert.models.inputs import run_model
+from tinybert.inference.backends.contract import (
+    Backend,
+    Decoder,
+    Engine,
+    Loading,
+    Precision,
+    Scores,
+    Seq2SeqEngine,
+    Tokens,
+)
+from tinybert.models import load_classifier, load_config
+from tinybert.models.inputs import model_inputs, run_model
+from tinybert.models.load import load_model
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -18,12 +33,24 @@ if TYPE_CHECKING:
 
 def load(folder: Path, precision: Precision, loading: Loading) -> Engine:
     """Load a checkpoint; ``loading`` is not read: torch has one pool of threads for all."""
-    model = load_classifier(str(folder)).requires_grad_(False)
+    return engine_of(_placed(load_classifier(str(folder)), precision))
+
+
+def load_seq2seq(folder: Path, precision: Precision, loading: Loading) -> Seq2SeqEngine:
+    """Load an encoder–decoder; ``loading`` is not read."""
+    path = str(folder)
+    model = load_model(AutoModelForSeq2SeqLM, path, load_config(path), dtype=torch.float32, seed=0)
+    return engine_of_seq2seq(_placed(model, precision))
+
+
+def _placed(model: PreTrainedModel, precision: Precision) -> PreTrainedModel:
+    """Return a model for inference, in its precision, on the GPU where there is one."""
+    model.requires_grad_(False)
     if precision == "bf16":
         nn.Module.to(model, torch.bfloat16)
     if torch.cuda.is_available():
         nn.Module.to(model, "cuda")
-    return engine_of(model)
+    return model
 
 
 def engine_of(model: PreTrainedModel) -> Engine:
@@ -37,4 +64,61 @@ def engine_of(model: PreTrainedModel) -> Engine:
     return run
 
 
-TORCH = Backend(precisions=("fp32", "bf16"), load=load, one_at_a_time=True)
+def engine_of_seq2seq(model: PreTrainedModel) -> Seq2SeqEngine:
+    """Return an engine over an encoder–decoder in memory, which the caller has put into ``eval()``."""
+
+    def start(batch: Tokens) -> Decoder:
+        return CachedDecoder(model, batch)
+
+    return start
+
+
+class CachedDecoder:
+    """A decoder with a key–value cache over one batch; see :class:`contract.Decoder`.
+
+    Rows know which row of the batch they read: where beams of one source only change places, what is kept of the
+    source stays as it is.
+
+    Args:
+        model: An encoder–decoder of ``transformers``.
+        batch: The encoder reads it now.
+    """
+
+    def __init__(self, model: PreTrainedModel, batch: Tokens) -> None:
+        self.model = model
+        self.cache = EncoderDecoderCache(DynamicCache(), DynamicCache())
+        tensors = {name: torch.from_numpy(array).to(model.device) for name, array in batch.items()}
+        self.mask = tensors["attention_mask"]
+        self.sources = np.arange(len(self.mask))
+        self.encoded = self._encode(tensors)
+
+    @torch.inference_mode()
+    def _encode(self, tensors: dict[str, Tensor]) -> Tensor:
+        encoder = self.model.get_encoder()
+        return encoder(**model_inputs(encoder, tensors), return_dict=True).last_hidden_state
+
+    @torch.inference_mode()
+    def step(self, tokens: NDArray[np.int64]) -> Scores:
+        """Read one more token a row, (R,), and return the logits of the next one, (R, V)."""
+        output = self.model(
+            encoder_outputs=BaseModelOutput(last_hidden_state=self.encoded),
+            attention_mask=self.mask,
+            decoder_input_ids=torch.from_numpy(tokens).to(self.model.device)[:, None],
+            past_key_values=self.cache,
+            use_cache=True,
+        )
+        return output.logits[:, -1].float().cpu().numpy()
+
+    @torch.inference_mode()
+    def select(self, rows: NDArray[np.int64]) -> None:
+        """Continue with these rows, in this order."""
+        index = torch.from_numpy(rows).to(self.model.device)
+        self.cache.self_attention_cache.reorder_cache(index)
+        sources = self.sources[rows]
+        if not np.array_equal(sources, self.sources):
+            self.cache.cross_attention_cache.reorder_cache(index)
+            self.encoded, self.mask = self.encoded[index], self.mask[index]
+        self.sources = sources
+
+
+TORCH = Backend(precisions=("fp32", "bf16"), load=load, load_seq2seq=load_seq2seq, one_at_a_time=True)
