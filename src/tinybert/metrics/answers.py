@@ -42,7 +42,7 @@ def answer_f1(answer: str, gold: Sequence[str]) -> float:
         >>> answer_f1("the old fox", ["fox"])
         0.6666666666666666
     """
-    return max(_f1(normalise_answer(answer), words) for words in _gold_words(gold))
+    return max(word_f1(normalise_answer(answer), words) for words in _gold_words(gold))
 
 
 def _gold_words(gold: Sequence[str]) -> list[list[str]]:
@@ -50,7 +50,13 @@ def _gold_words(gold: Sequence[str]) -> list[list[str]]:
     return [words for each in gold if (words := normalise_answer(each))] or [[]]
 
 
-def _f1(ours: list[str], theirs: list[str]) -> float:
+def word_f1(ours: list[str], theirs: list[str]) -> float:
+    """Return the F1, 0 to 1, of the words that both have, as often as they have them; of no words, equality.
+
+    Example:
+        >>> word_f1(["old", "old", "fox"], ["old", "fox", "cat"])
+        0.6666666666666666
+    """
     if not ours or not theirs:
         return float(ours == theirs)
     shared = (Counter(ours) & Counter(theirs)).total()

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from pathlib import Path
+from typing import Any, Literal
+
+from transformers import GenerationConfig, PreTrainedConfig
+
+from tinybert.errors import ModelError
 
 
 @dataclass(frozen=True)
@@ -50,3 +55,39 @@ class GenerationSettings:
     do_sample: bool = False
     temperature: float = 1.0
     top_p: float = 1.0
+
+
+def load_generation_config(path: str | Path) -> GenerationConfig | None:
+    """Read the generation config of a checkpoint's folder or hub name; None where it has none."""
+    try:
+        return GenerationConfig.from_pretrained(str(path))
+    except OSError:
+        return None
+
+
+def generation_settings_of(
+    config: PreTrainedConfig, generation_config: GenerationConfig | None = None, **changes: Any
+) -> GenerationSettings:
+    """Return how a model writes.
+
+    Args:
+        config: Of the model.
+        generation_config: What it holds goes before the config.
+        changes: Settings that are not the model's own.
+
+    Raises:
+        ModelError: Neither says what a decoder begins, ends or pads with.
+    """
+    def read(name: str) -> Any:
+        value = getattr(generation_config, name, None)
+        return getattr(config, name, None) if value is None else value
+
+    start, end, pad = read("decoder_start_token_id"), read("eos_token_id"), read("pad_token_id")
+    ends = tuple(end) if isinstance(end, list | tuple) else () if end is None else (end,)
+    missing = [n for n, v in (("decoder_start_token_id", start), ("eos_token_id", ends or None), ("pad_token_id", pad)) if v is None]
+    if missing:
+        raise ModelError("config.json", f"{', '.join(missing)}: missing; a decoder needs it: set it there")
+    longest = getattr(getattr(config, "decoder", config), "max_position_embeddings", None)
+    if longest is not None and "max_new_tokens" in changes:
+        changes["max_new_tokens"] = min(changes["max_new_tokens"], longest - 1)
+    return GenerationSettings(decoder_start_token_id=start, eos_token_ids=ends, pad_token_id=pad, **changes)

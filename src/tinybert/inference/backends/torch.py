@@ -9,7 +9,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from transformers import AutoModelForSeq2SeqLM
 from transformers.cache_utils import DynamicCache, EncoderDecoderCache
 from transformers.modeling_outputs import BaseModelOutput
 
@@ -23,9 +22,9 @@ from tinybert.inference.backends.contract import (
     Seq2SeqEngine,
     Tokens,
 )
-from tinybert.models import load_classifier, load_config
+from tinybert.models import load_classifier
+from tinybert.models import load_seq2seq as load_seq2seq_model
 from tinybert.models.inputs import model_inputs, run_model
-from tinybert.models.load import load_model
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -38,9 +37,7 @@ def load(folder: Path, precision: Precision, loading: Loading) -> Engine:
 
 def load_seq2seq(folder: Path, precision: Precision, loading: Loading) -> Seq2SeqEngine:
     """Load an encoder–decoder; ``loading`` is not read."""
-    path = str(folder)
-    model = load_model(AutoModelForSeq2SeqLM, path, load_config(path), dtype=torch.float32, seed=0)
-    return engine_of_seq2seq(_placed(model, precision))
+    return engine_of_seq2seq(_placed(load_seq2seq_model(str(folder)), precision))
 
 
 def _placed(model: PreTrainedModel, precision: Precision) -> PreTrainedModel:
