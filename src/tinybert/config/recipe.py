@@ -185,6 +185,12 @@ class StudentSection(Section):
     hidden_size: int | None = Field(default=None, ge=1, description="overrides the named shape")
     num_attention_heads: int | None = Field(default=None, ge=1, description="overrides the named shape")
     intermediate_size: int | None = Field(default=None, ge=1, description="overrides the named shape")
+    num_decoder_layers: int | None = Field(
+        default=None,
+        ge=1,
+        description="seq2seq: overrides the named shape; a shape without a decoder gets one of a third of "
+        "its layers",
+    )
     start: StartName = Field(
         default="auto",
         description="auto: project where the teacher can be projected, else slice, else random",
@@ -226,7 +232,7 @@ class GenerationSection(Section):
     )
     tokenize: str = Field(
         default="auto",
-        description="how sacrebleu cuts words for BLEU: 13a, zh, …; auto: zh where the references are Chinese",
+        description="how sacrebleu cuts words for BLEU: 13a, zh, …; auto: zh where references are Chinese",
     )
     max_new_tokens: int = Field(
         default=128,
@@ -272,7 +278,15 @@ class DistillSection(Section):
         description="joint: all losses at once; two: intermediate layers, then prediction",
     )
     losses: dict[str, float] | Literal["auto"] = Field(default="auto", description="loss name → weight")
-    temperature: float = Field(default=2.0, gt=0, description="of the prediction losses")
+    temperature: float | None = Field(
+        default=None, gt=0, description="of the prediction losses; default: 2, for seq2seq 1"
+    )
+    targets: Literal["auto", "reference", "teacher", "best"] = Field(
+        default="auto",
+        description="seq2seq: what the student learns to write: the references of the data; what the teacher "
+        "writes of each source (sequence-level distillation); the best of what it writes, by chrF against "
+        "the reference; auto: teacher. A source without a target is always the teacher's to write",
+    )
     num_relation_heads: int | None = Field(
         default=None,
         ge=1,

@@ -2,7 +2,6 @@
 
 from tinybert.evaluation.blocks import BlocksEvaluator
 from tinybert.evaluation.rows import RowsEvaluator
-
 from tinybert.evaluation.scores import (
     MIN_GAIN,
     gain_kept,

@@ -17,7 +17,6 @@ from tinybert.losses import cross_entropy
 from tinybert.models.generation import GenerationSettings, generation_settings_of
 from tinybert.models.inputs import run_model, unwrap
 from tinybert.tasks import Task
-from tinybert.tasks.seq2seq.task import WritingTask
 
 BATCH_SIZE = 64
 MAX_ROWS = 1000
@@ -92,5 +91,4 @@ class WrittenEvaluator:
 
 def settings_for(model: PreTrainedModel, task: Task) -> GenerationSettings:
     """Return how a model in memory writes for a task."""
-    assert isinstance(task, WritingTask)
     return generation_settings_of(model.config, model.generation_config, **task.search())

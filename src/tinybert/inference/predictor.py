@@ -41,7 +41,7 @@ from tinybert.inference.backends import (
 from tinybert.inference.batches import Columns, batches_of, padded
 from tinybert.inference.choice import find_export, num_threads
 from tinybert.inference.text_columns import texts_in
-from tinybert.inference.writing import write_batch
+from tinybert.inference.writing import write_candidates
 from tinybert.lookup import AUTO
 from tinybert.models import has_task_head, load_config, load_tokenizer, num_positions
 from tinybert.models.generation import GenerationSettings, generation_settings_of, load_generation_config
@@ -51,7 +51,6 @@ from tinybert.runs import open_run
 from tinybert.sources.objects import ArrowStream, LibraryDataset
 from tinybert.storage import partial_path
 from tinybert.tasks import Outputs, Prediction, Task, WrittenText, notes_of, task_of_config
-from tinybert.tasks.seq2seq.task import WritingTask
 from tinybert.tasks.text_rows import SUBJECT
 
 CHUNK_ROWS = 1024
@@ -160,7 +159,6 @@ class Predictor:
 
     def _generation(self) -> GenerationSettings:
         """Return how texts are written: as the model was trained to, within its decoder's positions."""
-        assert isinstance(self.task, WritingTask)
         return generation_settings_of(self.config, load_generation_config(self.place), **self.task.search())
 
     def _own_pieces(self) -> Tokenizer | None:
@@ -297,7 +295,9 @@ class Predictor:
         scores: list[Scores] = [np.empty(0, np.float32)] * len(ids)
 
         def score(group: list[int], engine: AnyEngine) -> None:
-            found = cast(Engine, engine)(padded(features, group, pad_token_id=cast(int, self.tokenizer.pad_token_id or 0)))
+            found = cast(Engine, engine)(
+                padded(features, group, pad_token_id=cast(int, self.tokenizer.pad_token_id or 0))
+            )
             if self.order is not None:
                 found = found[..., self.order]
             for row, part in zip(group, found, strict=True):
@@ -308,12 +308,18 @@ class Predictor:
 
     def write(self, features: Columns) -> list[WrittenText]:
         """Return the text that is written of each encoded row, in their order."""
+        return [candidates[0] for candidates in self.candidates(features)]
+
+    def candidates(self, features: Columns, *, num_return: int = 1) -> list[list[WrittenText]]:
+        """Return the best texts of each encoded row, the likeliest first; no more than there are beams."""
         settings, lengths = cast(GenerationSettings, self.generation), [*map(len, features["input_ids"])]
         groups = list(batches_of(np.array(lengths), batch_size=self.batch_size))
-        texts: dict[int, WrittenText] = {}
+        texts: dict[int, list[WrittenText]] = {}
 
         def write(group: list[int], engine: AnyEngine) -> None:
-            found = write_batch(cast(Seq2SeqEngine, engine), features, group, settings, self.tokenizer)
+            batch = padded(features, group, pad_token_id=settings.pad_token_id)
+            run = cast(Seq2SeqEngine, engine)
+            found = write_candidates(run, batch, settings, self.tokenizer, num_return=num_return)
             texts.update(zip(group, found, strict=True))
 
         self._each(groups, write)

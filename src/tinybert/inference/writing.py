@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from tinybert.inference.backends import Seq2SeqEngine
+from tinybert.inference.backends import Seq2SeqEngine, Tokens
 from tinybert.inference.batches import Columns, batches_of, padded
 from tinybert.inference.decoding import Generated, generate
 from tinybert.models.generation import GenerationSettings
@@ -52,8 +52,20 @@ def write_batch(
 ) -> list[WrittenText]:
     """Return the text of some rows that are run together, the longest of which comes first."""
     batch = padded(features, rows, pad_token_id=settings.pad_token_id)
-    best = [candidates[0] for candidates in generate(engine, batch, settings)]
-    return [as_text(each, tokenizer) for each in best]
+    return [candidates[0] for candidates in write_candidates(engine, batch, settings, tokenizer)]
+
+
+def write_candidates(
+    engine: Seq2SeqEngine,
+    batch: Tokens,
+    settings: GenerationSettings,
+    tokenizer: PreTrainedTokenizerBase,
+    *,
+    num_return: int = 1,
+) -> list[list[WrittenText]]:
+    """Return the best texts of each row of a batch, the likeliest first."""
+    found = generate(engine, batch, settings, num_return=num_return)
+    return [[as_text(each, tokenizer) for each in candidates] for candidates in found]
 
 
 def as_text(generated: Generated, tokenizer: PreTrainedTokenizerBase) -> WrittenText:

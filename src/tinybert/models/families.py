@@ -131,6 +131,8 @@ FAMILIES: dict[str, Family] = {
     "mpnet": Family("encoder.layer", _MPNET_PATHS, pads_positions=True, is_student=True),
 }
 """model_type → where its parts are."""
+PAIR = "encoder-decoder"
+"""The ``model_type`` of an encoder and a decoder of any family."""
 
 
 def encoder(model: nn.Module) -> PreTrainedModel:
@@ -202,6 +204,7 @@ def describe(config: PreTrainedConfig) -> EncoderInfo:
         ModelError: The family is not supported.
     """
     family_of(config)
+    config = reader_config(config)
     width = config.hidden_dim if config.model_type == "distilbert" else config.intermediate_size
     return EncoderInfo(
         num_hidden_layers=config.num_hidden_layers,
@@ -218,12 +221,23 @@ def _layer_list(model: nn.Module) -> nn.ModuleList:
     return cast(nn.ModuleList, base.get_submodule(family_of(base.config).layers))
 
 
+def reader_config(config: PreTrainedConfig) -> PreTrainedConfig:
+    """Return the config of a pair's encoder; that of any other model itself."""
+    return cast(PreTrainedConfig, config.encoder) if config.model_type == PAIR else config
+
+
+def is_known(config: PreTrainedConfig) -> bool:
+    """Return whether the layers of a model's encoder are known."""
+    return reader_config(config).model_type in FAMILIES
+
+
 def family_of(config: PreTrainedConfig) -> Family:
-    """Return the family of a model.
+    """Return the family of a model, or of its encoder.
 
     Raises:
         ModelError: It is not supported.
     """
+    config = reader_config(config)
     if config.model_type not in FAMILIES:
         raise ModelError(
             f"model_type {config.model_type}",

@@ -78,13 +78,18 @@ def generation_settings_of(
     Raises:
         ModelError: Neither says what a decoder begins, ends or pads with.
     """
+
     def read(name: str) -> Any:
         value = getattr(generation_config, name, None)
         return getattr(config, name, None) if value is None else value
 
     start, end, pad = read("decoder_start_token_id"), read("eos_token_id"), read("pad_token_id")
     ends = tuple(end) if isinstance(end, list | tuple) else () if end is None else (end,)
-    missing = [n for n, v in (("decoder_start_token_id", start), ("eos_token_id", ends or None), ("pad_token_id", pad)) if v is None]
+    missing = [
+        n
+        for n, v in (("decoder_start_token_id", start), ("eos_token_id", ends or None), ("pad_token_id", pad))
+        if v is None
+    ]
     if missing:
         raise ModelError("config.json", f"{', '.join(missing)}: missing; a decoder needs it: set it there")
     longest = getattr(getattr(config, "decoder", config), "max_position_embeddings", None)

@@ -25,10 +25,10 @@ from tinybert.errors import ModelError
 from tinybert.models.adapters import merge_adapter
 from tinybert.models.families import encoder
 from tinybert.models.fit import check_activation, check_embeddings, check_labels, fit_tokenizer
+from tinybert.models.generation import NewDecoder
 from tinybert.models.head import SEQ2SEQ, SEQUENCE, Head, auto_class, copy_head, head_of, set_head, set_labels
 from tinybert.models.making import making
 from tinybert.models.mpnet import switch_kernel
-from tinybert.models.generation import NewDecoder
 from tinybert.models.other_formats import refuse_marked, refuse_pickled, refuse_pointers
 from tinybert.models.quiet import COPY, SENTENCEPIECE_FILES, quietly
 from tinybert.models.seq2seq import join_decoder, special_tokens, tie_tables

@@ -1,12 +1,12 @@
 """Encoder–decoder models: an encoder that reads, a decoder that writes, as one ``EncoderDecoderModel``.
 
-The encoder is any supported one; the decoder is a BERT with a causal mask and cross-attention. Where both have
-one vocabulary, and the width is the same, one embedding table serves the encoder, the decoder and the output.
-``transformers`` has no setting for that: a saved checkpoint holds the table twice, so that it loads everywhere,
-and is tied again when it is loaded here.
+The encoder is any supported one; the decoder is a BERT with a causal mask and cross-attention. Where both
+have one vocabulary and one width, one embedding table serves the encoder, the decoder and the output.
+``transformers`` has no setting for that: a saved checkpoint holds the table twice, so that it loads
+everywhere, and is tied again when it is loaded here.
 
-Source: attention is all you need, arXiv:1706.03762; encoders as decoders, arXiv:1907.12461; one table for both
-sides and the output, arXiv:1608.05859.
+Source: attention is all you need, arXiv:1706.03762; encoders as decoders, arXiv:1907.12461; one table for
+both sides and the output, arXiv:1608.05859.
 """
 
 from __future__ import annotations
@@ -122,9 +122,8 @@ def join_decoder(
         reader: A bare encoder of a supported family; it becomes part of the model.
         tokens: What the decoder begins, ends and pads with.
         num_layers: Of the decoder.
-        start: ``encoder``: embeddings, self-attention and feed-forward parts are copied from the encoder, from
-            layers spread over it; ``random``: only the embeddings are. Cross-attention is always drawn at
-            random.
+        start: ``encoder``: embeddings, self-attention and feed-forward parts are copied from layers spread
+            over the encoder; ``random``: only the embeddings are. Cross-attention is always drawn at random.
         seed: Of what is drawn at random.
 
     Raises:

@@ -11,12 +11,13 @@ from tinybert.lookup import nearest
 
 @dataclass(frozen=True)
 class Shape:
-    """The four numbers that make an encoder's size."""
+    """The four numbers that make an encoder's size, and the layers of a decoder beside it, as wide as it."""
 
     num_hidden_layers: int
     hidden_size: int
     num_attention_heads: int
     intermediate_size: int
+    num_decoder_layers: int = 0
 
 
 # The heads of the narrow shapes are 26, 16 and 32 wide: a divisor of the usual 12 heads comes first,
@@ -29,7 +30,15 @@ BUILTIN: dict[str, Shape] = {
     "4l-312d": Shape(4, 312, 12, 1200),
     "4l-192d": Shape(4, 192, 12, 768),
     "2l-128d": Shape(2, 128, 4, 512),
+    "6-2l-384d": Shape(6, 384, 12, 1536, 2),
+    "6-1l-384d": Shape(6, 384, 12, 1536, 1),
+    "4-1l-384d": Shape(4, 384, 12, 1536, 1),
+    "4-1l-312d": Shape(4, 312, 12, 1200, 1),
+    "4-1l-256d": Shape(4, 256, 8, 1024, 1),
+    "2-1l-128d": Shape(2, 128, 4, 512, 1),
 }
+"""``4-1l-256d``: four layers of an encoder, one of a decoder."""
+DECODER = "num_decoder_layers"
 
 
 def resolve_shape(name: str | None, overrides: Mapping[str, int | None]) -> Shape:
@@ -53,7 +62,7 @@ def resolve_shape(name: str | None, overrides: Mapping[str, int | None]) -> Shap
     if unknown:
         raise ModelError(subject, [f"{key}: not part of a shape{nearest(key, known)}" for key in unknown])
     if name is None:
-        missing = [key for key in known if key not in given]
+        missing = [key for key in known if key not in given and key != DECODER]
         if missing:
             raise ModelError(
                 subject, f"give a named shape ({', '.join(BUILTIN)}) or also {', '.join(missing)}"
@@ -74,7 +83,7 @@ def shape_problems(shape: Shape) -> list[str]:
     problems = [
         f"{field.name} = {value}: must be at least 1"
         for field in fields(shape)
-        if (value := getattr(shape, field.name)) < 1
+        if (value := getattr(shape, field.name)) < (field.name != DECODER)
     ]
     heads, width = shape.num_attention_heads, shape.hidden_size
     if not problems and width % heads:

@@ -34,7 +34,13 @@ COPIES = (
 )
 SIZE = (
     *("student.shape", "student.num_hidden_layers", "student.hidden_size", "student.num_attention_heads"),
-    *("student.intermediate_size", "student.family", "student.start", "student.layer_map"),
+    *(
+        "student.intermediate_size",
+        "student.num_decoder_layers",
+        "student.family",
+        "student.start",
+        "student.layer_map",
+    ),
 )
 ROWS = (
     *("task", "hard_loss", "head_start", "data", *OPTIMISER, "train.early_stopping_patience"),

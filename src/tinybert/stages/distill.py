@@ -36,6 +36,7 @@ from tinybert.stages.steps.head import with_head
 from tinybert.stages.steps.prepare import load_for_labels
 from tinybert.stages.steps.student import Trained, make_start, teach
 from tinybert.stages.steps.trimming import restore_teacher, vocabulary_metrics, vocabulary_notes
+from tinybert.stages.steps.written_targets import targets_note, with_written_targets
 from tinybert.storage import Json
 from tinybert.training import check_trackers
 
@@ -63,6 +64,7 @@ def distill(plan: DistillPlan, run: RunInProgress, source: object) -> Run:
         report_findings(check_teacher(replace(context, plan=scored, is_teacher_new=is_new)))
     begin, begun = make_start(work)
     taught = augmented(work) if recipe.augment.copies else work
+    taught = with_written_targets(taught) if plan.task.writes else taught
     path, summary = teach(taught, begin)
     student = path, with_head(begun, summary)
     others: dict[str, Trained] = {}
@@ -191,6 +193,8 @@ def notes(work: Distillation) -> list[str]:
             f"Augmentation: up to {work.recipe.augment.copies} copies a row by {work.recipe.augment.method}; "
             f"{len(work.data.splits['train']):,} training rows with them. Only the teacher labels copies."
         )
+    if plan.task.writes:
+        lines.append(targets_note(work.recipe))
     if plan.teacher.kind == "file":
         lines.append("The teacher is a file of scores: it has no score of its own on the test rows.")
     return lines

@@ -124,6 +124,7 @@ class Task:
         decode: ``(outputs, label scheme) -> N predictions``.
         metrics: ``(outputs, gold) -> {name: number}``; gold as the format's ``gold`` returns it.
         constant_score: ``(gold) -> number``: the main metric of always predicting the same, at its best.
+        temperature: Of the prediction losses, by default.
         chance_corrected: A metric that is 0 for whatever always predicts the same, and says also of unequal
             classes whether a model tells them apart; None where the main metric over ``constant_score`` does.
         probabilities: ``(outputs) -> (N, C)`` where these are classes that exclude each other; else None.
@@ -155,6 +156,7 @@ class Task:
     head_start: str | None = None
     is_contrastive: bool = False
     constant_score: Callable[[Any], float] = no_constant
+    temperature: float = 2.0
     chance_corrected: str | None = None
     probabilities: Callable[[Any], np.ndarray] | None = None
     compared: Callable[[Outputs, Sequence[Prediction]], np.ndarray] = predicted_scores
@@ -170,6 +172,10 @@ class Task:
     def new_decoder(self) -> NewDecoder | None:
         """How a decoder is made where a checkpoint has none; None where there is none to make."""
         return None
+
+    def search(self) -> dict[str, Any]:
+        """Return how texts are written, by the names of :class:`~tinybert.models.generation`; else nothing."""
+        return {}
 
     def configured(self, recipe: Recipe) -> Task:
         """Return the task with those settings of a recipe that are not of its rows."""

@@ -36,6 +36,7 @@ class ModelTeacher:
             nn.Module.to(self.model, torch.bfloat16)
         self.wanted = wanted
         self.prefix = prefix
+        self.reads_labels = bool(getattr(model.config, "is_encoder_decoder", False))
         self.capture = capture_wanted(self.model, wanted)
 
     @torch.inference_mode()
@@ -43,6 +44,7 @@ class ModelTeacher:
         """Run the model; tensors stay in its dtype, on its device."""
         device = self.model.device
         names = [self.prefix + name for name in TEXT_INPUTS if self.prefix + name in batch]
+        names += ["labels"] if self.reads_labels and "labels" in batch else []
         inputs = {name: batch[name].to(device) for name in names}
         with torch.autocast(device.type, enabled=False), self.capture as taken:
             logits = run_model(self.model, inputs, prefix=self.prefix)

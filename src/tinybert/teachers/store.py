@@ -63,12 +63,22 @@ def estimate_mb(lengths: np.ndarray, shape: TeacherShape, wanted: Wanted) -> flo
     return (4 * shape.num_labels * num_outputs + 2 * (tokens * per_token + pairs * per_pair)) / 1e6
 
 
-def store_key(weights_digest: str, rows: Dataset, wanted: Wanted, *, prefix: str = "") -> str:
-    """Return the name of the folder that holds the outputs for exactly this request."""
+def store_key(
+    weights_digest: str, rows: Dataset, wanted: Wanted, *, prefix: str = "", with_labels: bool = False
+) -> str:
+    """Return the name of the folder that holds the outputs for exactly this request.
+
+    Args:
+        weights_digest: Of the teacher.
+        rows: Encoded.
+        wanted: The layers wanted.
+        prefix: Of the columns that the teacher reads.
+        with_labels: It reads the labels too, as a decoder does.
+    """
     digest = hashlib.sha256(f"2|{weights_digest}|{wanted}".encode())
     columns = [
         name for name in (prefix + "input_ids", prefix + "token_type_ids") if name in rows.column_names
-    ]
+    ] + (["labels"] if with_labels else [])
     for chunk in rows.select_columns(columns).with_format("arrow").iter(batch_size=4096):
         for column in cast(pa.Table, chunk).columns:
             for ids in column.to_pylist():
@@ -118,9 +128,18 @@ class TeacherStore:
             count = min(SHARD_ROWS, self.num_rows - start)
             if not self._is_whole(number):
                 shard_rows = rows.select(range(start, start + count))
-                _write(self._path(number), _shard_of(teacher, shard_rows, collator, prefix))
+                _write(self._path(number), self._make(teacher, shard_rows, collator, prefix))
                 record_file(self._path(number))
             on_rows(count)
+
+    def _make(
+        self,
+        teacher: Teacher,
+        rows: Dataset,
+        collator: Callable[[list[dict[str, object]]], dict[str, Tensor]],
+        prefix: str,
+    ) -> Shard:
+        return _shard_of(teacher, rows, collator, prefix)
 
     def answer(self, batch: dict[str, Tensor]) -> TeacherOutput:
         """Return the stored outputs for the batch's rows, padded to its longest."""

@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 
 from tinybert.config import Recipe, dump_recipe, with_settings
 from tinybert.data.columns import group_setting
-from tinybert.models import Shape
+from tinybert.models import Shape, load_tokenizer
+from tinybert.models.tokenizers import same_tokenizer
 from tinybert.objectives import is_intermediate
 from tinybert.stages.plan.augmentation import check_augment, models_of_augment
 from tinybert.stages.plan.baselines import plan_baselines
@@ -24,6 +25,7 @@ from tinybert.stages.plan.student import (
     plan_shape,
     plan_start,
     taught_by_layers,
+    with_decoder,
 )
 from tinybert.stages.plan.teacher import TeacherPlan, check_teacher_settings, plan_teacher
 from tinybert.stages.plan.training import (
@@ -156,7 +158,7 @@ def plan_distill(recipe: Recipe) -> DistillPlan:
     teacher = plan_teacher(recipe, task)
     is_file = teacher.kind == "file"
     start, source = plan_start(recipe, str(teacher.pretrained) if is_file else teacher.path)
-    shape = plan_shape(recipe, start)
+    shape = with_decoder(plan_shape(recipe, start), task)
     taught = taught_by_layers(source, teacher) if start == "checkpoint" else None
     is_cut, own_source = start in ("slice", "project"), recipe.student.source is not None
     follows = (is_cut and not own_source) or taught is not None
@@ -166,7 +168,13 @@ def plan_distill(recipe: Recipe) -> DistillPlan:
     max_length, losses = all_of(
         lambda: longest_row(recipe, task, [source] if is_file else [source, teacher.path]),
         lambda: plan_losses(
-            recipe, task, shape, teacher.info, teacher_is_file=is_file, follows_teacher=follows
+            recipe,
+            task,
+            shape,
+            teacher.info,
+            teacher_is_file=is_file,
+            follows_teacher=follows,
+            reads_alike=not task.writes or reads_alike(source, teacher.path),
         ),
         lambda: plan_family(recipe, start, source),
         lambda: check_start(start, shape, source, owner=recipe.student.source or "the teacher"),
@@ -193,6 +201,8 @@ def plan_distill(recipe: Recipe) -> DistillPlan:
         "student.layer_map": name,
         "distill.losses": losses,
         "distill.dropout": dropout,
+        "distill.temperature": recipe.distill.temperature or task.temperature,
+        **({"distill.targets": targets_of(recipe)} if task.writes else {}),
     }
     return DistillPlan(
         with_settings(recipe, {**task_settings(recipe, task, training), **decided}),
@@ -209,6 +219,16 @@ def plan_distill(recipe: Recipe) -> DistillPlan:
         pretrained,
         taught,
     )
+
+
+def reads_alike(source: str, teacher: str) -> bool:
+    """Return whether a student has the pieces of its teacher, so that their distributions can be compared."""
+    return source == teacher or same_tokenizer(load_tokenizer(source), load_tokenizer(teacher))
+
+
+def targets_of(recipe: Recipe) -> str:
+    """Return what a student that writes learns to write, in place of "auto"."""
+    return "teacher" if recipe.distill.targets == "auto" else recipe.distill.targets
 
 
 def choose_dropout(recipe: Recipe, taught: Taught | None) -> float:

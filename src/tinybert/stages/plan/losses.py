@@ -27,6 +27,7 @@ def plan_losses(
     *,
     teacher_is_file: bool,
     follows_teacher: bool,
+    reads_alike: bool = True,
 ) -> Weights:
     """Return loss name → weight, every "auto" decided.
 
@@ -37,10 +38,13 @@ def plan_losses(
         teacher: The teacher's size; None when its layers cannot be read.
         teacher_is_file: The teacher is a file of scores.
         follows_teacher: The student starts from the teacher's weights, or has learnt its layers.
+        reads_alike: A student that writes has the pieces of its teacher; else only texts can be compared.
 
     Raises:
         RecipeError: Losses that are unknown or cannot be computed here; all are listed.
     """
+    if not reads_alike:
+        return _losses_on_texts(recipe)
     if recipe.distill.losses == "auto":
         losses = _default_losses(recipe, task, shape, teacher, follows_teacher=follows_teacher)
         if problems := [*_phase_problems(recipe, losses, task), *relation_problems(recipe, losses)]:
@@ -74,12 +78,31 @@ def _default_losses(
     two = recipe.distill.phases == "two"
     has_source = recipe.student.source is not None
     too_deep = has_source or teacher is None or shape.num_hidden_layers > teacher.num_hidden_layers
-    if too_deep or not (follows_teacher or two):
+    if too_deep or not (follows_teacher or two) or (task.writes and not two):
         return {soft: 1.0, HARD: 0.1}
     losses = {"hidden_state_mse": 1.0, soft: 1.0, HARD: 0.1}
     if two and teacher is not None and shape.num_attention_heads == teacher.num_attention_heads:
         losses["attention_score_mse"] = 1.0
     return losses
+
+
+def _losses_on_texts(recipe: Recipe) -> Weights:
+    """Return the one loss of a student with other pieces than its teacher: it learns the texts it writes.
+
+    Raises:
+        RecipeError: Another is set.
+    """
+    given = {HARD: 1.0} if recipe.distill.losses == "auto" else dict(recipe.distill.losses)
+    if others := [name for name in given if name != HARD]:
+        raise RecipeError(
+            "recipe",
+            [
+                f"distill.losses.{name}: student and teacher write with different vocabularies; only the "
+                f"texts that the teacher writes can be learnt: distill.losses={{{HARD}: 1}}"
+                for name in others
+            ],
+        )
+    return given
 
 
 def _name_problems(name: str, task: Task) -> list[str]:

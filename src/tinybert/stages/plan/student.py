@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, cast
 
@@ -21,7 +21,7 @@ from tinybert.models import (
     resolve_layer_map,
     resolve_shape,
 )
-from tinybert.models.families import FAMILIES
+from tinybert.models.families import FAMILIES, PAIR, is_known, reader_config
 from tinybert.models.shapes import BUILTIN as SHAPES
 from tinybert.models.start.initialise import student_families
 from tinybert.runs import Run, is_run
@@ -84,7 +84,7 @@ def plan_start(recipe: Recipe, source: str) -> tuple[Start, str]:
     if student.start != "auto":
         return student.start, source
     config = load_config(source)
-    if config.model_type not in FAMILIES:
+    if not is_known(config):
         return "random", source
     return _natural_start(plan_shape(recipe, "random"), describe(config)), source
 
@@ -112,7 +112,7 @@ def plan_family(recipe: Recipe, start: Start, source: str) -> str:
     Raises:
         RecipeError: It cannot be of the family that is set.
     """
-    own = load_config(source).model_type
+    own = reader_config(load_config(source)).model_type
     allowed = student_families(own) if start in ("random", "project") else (own,)
     given = recipe.student.family
     if given not in ("auto", *allowed):
@@ -132,7 +132,25 @@ def _own_numbers(recipe: Recipe) -> dict[str, int | None]:
         "hidden_size": student.hidden_size,
         "num_attention_heads": student.num_attention_heads,
         "intermediate_size": student.intermediate_size,
+        "num_decoder_layers": student.num_decoder_layers,
     }
+
+
+def with_decoder(shape: Shape, task: Task) -> Shape:
+    """Return a shape with a decoder where the task's models write: a third of the encoder's layers.
+
+    Raises:
+        RecipeError: The shape has a decoder that the task has no use for.
+    """
+    if not task.writes and shape.num_decoder_layers:
+        raise RecipeError(
+            "recipe",
+            f"student: {shape.num_decoder_layers} decoder layers, but a model of {task.name} writes no text; "
+            "take a shape such as 4l-384d, or omit student.num_decoder_layers",
+        )
+    if not task.writes or shape.num_decoder_layers:
+        return shape
+    return replace(shape, num_decoder_layers=max(1, shape.num_hidden_layers // 3))
 
 
 def _check_is_checkpoint(name: str) -> None:
@@ -159,15 +177,17 @@ def plan_shape(recipe: Recipe, start: Start) -> Shape:
     student = recipe.student
     if start == "checkpoint":
         config = load_config(student.shape)
-        if config.model_type not in FAMILIES:
+        if not is_known(config):
             raise RecipeError(
                 "recipe",
                 f"student.shape = {student.shape!r}: of family {config.model_type}, which cannot be one "
                 f"(allowed: {', '.join(FAMILIES)}); take a named shape ({', '.join(SHAPES)})",
             )
         info = describe(config)
+        num_decoder_layers = describe(config.decoder).num_hidden_layers if config.model_type == PAIR else 0
         return Shape(
-            info.num_hidden_layers, info.hidden_size, info.num_attention_heads, info.intermediate_size
+            *(info.num_hidden_layers, info.hidden_size, info.num_attention_heads, info.intermediate_size),
+            num_decoder_layers,
         )
     return resolve_shape(student.shape, _own_numbers(recipe))
 
@@ -222,7 +242,7 @@ def check_source(recipe: Recipe, start: Start, shape: Shape) -> None:
 def _why_not_cut(source: str, config: PreTrainedConfig, shape: Shape) -> list[str]:
     """Say why a student of a shape cannot be cut from the model that is set as its source."""
     fix = "use student.start=random, which reads its vocabulary only, or another source"
-    if config.model_type not in FAMILIES:
+    if not is_known(config):
         return [
             f"student.source = {source!r}: layers of family {config.model_type} are not known here; {fix}"
         ]
@@ -303,7 +323,8 @@ def describe_student(
     lines = [
         f"# teacher: {teacher}",
         f"# student: {family}, {shape.num_hidden_layers} layers × {shape.hidden_size}, "
-        f"{shape.num_attention_heads} heads, feed-forward {shape.intermediate_size}; "
+        f"{shape.num_attention_heads} heads, feed-forward {shape.intermediate_size}"
+        f"{f', decoder of {shape.num_decoder_layers} layers' if shape.num_decoder_layers else ''}; "
         f"start: {start} from {source}",
     ]
     if layer_map:

@@ -9,7 +9,7 @@ from typing import Literal
 from tinybert.config import Recipe
 from tinybert.errors import RecipeError
 from tinybert.models import EncoderInfo, describe, has_task_head, load_config
-from tinybert.models.families import FAMILIES
+from tinybert.models.families import is_known
 from tinybert.runs import Run, is_run
 from tinybert.sources import is_bundled
 from tinybert.sources.hub import hub_problem
@@ -67,7 +67,7 @@ def plan_teacher(recipe: Recipe, task: Task) -> TeacherPlan:
         pretrained = recipe.teacher.pretrained or DEFAULT_PRETRAINED
         return TeacherPlan("file", path, pretrained, None)
     config = load_config(path)
-    info = describe(config) if config.model_type in FAMILIES else None
+    info = describe(config) if is_known(config) else None
     if has_task_head(config, task.head):
         return TeacherPlan("classifier", path, recipe.teacher.pretrained or pretrained_of(path), info)
     if recipe.teacher.fine_tune == "never":

@@ -15,7 +15,7 @@ from tinybert.losses import accepted
 from tinybert.models import load_config, num_positions
 from tinybert.models.depth import count_layers
 from tinybert.models.families import FAMILIES
-from tinybert.stages.stage import unused_settings
+from tinybert.stages.stage import is_below, unused_settings
 from tinybert.tasks import BUILTIN, ClassWeights, Task
 from tinybert.tasks import find_task as named_task
 from tinybert.training import steps_for
@@ -134,7 +134,10 @@ def find_task(recipe: Recipe) -> Task:
     others = {f"data.{name}" for each in BUILTIN.values() for name in each.format.settings}
     others -= {f"data.{name}" for name in task.format.settings}
     problems += unused_settings(recipe, lambda name: name in others, by=f"task {task.name}")
-    problems += unused_settings(recipe, lambda name: name.startswith("generation.") and not task.writes, by=f"task {task.name}")
+    if not task.writes:
+        of_writing = ["generation", "distill.targets", "student.num_decoder_layers"]
+        by = f"task {task.name}, whose models write no text,"
+        problems += unused_settings(recipe, lambda name: is_below(name, of_writing), by=by)
     problems += _hard_loss_problems(recipe, task)
     problems += task.format.setting_problems(recipe.data)
     starts = ("auto", "random", *([task.head_start] if task.head_start else []))

@@ -19,6 +19,7 @@ from tinybert.stages.plan.distillation import DistillPlan
 from tinybert.stages.plan.vocabulary import trims
 from tinybert.stages.steps.copies import augmented_data
 from tinybert.stages.steps.fit import precision_of
+from tinybert.stages.steps.pair_start import untrained_pair
 from tinybert.stages.steps.prepare import Encoded, encode_rows, label_arguments, labelled_only, load_rows
 from tinybert.stages.steps.trimming import Trimmed, trim_checkpoints, with_trimmed
 from tinybert.teachers import read_soft_labels
@@ -107,7 +108,7 @@ def encode_for(plan: DistillPlan, data: TextData, folder: Path) -> tuple[Encoded
     teacher_tokenizer = None
     if plan.teacher.kind != "file" and plan.source != plan.teacher.path:
         other = load_tokenizer(plan.teacher.path)
-        teacher_tokenizer = None if same_tokenizer(tokenizer, other) else other
+        teacher_tokenizer = None if plan.task.writes or same_tokenizer(tokenizer, other) else other
     encoded = encode_rows(
         data,
         tokenizer,
@@ -122,6 +123,8 @@ def encode_for(plan: DistillPlan, data: TextData, folder: Path) -> tuple[Encoded
 
 def untrained_student(plan: DistillPlan, labels: LabelScheme) -> PreTrainedModel:
     """Return a student of the plan's shape with random weights, to measure what it costs."""
+    if plan.task.writes:
+        return untrained_pair(load_config(plan.source), plan.shape, family=plan.family)
     config = student_config(
         load_config(plan.source),
         plan.shape,

@@ -30,8 +30,8 @@ from tinybert.models import has_task_head, load_classifier, load_config, load_se
 from tinybert.models.label_order import label_mismatch, label_order, reorder_outputs
 from tinybert.stages.steps.fit import TrainingRows
 from tinybert.storage import Json
-from tinybert.training import Evaluator
 from tinybert.tasks import NOTES, BatchLoss, Task, class_weights, own_task
+from tinybert.training import Evaluator
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,7 @@ from tinybert.models.load import checkpoint_path
 from tinybert.models.seq2seq import whole_state
 from tinybert.models.start.project import adapt_student
 from tinybert.stages.plan.student import Start
+from tinybert.stages.steps.pair_start import start_pair
 from tinybert.stages.steps.prepare import label_arguments, load_for_labels, own_order
 from tinybert.tasks import Task
 
@@ -86,6 +87,8 @@ def start_student(
     """
     if plan.kind == "checkpoint":
         return _start_checkpoint(plan, task, labels, rows=rows, collator=collator, seed=seed)
+    if task.writes:
+        return Started(*start_pair(plan, task, batches=calibration(rows, collator), seed=seed))
     config = student_config(
         load_config(plan.source),
         plan.shape,

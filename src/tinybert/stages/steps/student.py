@@ -11,7 +11,7 @@ from typing import cast
 from tinybert.data import LabelScheme
 from tinybert.models import load_config
 from tinybert.models.dropout import set_dropout
-from tinybert.objectives import DistillObjective, Teaching, is_intermediate
+from tinybert.objectives import HARD, DistillObjective, HardObjective, Teaching, is_intermediate
 from tinybert.stages.plan.distillation import DistillPlan
 from tinybert.stages.plan.losses import relation_heads
 from tinybert.stages.plan.training import Training
@@ -28,6 +28,7 @@ from tinybert.stages.steps.start import (
 )
 from tinybert.stages.steps.teacher_outputs import choose_teacher
 from tinybert.storage import Json
+from tinybert.training import Objective
 
 Trained = tuple[Path, Json]
 """A checkpoint, and the summary of its training."""
@@ -151,18 +152,20 @@ def teach_phase(work: Distillation, phase: Phase, begin: Path, folder: Path) -> 
     teaching = Teaching(
         phase.losses,
         plan.layer_map,
-        temperature=recipe.distill.temperature,
+        temperature=recipe.distill.temperature or plan.task.temperature,
         num_relation_heads=relation_heads(recipe, plan.shape.hidden_size, info) if info else 1,
     )
-    objective = DistillObjective(
-        begun.model,
-        choose_teacher(work, teaching),
-        teaching,
-        hard_loss=work.encoded.hard_loss,
-        teacher_hidden_size=info.hidden_size if info else plan.shape.hidden_size,
-        projection_start=begun.projection,
-        rows=plan.task.rows,
-    )
+    objective: Objective = HardObjective(work.encoded.hard_loss)
+    if set(phase.losses) != {HARD}:
+        objective = DistillObjective(
+            begun.model,
+            choose_teacher(work, teaching),
+            teaching,
+            hard_loss=work.encoded.hard_loss,
+            teacher_hidden_size=info.hidden_size if info else plan.shape.hidden_size,
+            projection_start=begun.projection,
+            rows=plan.task.rows,
+        )
     settings = settings_of(
         recipe,
         phase.training,

@@ -16,11 +16,13 @@ from tinybert.storage import cache_folder
 from tinybert.teachers import (
     ModelTeacher,
     PooledTeacher,
+    TargetStore,
     Teacher,
     TeacherShape,
     TeacherStore,
     Wanted,
     estimate_mb,
+    estimate_targets_mb,
     make_room,
     read_soft_labels,
     store_key,
@@ -50,6 +52,8 @@ def _own_teacher(work: Distillation, teaching: Teaching) -> Teacher:
     if torch.cuda.is_available():
         nn.Module.to(model, "cuda")
     live = ModelTeacher(model, wanted, prefix=work.teacher_prefix, bf16=work.bf16)
+    if plan.task.writes:
+        return _targets_of(work, live, digest, wanted)
     if recipe.teacher.store == "off":
         return live
     needed = _store_mb(work, wanted)
@@ -61,6 +65,33 @@ def _own_teacher(work: Distillation, teaching: Teaching) -> Teacher:
     say(f"teacher store: {needed:,.0f} MB for {len(rows):,} rows")
     with progress("teacher outputs", len(rows), unit="rows") as advance:
         store.fill(live, rows, work.encoded.collator, prefix=work.teacher_prefix, on_rows=advance)
+    return store
+
+
+def _targets_of(work: Distillation, live: Teacher, digest: str, wanted: Wanted) -> Teacher:
+    """Return the store of a decoder's likeliest tokens where that says enough, or the live model.
+
+    A temperature other than 1 would weigh the tokens that are not kept, and layers are not kept at all.
+    """
+    recipe, rows = work.recipe, work.encoded.train
+    is_enough = wanted.logits_only and recipe.distill.temperature == 1
+    if recipe.teacher.store == "off" or not is_enough:
+        if recipe.teacher.store == "on":
+            raise RecipeError(
+                "recipe",
+                "teacher.store=on: of a teacher that writes only the likeliest tokens are kept, which serve "
+                "prediction losses at distill.temperature=1; set teacher.store=auto",
+            )
+        return live
+    needed = estimate_targets_mb([len(ids) for ids in rows["labels"]])
+    stores = cache_folder() / "teacher-stores"
+    folder = stores / store_key(digest, rows, wanted, with_labels=True)
+    if not make_room(stores, needed, recipe.teacher.store_budget_mb, keep=folder):
+        return _live_instead(recipe, live, needed)
+    store = TargetStore(folder, num_rows=len(rows), wanted=wanted)
+    say(f"teacher store: {needed:,.0f} MB for {len(rows):,} rows")
+    with progress("teacher outputs", len(rows), unit="rows") as advance:
+        store.fill(live, rows, work.encoded.collator, on_rows=advance)
     return store
 
 

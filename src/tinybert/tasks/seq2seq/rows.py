@@ -1,4 +1,4 @@
-"""Rows of a source and its target: a text to translate, to sum up or to reply to, and what is written of it."""
+"""Rows of a source and its target: a text to translate, to sum up or to reply to, and what is written."""
 
 from __future__ import annotations
 

@@ -33,6 +33,7 @@ BESIDE = {
 }
 """Main metric → what is scored."""
 MIN_CHINESE = 0.3
+DEFAULTS = GenerationSection()
 NOTE = "generation"
 SEARCH = ("max_new_tokens", "num_beams", "length_penalty", "no_repeat_ngram_size")
 
@@ -41,7 +42,7 @@ SEARCH = ("max_new_tokens", "num_beams", "length_penalty", "no_repeat_ngram_size
 class WritingTask(Task):
     """A task whose models write texts; ``generation`` says how, and by what they are scored."""
 
-    generation: GenerationSection = GenerationSection()
+    generation: GenerationSection = DEFAULTS
 
     def configured(self, recipe: Recipe) -> WritingTask:
         """Return the task with the settings of a recipe."""
@@ -148,4 +149,5 @@ SEQ2SEQ_TASK = WritingTask(
     decode=decode,
     metrics=partial(metrics, section=GenerationSection()),
     is_bounded=False,
+    temperature=1.0,
 )
