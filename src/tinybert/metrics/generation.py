@@ -174,9 +174,9 @@ def _check_rows(predictions: Sequence[str], references: Sequence[Sequence[str]])
     if len(predictions) == 0:
         raise DataError("metrics", "there is no row to score; one prediction with a reference is needed")
     problems = [
-        f"row {number:,}: references are {'a text' if texts else 'missing'}; a list of one or more is needed"
+        f"row {number:,}: references are {'a text' if len(texts) else 'missing'}; a list of one or more is needed"
         for number, texts in enumerate(references, start=1)
-        if isinstance(texts, str) or not texts
+        if isinstance(texts, str) or len(texts) == 0
     ]
     if problems:
         raise DataError("metrics", problems)
