@@ -190,8 +190,8 @@ def test_long_texts_and_many_lines_are_scored_without_a_word(caplog):
         ([], [], "there is no row to score"),
         (["a"], [["a"], ["b"]], "1 predictions for 2 rows of references"),
         (["a"], [], "1 predictions for 0 rows"),
-        (["a", "b"], [["a"], []], "row 2: references are missing"),
-        (["a", "b"], [["a"], "b"], "row 2: references are a text; a list"),
+        (["a", "b"], [["a"], []], "row 2: there is no reference"),
+        (["a", "b"], [["a"], "b"], "row 2: the references are one text; write a list"),
         (["a", "b"], ["a", []], "metrics: 2 problems"),
     ],
 )
