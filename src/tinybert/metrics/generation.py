@@ -173,10 +173,16 @@ def _check_rows(predictions: Sequence[str], references: Sequence[Sequence[str]])
         raise DataError("metrics", f"{problem}: one each is needed")
     if len(predictions) == 0:
         raise DataError("metrics", "there is no row to score; one prediction with a reference is needed")
+    found = {row: _fault(texts) for row, texts in enumerate(references, start=1)}
     problems = [
-        f"row {number:,}: references are {'a text' if texts else 'missing'}; a list of one or more is needed"
-        for number, texts in enumerate(references, start=1)
-        if isinstance(texts, str) or not texts
+        f"row {row:,}: {fault}; write a list of one or more texts" for row, fault in found.items() if fault
     ]
     if problems:
         raise DataError("metrics", problems)
+
+
+def _fault(texts: Sequence[str]) -> str:
+    """Return what is wrong with the references of a row, or an empty text."""
+    if len(texts) == 0:
+        return "there is no reference"
+    return "the references are one text" if isinstance(texts, str) else ""

@@ -21,7 +21,7 @@ def token_f1(prediction: str, references: Sequence[str]) -> float:
         0.8
     """
     ours = words(prediction)
-    return max(word_f1(ours, words(reference)) for reference in references)
+    return max(word_f1(ours, words(reference)) for reference in references) if ours else 0.0
 
 
 def equals_reference(prediction: str, references: Sequence[str]) -> float:

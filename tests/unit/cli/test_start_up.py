@@ -20,6 +20,7 @@ OWN = ("tinybert.cli", "tinybert.console", "tinybert.errors", "tinybert.legible"
 SMALL = {"json", "_json", "select"}
 """Modules of Python that are imported besides; each takes no time that could be measured."""
 HEAVY = {"torch", "transformers", "datasets", "numpy", "matplotlib", "sklearn", "scipy", "pyarrow"}
+HEAVY |= {"sacrebleu", "rouge_score", "nltk"}
 
 
 def run(*words: str) -> subprocess.CompletedProcess[str]:
