@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import nn
 from transformers import PreTrainedModel
 
-from tinybert.models.families import blocks
+from tinybert.models.families import blocks, decoders, encoder
 
 HIDDEN_NAMES = ("hidden_dropout_prob", "dropout")
 ATTENTION_NAMES = ("attention_probs_dropout_prob", "attention_dropout")
@@ -27,11 +27,15 @@ def set_dropout(model: PreTrainedModel, rate: float) -> None:
         model: Any supported encoder with or without a head.
         rate: Of the hidden states.
     """
-    of_probabilities = {part for block in blocks(model) for part in block.attention.modules()}
+    attentions = [block.attention for block in blocks(model)]
+    for decoder in decoders(model):
+        attentions += [part for name, part in decoder.named_modules() if name.endswith("attention.self")]
+    of_probabilities = {part for attention in attentions for part in attention.modules()}
     for module in model.modules():
         if isinstance(module, nn.Dropout):
             module.p = 0.0 if module in of_probabilities else rate
-    for names, value in ((HIDDEN_NAMES, rate), (ATTENTION_NAMES, 0.0)):
-        for name in names:
-            if hasattr(model.config, name):
-                setattr(model.config, name, value)
+    for config in (part.config for part in (encoder(model), *decoders(model))):
+        for names, value in ((HIDDEN_NAMES, rate), (ATTENTION_NAMES, 0.0)):
+            for name in names:
+                if hasattr(config, name):
+                    setattr(config, name, value)

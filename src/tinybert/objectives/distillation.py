@@ -12,6 +12,7 @@ from transformers import PreTrainedModel
 
 from tinybert.losses import Loss, accepted
 from tinybert.models.capture import Captured
+from tinybert.models.families import encoder
 from tinybert.models.inputs import run_model
 from tinybert.objectives.catalogue import HARD, find_loss
 from tinybert.tasks.task import BatchLoss, identity
@@ -96,7 +97,7 @@ class DistillObjective:
         self.losses = teaching.losses()
         wanted = teaching.wanted_of_student()
         self.capture = capture_wanted(student, wanted)
-        width = int(student.config.hidden_size)
+        width = int(encoder(student).config.hidden_size)
         self.projections: nn.ModuleList | None = None
         if wanted.hidden and width != teacher_hidden_size:
             self.projections = _projections(len(wanted.hidden), width, teacher_hidden_size, projection_start)

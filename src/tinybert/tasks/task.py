@@ -174,7 +174,7 @@ class Task:
         return None
 
     def search(self) -> dict[str, Any]:
-        """Return how texts are written, by the names of :class:`~tinybert.models.generation`; else nothing."""
+        """Return how texts are written, by the names of ``GenerationSettings``; nothing where none are."""
         return {}
 
     def configured(self, recipe: Recipe) -> Task:
