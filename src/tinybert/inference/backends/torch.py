@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import LongTensor, Tensor, nn
 from transformers.cache_utils import DynamicCache, EncoderDecoderCache
 from transformers.modeling_outputs import BaseModelOutput
 
@@ -73,8 +73,8 @@ def engine_of_seq2seq(model: PreTrainedModel) -> Seq2SeqEngine:
 class CachedDecoder:
     """A decoder with a key–value cache over one batch; see :class:`contract.Decoder`.
 
-    Rows know which row of the batch they read: where beams of one source only change places, what is kept of the
-    source stays as it is.
+    Rows know which row of the batch they read: where beams of one source only change places, what is kept
+    of the source stays unchanged.
 
     Args:
         model: An encoder–decoder of ``transformers``.
@@ -83,7 +83,8 @@ class CachedDecoder:
 
     def __init__(self, model: PreTrainedModel, batch: Tokens) -> None:
         self.model = model
-        self.cache = EncoderDecoderCache(DynamicCache(), DynamicCache())
+        own = DynamicCache(config=model.config.get_text_config(decoder=True))
+        self.cache = EncoderDecoderCache(own, DynamicCache())
         tensors = {name: torch.from_numpy(array).to(model.device) for name, array in batch.items()}
         self.mask = tensors["attention_mask"]
         self.sources = np.arange(len(self.mask))
@@ -109,7 +110,7 @@ class CachedDecoder:
     @torch.inference_mode()
     def select(self, rows: NDArray[np.int64]) -> None:
         """Continue with these rows, in this order."""
-        index = torch.from_numpy(rows).to(self.model.device)
+        index = cast(LongTensor, torch.from_numpy(rows).to(self.model.device))
         self.cache.self_attention_cache.reorder_cache(index)
         sources = self.sources[rows]
         if not np.array_equal(sources, self.sources):

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from tinybert.inference.backends.contract import Decoder, Scores
 from tinybert.inference.decoding.generated import Generated, generated
 from tinybert.inference.decoding.logits import Ids, allowed_logits, no_token_left, top_k
 
 if TYPE_CHECKING:
+    from tinybert.inference.backends.contract import Decoder, Scores
     from tinybert.models.generation import GenerationSettings
 
 
@@ -49,11 +49,14 @@ class Candidates:
 def search(decoder: Decoder, num_rows: int, settings: GenerationSettings) -> list[list[Generated]]:
     """Return up to ``num_beams`` texts of each row, the best first.
 
-    Source: arXiv:1609.08144, section 7. Differs: a text's log-probability is divided by ``length ** penalty``,
-    not ``((5 + length) / 6) ** penalty``, and there is no coverage penalty, as in ``transformers``, whose search
-    this is (``early_stopping=False``): an end counts only where it is among the ``num_beams`` best
-    continuations; a row is done when it has ``num_beams`` texts and its best beam, at its present length, is not
-    better than the worst of them. Rows that are done leave the decoder.
+    A text ends only where its end is among the ``num_beams`` best continuations. A row is done when it has
+    ``num_beams`` texts and its best beam, at its present length, is not better than the worst of them. Rows
+    that are done leave the decoder.
+
+    Source: beam search with length normalisation, arXiv:1609.08144, section 7. Differs: a text's
+    log-probability is divided by ``length ** penalty``, not ``((5 + length) / 6) ** penalty``, there is no
+    coverage penalty, and beams are not pruned by their distance from the best; as in ``transformers``, with
+    its default ``early_stopping=False``.
 
     Raises:
         ModelError: No token is allowed, or the logits are not finite.
@@ -89,9 +92,9 @@ def _continue(decoder: Decoder, beams: Beams, settings: GenerationSettings) -> C
     allowed, log_sum = allowed_logits(decoder.step(history[:, -1]), history, settings)
     wanted = max(2, 1 + len(settings.eos_token_ids)) * settings.num_beams
     values, tokens = top_k(allowed, min(wanted, allowed.shape[1]))
-    values = values + (beams.log_probs.ravel() - log_sum)[:, None]
+    values += (beams.log_probs.ravel() - log_sum)[:, None]
     width = values.shape[1]
-    values, tokens = (each.reshape(num_rows, num_beams * width) for each in (values, tokens))
+    values, tokens = values.reshape(num_rows, num_beams * width), tokens.reshape(num_rows, num_beams * width)
     best = np.argsort(-values, axis=1, kind="stable")[:, :wanted]
     return Candidates(
         np.take_along_axis(values, best, axis=1), best // width, np.take_along_axis(tokens, best, axis=1)
@@ -126,9 +129,9 @@ def _keep(
     """Return the best ``num_beams`` candidates of each row that is not done, and what rows they continue."""
     log_probs = np.where(is_end, np.float32(-np.inf), candidates.log_probs)
     best = np.argsort(-log_probs, axis=1, kind="stable")[:, : settings.num_beams]
-    log_probs, parents, tokens = (
-        np.take_along_axis(each, best, axis=1) for each in (log_probs, candidates.parents, candidates.tokens)
-    )
+    log_probs = np.take_along_axis(log_probs, best, axis=1)
+    parents = np.take_along_axis(candidates.parents, best, axis=1)
+    tokens = np.take_along_axis(candidates.tokens, best, axis=1)
     _, num_beams, length = beams.history.shape
     is_open = np.array(
         [

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tinybert.inference.backends.contract import Decoder, Scores
 from tinybert.inference.decoding.generated import Generated, generated
 from tinybert.inference.decoding.logits import Ids, allowed_logits, no_token_left
 
 if TYPE_CHECKING:
+    from tinybert.inference.backends.contract import Decoder, Scores
     from tinybert.models.generation import GenerationSettings
 
-Choose = Callable[[Scores, Ids, int], Ids]
-"""Logits of allowed tokens (A, V), which rows they are (A,), how many tokens these have → a token each (A,)."""
+    Choose = Callable[[Scores, Ids, int], Ids]
+    """Logits of allowed tokens (A, V), their rows (A,), how many tokens these have → a token each (A,)."""
 
 
 def likeliest(logits: Scores, rows: Ids, position: int) -> Ids:
@@ -52,11 +52,10 @@ def write_rows(
     for position in range(settings.max_new_tokens):
         logits = decoder.step(history[rows, position])
         allowed, log_sum = allowed_logits(logits, history[rows, : position + 1], settings)
-        tokens = choose(allowed, rows, position)
-        chosen = allowed[np.arange(len(rows)), tokens]
-        if np.isneginf(chosen).any():
+        if np.isneginf(allowed.max(axis=1)).any():
             raise no_token_left(settings)
-        log_probs[rows] += chosen - log_sum
+        tokens = choose(allowed, rows, position)
+        log_probs[rows] += allowed[np.arange(len(rows)), tokens] - log_sum
         history[rows, position + 1] = tokens
         lengths[rows] += 1
         is_end = np.isin(tokens, settings.eos_token_ids)

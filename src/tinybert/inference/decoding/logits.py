@@ -9,9 +9,9 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from tinybert.errors import ModelError
-from tinybert.inference.backends.contract import Scores
 
 if TYPE_CHECKING:
+    from tinybert.inference.backends.contract import Scores
     from tinybert.models.generation import GenerationSettings
 
 Ids = NDArray[np.int64]
@@ -21,7 +21,7 @@ BLOCK = 16
 
 
 def allowed_logits(logits: Scores, history: Ids, settings: GenerationSettings) -> tuple[Scores, Scores]:
-    """Return the logits with those of tokens that are not allowed at −∞, and what makes them log-probabilities.
+    """Return the logits, −∞ for tokens that are not allowed, and what makes them log-probabilities.
 
     ``log_prob(token) = allowed[token] - log_sum[:, None]``. What is not allowed keeps its share of the
     probability, as in ``transformers``: the rest does not add up to 1.
@@ -59,7 +59,7 @@ def allowed_logits(logits: Scores, history: Ids, settings: GenerationSettings) -
 
 
 def log_sum_exp(logits: Scores) -> Scores:
-    """Return log Σ exp of each row of (R, V), in its own precision; NaN where there is one, or an infinity."""
+    """Return log Σ exp of each row of (R, V); not finite where a logit is NaN or +∞, or all are −∞."""
     highest = logits.max(axis=1)
     with np.errstate(invalid="ignore"):
         scratch = np.subtract(logits, highest[:, None])
@@ -90,9 +90,9 @@ def block_ngrams(logits: Scores, history: Ids, size: int) -> None:
 def top_k(values: Scores, k: int) -> tuple[Scores, Ids]:
     """Return the k largest of each row, the largest first, and their columns. Exact.
 
-    The k largest lie in the k blocks of columns with the largest maxima. Block j holds every n-th column from
-    j on, so that the maxima are taken of whole vectors; only the columns of k blocks, and those behind the last
-    whole block, are then partitioned.
+    The k largest lie in the k blocks of columns with the largest maxima. Block j holds every n-th column
+    from j on, so that the maxima are taken of whole vectors; only the columns of k blocks, and those behind
+    the last whole block, are then partitioned.
 
     Args:
         values: (R, V), no NaN.
@@ -118,8 +118,8 @@ def top_k(values: Scores, k: int) -> tuple[Scores, Ids]:
 def _largest(values: Scores, columns: Ids, k: int) -> tuple[Scores, Ids]:
     if k < values.shape[1]:
         best = np.argpartition(values, -k, axis=1)[:, -k:]
-        values, columns = (np.take_along_axis(each, best, axis=1) for each in (values, columns))
-    order = np.argsort(-values, axis=1, kind="stable")
+        values, columns = np.take_along_axis(values, best, axis=1), np.take_along_axis(columns, best, axis=1)
+    order = np.argsort(-values, axis=1)
     return np.take_along_axis(values, order, axis=1), np.take_along_axis(columns, order, axis=1)
 
 

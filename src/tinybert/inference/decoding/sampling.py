@@ -5,57 +5,60 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
-from tinybert.inference.backends.contract import Scores
-from tinybert.inference.decoding.greedy import Choose
-from tinybert.inference.decoding.logits import Ids
+from tinybert.inference.decoding.logits import top_k
 
 if TYPE_CHECKING:
+    from tinybert.inference.backends.contract import Scores
+    from tinybert.inference.decoding.greedy import Choose
+    from tinybert.inference.decoding.logits import Ids
     from tinybert.models.generation import GenerationSettings
+
+FEW = 64
+"""Tokens that the nucleus is first looked for among; most often they hold it."""
 
 
 def sampler(num_rows: int, settings: GenerationSettings, rng: np.random.Generator) -> Choose:
     """Return what draws a token a row.
 
-    All random numbers are taken from ``rng`` here, row by row: a row's text does not depend on when others end,
-    nor on how rows are cut into batches that use one generator in turn.
+    All random numbers are taken from ``rng`` here, row by row: a row's text does not depend on when others
+    end, nor on how rows are cut into batches that use one generator in turn.
     """
     draws = rng.random((num_rows, settings.max_new_tokens))
 
     def draw(logits: Scores, rows: Ids, position: int) -> Ids:
-        tokens, cumulative = nucleus(logits, temperature=settings.temperature, top_p=settings.top_p)
+        shares = softmax(logits, settings.temperature)
+        if settings.top_p < 1:
+            shares = nucleus(shares, settings.top_p)
+        cumulative = np.cumsum(shares, axis=1, dtype=np.float64)
         total = cumulative[:, -1]
         aims = np.minimum(draws[rows, position] * total, np.nextafter(total, 0))  # below it, however rounded
-        picked = (cumulative <= aims[:, None]).sum(axis=1)
-        return tokens[np.arange(len(rows)), picked]
+        return (cumulative <= aims[:, None]).sum(axis=1)
 
     return draw
 
 
-def nucleus(logits: Scores, *, temperature: float, top_p: float) -> tuple[Ids, NDArray[np.float64]]:
-    """Return the tokens to draw from, the likeliest first, and their cumulative probabilities.
+def softmax(logits: Scores, temperature: float) -> Scores:
+    """Return the probabilities of (A, V), with the logits divided by the temperature."""
+    shares = logits - logits.max(axis=1, keepdims=True)
+    shares /= np.float32(temperature)
+    np.exp(shares, out=shares)
+    shares /= shares.sum(axis=1, keepdims=True)
+    return shares
 
-    Source: nucleus sampling, arXiv:1904.09751: the fewest likeliest tokens whose probabilities add up to
-    ``top_p`` or more, at least one. The temperature is applied before.
 
-    Args:
-        logits: (A, V); −∞ where a token is not allowed.
-        temperature: Divides the logits.
-        top_p: From 0 to 1.
+def nucleus(shares: Scores, top_p: float) -> Scores:
+    """Return probabilities (A, V) with 0 outside the nucleus; they are not scaled to 1 again.
 
-    Returns:
-        Tokens (A, V), and the sums of their probabilities (A, V), which no longer rise after the last of the
-        nucleus; not scaled to 1.
+    Source: nucleus sampling, arXiv:1904.09751, section 3.1: the fewest likeliest tokens whose probabilities
+    add up to ``top_p`` or more, at least one.
     """
-    order = np.argsort(-logits, axis=1, kind="stable")
-    ranked = np.take_along_axis(logits, order, axis=1).astype(np.float64)
-    with np.errstate(invalid="ignore"):  # no token is allowed: the caller refuses
-        ranked -= ranked[:, :1]
-    ranked /= temperature
-    np.exp(ranked, out=ranked)
-    ranked /= ranked.sum(axis=1, keepdims=True)
-    if top_p < 1:
-        before = np.cumsum(ranked, axis=1) - ranked
-        ranked[:, 1:][before[:, 1:] >= top_p] = 0
-    return order, np.cumsum(ranked, axis=1)
+    width = shares.shape[1]
+    ranked, tokens = top_k(shares, min(FEW, width))
+    if (ranked.sum(axis=1) < top_p).any():
+        ranked, tokens = top_k(shares, width)
+    before = np.cumsum(ranked, axis=1) - ranked
+    ranked[:, 1:][before[:, 1:] >= top_p] = 0
+    kept = np.zeros_like(shares)
+    np.put_along_axis(kept, tokens, ranked, axis=1)
+    return kept

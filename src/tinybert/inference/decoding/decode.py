@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tinybert.errors import ModelError
-from tinybert.inference.backends.contract import Seq2SeqEngine, Tokens
 from tinybert.inference.decoding.beam import search
 from tinybert.inference.decoding.generated import Generated
 from tinybert.inference.decoding.greedy import likeliest, write_rows
 from tinybert.inference.decoding.sampling import sampler
 
 if TYPE_CHECKING:
+    from tinybert.inference.backends.contract import Seq2SeqEngine, Tokens
     from tinybert.models.generation import GenerationSettings
+
+LEAST_TEMPERATURE = 0.001
 
 
 def generate(
@@ -72,8 +74,9 @@ def _check(settings: GenerationSettings, *, num_return: int, num_rows: int | Non
         for name, least in lowest.items()
         if getattr(settings, name) < least
     ]
-    if not settings.temperature > 0:
-        problems.append(f"temperature = {settings.temperature}: give a number above 0")
+    if not settings.temperature >= LEAST_TEMPERATURE:
+        fix = f"give {LEAST_TEMPERATURE} or more, or set do_sample to false for the likeliest token"
+        problems.append(f"temperature = {settings.temperature}: {fix}")
     if not 0 <= settings.top_p <= 1:
         problems.append(f"top_p = {settings.top_p}: give a number from 0 to 1")
     if sampled and beams > 1:
