@@ -113,8 +113,7 @@ class Graph(nn.Module):
         super().__init__()
         check_family(model.config)
         head = head_of(model.config) or SEQUENCE
-        stack = family_of(model.config).layers.partition(".")[0]
-        setattr(encoder(model), stack, PlainEncoder(model, first_only=head.is_pooled))
+        plain_layers(model, first_only=head.is_pooled)
         self.model = model.eval()
         known = model_inputs(model, dict.fromkeys(tokenizer.model_input_names, torch.empty(0)))
         self.input_names = tuple(known)
@@ -134,6 +133,12 @@ class Graph(nn.Module):
         mask[1, NUM_TOKENS // 2 :] = 0
         parts = {"input_ids": ids, "attention_mask": mask, "token_type_ids": torch.zeros_like(ids)}
         return tuple(parts[name] for name in self.input_names)
+
+
+def plain_layers(model: PreTrainedModel, *, first_only: bool) -> None:
+    """Replace the stack of layers of a model by one that is made of plain matrix steps."""
+    stack = family_of(model.config).layers.partition(".")[0]
+    setattr(encoder(model), stack, PlainEncoder(model, first_only=first_only))
 
 
 def check_family(config: PreTrainedConfig) -> None:

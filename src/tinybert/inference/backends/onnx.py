@@ -6,11 +6,8 @@ The files lie where transformers.js and Optimum look for them: ``onnx/model.onnx
 
 from __future__ import annotations
 
-import logging
 import re
 import warnings
-from collections.abc import Generator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -24,6 +21,8 @@ from tinybert.inference.backends.contract import (
     Tokens,
     stacked,
 )
+from tinybert.inference.backends.onnx_seq2seq import load_seq2seq
+from tinybert.inference.backends.onnx_session import open_session, quiet
 from tinybert.inference.graph import LAYERS
 from tinybert.models import num_positions
 
@@ -115,14 +114,7 @@ def _layer(node: onnx.NodeProto) -> int | None:
 
 def load(folder: Path, precision: Precision, loading: Loading) -> Engine:
     """Load an export."""
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = loading.num_threads
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 3
-    file = folder / FILES[precision]
-    session = onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
+    session = open_session(folder / FILES[precision], loading)
     inputs = [each.name for each in session.get_inputs()]
 
     def run(batch: Tokens) -> Scores:
@@ -130,18 +122,6 @@ def load(folder: Path, precision: Precision, loading: Loading) -> Engine:
         return stacked(outputs)
 
     return run
-
-
-@contextmanager
-def quiet(name: str | None = None) -> Generator[None]:
-    """Keep a logger's warnings off the terminal for a while; the root's when no name is given."""
-    logger = logging.getLogger(name)
-    before = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        logger.setLevel(before)
 
 
 ONNX = Backend(
@@ -152,5 +132,6 @@ ONNX = Backend(
     files=FILES,
     write=write,
     load=load,
+    load_seq2seq=load_seq2seq,
     mixes=True,
 )

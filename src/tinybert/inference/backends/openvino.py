@@ -23,7 +23,8 @@ from tinybert.inference.backends.contract import (
     Tokens,
     stacked,
 )
-from tinybert.inference.backends.onnx import full_graph, nodes_in_full, quiet
+from tinybert.inference.backends.onnx import full_graph, nodes_in_full
+from tinybert.inference.backends.onnx_session import quiet
 
 if TYPE_CHECKING:
     import openvino
