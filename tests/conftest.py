@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from tests import easy
+from tests import easy, encdec
 
 torch.set_num_threads(1)
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job hands down "ignored"
@@ -62,3 +62,15 @@ def exported_teacher(tiny_teacher: Path, easy_rows: Path, tmp_path_factory: pyte
 def tiny_encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A pre-trained (that is, random) encoder without a task head."""
     return easy.save_encoder(tmp_path_factory.mktemp("tiny_encoder"))
+
+
+@pytest.fixture(scope="session")
+def exported_seq2seq(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The ONNX files of a random encoder–decoder, in fp32 and int8; not to be changed."""
+    pytest.importorskip("onnxruntime")
+    from tinybert.inference.backends.onnx_merged import write_seq2seq
+
+    folder, work = (tmp_path_factory.mktemp(name) for name in ("exported_seq2seq", "work"))
+    for precision in ("fp32", "int8"):
+        write_seq2seq(encdec.make_model(), folder, work, precision)
+    return folder

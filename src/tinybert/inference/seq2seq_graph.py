@@ -1,7 +1,7 @@
 """An encoder–decoder as an exporter sees it: the encoder, and the decoder with its cache as plain tensors.
 
-Shapes: R rows, S tokens of a padded text, T tokens that the decoder reads, P that it has read before, D width of
-the decoder, V pieces of its vocabulary, H heads, d width of a head.
+Shapes: R rows, S tokens of a padded text, T tokens that the decoder reads, P that it has read before, D width
+of the decoder, V pieces of its vocabulary, H heads, d width of a head.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from transformers import DynamicCache, EncoderDecoderCache, EncoderDecoderModel, PreTrainedModel
 
+from tinybert.errors import ModelError
 from tinybert.inference.graph import FAR_BELOW, check_family, plain_layers
 
 NUM_ROWS, NUM_TOKENS, NUM_READ = 2, 9, 3
@@ -25,6 +26,7 @@ class EncoderGraph(nn.Module):
     def __init__(self, model: EncoderDecoderModel) -> None:
         super().__init__()
         self.encoder = copy.deepcopy(cast(PreTrainedModel, model.encoder))
+        check_family(self.encoder.config)
         plain_layers(self.encoder, first_only=False)
         self.projection = getattr(model, "enc_to_dec_proj", None)
         self.eval()
@@ -39,61 +41,97 @@ class EncoderGraph(nn.Module):
         return _example_ids(NUM_TOKENS, self.encoder.config.vocab_size), _example_mask()
 
 
+class CrossGraph(nn.Module):
+    """What each decoder layer reads of a text, computed once: the encoder's output → its keys and values."""
+
+    def __init__(self, model: EncoderDecoderModel) -> None:
+        super().__init__()
+        decoder = check_decoder(model)
+        layers = decoder.base_model.get_submodule("encoder.layer").children()
+        parts = [layer.get_submodule("crossattention.self") for layer in layers]
+        self.projections = nn.ModuleList(
+            part.get_submodule(name) for part in parts for name in ("key", "value")
+        )
+        self.num_heads = decoder.config.num_attention_heads
+
+    def forward(self, encoder_hidden_states: Tensor) -> tuple[Tensor, ...]:
+        """Return ``encoder.key`` and ``encoder.value`` of each layer, (R, H, S, d); input (R, S, D)."""
+        return tuple(
+            projection(encoder_hidden_states).unflatten(2, (self.num_heads, -1)).transpose(1, 2)
+            for projection in self.projections
+        )
+
+    def example(self) -> tuple[Tensor]:
+        """Return a small batch to trace."""
+        return (torch.zeros(NUM_ROWS, NUM_TOKENS, cast(nn.Linear, self.projections[0]).in_features),)
+
+
 class DecoderGraph(nn.Module):
     """The decoder: tokens and caches in, logits and longer caches out.
 
-    Its self-attention's cache is ``decoder.key`` and ``decoder.value`` of each layer, (R, H, P, d); the keys and
-    values that it reads the encoder's output through are ``encoder.key`` and ``encoder.value``, (R, H, S, d).
+    The cache of each layer's self-attention is ``decoder.key`` and ``decoder.value``, (R, H, P, d).
     """
 
     def __init__(self, model: EncoderDecoderModel) -> None:
         super().__init__()
-        self.decoder = copy.deepcopy(cast(PreTrainedModel, model.decoder))
+        self.decoder = copy.deepcopy(check_decoder(model))
         self.decoder.set_attn_implementation("eager")
         _store_once(self.decoder)
         self.config = self.decoder.config
         self.eval()
 
-    def forward(
-        self, input_ids: Tensor, encoder_attention_mask: Tensor, encoder_hidden_states: Tensor, *past: Tensor
-    ) -> tuple[Tensor, ...]:
-        """Return the logits, (R, T, V), and the caches in the order of ``past``.
+    def forward(self, input_ids: Tensor, encoder_attention_mask: Tensor, *past: Tensor) -> tuple[Tensor, ...]:
+        """Return the logits, (R, T, V), and each layer's ``decoder.key`` and ``decoder.value``, T longer.
 
         Args:
             input_ids: (R, T).
             encoder_attention_mask: (R, S).
-            encoder_hidden_states: (R, S, D); only read where there is no past.
-            past: Of each layer ``decoder.key``, ``decoder.value``, ``encoder.key``, ``encoder.value``; none: the
-                first step. Of the last two nothing is returned then (length 0): they stay what they are.
+            past: Of each layer ``decoder.key``, ``decoder.value``, ``encoder.key``, ``encoder.value``.
         """
-        cache = _cache(past)
-        read = past[0].shape[2] if past else 0
+        own, cross = DynamicCache(), DynamicCache()
+        for layer in range(self.config.num_hidden_layers):
+            own.update(past[4 * layer], past[4 * layer + 1], layer)
+            cross.update(past[4 * layer + 2], past[4 * layer + 3], layer)
+        read = past[0].shape[2]
         places = torch.arange(read + input_ids.shape[1])
         output = self.decoder(
             input_ids,
+            position_ids=places[None, read:],
+            token_type_ids=torch.zeros_like(input_ids),
             attention_mask=(places > places[read:, None])[None, None].float() * FAR_BELOW,
-            encoder_hidden_states=encoder_hidden_states,
+            encoder_hidden_states=past[2],  # not read: its keys and values are in the cache
             encoder_attention_mask=_hidden_keys(encoder_attention_mask),
-            past_key_values=cache,
+            past_key_values=EncoderDecoderCache(own, cross),
             use_cache=True,
         )
-        present = [output.logits]
-        for own, cross in zip(cache.self_attention_cache.layers, cache.cross_attention_cache.layers, strict=True):
-            fresh = [states[:, :, :0] if past else states for states in (cross.keys, cross.values)]
-            present += [own.keys, own.values, *fresh]
-        return tuple(present)
+        caches = [cache for layer in own.layers for cache in (layer.keys, layer.values)]  # pyright: ignore[reportAttributeAccessIssue]
+        return output.logits, *cast("list[Tensor]", caches)
 
-    def example(self, *, past: bool) -> tuple[Tensor, ...]:
-        """Return a small batch to trace, of a first step or of a later one."""
-        config = self.config
-        heads, width = config.num_attention_heads, config.hidden_size
-        lengths = (NUM_READ + 1, NUM_READ + 1, NUM_TOKENS, NUM_TOKENS) * config.num_hidden_layers
+    def example(self) -> tuple[Tensor, ...]:
+        """Return a small batch to trace."""
+        heads = self.config.num_attention_heads
+        lengths = (NUM_READ, NUM_READ, NUM_TOKENS, NUM_TOKENS) * self.config.num_hidden_layers
         return (
-            _example_ids(NUM_READ, config.vocab_size),
+            _example_ids(NUM_READ + 1, self.config.vocab_size),
             _example_mask(),
-            torch.zeros(NUM_ROWS, NUM_TOKENS, width),
-            *(torch.zeros(NUM_ROWS, heads, length, width // heads) for length in lengths if past),
+            *(torch.zeros(NUM_ROWS, heads, length, self.config.hidden_size // heads) for length in lengths),
         )
+
+
+def check_decoder(model: EncoderDecoderModel) -> PreTrainedModel:
+    """Return the decoder of a model.
+
+    Raises:
+        ModelError: It is none that can be exported.
+    """
+    decoder = cast(PreTrainedModel, model.decoder)
+    kind = decoder.config.model_type
+    if kind != "bert":
+        raise ModelError(
+            f"decoder of model_type {kind}",
+            "cannot be exported (supported: bert); predict with the checkpoint itself: --backend torch",
+        )
+    return decoder
 
 
 class _Table(nn.Module):
@@ -123,15 +161,6 @@ def _store_once(decoder: PreTrainedModel) -> None:
         table = _Table(head.weight)
         decoder.set_input_embeddings(table)
         decoder.set_output_embeddings(_Head(table, head.bias))
-
-
-def _cache(past: tuple[Tensor, ...]) -> EncoderDecoderCache:
-    own, cross = DynamicCache(), DynamicCache()
-    for layer in range(len(past) // 4):
-        own_key, own_value, cross_key, cross_value = past[4 * layer : 4 * layer + 4]
-        own.update(own_key, own_value, layer)
-        cross.update(cross_key, cross_value, layer)
-    return EncoderDecoderCache(own, cross)
 
 
 def _hidden_keys(mask: Tensor) -> Tensor:

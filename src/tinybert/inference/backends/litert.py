@@ -24,7 +24,7 @@ from tinybert.inference.backends.contract import (
     Tokens,
     stacked,
 )
-from tinybert.inference.backends.onnx_session import quiet
+from tinybert.inference.backends.onnx_file import quiet
 from tinybert.models.inputs import TEXT_INPUTS
 
 FILES: dict[Precision, str] = {"fp32": "model.tflite", "int8": "model_int8.tflite"}

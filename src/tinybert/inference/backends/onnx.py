@@ -7,7 +7,6 @@ The files lie where transformers.js and Optimum look for them: ``onnx/model.onnx
 from __future__ import annotations
 
 import re
-import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -21,8 +20,8 @@ from tinybert.inference.backends.contract import (
     Tokens,
     stacked,
 )
+from tinybert.inference.backends.onnx_file import open_session, quantize, write_file
 from tinybert.inference.backends.onnx_seq2seq import load_seq2seq
-from tinybert.inference.backends.onnx_session import open_session, quiet
 from tinybert.inference.graph import LAYERS
 from tinybert.models import num_positions
 
@@ -43,17 +42,8 @@ def write(job: ExportJob) -> None:
     if job.precision == "fp32":
         write_graph(job, target)
         return
-    from onnxruntime.quantization import QuantType, quantize_dynamic
-
     full = full_graph(job)
-    with quiet():  # it advises to run a pre-processing that the graph does not need
-        quantize_dynamic(
-            full,
-            target,
-            weight_type=QuantType.QInt8,
-            per_channel=True,
-            nodes_to_exclude=nodes_in_full(full, job.in_full, gemm="_MatMul"),
-        )
+    quantize(full, target, but=nodes_in_full(full, job.in_full, gemm="_MatMul"))
 
 
 def full_graph(job: ExportJob) -> Path:
@@ -71,19 +61,14 @@ def write_graph(job: ExportJob, target: Path) -> None:
     rows = torch.export.Dim("batch", min=1, max=MAX_BATCH)
     positions = num_positions(job.graph.model.config) or job.max_length
     tokens = torch.export.Dim("sequence", min=2, max=positions)
-    with quiet("torch.onnx"), warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        program = torch.onnx.export(
-            job.graph,
-            job.graph.example(),
-            dynamo=True,
-            verbose=False,
-            input_names=list(job.graph.input_names),
-            output_names=list(job.graph.output_names),
-            dynamic_shapes={"inputs": tuple({0: rows, 1: tokens} for _ in job.graph.input_names)},
-        )
-    assert program is not None
-    program.save(str(target), external_data=False)
+    write_file(
+        job.graph,
+        job.graph.example(),
+        target,
+        input_names=job.graph.input_names,
+        output_names=job.graph.output_names,
+        axes={"inputs": tuple({0: rows, 1: tokens} for _ in job.graph.input_names)},
+    )
 
 
 def nodes_in_full(file: Path, in_full: int, *, gemm: str) -> list[str]:

@@ -1,17 +1,18 @@
 """Writes an encoder–decoder for ONNX Runtime: see :mod:`tinybert.inference.backends.onnx_seq2seq`.
 
-The decoder is exported twice, a first step and a later one that reads caches, and joined by an ``If``. The
-weights, found by their content, lie once outside of both.
+The decoder's nodes stand twice in its file, in both branches of an ``If``: on the first step they read empty
+caches and what is computed from the encoder's output, on a later one the caches that are given. Its weights
+lie outside of the branches, once.
 """
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tinybert.inference.backends.contract import Precision
+from tinybert.inference.backends.onnx_file import quantize, write_file
 from tinybert.inference.backends.onnx_seq2seq import (
     DECODER_READS,
     ENCODER_READS,
@@ -22,19 +23,17 @@ from tinybert.inference.backends.onnx_seq2seq import (
     USE_CACHE,
     cache_names,
 )
-from tinybert.inference.backends.onnx_session import quiet
 
 if TYPE_CHECKING:
     import onnx
-    from torch import Tensor, nn
     from transformers import EncoderDecoderModel
 
-FULL = ("encoder.onnx", "first.onnx", "later.onnx")
+FULL = ("encoder.onnx", "cross.onnx", "decoder.onnx")
 """In fp32, kept in the work folder for all attempts."""
 
-TEXT, WRITTEN = "encoder_sequence_length", "decoder_sequence_length"
-ENCODER_AXES = dict.fromkeys((*ENCODER_READS, *ENCODER_WRITES), TEXT)
-DECODER_AXES = dict(zip(DECODER_READS, (WRITTEN, TEXT, TEXT), strict=True)) | {"logits": WRITTEN}
+BATCH, TEXT = "batch_size", "encoder_sequence_length"
+WRITTEN, READ = "decoder_sequence_length", "past_decoder_sequence_length"
+MAX_LENGTH = 4096
 
 Weights = dict[tuple[int, tuple[int, ...], bytes], "onnx.TensorProto"]
 """Type, shape and content → a tensor that both branches read."""
@@ -47,72 +46,69 @@ def write_seq2seq(model: EncoderDecoderModel, folder: Path, work: Path, precisio
         model: What is written; it is left as it is.
         folder: Where to.
         work: Where what several attempts share is kept.
-        precision: Of the matrices.
+        precision: Of the matrices: fp32 or int8.
+
+    Raises:
+        ModelError: The family of the encoder or of the decoder is not supported.
     """
     import onnx
 
     full = [work / name for name in FULL]
     if not all(file.is_file() for file in full):
         _write_full(model, full)
-    if precision == "int8":
-        encoder, first, later = (_quantized(file) for file in full)
-    else:
-        encoder, first, later = (onnx.load(str(file)) for file in full)
-    _name_axes(encoder.graph, ENCODER_AXES)
-    for graph, name in zip((encoder, merged(first, later)), SEQ2SEQ_FILES[precision], strict=True):
+    read = _quantized if precision == "int8" else onnx.load
+    encoder, cross, decoder = (read(file) for file in full)
+    for part, name in zip((encoder, merged(cross, decoder)), SEQ2SEQ_FILES[precision], strict=True):
         target = folder / name
         target.parent.mkdir(parents=True, exist_ok=True)
-        onnx.save(graph, str(target))
+        onnx.save(part, str(target))
 
 
 def _write_full(model: EncoderDecoderModel, targets: Sequence[Path]) -> None:
-    from tinybert.inference.seq2seq_graph import DecoderGraph, EncoderGraph
+    from torch.export import Dim
 
-    encoder, decoder = EncoderGraph(model), DecoderGraph(model)
+    from tinybert.inference.seq2seq_graph import CrossGraph, DecoderGraph, EncoderGraph
+
+    rows, text, written, read = (Dim(name, min=1, max=MAX_LENGTH) for name in (BATCH, TEXT, WRITTEN, READ))
+    encoder, cross, decoder = EncoderGraph(model), CrossGraph(model), DecoderGraph(model)
     layers = decoder.config.num_hidden_layers
-    writes = ["logits", *cache_names(PRESENT, layers)]
-    _write_graph(encoder, encoder.example(), targets[0], reads=ENCODER_READS, writes=ENCODER_WRITES)
-    _write_graph(decoder, decoder.example(past=False), targets[1], reads=DECODER_READS, writes=writes)
-    reads = [*DECODER_READS, *cache_names(PAST, layers)]
-    _write_graph(decoder, decoder.example(past=True), targets[2], reads=reads, writes=writes)
-
-
-def _write_graph(
-    module: nn.Module, example: tuple[Tensor, ...], target: Path, *, reads: Sequence[str], writes: Sequence[str]
-) -> None:
-    """Write a graph in fp32, free in the number of rows and in all lengths."""
-    import torch
-
-    free = torch.export.Dim.AUTO
-    axes = [{0: free, 2 if each.ndim == 4 else 1: free} for each in example]
-    num_named = len(DECODER_READS)
-    grouped = (*axes[:num_named], tuple(axes[num_named:])) if len(axes) > num_named else tuple(axes)
-    with quiet("torch.onnx"), warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        program = torch.onnx.export(
-            module,
-            example,
-            dynamo=True,
-            verbose=False,
-            input_names=list(reads),
-            output_names=list(writes),
-            dynamic_shapes=grouped,
-        )
-    assert program is not None
-    program.save(str(target), external_data=False)
+    past, present = cache_names(PAST, layers), cache_names(PRESENT, layers)
+    ids, mask, states = DECODER_READS
+    of_text = {0: rows, 1: text}
+    write_file(
+        encoder,
+        encoder.example(),
+        targets[0],
+        input_names=ENCODER_READS,
+        output_names=ENCODER_WRITES,
+        axes=dict.fromkeys(ENCODER_READS, of_text),
+    )
+    write_file(
+        cross,
+        cross.example(),
+        targets[1],
+        input_names=[states],
+        output_names=[name for name in present if ".encoder." in name],
+        axes={states: of_text},
+    )
+    caches = tuple({0: rows, 2: text if ".encoder." in name else read} for name in past)
+    write_file(
+        decoder,
+        decoder.example(),
+        targets[2],
+        input_names=[ids, mask, *past],
+        output_names=["logits", *(name for name in present if ".decoder." in name)],
+        axes={ids: {0: rows, 1: written}, mask: of_text, "past": caches},
+    )
 
 
 def _quantized(full: Path) -> onnx.ModelProto:
-    """Return a graph with matrices and embeddings in int8; a table that is both lies in it once."""
+    """Return a graph in int8; a table that is looked up in and multiplied with lies in it once."""
     import onnx
-    from onnxruntime.quantization import QuantType, quantize_dynamic
 
     shared = _shared_tables(onnx.load(str(full)).graph)
     target = full.with_suffix(".int8.onnx")
-    with quiet():  # it advises to run a pre-processing that the graph does not need
-        quantize_dynamic(
-            full, target, weight_type=QuantType.QInt8, per_channel=True, nodes_to_exclude=list(shared)
-        )
+    quantize(full, target, but=list(shared))
     model = onnx.load(str(target))
     target.unlink()
     _read_quantized(model.graph, shared)
@@ -147,64 +143,115 @@ def _read_quantized(graph: onnx.GraphProto, shared: Mapping[str, str]) -> None:
             helper.make_node("Mul", [real, scale], [output]),
         ]
     kept = [tensor for tensor in graph.initializer if tensor.name not in shared.values()]
-    _replace(graph.node, nodes)
-    _replace(graph.initializer, kept)
+    del graph.node[:], graph.initializer[:]
+    graph.node.extend(nodes)
+    graph.initializer.extend(kept)
 
 
-def merged(first: onnx.ModelProto, later: onnx.ModelProto) -> onnx.ModelProto:
-    """Return one decoder: ``later`` where ``use_cache_branch`` is true, else ``first``."""
+def merged(cross: onnx.ModelProto, decoder: onnx.ModelProto) -> onnx.ModelProto:
+    """Return one decoder for first and later steps.
+
+    Args:
+        cross: What a first step computes from the encoder's output.
+        decoder: What every step computes.
+    """
     from onnx import TensorProto, helper
 
+    values = {
+        value.name: value for graph in (cross.graph, decoder.graph) for value in (*graph.input, *graph.output)
+    }
+    past = [name for name in values if name.startswith(PAST)]
+    present = [name.replace(PAST, PRESENT) for name in past]
+    reads, writes = [*DECODER_READS, *past], ["logits", *present]
     weights: Weights = {}
-    inputs, outputs = list(later.graph.input), list(first.graph.output)
-    names = [output.name for output in outputs]
-    then, otherwise = _branch(later, "later", weights), _branch(first, "first", weights)
-    node = helper.make_node("If", [USE_CACHE], names, then_branch=then, else_branch=otherwise)
-    inputs.append(helper.make_tensor_value_info(USE_CACHE, TensorProto.BOOL, [1]))
-    graph = helper.make_graph([node], "decoder", inputs, outputs, initializer=list(weights.values()))
-    _name_axes(graph, DECODER_AXES)
-    return helper.make_model(graph, opset_imports=first.opset_import, ir_version=first.ir_version)
+    branches = [
+        helper.make_graph(
+            nodes, name, [], [helper.make_empty_tensor_value_info(f"{name}.{each}") for each in writes]
+        )
+        for name, nodes in (
+            ("later", _later(decoder, past, weights)),
+            ("first", _first(cross, decoder, past, weights)),
+        )
+    ]
+    flag = helper.make_tensor_value_info(USE_CACHE, TensorProto.BOOL, [1])
+    graph = helper.make_graph(
+        [helper.make_node("If", [USE_CACHE], writes, then_branch=branches[0], else_branch=branches[1])],
+        "decoder",
+        [*(values[name] for name in reads), flag],
+        [values[name] for name in writes],
+        initializer=[*weights.values(), *_slice_bounds()],
+    )
+    _name_cache_axes(graph)
+    return helper.make_model(graph, opset_imports=decoder.opset_import, ir_version=decoder.ir_version)
 
 
-def _branch(model: onnx.ModelProto, prefix: str, weights: Weights) -> onnx.GraphProto:
-    """Return a graph as a branch: inputs and weights from outside, all else under names of its own."""
-    from onnx import GraphProto, helper, numpy_helper
+def _first(
+    cross: onnx.ModelProto, decoder: onnx.ModelProto, past: Sequence[str], weights: Weights
+) -> list[onnx.NodeProto]:
+    """Return the nodes of a first step; whatever caches are given are not read."""
+    own = {name: f"first.{name}" for name in past if ".decoder." in name}
+    computed = {name: f"first.{name.replace(PAST, PRESENT)}" for name in past if name not in own}
+    return [
+        *(_emptied(name, empty) for name, empty in own.items()),
+        *_copied(
+            cross, "cross", weights, names={name.removeprefix("first."): name for name in computed.values()}
+        ),
+        *_copied(decoder, "first", weights, names=own | computed),
+    ]
 
-    names = {value.name: value.name for value in model.graph.input}
-    taken = {tensor.name for tensor in weights.values()}
+
+def _later(decoder: onnx.ModelProto, past: Sequence[str], weights: Weights) -> list[onnx.NodeProto]:
+    """Return the nodes of a later step."""
+    text = [name for name in past if ".encoder." in name]
+    return [
+        *_copied(decoder, "later", weights),
+        *(_emptied(name, f"later.{name.replace(PAST, PRESENT)}") for name in text),
+    ]
+
+
+def _copied(
+    model: onnx.ModelProto, prefix: str, weights: Weights, *, names: Mapping[str, str] | None = None
+) -> list[onnx.NodeProto]:
+    """Return the nodes of a graph; its values are renamed, but for what it reads, weights, and ``names``."""
+    from onnx import NodeProto, TensorProto, numpy_helper
+
+    known = {value.name: value.name for value in model.graph.input} | dict(names or {})
     for tensor in model.graph.initializer:
         key = (tensor.data_type, tuple(tensor.dims), numpy_helper.to_array(tensor).tobytes())
-        names[tensor.name] = weights.setdefault(key, tensor).name
-        if weights[key] is tensor and tensor.name in taken:
-            names[tensor.name] = tensor.name = f"{prefix}.{tensor.name}"
-    graph = GraphProto(name=prefix)
-    for node in model.graph.node:
+        if key not in weights:
+            weights[key] = TensorProto()
+            weights[key].CopyFrom(tensor)
+            weights[key].name = f"{tensor.name}.{len(weights)}"
+        known[tensor.name] = weights[key].name
+    nodes: list[NodeProto] = []
+    for original in model.graph.node:
+        node = NodeProto()
+        node.CopyFrom(original)
         node.name = node.name and f"{prefix}.{node.name}"
         for values in (node.input, node.output):
-            _replace(values, [name and names.get(name, f"{prefix}.{name}") for name in values])
-        graph.node.append(node)
-    for output in model.graph.output:
-        graph.output.append(helper.make_empty_tensor_value_info(f"{prefix}.{output.name}"))
-    return graph
+            values[:] = [name and known.get(name, f"{prefix}.{name}") for name in values]
+        nodes.append(node)
+    return nodes
 
 
-def _name_axes(graph: onnx.GraphProto, axes: Mapping[str, str]) -> None:
-    """Name the free axes of what a graph reads and writes as Optimum does: transformers.js goes by them."""
-    del graph.value_info[:]  # they hold other names
+def _emptied(cache: str, empty: str) -> onnx.NodeProto:
+    """Return the node that makes a cache (R, H, n, d) one of length 0."""
+    from onnx import helper
+
+    return helper.make_node("Slice", [cache, "slice.nothing", "slice.nothing", "slice.axis"], [empty])
+
+
+def _slice_bounds() -> list[onnx.TensorProto]:
+    from onnx import TensorProto, helper
+
+    bounds = {"slice.nothing": 0, "slice.axis": 2}
+    return [helper.make_tensor(name, TensorProto.INT64, [1], [value]) for name, value in bounds.items()]
+
+
+def _name_cache_axes(graph: onnx.GraphProto) -> None:
+    """Name the free axes of caches as Optimum does."""
     for value in (*graph.input, *graph.output):
-        dims = value.type.tensor_type.shape.dim
-        if value.name == USE_CACHE:
-            continue
-        dims[0].dim_param = "batch_size"
-        if value.name in axes:
-            dims[1].dim_param = axes[value.name]
-        else:
-            own = f"past_{WRITTEN}" + (" + 1" if value.name.startswith(PRESENT) else "")
+        if value.name.startswith((PAST, PRESENT)):
+            own = READ if value.name.startswith(PAST) else f"{READ} + 1"
+            dims = value.type.tensor_type.shape.dim
             dims[2].dim_param = f"{TEXT}_out" if ".encoder." in value.name else own
-
-
-def _replace(field: object, values: Iterable[object]) -> None:
-    """Replace what a repeated field of a message holds."""
-    values = list(values)
-    del field[:]
-    field.extend(values)

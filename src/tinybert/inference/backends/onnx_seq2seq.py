@@ -1,9 +1,9 @@
 """Encoder–decoders in ONNX Runtime, from the files that transformers.js and Optimum load.
 
-``onnx/encoder_model.onnx`` is the encoder, ``onnx/decoder_model_merged.onnx`` the decoder: with
-``use_cache_branch`` false it reads the encoder's output and returns all its caches; with true it reads these and
-returns those of its self-attention, one token longer. The keys and values of the encoder's output stay what
-they are: of them it returns nothing more (length 0).
+``onnx/encoder_model.onnx`` is the encoder, ``onnx/decoder_model_merged.onnx`` the decoder. With
+``use_cache_branch`` false it reads the encoder's output and returns all its caches. With true it reads these
+and returns those of its self-attention, longer by what was read; the keys and values of the encoder's output
+stay what they are, and of them it returns nothing (length 0).
 
 Shapes: R rows, S tokens of a padded text, H heads, P tokens read so far, d width of a head, V pieces.
 """
@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinybert.inference.backends.contract import Decoder, Loading, Precision, Scores, Seq2SeqEngine, Tokens
-from tinybert.inference.backends.onnx_session import open_session
+from tinybert.inference.backends.onnx_file import open_session
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession

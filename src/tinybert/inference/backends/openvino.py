@@ -24,7 +24,7 @@ from tinybert.inference.backends.contract import (
     stacked,
 )
 from tinybert.inference.backends.onnx import full_graph, nodes_in_full
-from tinybert.inference.backends.onnx_session import quiet
+from tinybert.inference.backends.onnx_file import quiet
 
 if TYPE_CHECKING:
     import openvino
