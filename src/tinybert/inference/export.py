@@ -22,6 +22,7 @@ from tinybert.inference.choice import random_tokens
 from tinybert.inference.exports import (
     CONFIG,
     EXPORTS,
+    GENERATION_CONFIG,
     METADATA,
     Export,
     hashes,
@@ -244,7 +245,9 @@ def _again(export: Export) -> str:
 def _write(backend: Backend, job: ExportJob, path: Path, *, format: str, lengths: Sequence[int]) -> None:
     """Fill the folder of an export, all but its parity."""
     clear(job.folder, but=OF_PARTIAL)
-    shutil.copyfile(path / CONFIG, job.folder / CONFIG)
+    for name in (CONFIG, GENERATION_CONFIG):
+        if (path / name).is_file():
+            shutil.copyfile(path / name, job.folder / name)
     load_tokenizer(path).save_pretrained(job.folder)  # not a copy: some have no tokenizer.json yet
     assert backend.write is not None
     try:

@@ -19,9 +19,9 @@ from tinybert.models.load import TOKENIZER_FILES
 from tinybert.storage import Json, read_json
 
 EXPORTS, METADATA = "exports", "export.json"
-CONFIG = "config.json"
+CONFIG, GENERATION_CONFIG = "config.json", "generation_config.json"
 SETTINGS = (
-    CONFIG,
+    *(CONFIG, GENERATION_CONFIG),
     *("tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "merges.txt"),
     *TOKENIZER_FILES,
 )
@@ -110,6 +110,9 @@ def refuse_without_metadata(folder: Path) -> None:
         ModelError: It is one.
     """
     names = {name for backend in BUILTIN.values() for name in backend.files.values()}
+    names |= {
+        name for backend in BUILTIN.values() for pair in backend.seq2seq_files.values() for name in pair
+    }
     if any((folder / name).is_file() for name in names) and not any(folder.glob("*.safetensors")):
         fix = "copy the export here once more, or make it again"
         raise ModelError(str(folder), f"{METADATA} is missing, which each export has; {fix}")

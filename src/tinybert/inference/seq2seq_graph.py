@@ -11,10 +11,20 @@ from typing import cast
 
 import torch
 from torch import Tensor, nn
-from transformers import DynamicCache, EncoderDecoderCache, EncoderDecoderModel, PreTrainedModel
+from transformers import (
+    DynamicCache,
+    EncoderDecoderCache,
+    EncoderDecoderConfig,
+    EncoderDecoderModel,
+    PreTrainedConfig,
+    PreTrainedModel,
+)
 
 from tinybert.errors import ModelError
 from tinybert.inference.graph import FAR_BELOW, check_family, plain_layers
+
+DECODER = "bert"
+"""The family of decoders that are exported."""
 
 NUM_ROWS, NUM_TOKENS, NUM_READ = 2, 9, 3
 """Of the batch that is traced; all are free in the graph."""
@@ -26,7 +36,6 @@ class EncoderGraph(nn.Module):
     def __init__(self, model: EncoderDecoderModel) -> None:
         super().__init__()
         self.encoder = copy.deepcopy(cast(PreTrainedModel, model.encoder))
-        check_family(self.encoder.config)
         plain_layers(self.encoder, first_only=False)
         self.projection = getattr(model, "enc_to_dec_proj", None)
         self.eval()
@@ -46,7 +55,7 @@ class CrossGraph(nn.Module):
 
     def __init__(self, model: EncoderDecoderModel) -> None:
         super().__init__()
-        decoder = check_decoder(model)
+        decoder = cast(PreTrainedModel, model.decoder)
         layers = decoder.base_model.get_submodule("encoder.layer").children()
         parts = [layer.get_submodule("crossattention.self") for layer in layers]
         self.projections = nn.ModuleList(
@@ -74,7 +83,7 @@ class DecoderGraph(nn.Module):
 
     def __init__(self, model: EncoderDecoderModel) -> None:
         super().__init__()
-        self.decoder = copy.deepcopy(check_decoder(model))
+        self.decoder = copy.deepcopy(cast(PreTrainedModel, model.decoder))
         self.decoder.set_attn_implementation("eager")
         _store_once(self.decoder)
         self.config = self.decoder.config
@@ -118,20 +127,21 @@ class DecoderGraph(nn.Module):
         )
 
 
-def check_decoder(model: EncoderDecoderModel) -> PreTrainedModel:
-    """Return the decoder of a model.
+def check_seq2seq(config: PreTrainedConfig) -> None:
+    """Refuse a model whose encoder or decoder is not known.
 
     Raises:
-        ModelError: It is none that can be exported.
+        ModelError: All that is not supported.
     """
-    decoder = cast(PreTrainedModel, model.decoder)
-    kind = decoder.config.model_type
-    if kind != "bert":
-        raise ModelError(
-            f"decoder of model_type {kind}",
-            "cannot be exported (supported: bert); predict with the checkpoint itself: --backend torch",
-        )
-    return decoder
+    fix = "predict with the checkpoint itself: --backend torch or torch-bf16"
+    if not isinstance(config, EncoderDecoderConfig):
+        kind = EncoderDecoderConfig.model_type
+        problem = f"cannot be exported (supported encoder–decoders: {kind}); {fix}"
+        raise ModelError(f"model_type {config.model_type}", problem)
+    check_family(cast(PreTrainedConfig, config.encoder))
+    kind = cast(PreTrainedConfig, config.decoder).model_type
+    if kind != DECODER:
+        raise ModelError(f"decoder of model_type {kind}", f"cannot be exported (supported: {DECODER}); {fix}")
 
 
 class _Table(nn.Module):

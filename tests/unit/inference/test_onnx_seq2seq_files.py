@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 from tests import encdec
-from transformers import BertConfig, EncoderDecoderConfig, EncoderDecoderModel, RobertaConfig
+from transformers import BertConfig, EncoderDecoderConfig, EncoderDecoderModel, MarianConfig, PreTrainedConfig
 
 from tinybert.errors import ModelError
 from tinybert.inference.backends import BUILTIN
@@ -21,7 +23,8 @@ from tinybert.inference.backends.onnx_seq2seq import (
     cache_names,
     load_seq2seq,
 )
-from tinybert.inference.seq2seq_graph import CrossGraph, DecoderGraph, EncoderGraph
+from tinybert.inference.exports import refuse_without_metadata
+from tinybert.inference.seq2seq_graph import CrossGraph, DecoderGraph, EncoderGraph, check_seq2seq
 
 onnx = pytest.importorskip("onnx")
 
@@ -173,6 +176,8 @@ def test_the_beams_of_a_text_share_what_is_read_of_it(exported_seq2seq: Path) ->
 def test_rows_may_be_selected_before_the_first_step(exported_seq2seq: Path) -> None:
     engine = BUILTIN["onnx"].load_seq2seq
     assert engine is load_seq2seq
+    assert BUILTIN["onnx"].write_seq2seq is write_seq2seq
+    assert BUILTIN["onnx"].seq2seq_files == SEQ2SEQ_FILES
     batch = {name: values.numpy() for name, values in encdec.make_batch().items()}
     one, other = (engine(exported_seq2seq, "fp32", Loading(1, 1))(batch) for _ in range(2))
     other.select(np.array([1, 1, 3]))
@@ -197,14 +202,37 @@ def test_the_graphs_compute_what_the_model_does(tied: bool) -> None:
     assert all(torch.equal(value, keys[name]) for name, value in model.state_dict().items())
 
 
-def test_a_decoder_of_another_family_is_refused(tmp_path: Path) -> None:
+def other_pair(*, encoder: str = "bert", decoder: str = "bert") -> EncoderDecoderConfig:
+    """Return the config of an encoder–decoder of some families."""
     sizes = encdec.SIZES | {"hidden_size": 32}
-    decoder = RobertaConfig(**sizes, is_decoder=True, add_cross_attention=True)
-    config = EncoderDecoderConfig.from_encoder_decoder_configs(BertConfig(**sizes), decoder)
-    with pytest.raises(
-        ModelError, match=r"decoder of model_type roberta: cannot be exported .*supported: bert"
-    ):
-        write_seq2seq(EncoderDecoderModel(config), tmp_path, tmp_path, "fp32")
+    return EncoderDecoderConfig(
+        encoder={"model_type": encoder, **sizes}, decoder={"model_type": decoder, **sizes}
+    )
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        (MarianConfig(), r"model_type marian: cannot be exported .*supported encoder–decoders: encoder-dec"),
+        (other_pair(encoder="gpt2"), r"model_type gpt2: cannot be exported .*supported: bert, "),
+        (other_pair(decoder="roberta"), r"decoder of model_type roberta: .*exported .supported: bert.; "),
+    ],
+)
+def test_another_family_is_refused(config: PreTrainedConfig, message: str, tmp_path: Path) -> None:
+    check_seq2seq(other_pair())
+    with pytest.raises(ModelError, match=message):
+        check_seq2seq(config)
+    with pytest.raises(ModelError, match=message):
+        write_seq2seq(SimpleNamespace(config=config), tmp_path, tmp_path, "fp32")
+    assert not any(tmp_path.iterdir())
+
+
+def test_files_without_what_they_were_made_from_are_refused(exported_seq2seq: Path, tmp_path: Path) -> None:
+    for name in SEQ2SEQ_FILES["int8"]:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        shutil.copyfile(exported_seq2seq / name, tmp_path / name)
+    with pytest.raises(ModelError, match=r"export\.json is missing"):
+        refuse_without_metadata(tmp_path)
 
 
 @pytest.mark.slow

@@ -14,6 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
     from tinybert.inference.graph import Graph
 
 Precision = Literal["fp32", "bf16", "int8"]
@@ -93,6 +95,8 @@ class Backend:
         write: Writes the model's file.
         load: ``(folder, precision, loading) -> engine``.
         load_seq2seq: The same for an encoder–decoder; None where it cannot.
+        seq2seq_files: Precision → the files of an encoder–decoder, the encoder's first.
+        write_seq2seq: ``(model, folder, work, precision)``: writes them; None where it cannot.
         one_at_a_time: A second batch waits until the first is done.
         mixes: Its int8 can leave layers in fp32.
     """
@@ -105,6 +109,10 @@ class Backend:
     extra: str | None = None
     files: Mapping[Precision, str] = field(default_factory=dict[Precision, str])
     load_seq2seq: Callable[[Path, Precision, Loading], Seq2SeqEngine] | None = None
+    seq2seq_files: Mapping[Precision, tuple[str, ...]] = field(
+        default_factory=dict["Precision", tuple[str, ...]]
+    )
+    write_seq2seq: Callable[[PreTrainedModel, Path, Path, Precision], None] | None = None
     one_at_a_time: bool = False
     mixes: bool = False
 

@@ -21,7 +21,8 @@ from tinybert.inference.backends.contract import (
     stacked,
 )
 from tinybert.inference.backends.onnx_file import open_session, quantize, write_file
-from tinybert.inference.backends.onnx_seq2seq import load_seq2seq
+from tinybert.inference.backends.onnx_merged import write_seq2seq
+from tinybert.inference.backends.onnx_seq2seq import SEQ2SEQ_FILES, load_seq2seq
 from tinybert.inference.graph import LAYERS
 from tinybert.models import num_positions
 
@@ -118,5 +119,7 @@ ONNX = Backend(
     write=write,
     load=load,
     load_seq2seq=load_seq2seq,
+    seq2seq_files=SEQ2SEQ_FILES,
+    write_seq2seq=write_seq2seq,
     mixes=True,
 )

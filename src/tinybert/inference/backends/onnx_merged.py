@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from tinybert.inference.backends.contract import Precision
 from tinybert.inference.backends.onnx_file import quantize, write_file
@@ -26,7 +26,7 @@ from tinybert.inference.backends.onnx_seq2seq import (
 
 if TYPE_CHECKING:
     import onnx
-    from transformers import EncoderDecoderModel
+    from transformers import EncoderDecoderModel, PreTrainedModel
 
 FULL = ("encoder.onnx", "cross.onnx", "decoder.onnx")
 """In fp32, kept in the work folder for all attempts."""
@@ -39,17 +39,17 @@ Weights = dict[tuple[int, tuple[int, ...], bytes], "onnx.TensorProto"]
 """Type, shape and content → a tensor that both branches read."""
 
 
-def write_seq2seq(model: EncoderDecoderModel, folder: Path, work: Path, precision: Precision) -> None:
+def write_seq2seq(model: PreTrainedModel, folder: Path, work: Path, precision: Precision) -> None:
     """Write both files of a precision.
 
     Args:
-        model: What is written; it is left as it is.
+        model: An encoder–decoder; it is left as it is.
         folder: Where to.
         work: Where what several attempts share is kept.
         precision: Of the matrices: fp32 or int8.
 
     Raises:
-        ModelError: The family of the encoder or of the decoder is not supported.
+        ModelError: Its encoder or its decoder is not supported.
     """
     import onnx
 
@@ -64,11 +64,13 @@ def write_seq2seq(model: EncoderDecoderModel, folder: Path, work: Path, precisio
         onnx.save(part, str(target))
 
 
-def _write_full(model: EncoderDecoderModel, targets: Sequence[Path]) -> None:
+def _write_full(model: PreTrainedModel, targets: Sequence[Path]) -> None:
     from torch.export import Dim
 
-    from tinybert.inference.seq2seq_graph import CrossGraph, DecoderGraph, EncoderGraph
+    from tinybert.inference.seq2seq_graph import CrossGraph, DecoderGraph, EncoderGraph, check_seq2seq
 
+    check_seq2seq(model.config)
+    model = cast("EncoderDecoderModel", model)
     rows, text, written, read = (Dim(name, min=1, max=MAX_LENGTH) for name in (BATCH, TEXT, WRITTEN, READ))
     encoder, cross, decoder = EncoderGraph(model), CrossGraph(model), DecoderGraph(model)
     layers = decoder.config.num_hidden_layers
