@@ -120,8 +120,8 @@ class Predictor:
             for name in self.task.settings
             if hasattr(self.config, name)
         }
-        has_order = labels is not None and self.task.head.has_labels
-        self.order = self._order_of(labels, str(path)) if has_order else None
+        named = labels if self.task.head.has_labels else None
+        self.order = None if named is None else self._order_of(named, str(path))
         named = labels or self.task.format.scheme_of_outputs(
             output_names(self.config.id2label), subject=str(path)
         )

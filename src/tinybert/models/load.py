@@ -218,6 +218,8 @@ def count_parameters(config: PreTrainedConfig) -> int:
     """Return how many weights a classifier of this config has; none is made."""
     with torch.device("meta"):
         model = auto_class(config).from_config(config)
+        if hasattr(config, "tinybert"):  # a pair of ours shares its table
+            tie_tables(cast(PreTrainedModel, model))
     return sum(parameter.numel() for parameter in cast(PreTrainedModel, model).parameters())
 
 

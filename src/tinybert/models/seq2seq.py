@@ -11,7 +11,6 @@ both sides and the output, arXiv:1608.05859.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, cast
 
@@ -29,7 +28,7 @@ from transformers import (
 )
 
 from tinybert.errors import ModelError
-from tinybert.models.families import FAMILIES, blocks, describe, embeddings, encoder
+from tinybert.models.families import FAMILIES, blocks, describe, embeddings
 from tinybert.models.head import SEQ2SEQ, set_head
 from tinybert.models.layer_maps import uniform
 from tinybert.models.making import making
@@ -78,8 +77,8 @@ def special_tokens(tokenizer: PreTrainedTokenizerBase) -> SpecialTokens:
     return SpecialTokens(*(cast(int, index) for index in found.values()))
 
 
-def _first(*given: int | None) -> int | None:
-    return next((index for index in given if index is not None), None)
+def _first(*given: object) -> int | None:
+    return next((index for index in given if isinstance(index, int)), None)
 
 
 def decoder_config(
@@ -180,7 +179,7 @@ def _copy_embeddings(reader: PreTrainedModel, writer: BertLMHeadModel) -> None:
 
 def _copy_layers(reader: PreTrainedModel, writer: BertLMHeadModel) -> None:
     given = blocks(reader)
-    own = list(cast(nn.ModuleList, writer.bert.encoder.layer))
+    own = list(writer.bert.encoder.layer)
     for layer, index in zip(own, uniform(len(own), len(given)), strict=True):
         for path, part in PARTS.items():
             source = cast(nn.Module, getattr(given[index - 1], part))
@@ -198,25 +197,14 @@ def tie_tables(model: PreTrainedModel) -> None:
     ):
         return
     other.weight = table.weight
-    cast(nn.Linear, model.decoder.get_output_embeddings()).weight = table.weight
+    model.decoder.get_output_embeddings().weight = table.weight
     # what a checkpoint of a training leaves out, and what is tied again when it is loaded
     model._tied_weights_keys = {DECODER_TABLE: ENCODER_TABLE}  # pyright: ignore[reportPrivateUsage]
 
 
-def whole_state(model: PreTrainedModel) -> Mapping[str, Tensor] | None:
+def whole_state(model: PreTrainedModel) -> dict[str, Tensor] | None:
     """Return the weights of a pair with every table that is shared written out; None for other models."""
     if not isinstance(model, EncoderDecoderModel):
         return None
     tied = {"decoder.cls.predictions.decoder.weight", "decoder.cls.predictions.decoder.bias"}
     return {name: tensor.clone() for name, tensor in model.state_dict().items() if name not in tied}
-
-
-def decoder_layers(model: PreTrainedModel) -> nn.ModuleList:
-    """Return the layers of a pair's decoder."""
-    decoder = cast(BertLMHeadModel, cast(EncoderDecoderModel, model).decoder)
-    return cast(nn.ModuleList, decoder.bert.encoder.layer)
-
-
-def reader_of(model: PreTrainedModel) -> PreTrainedModel:
-    """Return the encoder of a pair."""
-    return encoder(model)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
-from torch import nn
 from transformers import BertLMHeadModel, EncoderDecoderModel, PreTrainedConfig, PreTrainedModel
 
 from tinybert.models import (
@@ -101,7 +100,7 @@ def _copy_decoder(source: EncoderDecoderModel, model: EncoderDecoderModel) -> No
     theirs, own = cast(BertLMHeadModel, source.decoder), cast(BertLMHeadModel, model.decoder)
     own.bert.embeddings.load_state_dict(theirs.bert.embeddings.state_dict())
     own.cls.load_state_dict(theirs.cls.state_dict())
-    layers, given = (cast(nn.ModuleList, each.bert.encoder.layer) for each in (own, theirs))
+    layers, given = own.bert.encoder.layer, theirs.bert.encoder.layer
     for layer, index in zip(layers, uniform(len(layers), len(given)), strict=True):
         layer.load_state_dict(given[index - 1].state_dict())
     tie_tables(model)

@@ -199,7 +199,7 @@ def target_tokens(
     """
     texts = [each[0] if each else "" for each in targets]
     found = tokenizer(text_target=texts, truncation=True, max_length=max_length + 1, padding=False)
-    first = {tokenizer.cls_token_id, tokenizer.bos_token_id} - {None}
+    first = [tokenizer.cls_token_id, tokenizer.bos_token_id]
     rows = cast("list[list[int]]", found["input_ids"])
     return [
         (ids[1:] if ids and ids[0] in first else ids[-max_length:]) if each else [-100]
