@@ -34,9 +34,9 @@ TABLE = [
     ),
     Odd(
         "a dialogue as a list of its turns",
-        lines({"dialogue": ["a: good", "b: bad"], "summary": "bad"}, OTHER | {"dialogue": "x: y"}),
+        lines({"dialogue": ["a: good", "b: bad"], "summary": "bad"}, {"dialogue": "x: y", "summary": "y"}),
         EXTRACTIVE,
-        Refused("'dialogue' and 'document' could each be the document"),
+        [("a: good\nb: bad", "bad"), ("x: y", "y")],
         "docs",
     ),
     Odd(
