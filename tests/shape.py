@@ -46,7 +46,7 @@ LAST = "compute_loss"
 UNNAMED = ("<listcomp>", "<dictcomp>", "<setcomp>", "<genexpr>", "<lambda>", "<module>")
 
 KINDS = "single|multi|value|tags|span"
-TASKS = "classification|multilabel|regression|ner|qa|general"
+TASKS = "classification|multilabel|regression|ner|qa|extractive|general"
 QUESTIONS: dict[str, tuple[str, ...]] = {
     "kind of label": (
         rf"kind (==|!=|in|not in) .*'({KINDS})'",

@@ -13,7 +13,7 @@ from tinybert.data import LabelScheme
 from tinybert.errors import DataError, ModelError
 from tinybert.losses import BUILTIN as LOSSES
 from tinybert.models.head import HEADS
-from tinybert.tasks import BUILTIN, Entities, FoundAnswer, TextPrediction
+from tinybert.tasks import BUILTIN, Entities, ExtractedSummary, FoundAnswer, TextPrediction
 
 EVERY = pytest.mark.parametrize("name", BUILTIN)
 WORDS = [-1, 0, 1, 2, -1]
@@ -43,6 +43,13 @@ def as_ends(gold, size):
     return scores
 
 
+def as_sentences(gold, size):
+    scores = np.zeros((3, 5, 2))
+    for row, [[letter]] in enumerate(gold):
+        scores[row, 1 + "abc".index(letter), 1] = size
+    return scores
+
+
 NO_NAMES = LabelScheme()
 
 
@@ -57,6 +64,7 @@ class Case:
     scheme: LabelScheme = NO_NAMES
     place: int = 0  # of the first word in its text: a question of one letter and a separator stand before
     labels: Callable[[list[object]], list[object]] = list
+    settings: dict[str, float] = dataclasses.field(default_factory=dict)
 
 
 CLASSES = LabelScheme(("bad", "fair", "good"))
@@ -91,6 +99,14 @@ CASES = {
         place=2,
         labels=lambda gold: [[1 + start // 2, 1 + (end - 1) // 2] for [(start, end)] in gold],
     ),
+    "extractive": Case(  # each word is a sentence
+        gold=[["a"], ["b"], ["c"]],
+        decoded=["a", "b", "c"],
+        scores=as_sentences,
+        scheme=LabelScheme(("other", "summary")),
+        labels=lambda gold: [[-100, *(int(letter == given) for letter in "abc"), -100] for [given] in gold],
+        settings={"num_sentences": 1.0},
+    ),
 }
 
 
@@ -115,7 +131,8 @@ def right_scores(task, size=9.0):
 
 
 def rows_of(task, count=3):
-    words = {"word_starts": [[0, 2, 4]] * count, "word_ends": [[1, 3, 5]] * count}
+    places = {"starts": [[0, 2, 4]] * count, "ends": [[1, 3, 5]] * count}
+    words = {f"{noun}_{side}": each for noun in ("word", "sentence") for side, each in places.items()}
     if task.format.text_pair is None:
         return {"text": ["a b c"] * count, **words}
     return {"text": ["?"] * count, "text_pair": ["a b c"] * count}
@@ -126,6 +143,7 @@ def features_of(task, count=3):
     return {
         "example": list(range(count)),
         "words": [WORDS] * count,
+        "sentences": [WORDS] * count,
         "piece_starts": [[-1, *places, -1]] * count,
         "piece_ends": [[-1, *(place + 1 for place in places), -1]] * count,
     }
@@ -133,9 +151,8 @@ def features_of(task, count=3):
 
 def outputs_of(task, scores):
     count = len(scores)
-    return task.aggregate(
-        list(scores), features_of(task, count), rows_of(task, count), labels=scheme_of(task), settings={}
-    )
+    features, rows, settings = features_of(task, count), rows_of(task, count), CASES[task.name].settings
+    return task.aggregate(list(scores), features, rows, labels=scheme_of(task), settings=settings)
 
 
 def batch_of(task):
@@ -144,6 +161,7 @@ def batch_of(task):
     return {
         "labels": torch.tensor(np.array(labels)),
         "words": torch.tensor([WORDS] * 3),
+        "sentences": torch.tensor([WORDS] * 3),
         "attention_mask": mask,
     }
 
@@ -229,6 +247,9 @@ def said(answer):
         assert answer.answer == "a b c"[answer.start : answer.end]
         assert sum(span.score for span in answer.n_best) == pytest.approx(1)
         return (answer.start, answer.end)
+    if isinstance(answer, ExtractedSummary):
+        assert all(each.text == "a b c"[each.start : each.end] for each in answer.sentences)
+        assert all(0 < each.score <= 1 for each in answer.sentences)
     return answer.label if isinstance(answer, TextPrediction) else answer.as_label()
 
 
@@ -242,7 +263,7 @@ def test_decode_of_no_rows_is_no_answers(name):
 def test_metrics_of_right_answers_are_perfect(name):
     task = BUILTIN[name]
     scores = task.metrics(outputs_of(task, right_scores(task)), gold_of(task))
-    assert scores[task.main_metric] == pytest.approx(1.0)
+    assert scores[task.main_metric] == pytest.approx(task.best_score)
     assert all(type(score) is float for score in scores.values())
 
 
@@ -251,7 +272,7 @@ def test_the_main_metric_falls_with_a_wrong_answer(name):
     task = BUILTIN[name]
     wrong = right_scores(task)
     wrong[0] = -wrong[0] - 3
-    assert task.metrics(outputs_of(task, wrong), gold_of(task))[task.main_metric] < 0.99
+    assert task.metrics(outputs_of(task, wrong), gold_of(task))[task.main_metric] < 0.99 * task.best_score
 
 
 @EVERY
@@ -292,5 +313,16 @@ def test_scores_that_are_no_numbers_are_never_an_answer(name, bad):
 def test_what_is_calibrated_changes_no_right_answer(name):
     task = BUILTIN[name]
     outputs, chosen = task.calibrate(outputs_of(task, right_scores(task)), gold_of(task))
-    assert chosen == {}  # every question has an answer, and no other task has a threshold
-    assert task.metrics(outputs, gold_of(task))[task.main_metric] == pytest.approx(1.0)
+    assert chosen == CASES[name].settings  # every question has an answer, so there is no threshold
+    assert task.metrics(outputs, gold_of(task))[task.main_metric] == pytest.approx(task.best_score)
+
+
+@EVERY
+def test_what_costs_nothing_gives_outputs_of_the_task(name):
+    task = BUILTIN[name]
+    for fit in task.free.values():
+        for predictor in (fit(rows_of(task), gold_of(task)), fit({}, [])):
+            outputs = predictor.predict(rows_of(task))
+            assert len(task.decode(outputs, scheme_of(task))) == 3
+            assert 0 <= task.metrics(outputs, gold_of(task))[task.main_metric] <= task.best_score
+            assert predictor.title

@@ -17,6 +17,7 @@ from tests.odd import (
     odd_labels,
     odd_machine,
     odd_questions,
+    odd_summaries,
 )
 from tests.odd.odd_input import Odd, Refused, Scene
 
@@ -28,6 +29,7 @@ TABLE: list[Odd] = [
     *odd_files.TABLE,
     *odd_entities.TABLE,
     *odd_questions.TABLE,
+    *odd_summaries.TABLE,
     *odd_checkpoints.TABLE,
     *odd_calls.TABLE,
     *odd_commands.TABLE,

@@ -72,14 +72,15 @@ class DataSection(Section):
     max_length: int | None = Field(
         default=None,
         ge=4,
-        description="longest row in tokens, 128 by default and 384 for qa, or less where a model reads less; "
-        "ner and qa read longer rows in windows, else data.long_text says what is read of them",
+        description="longest row in tokens, 128 by default, 384 for qa, 512 for extractive, or less where a "
+        "model reads less; ner, qa and extractive read longer rows in windows, else data.long_text says "
+        "what is read of them",
     )
     long_text: Literal["truncate", "head_tail", "windows"] = Field(
         default="truncate",
-        description="rows longer than data.max_length (not ner, qa): truncate reads their beginning; "
-        "head_tail a quarter from the beginning and the rest from the end; windows all, in overlapping "
-        "windows whose logits are pooled",
+        description="rows longer than data.max_length (not ner, qa, extractive): truncate reads their "
+        "beginning; head_tail a quarter from the beginning and the rest from the end; windows all, in "
+        "overlapping windows whose logits are pooled",
     )
     window_pooling: Literal["mean", "max"] = Field(
         default="mean",
@@ -354,7 +355,7 @@ class TrainSection(Section):
         default="none",
         description="what a row of each class counts in the hard loss: label → weight, 1 where not named; "
         "balanced: rows / (classes · rows of the class). multilabel: what a yes counts beside a no; "
-        "balanced: rows without the label / rows with it. Not for regression and qa",
+        "balanced: rows without the label / rows with it. Not for regression, qa and extractive",
     )
     focal_gamma: float = Field(
         default=2.0,
@@ -536,7 +537,8 @@ class Recipe(Section):
     stage: StageName = Field(default="distill", description="what the run does")
     task: str = Field(
         default="classification",
-        description="classification, multilabel, regression, ner or qa; general: the stage of this name",
+        description="classification, multilabel, regression, ner, qa or extractive; general: the stage "
+        "of this name",
     )
     hard_loss: str = Field(
         default="auto",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import cast
 
 from tinybert.config import DataSection
 from tinybert.console import warn
@@ -15,6 +17,7 @@ from tinybert.lookup import nearest
 from tinybert.runs import Run, digest_input, is_run
 from tinybert.sources.objects import source_of
 from tinybert.stages.steps.finish import scored_rows
+from tinybert.stages.steps.free import free_scores
 from tinybert.stages.steps.seen import seen_rows, warn_if_seen
 from tinybert.storage import Json
 
@@ -29,6 +32,8 @@ def evaluate_split(
     task: str | None = None,
 ) -> Json:
     """Return a model's metrics on one split; where the run was trained on rows of it, also without those.
+
+    Beside them are those of what its task predicts without a model, their names begun by its name.
 
     A single file is scored whole, unless the run was trained on this very data: then it is split as it was
     for training, so that no row is scored that the model has seen, and its train split is read for leakage.
@@ -57,11 +62,12 @@ def evaluate_split(
     trained_on = is_run(folder) and Run(folder).inputs.get("data") == digest_input(source)
     if trained_on:
         settings = Run(folder).recipe.data.model_copy(update=settings.model_dump(exclude_defaults=True))
+    chosen_by = ("validation",) if predictor.task.free else ()
     data = load(
         source,
         settings=settings,
         format=predictor.task.format,
-        need=("train", split) if trained_on else (split,),
+        need=("train", *chosen_by, split) if trained_on else (split,),
         allow_unlabelled=trained_on,
         known_labels=predictor.labels,
     )
@@ -73,6 +79,12 @@ def evaluate_split(
         leaked = seen if seen.any() else None
     scores, clean = score_outputs(predictor.task, predictor.outputs(rows), rows, leaked=leaked)
     found: Json = {"split": split, "num_rows": len(rows), "num_rows_refused": len(data.bad_rows), **scores}
+    validation_rows = scored_rows(data, "validation")[0] if trained_on and chosen_by else None
+    beside = free_scores(predictor.task, rows, validation_rows=validation_rows, split=split)
+    for name, row in beside.items():
+        found |= {
+            f"{name}_{metric}": value for metric, value in cast("Mapping[str, float]", row[split]).items()
+        }
     if leaked is None:
         return found
     without = {f"{name}_without_leakage": value for name, value in clean.items()}

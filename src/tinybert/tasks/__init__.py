@@ -17,6 +17,7 @@ from tinybert.lookup import find
 from tinybert.models.head import SEQUENCE, head_of
 from tinybert.tasks.class_weights import ClassWeights, class_weights
 from tinybert.tasks.classification import CLASSIFICATION
+from tinybert.tasks.extractive import EXTRACTIVE, ExtractedSummary
 from tinybert.tasks.multilabel import MULTILABEL
 from tinybert.tasks.ner import NER, Entities
 from tinybert.tasks.prediction import Prediction, TextPrediction
@@ -35,6 +36,7 @@ BUILTIN: dict[str, Task] = {
     "regression": REGRESSION,
     "ner": NER,
     "qa": QA,
+    "extractive": EXTRACTIVE,
     "seq2seq": SEQ2SEQ_TASK,
 }
 NOTES = "tinybert"
@@ -122,6 +124,7 @@ __all__ = [
     "BatchLoss",
     "ClassWeights",
     "Entities",
+    "ExtractedSummary",
     "FoundAnswer",
     "HardLoss",
     "Outputs",

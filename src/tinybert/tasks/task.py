@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
@@ -66,6 +66,23 @@ def predicted_scores(outputs: Outputs, predictions: Sequence[Prediction]) -> np.
 def no_constant(gold: Any) -> float:  # noqa: ANN401 (only the task reads it)
     """Return 0: a constant prediction has no score here."""
     return 0.0
+
+
+@dataclass(frozen=True)
+class FreePredictor:
+    """What predicts without a model, so costs nothing.
+
+    Attributes:
+        title: What a report calls it.
+        predict: ``(rows) -> outputs``, as :attr:`Task.aggregate` returns them.
+    """
+
+    title: str
+    predict: Callable[[Columns], Outputs]
+
+
+Free = Callable[[Columns, Any], FreePredictor]
+"""``(validation rows, their gold) -> predictor``: where none is given, nothing is chosen by them."""
 
 
 class Aggregate(Protocol):
@@ -131,6 +148,7 @@ class Task:
         compared: ``(outputs, predictions) -> numbers`` that an export must reproduce.
         is_bounded: These numbers are probabilities; else differences are divided by their range.
         linear: What learns the labels of whole texts from sparse features; None: there is no such model.
+        free: Name → what predicts without a model; reports show its scores beside the models'.
     """
 
     name: str
@@ -162,6 +180,7 @@ class Task:
     compared: Callable[[Outputs, Sequence[Prediction]], np.ndarray] = predicted_scores
     is_bounded: bool = True
     linear: LinearModel | None = None
+    free: Mapping[str, Free] = field(default_factory=dict[str, Free])
 
     @property
     def writes(self) -> bool:

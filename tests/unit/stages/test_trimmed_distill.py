@@ -189,12 +189,22 @@ ROWS = {
     "regression": lambda: _labelled(lambda label: float(label == "positive")),
     "ner": lambda: tokens.make_splits(tokens.make_entity_rows),
     "qa": lambda: tokens.make_splits(tokens.make_question_rows),
+    "extractive": lambda: _summarised(),
 }
 
 
 def _labelled(convert: Callable[[str], object]) -> dict[str, list[easy.Row]]:
     rows = splits().items()
     return {name: [row | {"label": convert(str(row["label"]))} for row in each] for name, each in rows}
+
+
+def _summarised() -> dict[str, list[easy.Row]]:
+    rows = splits().items()
+    texts = {name: [str(row["text"]) for row in each] for name, each in rows}
+    return {
+        name: [{"document": f"{text}! the one", "summary": text} for text in each]
+        for name, each in texts.items()
+    }
 
 
 @pytest.mark.parametrize("task", TASKS)

@@ -14,6 +14,7 @@ TITLES = {
     "teacher": "teacher",
     "fine_tune_only": "fine-tune only (same shape, hard labels)",
     "tfidf": "TF-IDF",
+    "lead": "lead",
     "not_augmented": "student without augmentation (as many steps)",
     "student": "**student (distilled)**",
     "model": "model",

@@ -1,4 +1,4 @@
-"""What a student must be better than, and is not."""
+"""What a student, or a model that is fine-tuned, must be better than, and is not."""
 
 from __future__ import annotations
 
@@ -11,13 +11,16 @@ from tinybert.evaluation.report.run import TITLES, Metrics, Row, rows_per_s
 ADVICE = {
     "tfidf": "that is the better choice here, unless a better teacher, more labelled rows or unlabelled text "
     "for the teacher to label takes the student above it",
+    "lead": "the first sentences cost nothing, so use these here, or give it more rows or longer training",
     "fine_tune_only": "the teacher did not help; a better one, or unlabelled text for it to label, may",
 }
-"""Baseline → what follows where the student is not above it."""
+"""Baseline → what follows where the model is not above it."""
 
 
 def verdicts(metrics: Metrics) -> list[str]:
-    """Return a sentence for each baseline that the student is not above, on the main metric.
+    """Return a sentence for each baseline that the student, or the only model, is not above.
+
+    What counts is the main metric.
 
     Args:
         metrics: Of a run: its split, main metric and models.
@@ -28,12 +31,13 @@ def verdicts(metrics: Metrics) -> list[str]:
         row = metrics.get(name)
         return cast(Mapping[str, float], row[split])[main] if isinstance(row, Mapping) else float("nan")
 
-    student, points = score("student"), 100 / best_score(metrics)
+    kind = "student" if metrics.get("student") else "model"
+    own, points = score(kind), 100 / best_score(metrics)
     return [
-        f"The student is not above {_title(name, metrics)} ({split} {main} {points * student:.1f} against "
+        f"The {kind} is not above {_title(name, metrics)} ({split} {main} {points * own:.1f} against "
         f"{points * score(name):.1f}){_cost(name, metrics)}: {advice}."
         for name, advice in ADVICE.items()
-        if student <= score(name)
+        if own <= score(name)
     ]
 
 

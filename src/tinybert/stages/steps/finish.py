@@ -21,6 +21,7 @@ from tinybert.evaluation.report import cautions, draw_learning_curve, run_report
 from tinybert.runs import Run, RunInProgress
 from tinybert.runs.directory import REPORT
 from tinybert.stages.steps.fit import history_of, precision_of
+from tinybert.stages.steps.free import free_scores
 from tinybert.stages.steps.head import head_line
 from tinybert.storage import Json, write_text
 from tinybert.tasks import Task
@@ -38,6 +39,8 @@ def score_models(
     max_length: int,
 ) -> Json:
     """Score models on the same rows, with and without leaked ones, and measure their latency in turns.
+
+    What the task predicts without a model is scored beside them.
 
     Args:
         run: The run being made; each model's scores are a step of it.
@@ -60,6 +63,8 @@ def score_models(
         "latency", lambda _: dict(latencies_ms(paths, rows, task=task, max_length=max_length))
     )
     found: Json = {name: scores | {"latency_ms": latencies[name]} for name, scores in scored.items()}
+    validation_rows, _ = scored_rows(data, "validation")
+    found |= free_scores(task, rows, validation_rows=validation_rows, split=split, leaked=leaked)
     return found if leaked is None else {"num_rows_leaked": int(leaked.sum()), **found}
 
 

@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
-import regex
 from numpy.typing import NDArray
 from torch import Tensor
 
 from tinybert.errors import DataError
+from tinybert.language import SENTENCE_END
 from tinybert.losses import cross_entropy
 from tinybert.metrics.answers import answer_f1, answer_metrics, best_threshold
 from tinybert.models.head import QUESTION, head_of
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 PADDING = -1e4  # a score that no probability is left of, and that is a number in every format
 NUM_BEST = 20
 THRESHOLD = "null_threshold"
-SENTENCE_END = regex.compile(r"(?<=[.!?])[\"'”’)\]]*\s+|(?<=[。！？；])|\n+")
 
 
 @dataclass(frozen=True)
