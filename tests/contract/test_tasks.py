@@ -13,9 +13,18 @@ from tinybert.data import LabelScheme
 from tinybert.errors import DataError, ModelError
 from tinybert.losses import BUILTIN as LOSSES
 from tinybert.models.head import HEADS
-from tinybert.tasks import BUILTIN, Entities, ExtractedSummary, FoundAnswer, TextPrediction
+from tinybert.tasks import (
+    BUILTIN,
+    Entities,
+    ExtractedSummary,
+    FoundAnswer,
+    TextPrediction,
+    WrittenText,
+)
 
 EVERY = pytest.mark.parametrize("name", BUILTIN)
+SCORING = pytest.mark.parametrize("name", [name for name, task in BUILTIN.items() if not task.writes])
+WRITING = pytest.mark.parametrize("name", [name for name, task in BUILTIN.items() if task.writes])
 WORDS = [-1, 0, 1, 2, -1]
 # three texts of three words of one letter; a window is a special token, the words, a special token
 
@@ -188,7 +197,7 @@ def test_no_two_tasks_claim_one_head_and_problem_type():
     assert len(set(claims)) == len(claims)
 
 
-@EVERY
+@SCORING
 def test_its_losses_on_answers_are_in_the_table(name):
     task = BUILTIN[name]
     assert task.soft_losses
@@ -201,7 +210,7 @@ def test_its_losses_on_answers_are_in_the_table(name):
         assert LOSSES[soft](rows, teacher, mask=mask) > same
 
 
-@EVERY
+@SCORING
 def test_its_hard_losses_prefer_the_right_answer(name):
     task = BUILTIN[name]
     right = torch.tensor(right_scores(task, size=0.5))
@@ -212,7 +221,7 @@ def test_its_hard_losses_prefer_the_right_answer(name):
         assert hard(right, batch_of(task)) < hard(right.flip(0), batch_of(task))
 
 
-@EVERY
+@SCORING
 def test_its_hard_losses_leave_unlabelled_rows_out(name):
     task = BUILTIN[name]
     scores, batch = torch.tensor(right_scores(task)), batch_of(task)
@@ -224,7 +233,7 @@ def test_its_hard_losses_leave_unlabelled_rows_out(name):
         torch.testing.assert_close(joined, task.hard_loss(key)(scores, batch))
 
 
-@EVERY
+@SCORING
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_decode_gives_one_answer_a_row(name, dtype):
     task = BUILTIN[name]
@@ -253,13 +262,13 @@ def said(answer):
     return answer.label if isinstance(answer, TextPrediction) else answer.as_label()
 
 
-@EVERY
+@SCORING
 def test_decode_of_no_rows_is_no_answers(name):
     task = BUILTIN[name]
     assert list(task.decode(outputs_of(task, right_scores(task)[:0]), scheme_of(task))) == []
 
 
-@EVERY
+@SCORING
 def test_metrics_of_right_answers_are_perfect(name):
     task = BUILTIN[name]
     scores = task.metrics(outputs_of(task, right_scores(task)), gold_of(task))
@@ -267,7 +276,7 @@ def test_metrics_of_right_answers_are_perfect(name):
     assert all(type(score) is float for score in scores.values())
 
 
-@EVERY
+@SCORING
 def test_the_main_metric_falls_with_a_wrong_answer(name):
     task = BUILTIN[name]
     wrong = right_scores(task)
@@ -275,7 +284,7 @@ def test_the_main_metric_falls_with_a_wrong_answer(name):
     assert task.metrics(outputs_of(task, wrong), gold_of(task))[task.main_metric] < 0.99 * task.best_score
 
 
-@EVERY
+@SCORING
 def test_metrics_leave_unlabelled_rows_out(name):
     task = BUILTIN[name]
     gold, scores = gold_of(task), right_scores(task)
@@ -284,14 +293,14 @@ def test_metrics_leave_unlabelled_rows_out(name):
     assert found == pytest.approx(task.metrics(outputs_of(task, scores), gold))
 
 
-@EVERY
+@SCORING
 def test_metrics_of_an_unlabelled_split_are_refused(name):
     task = BUILTIN[name]
     with pytest.raises(DataError, match="none of 3 rows has a gold label"):
         task.metrics(outputs_of(task, right_scores(task)), unlabelled(task))
 
 
-@EVERY
+@SCORING
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 def test_scores_that_are_no_numbers_are_never_an_answer(name, bad):
     task = BUILTIN[name]
@@ -309,7 +318,7 @@ def test_scores_that_are_no_numbers_are_never_an_answer(name, bad):
             call()
 
 
-@EVERY
+@SCORING
 def test_what_is_calibrated_changes_no_right_answer(name):
     task = BUILTIN[name]
     outputs, chosen = task.calibrate(outputs_of(task, right_scores(task)), gold_of(task))
@@ -317,7 +326,7 @@ def test_what_is_calibrated_changes_no_right_answer(name):
     assert task.metrics(outputs, gold_of(task))[task.main_metric] == pytest.approx(task.best_score)
 
 
-@EVERY
+@SCORING
 def test_what_costs_nothing_gives_outputs_of_the_task(name):
     task = BUILTIN[name]
     for fit in task.free.values():
@@ -326,3 +335,61 @@ def test_what_costs_nothing_gives_outputs_of_the_task(name):
             assert len(task.decode(outputs, scheme_of(task))) == 3
             assert 0 <= task.metrics(outputs, gold_of(task))[task.main_metric] <= task.best_score
             assert predictor.title
+
+
+SOURCES = ["a red fox", "two owls", "soup is hot"]
+TARGETS = [["ein roter Fuchs im Wald"], ["zwei alte Eulen sitzen dort"], ["Suppe ist immer sehr heiß"]]
+
+
+def written(texts):
+    return [WrittenText(text, -0.5, 1 + len(text.split())) for text in texts]
+
+
+@WRITING
+def test_texts_that_are_the_references_score_best(name):
+    task = BUILTIN[name]
+    scores = task.metrics(written(targets[0] for targets in TARGETS), TARGETS)
+    assert scores[task.main_metric] == pytest.approx(task.best_score)
+    assert all(type(score) is float for score in scores.values())
+
+
+@WRITING
+def test_the_main_metric_falls_with_a_wrong_text_and_leaves_rows_without_a_target_out(name):
+    task = BUILTIN[name]
+    texts = [targets[0] for targets in TARGETS]
+    wrong = task.metrics(written(["nichts davon", *texts[1:]]), TARGETS)
+    assert wrong[task.main_metric] < 0.99 * task.best_score
+    more = task.metrics(written(["nichts davon", *texts[1:], "was"]), [*TARGETS, None])
+    assert more == pytest.approx(wrong)
+    with pytest.raises(DataError, match="none of 3 rows has a target"):
+        task.metrics(written(texts), [None] * 3)
+
+
+@WRITING
+def test_losses_of_written_texts_read_real_tokens_only(name):
+    task = BUILTIN[name]
+    torch.manual_seed(0)
+    logits, labels = torch.randn(2, 4, 7), torch.tensor([[3, 1, 2, -100], [5, -100, -100, -100]])
+    rows, mask = task.loss_rows(logits, {"labels": labels})
+    assert mask.tolist() == [[True, True, True, False], [True, False, False, False]]
+    changed = logits.clone()
+    changed[~mask] = 99.0
+    for soft in task.soft_losses:
+        assert torch.equal(LOSSES[soft](rows[mask], logits[mask]), LOSSES[soft](changed[mask], logits[mask]))
+    for key in task.hard_losses:
+        hard = task.hard_loss(key)
+        assert torch.equal(hard(logits, {"labels": labels}), hard(changed, {"labels": labels}))
+
+
+@WRITING
+def test_a_written_text_is_shown_compared_and_a_label(name):
+    task = BUILTIN[name]
+    one, other = task.decode(written(["ein Fuchs", "zwei"]), scheme_of_writing(task))
+    assert one.is_same(dataclasses.replace(one, score=-9.0), value_range=1.0)
+    assert not one.is_same(other, value_range=1.0)
+    assert one.as_label() == "ein Fuchs"
+    assert "cut after" in dataclasses.replace(one, is_finished=False).shown("a fox")
+
+
+def scheme_of_writing(task):
+    return task.format.scheme([])

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NoReturn, get_args
 
 import pytest
-from tests import easy, tokens
+from tests import easy, tokens, writing
 
 from tinybert.config import Recipe, build_recipe, dump_recipe, settings
 from tinybert.config.recipe import Section, StageName
@@ -96,6 +96,15 @@ def recipes_of(folder: Path, encoder: Path, teacher: Path) -> Iterator[Recipe]:
     entities = tokens.make_splits(tokens.make_entity_rows, train=32)
     tags = {"data": {"path": str(easy.write_splits(folder / "tags", entities))}, "task": "ner"}
     yield build_recipe({**tags, "stage": "finetune", "model": str(encoder)}, fast)
+    texts = {
+        "data": {"path": str(writing.write_splits(folder / "texts", train=32))},
+        "task": "seq2seq",
+    }
+    short = ["generation.max_new_tokens=6", "generation.num_beams=2", *fast]
+    yield build_recipe({**texts, "stage": "finetune", "model": str(encoder)}, short)
+    pair = str(writing.save_pair(folder / "pair"))
+    learner = [*easy.TINY_STUDENT, "student.num_decoder_layers=1", "teacher.check=false", "baseline=false"]
+    yield build_recipe({**texts, "teacher": {"path": pair}}, [*learner, *short])
     yield build_recipe({**rows, "teacher": {"path": str(encoder)}}, [*easy.TINY_STUDENT, *fast, *two])
     yield build_recipe(taught, [*easy.TINY_STUDENT, *fast, *copies])
     yield build_recipe({**taught, "stage": "augment"}, [*copies, "augment.processes=1"])

@@ -7,7 +7,8 @@ from tinybert.models.shapes import BUILTIN, Shape, resolve_shape, shape_problems
 @pytest.mark.parametrize("name", BUILTIN)
 def test_every_named_shape_can_exist_and_says_its_name(name):
     shape = resolve_shape(name, {})
-    assert name == f"{shape.num_hidden_layers}l-{shape.hidden_size}d"
+    decoder = f"-{shape.num_decoder_layers}l" if shape.num_decoder_layers else "l"
+    assert name == f"{shape.num_hidden_layers}{decoder}-{shape.hidden_size}d"
     assert shape_problems(shape) == []
 
 

@@ -17,6 +17,7 @@ from tinybert.losses import cross_entropy
 from tinybert.metrics import text_scores
 from tinybert.models.generation import NewDecoder
 from tinybert.models.head import SEQ2SEQ, head_of
+from tinybert.tasks.lead import first_sentences, lead
 from tinybert.tasks.seq2seq.prediction import WrittenText
 from tinybert.tasks.seq2seq.rows import SequenceRows
 from tinybert.tasks.task import Batch, Columns, Outputs, Settings, Task
@@ -50,7 +51,9 @@ class WritingTask(Task):
 
     def with_notes(self, notes: Mapping[str, object]) -> WritingTask:
         """Return the task as a saved model was trained for it."""
-        return self.with_generation(GenerationSection.model_validate(notes.get(NOTE, {})))
+        if NOTE not in notes:
+            return self
+        return self.with_generation(GenerationSection.model_validate(notes[NOTE]))
 
     def notes(self) -> dict[str, object]:
         """Return what a saved model keeps."""
@@ -64,6 +67,7 @@ class WritingTask(Task):
             format=replace(cast(SequenceRows, self.format), max_target_length=section.max_new_tokens),
             main_metric=section.metric,
             metrics=partial(metrics, section=section),
+            free={"lead": lead(first_texts)} if section.metric == "rougeL" else {},
         )
 
     def search(self) -> dict[str, Any]:
@@ -126,6 +130,12 @@ def tokenizer_of(section: GenerationSection, references: Sequence[Sequence[str]]
     sample = "".join(targets[0] for targets in references[:200])
     num_chinese = sum("\u4e00" <= mark <= "\u9fff" for mark in sample)
     return "zh" if num_chinese > MIN_CHINESE * max(1, len(sample)) else "13a"
+
+
+def first_texts(rows: Columns, num_sentences: int) -> list[WrittenText]:
+    """Return the first sentences of each source, as if they had been written."""
+    texts = [first_sentences(text, num_sentences) for text in rows["text"]]
+    return [WrittenText(text, 0.0, len(text.split())) for text in texts]
 
 
 def matches(config: PreTrainedConfig) -> bool:
