@@ -150,7 +150,9 @@ class TeacherSection(Section):
         description="epochs of that fine-tuning, ≥ 1; auto: 3, but at least 400 steps, and more while the "
         "validation score rises, at most three times as many",
     )
-    learning_rate: float = Field(default=5e-5, gt=0, description="its peak learning rate")
+    learning_rate: float | None = Field(
+        default=None, gt=0, description="its peak learning rate; default: 5e-5, for seq2seq 3e-4"
+    )
     layer_decay: float = Field(
         default=1.0,
         gt=0,

@@ -14,7 +14,7 @@ from tinybert.stages.doctor.finding import report_findings
 from tinybert.stages.doctor.lengths import length_finding
 from tinybert.stages.doctor.tokenizers import tokenizer_finding
 from tinybert.stages.plan.training import (
-    TEACHER_NUM_EPOCHS,
+    FINE_TUNING,
     Training,
     check_contrastive,
     check_head_start,
@@ -34,8 +34,6 @@ from tinybert.stages.steps.prepare import Encoded, encode_rows, load_for_labels,
 from tinybert.storage import Json
 from tinybert.tasks import Task
 from tinybert.training import check_trackers
-
-DEFAULT_LEARNING_RATE = 5e-5
 
 
 @dataclass(frozen=True)
@@ -81,7 +79,7 @@ def plan_finetune(recipe: Recipe) -> FinetunePlan:
         lambda: check_head_start(recipe, [model]),
         lambda: check_contrastive(recipe, [model]),
     )
-    defaults = TEACHER_NUM_EPOCHS, DEFAULT_LEARNING_RATE
+    defaults = task.training or FINE_TUNING
     training = replace(plan_training(recipe, max_length=max_length, defaults=defaults), layers=layers)
     changes = {
         **training.settings(),

@@ -142,6 +142,7 @@ class Task:
         metrics: ``(outputs, gold) -> {name: number}``; gold as the format's ``gold`` returns it.
         constant_score: ``(gold) -> number``: the main metric of always predicting the same, at its best.
         temperature: Of the prediction losses, by default.
+        training: Epochs and peak learning rate by default, where these are not those of most tasks.
         chance_corrected: A metric that is 0 for whatever always predicts the same, and says also of unequal
             classes whether a model tells them apart; None where the main metric over ``constant_score`` does.
         probabilities: ``(outputs) -> (N, C)`` where these are classes that exclude each other; else None.
@@ -175,6 +176,7 @@ class Task:
     is_contrastive: bool = False
     constant_score: Callable[[Any], float] = no_constant
     temperature: float = 2.0
+    training: tuple[int, float] | None = None
     chance_corrected: str | None = None
     probabilities: Callable[[Any], np.ndarray] | None = None
     compared: Callable[[Outputs, Sequence[Prediction]], np.ndarray] = predicted_scores

@@ -11,7 +11,7 @@ from tinybert.models.tokenizers import same_tokenizer
 from tinybert.objectives import is_intermediate
 from tinybert.stages.plan.augmentation import check_augment, models_of_augment
 from tinybert.stages.plan.baselines import plan_baselines
-from tinybert.stages.plan.losses import check_loss_settings, plan_losses
+from tinybert.stages.plan.losses import TeacherKind, check_loss_settings, plan_losses
 from tinybert.stages.plan.student import (
     Start,
     Taught,
@@ -29,7 +29,7 @@ from tinybert.stages.plan.student import (
 )
 from tinybert.stages.plan.teacher import TeacherPlan, check_teacher_settings, plan_teacher
 from tinybert.stages.plan.training import (
-    TEACHER_NUM_EPOCHS,
+    FINE_TUNING,
     Training,
     check_contrastive,
     check_head_start,
@@ -120,12 +120,13 @@ class DistillPlan(Plan):
     def teacher_training(self) -> Training:
         """How a teacher without a task head is fine-tuned."""
         section = self.recipe.teacher
+        num_epochs, learning_rate = self.task.training or FINE_TUNING
         training = replace(
             self.training,
-            learning_rate=section.learning_rate,
+            learning_rate=section.learning_rate or learning_rate,
             layers=layers_of(section, self.teacher.path),
         )
-        return training.with_epochs(section.num_epochs, default=TEACHER_NUM_EPOCHS)
+        return training.with_epochs(section.num_epochs, default=num_epochs)
 
     def describe(self) -> str:
         """Return who teaches whom, how the steps are found, and the recipe as it would be run."""
@@ -163,24 +164,14 @@ def plan_distill(recipe: Recipe) -> DistillPlan:
     is_cut, own_source = start in ("slice", "project"), recipe.student.source is not None
     follows = (is_cut and not own_source) or taught is not None
     pretrained = plan_pretrained(recipe, teacher, task)
-    new_heads = [teacher.path] if teacher.kind == "encoder" else []
-    new_heads += [source] if start == "checkpoint" else []
+    teaching = TeacherKind(is_file, follows, not task.writes or reads_alike(source, teacher.path))
     max_length, losses = all_of(
         lambda: longest_row(recipe, task, [source] if is_file else [source, teacher.path]),
-        lambda: plan_losses(
-            recipe,
-            task,
-            shape,
-            teacher.info,
-            teacher_is_file=is_file,
-            follows_teacher=follows,
-            reads_alike=not task.writes or reads_alike(source, teacher.path),
-        ),
+        lambda: plan_losses(recipe, task, shape, teacher.info, teaching),
         lambda: plan_family(recipe, start, source),
         lambda: check_start(start, shape, source, owner=recipe.student.source or "the teacher"),
         lambda: check_teacher_settings(recipe, teacher),
-        lambda: check_head_start(recipe, new_heads),
-        lambda: check_contrastive(recipe, [teacher.path] if teacher.kind == "encoder" else []),
+        lambda: check_new_heads(recipe, start, source, teacher),
         lambda: check_augment(recipe, task, teacher) if recipe.augment.copies else None,
         lambda: check_trimming(recipe, source, teacher, before=pretrained if is_cut else None),
         lambda: plan_baselines(recipe, task),
@@ -201,8 +192,6 @@ def plan_distill(recipe: Recipe) -> DistillPlan:
         "student.layer_map": name,
         "distill.losses": losses,
         "distill.dropout": dropout,
-        "distill.temperature": recipe.distill.temperature or task.temperature,
-        **({"distill.targets": targets_of(recipe)} if task.writes else {}),
     }
     return DistillPlan(
         with_settings(recipe, {**task_settings(recipe, task, training), **decided}),
@@ -226,6 +215,17 @@ def reads_alike(source: str, teacher: str) -> bool:
     return source == teacher or same_tokenizer(load_tokenizer(source), load_tokenizer(teacher))
 
 
+def check_new_heads(recipe: Recipe, start: Start, source: str, teacher: TeacherPlan) -> None:
+    """Check the settings of heads that are drawn here, and of what learns from labels alone.
+
+    Raises:
+        RecipeError: A head cannot be fitted, or hidden states cannot be read.
+    """
+    taught = [teacher.path] if teacher.kind == "encoder" else []
+    drawn = [*taught, *([source] if start == "checkpoint" else [])]
+    all_of(lambda: check_head_start(recipe, drawn), lambda: check_contrastive(recipe, taught))
+
+
 def targets_of(recipe: Recipe) -> str:
     """Return what a student that writes learns to write, in place of "auto"."""
     return "teacher" if recipe.distill.targets == "auto" else recipe.distill.targets
@@ -244,6 +244,9 @@ def task_settings(recipe: Recipe, task: Task, training: Training) -> dict[str, o
         **training.settings(),
         "hard_loss": find_hard_loss(recipe, task),
         "data.group": group_setting(recipe.data, task.format),
+        "teacher.learning_rate": recipe.teacher.learning_rate or (task.training or FINE_TUNING)[1],
+        "distill.temperature": recipe.distill.temperature or task.temperature,
+        **({"distill.targets": targets_of(recipe)} if task.writes else {}),
     }
 
 
@@ -252,5 +255,7 @@ def _default_training(start: Start, task: Task) -> tuple[int, float]:
 
     Scores of tags and of answers rise for longer than those of a label of the whole text.
     """
+    if task.training is not None:
+        return task.training
     num_epochs, learning_rate = DEFAULT_TRAINING[start]
     return num_epochs + (EPOCHS_MORE if task.format.windowed else 0), learning_rate

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from tinybert.config import Recipe
 from tinybert.errors import RecipeError
@@ -19,15 +20,27 @@ LABEL_SETTINGS = ("hard_loss", "train.class_weights", "train.focal_gamma", "trai
 """Settings that only a training which learns labels uses."""
 
 
+@dataclass(frozen=True)
+class TeacherKind:
+    """What a student can learn of its teacher.
+
+    Attributes:
+        is_file: It is a file of scores.
+        follows: The student starts from its weights, or has learnt its layers.
+        reads_alike: A student that writes has the pieces of its teacher; else only texts can be compared.
+    """
+
+    is_file: bool
+    follows: bool
+    reads_alike: bool = True
+
+
 def plan_losses(
     recipe: Recipe,
     task: Task,
     shape: Shape,
     teacher: EncoderInfo | None,
-    *,
-    teacher_is_file: bool,
-    follows_teacher: bool,
-    reads_alike: bool = True,
+    kind: TeacherKind,
 ) -> Weights:
     """Return loss name → weight, every "auto" decided.
 
@@ -36,17 +49,15 @@ def plan_losses(
         task: Says which prediction losses have a meaning.
         shape: The student's size.
         teacher: The teacher's size; None when its layers cannot be read.
-        teacher_is_file: The teacher is a file of scores.
-        follows_teacher: The student starts from the teacher's weights, or has learnt its layers.
-        reads_alike: A student that writes has the pieces of its teacher; else only texts can be compared.
+        kind: What a student can learn of it.
 
     Raises:
         RecipeError: Losses that are unknown or cannot be computed here; all are listed.
     """
-    if not reads_alike:
+    if not kind.reads_alike:
         return _losses_on_texts(recipe)
     if recipe.distill.losses == "auto":
-        losses = _default_losses(recipe, task, shape, teacher, follows_teacher=follows_teacher)
+        losses = _default_losses(recipe, task, shape, teacher, follows_teacher=kind.follows)
         if problems := [*_phase_problems(recipe, losses, task), *relation_problems(recipe, losses)]:
             raise RecipeError("recipe", problems)
         return losses
@@ -58,7 +69,7 @@ def plan_losses(
         if weight <= 0
     ]
     if not problems:
-        problems = layer_problems(recipe, losses, shape, teacher, teacher_is_file=teacher_is_file)
+        problems = layer_problems(recipe, losses, shape, teacher, teacher_is_file=kind.is_file)
         problems += _source_problems(recipe, losses)
         problems += _phase_problems(recipe, losses, task)
         problems += relation_problems(recipe, losses)

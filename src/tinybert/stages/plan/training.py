@@ -21,8 +21,11 @@ from tinybert.tasks import find_task as named_task
 from tinybert.training import steps_for
 from tinybert.training.schedule import BOUND, MIN_STEPS
 
-TEACHER_NUM_EPOCHS = 3
-"""Of a fine-tuning on many rows; few get more, see :mod:`tinybert.training.schedule`."""
+FINE_TUNING = 3, 5e-5
+"""Epochs and peak learning rate of a fine-tuning on many rows, where a task has no others of its own.
+
+Few rows get more epochs, see :mod:`tinybert.training.schedule`.
+"""
 
 MAX_WEIGHT = 1_000_000
 """Of a class: with more the loss may leave the range of its numbers."""

@@ -160,4 +160,5 @@ SEQ2SEQ_TASK = WritingTask(
     metrics=partial(metrics, section=GenerationSection()),
     is_bounded=False,
     temperature=1.0,
+    training=(10, 3e-4),
 )
