@@ -81,10 +81,13 @@ def score_outputs(
         leaked: True at rows that are also in the train split.
 
     Returns:
-        Both; the second is empty where no row leaked, or every one.
+        Both; the second is empty where no row leaked, or every one. The ends of a metric's 95 % interval,
+        where the task has one, are under its name with ``_low`` and ``_high``.
     """
     gold = task.format.gold(rows)
     scores = task.metrics(outputs, gold)
+    for name, (low, high) in task.intervals(outputs, gold).items():
+        scores |= {f"{name}_low": low, f"{name}_high": high}
     if leaked is None or leaked.all() or not leaked.any():
         return scores, {}
     kept = np.flatnonzero(~leaked)

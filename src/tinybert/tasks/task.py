@@ -198,6 +198,14 @@ class Task:
         """Return how texts are written, by the names of ``GenerationSettings``; nothing where none are."""
         return {}
 
+    def intervals(self, outputs: Outputs, gold: Sequence[Any]) -> dict[str, tuple[float, float]]:
+        """Return the 95 % intervals of metrics, where the task has a way to compute them."""
+        return {}
+
+    def signatures(self, gold: Sequence[Any]) -> list[str]:
+        """Return sentences on how the metrics were computed; nothing where their names say it."""
+        return []
+
     def configured(self, recipe: Recipe) -> Task:
         """Return the task with those settings of a recipe that are not of its rows."""
         return self

@@ -39,9 +39,9 @@ def table_rows(metrics: Metrics) -> list[list[str]]:
     for title, row in models.items():
         score = _score(row, split, main)
         share = f"{score / teacher:.1%}" if score is not None and teacher is not None and teacher > 0 else "–"
-        scores = [score, *([_score(row, clean, main)] if has_clean else [])]
+        scores = [_cell(row, split, main), *([_cell(row, clean, main)] if has_clean else [])]
         shares = [share, *([_gain(score, teacher, metrics)] if has_gain else [])]
-        rows.append([title, *(_number(each, "{:.4f}") for each in scores), *shares, *_costs(row, metrics)])
+        rows.append([title, *scores, *shares, *_costs(row, metrics)])
     return rows
 
 
@@ -85,9 +85,19 @@ def _number(value: object, spec: str) -> str:
     return "–" if value is None else spec.format(value)
 
 
+def _cell(row: Row, split: str, main: str) -> str:
+    """Return a score and, where there is one, its 95 % interval."""
+    score = _score(row, split, main)
+    low, high = (_score(row, split, f"{main}_{end}") for end in ("low", "high"))
+    if low is None or high is None:
+        return _number(score, "{:.4f}")
+    return f"{score:.2f} ({low:.2f}–{high:.2f})"
+
+
 def _score(row: object, split: str, main: str) -> float | None:
     scores = cast(Row, row).get(split) if isinstance(row, Mapping) else None
-    return float(cast(Mapping[str, float], scores)[main]) if isinstance(scores, Mapping) else None
+    value = cast(Mapping[str, float], scores).get(main) if isinstance(scores, Mapping) else None
+    return None if value is None else float(value)
 
 
 def shares_kept(metrics: Metrics) -> tuple[float, str] | None:

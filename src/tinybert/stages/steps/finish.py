@@ -130,6 +130,7 @@ def finish_rows(
         "notes": [
             *found,
             *notes,
+            *task.signatures(task.format.gold(rows)),
             *(head_line(name, said) for name, said in heads.items()),
             *data.warnings,
             *_bad_row_notes(data),

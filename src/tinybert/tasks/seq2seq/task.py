@@ -14,7 +14,7 @@ from tinybert.data.encode import IGNORED_CLASS
 from tinybert.data.labels import LabelScheme
 from tinybert.errors import DataError
 from tinybert.losses import cross_entropy
-from tinybert.metrics import text_scores
+from tinybert.metrics import intervals, signature, text_scores
 from tinybert.models.generation import NewDecoder
 from tinybert.models.head import SEQ2SEQ, head_of
 from tinybert.tasks.lead import first_sentences, lead
@@ -70,6 +70,23 @@ class WritingTask(Task):
             free={"lead": lead(first_texts)} if section.metric == "rougeL" else {},
         )
 
+    def intervals(
+        self, outputs: Outputs, gold: Sequence[Sequence[str] | None]
+    ) -> dict[str, tuple[float, float]]:
+        """Return the 95 % bootstrap intervals of all metrics."""
+        texts, references = scored_texts(outputs, gold)
+        return intervals(texts, references, **_as_scored(self.generation, references))
+
+    def signatures(self, gold: Sequence[Sequence[str] | None]) -> list[str]:
+        """Return each metric's signature, that of sacrebleu for BLEU and chrF."""
+        references = [list(targets) for targets in gold if targets]
+        count, arguments = {*map(len, references)}, _as_scored(self.generation, references)
+        number, tokenize = (count.pop() if len(count) == 1 else None), str(arguments["tokenize"])
+        return [
+            f"{name}: {signature(name, tokenize=tokenize, num_references=number)}"
+            for name in BESIDE[self.generation.metric]
+        ]
+
     def search(self) -> dict[str, Any]:
         """Return the settings of writing by the names of :class:`~tinybert.models.generation`."""
         return {name: getattr(self.generation, name) for name in SEARCH}
@@ -110,6 +127,16 @@ def metrics(
     Raises:
         DataError: No row has a target.
     """
+    texts, references = scored_texts(outputs, gold)
+    return text_scores(texts, references, **_as_scored(section, references))
+
+
+def scored_texts(outputs: Outputs, gold: Sequence[Sequence[str] | None]) -> tuple[list[str], list[list[str]]]:
+    """Return the texts of the rows that have a target, and their references.
+
+    Raises:
+        DataError: No row has a target.
+    """
     pairs = [
         (written.text, list(targets))
         for written, targets in zip(cast("Sequence[WrittenText]", outputs), gold, strict=True)
@@ -117,10 +144,11 @@ def metrics(
     ]
     if not pairs:
         raise DataError("metrics", f"none of {len(gold):,} rows has a target")
-    texts, references = [text for text, _ in pairs], [targets for _, targets in pairs]
-    return text_scores(
-        texts, references, names=BESIDE[section.metric], tokenize=tokenizer_of(section, references)
-    )
+    return [text for text, _ in pairs], [targets for _, targets in pairs]
+
+
+def _as_scored(section: GenerationSection, references: Sequence[Sequence[str]]) -> dict[str, Any]:
+    return {"names": BESIDE[section.metric], "tokenize": tokenizer_of(section, references)}
 
 
 def tokenizer_of(section: GenerationSection, references: Sequence[Sequence[str]]) -> str:
