@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -43,6 +43,30 @@ def write_rows(
     Raises:
         ModelError: No token is allowed, or the logits are not finite.
     """
+    steps = write_steps(decoder, num_rows, settings, choose=choose)
+    while True:
+        try:
+            tokens = next(steps)
+        except StopIteration as end:
+            return end.value
+        if on_tokens and tokens:
+            on_tokens(tokens)
+
+
+def write_steps(
+    decoder: Decoder, num_rows: int, settings: GenerationSettings, *, choose: Choose = likeliest
+) -> Generator[list[int], None, list[Generated]]:
+    """Write one text a row, as :func:`write_rows`: a token of each at a time.
+
+    Yields:
+        The first row's tokens so far, without the end; none where it has ended.
+
+    Returns:
+        The texts.
+
+    Raises:
+        ModelError: No token is allowed, or the logits are not finite.
+    """
     rows = np.arange(num_rows)
     history = np.full(
         (num_rows, settings.max_new_tokens + 1), settings.decoder_start_token_id, dtype=np.int64
@@ -59,8 +83,8 @@ def write_rows(
         history[rows, position + 1] = tokens
         lengths[rows] += 1
         is_end = np.isin(tokens, settings.eos_token_ids)
-        if on_tokens and not is_end[0]:
-            on_tokens([int(token) for token in history[0, 1 : position + 2]])
+        is_written = rows[0] == 0 and not is_end[0]
+        yield [int(token) for token in history[0, 1 : position + 2]] if is_written else []
         if is_end.all():
             break
         if is_end.any():
