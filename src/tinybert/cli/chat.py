@@ -23,7 +23,7 @@ HELP = "/reset: forget all turns; /quit, Ctrl-D or Ctrl-C: end; /help: this"
 def chat(
     run: str,
     *,
-    history: int = 0,
+    history: int | None = None,
     max_new_tokens: int | None = None,
     sample: Annotated[Flag, Parameter(name=["--sample", "--do-sample"])] = False,
     temperature: float | None = None,
@@ -39,7 +39,8 @@ def chat(
 
     Args:
         run: Run, checkpoint or hub name, of task seq2seq.
-        history: Turns before a line that are read with it, its own replies included.
+        history: Turns before a line that are read with it, its own replies included; default: as many as it
+            was trained with.
         max_new_tokens: Most tokens of a reply; what is longer is cut, and marked.
         sample: Draw each token at random; else the likeliest is taken.
         temperature: Of --sample; below 1: nearer to the likeliest.
@@ -55,7 +56,7 @@ def chat(
     from tinybert.stages.pipeline import quiet_libraries
 
     quiet_libraries()
-    if history < 0:
+    if history is not None and history < 0:
         raise RecipeError("chat", f"--history {history}: give 0 or more")
     given = {"max_new_tokens": max_new_tokens, "temperature": temperature, "top_p": top_p, "seed": seed}
     predictor = Predictor(run, backend=backend, task=task, generation={**given, "do_sample": sample})

@@ -91,7 +91,8 @@ def refuse_settings(given: Mapping[str, object] | None, *, model: str, task: str
     if names := ", ".join(given_settings(given)):
         raise RecipeError(
             SUBJECT,
-            f"{names}: {model} writes no texts (its task is {task}); omit them, or give a run of task seq2seq",
+            f"{names}: {model} writes no texts (its task is {task}); omit them, or "
+            "give a run of task seq2seq",
         )
 
 

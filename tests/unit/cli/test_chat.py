@@ -136,8 +136,8 @@ def test_the_last_turns_that_fit_are_read(tiny_writer: Path, monkeypatch: pytest
 
 
 def test_empty_turns_are_left_out_of_a_source() -> None:
-    assert source_of_turns(["a", "", "b"], max_turns=3, separator="|") == "a | b"
-    assert source_of_turns(["a", "b", "c"], max_turns=1, separator="|") == "c"
+    assert source_of_turns(["a", "", "b"], max_turns=2, separator="|") == "a | b"
+    assert source_of_turns(["a", "b", "c"], max_turns=0, separator="|") == "c"
 
 
 @pytest.mark.parametrize(

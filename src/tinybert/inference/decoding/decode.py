@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Generator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -27,7 +27,6 @@ def generate(
     *,
     num_return: int = 1,
     rng: np.random.Generator | Sequence[np.random.Generator] | None = None,
-    on_tokens: Callable[[list[int]], None] | None = None,
 ) -> list[list[Generated]]:
     """Write texts for a batch: greedily, by beam search, or drawn at random.
 
@@ -38,8 +37,6 @@ def generate(
         num_return: Texts a row: of its beams, or drawn.
         rng: For drawing; None starts from seed 0. Batches that share one give the same texts however the rows
             are cut into batches; so do several, one for each text, those of a row beside each other.
-        on_tokens: For streaming one row without beams: called after each token but the end with all token ids
-            so far.
 
     Returns:
         For each row its texts, the best first by their score. Beam search may find fewer than ``num_return``
@@ -49,7 +46,7 @@ def generate(
         ModelError: The settings contradict each other, no token is allowed, or the logits are not finite.
     """
     num_rows = len(batch["input_ids"])
-    _check(settings, num_return=num_return, num_rows=num_rows if on_tokens else None)
+    _check(settings, num_return=num_return)
     if not num_rows:
         return []
     decoder = engine(batch)
@@ -60,7 +57,7 @@ def generate(
         choose = sampler(num_rows * num_return, settings, rng or np.random.default_rng(0))
     if num_return > 1:
         decoder.select(np.repeat(np.arange(num_rows), num_return))
-    texts = write_rows(decoder, num_rows * num_return, settings, choose=choose, on_tokens=on_tokens)
+    texts = write_rows(decoder, num_rows * num_return, settings, choose=choose)
     each = (texts[first : first + num_return] for first in range(0, len(texts), num_return))
     return [sorted(group, key=lambda text: -text.score) for group in each]
 
@@ -95,7 +92,7 @@ def stream(
             yield tokens
 
 
-def _check(settings: GenerationSettings, *, num_return: int, num_rows: int | None) -> None:
+def _check(settings: GenerationSettings, *, num_return: int, num_rows: int | None = None) -> None:
     """Refuse settings that contradict each other; ``num_rows`` where one row is to be streamed."""
     beams, sampled = settings.num_beams, settings.do_sample
     lowest = {"max_new_tokens": 1, "num_beams": 1, "no_repeat_ngram_size": 0}

@@ -29,7 +29,6 @@ def write_rows(
     settings: GenerationSettings,
     *,
     choose: Choose = likeliest,
-    on_tokens: Callable[[list[int]], None] | None = None,
 ) -> list[Generated]:
     """Write one text a row; rows that have ended leave the decoder.
 
@@ -38,7 +37,6 @@ def write_rows(
         num_rows: Of the decoder.
         settings: Of decoding.
         choose: Takes one token a row.
-        on_tokens: Called after each token with all of the only row's tokens so far.
 
     Raises:
         ModelError: No token is allowed, or the logits are not finite.
@@ -46,11 +44,9 @@ def write_rows(
     steps = write_steps(decoder, num_rows, settings, choose=choose)
     while True:
         try:
-            tokens = next(steps)
+            next(steps)
         except StopIteration as end:
             return end.value
-        if on_tokens and tokens:
-            on_tokens(tokens)
 
 
 def write_steps(
