@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from tests import easy, encdec
+from tests import easy, encdec, writers
 
 torch.set_num_threads(1)
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job hands down "ignored"
@@ -74,3 +74,9 @@ def exported_seq2seq(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for precision in ("fp32", "int8"):
         write_seq2seq(encdec.make_model(), folder, work, precision)
     return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_writer(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An encoder–decoder of random weights, with BERT's kind of tokenizer; not to be changed."""
+    return writers.save(tmp_path_factory.mktemp("tiny_writer") / "writer", writers.wordpiece())

@@ -201,6 +201,10 @@ def evaluate(
     on_bad_row: OnBadRow = "stop",
     backend: str = "torch",
     task: str | None = None,
+    max_new_tokens: int | None = None,
+    num_beams: int | None = None,
+    length_penalty: float | None = None,
+    no_repeat_ngram_size: int | None = None,
 ) -> Json:
     """Return a model's metrics on one split of some data.
 
@@ -215,12 +219,31 @@ def evaluate(
         on_bad_row: stop, or skip the rows that cannot be scored.
         backend: torch, the checkpoint itself; or one of its exports, such as onnx-int8.
         task: ``package.module:attr``, for a run of a task of your own; its code is run.
+        max_new_tokens: Most tokens of a text, of a run that writes texts; what is longer is cut. None, here
+            and below: as the run was trained.
+        num_beams: Beams of the search for a text; 1: the likeliest token at each step.
+        length_penalty: A text's log-probability is divided by its length to this power; more: longer texts.
+        no_repeat_ngram_size: No run of so many tokens is written twice in a text; 0: allowed.
     """
     columns = {"text": text, "text_pair": text_pair, "label": label}
     section = {**columns, "encoding": encoding, "on_bad_row": on_bad_row}
     settings = build_recipe({"data": section}, subject="evaluate").data
+    generation = {
+        "max_new_tokens": max_new_tokens,
+        "num_beams": num_beams,
+        "length_penalty": length_penalty,
+        "no_repeat_ngram_size": no_repeat_ngram_size,
+    }
     with advise("argument"):
-        return evaluate_split(_path(run), data, split=split, settings=settings, backend=backend, task=task)
+        return evaluate_split(
+            _path(run),
+            data,
+            split=split,
+            settings=settings,
+            backend=backend,
+            task=task,
+            generation=generation,
+        )
 
 
 def export(
@@ -260,6 +283,15 @@ def predict(
     *,
     backend: str = "auto",
     task: str | None = None,
+    max_new_tokens: int | None = None,
+    num_beams: int | None = None,
+    length_penalty: float | None = None,
+    no_repeat_ngram_size: int | None = None,
+    do_sample: bool = False,
+    temperature: float | None = None,
+    top_p: float | None = None,
+    seed: int | None = None,
+    num_return: int | None = None,
 ) -> list[Prediction]:
     """Return one prediction a text, in the order given.
 
@@ -270,12 +302,33 @@ def predict(
             or a table or data set, of which the columns of the text are read.
         backend: auto (the export that is fastest here, or torch), torch, or another that was exported.
         task: ``package.module:attr``, for a run of a task of your own; its code is run.
+        max_new_tokens: Most tokens of a text, of a run that writes texts; what is longer is cut. None, here
+            and below: as the run was trained.
+        num_beams: Beams of the search for a text; 1: the likeliest token at each step.
+        length_penalty: A text's log-probability is divided by its length to this power; more: longer texts.
+        no_repeat_ngram_size: No run of so many tokens is written twice in a text; 0: allowed.
+        do_sample: Draw each token at random, without beams.
+        temperature: Of ``do_sample``; below 1: nearer to the likeliest.
+        top_p: Of ``do_sample``: draw from the likeliest tokens whose probabilities add up to this.
+        seed: Of ``do_sample``; a text depends on it and on its source alone. None: 0.
+        num_return: Texts a row, in ``.candidates``: of its beams, or drawn.
 
     Raises:
         DataError: A text is empty, one text is given where a list is expected, or no column of a table is
             known as the text.
     """
-    return Predictor(_path(run), backend=backend, task=task)(texts)
+    generation = {
+        "max_new_tokens": max_new_tokens,
+        "num_beams": num_beams,
+        "length_penalty": length_penalty,
+        "no_repeat_ngram_size": no_repeat_ngram_size,
+        "do_sample": do_sample,
+        "temperature": temperature,
+        "top_p": top_p,
+        "seed": seed,
+        "num_return": num_return,
+    }
+    return Predictor(_path(run), backend=backend, task=task, generation=generation)(texts)
 
 
 def bench(

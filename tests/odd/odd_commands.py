@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pandas as pd
+from tests import writers
 from tests.command import call
 from tests.odd.odd_input import Odd, Refused, Scene, command, given, write
 
@@ -23,6 +24,10 @@ def file(content: str | bytes, name: str = "rows.csv") -> Callable[[Scene], Path
 
 def classifier(scene: Scene) -> Path:
     return scene.classifier
+
+
+def writer(scene: Scene) -> Path:
+    return writers.save(scene.folder / "writer", writers.wordpiece())
 
 
 def scored(command: str = "evaluate", **options: object) -> Callable[[Scene, object], object]:
@@ -191,6 +196,30 @@ TABLE = [
         lambda scene: file(GOOD_BAD, "data/reviews.csv")(scene).parent,
         scored(),
         "to read reviews.csv, give it instead of its folder",
+    ),
+    told(
+        "predict: settings of decoding for a model that writes no text",
+        classifier,
+        command("predict", "good", "--num-beams", "4"),
+        "num_beams: ",
+    ),
+    told(
+        "chat: a model that writes no text",
+        classifier,
+        command("chat"),
+        "writes no texts (its task is classification); give a run of task seq2seq",
+    ),
+    told(
+        "predict: a setting of decoding by another name",
+        writer,
+        lambda scene, model: tinybert.Predictor(str(model), generation={"beams": 4, "top_p": 2}),
+        "beams: unknown; did you mean 'num_beams'?",
+    ),
+    told(
+        "predict: sampling with beams",
+        writer,
+        command("predict", "good", "--num-beams", "4", "--sample"),
+        "num_beams = 4 with do_sample (--sample): sampling has one beam; give num_beams of 1",
     ),
 ]
 

@@ -15,6 +15,7 @@ from cyclopts import App, CycloptsError
 
 from tinybert.cli.augment import augment
 from tinybert.cli.bench import bench
+from tinybert.cli.chat import chat
 from tinybert.cli.demo import demo
 from tinybert.cli.distill import distill
 from tinybert.cli.doctor import doctor
@@ -43,6 +44,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "evaluate": evaluate,
     "export": export,
     "predict": predict,
+    "chat": chat,
     "bench": bench,
     "doctor": doctor,
 }

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from tinybert.cli.options import Flag, OnBadRow
+from dataclasses import asdict
+
+from tinybert.cli.options import Flag, OnBadRow, SearchOptions
+
+SEARCH = SearchOptions()
 
 
 def evaluate(
@@ -17,6 +21,7 @@ def evaluate(
     on_bad_row: OnBadRow = "stop",
     backend: str = "torch",
     task: str | None = None,
+    writing: SearchOptions = SEARCH,
     json: Flag = False,
 ) -> None:
     """Score a run or a checkpoint on a split.
@@ -32,6 +37,7 @@ def evaluate(
         on_bad_row: stop, or skip the rows that cannot be scored.
         backend: torch, the checkpoint itself; or one of its exports, such as onnx-int8.
         task: package.module:attr, for a run of a task of your own; its code is run.
+        writing: Of a run that writes texts.
         json: Print JSON.
     """
     from tinybert.advice import advise
@@ -45,7 +51,15 @@ def evaluate(
         text=text, text_pair=text_pair, label=label, encoding=encoding, on_bad_row=on_bad_row
     )
     with advise("option"):
-        scores = evaluate_split(run, data, split=split, settings=settings, backend=backend, task=task)
+        scores = evaluate_split(
+            run,
+            data,
+            split=split,
+            settings=settings,
+            backend=backend,
+            task=task,
+            generation=asdict(writing),
+        )
     if json:
         put_json(scores)
         return

@@ -90,6 +90,48 @@ class RowOptions(ColumnOptions):
     on_bad_row: OnBadRow | None = None
 
 
+@Parameter(name="*")
+@dataclass(frozen=True)
+class SearchOptions:
+    """How a run that writes texts does so; what is not given is as it was trained.
+
+    Args:
+        max_new_tokens: Most tokens of a text that is written; what is longer is cut.
+        num_beams: Beams of the search for a text; 1: the likeliest token at each step.
+        length_penalty: A text's log-probability is divided by its length to this power; more: longer texts.
+        no_repeat_ngram_size: No run of so many tokens is written twice in a text; 0: allowed.
+    """
+
+    max_new_tokens: int | None = None
+    num_beams: int | None = None
+    length_penalty: float | None = None
+    no_repeat_ngram_size: int | None = None
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class WritingOptions(SearchOptions):
+    """The same, with texts that are drawn at random, and several a row.
+
+    Args:
+        max_new_tokens: Most tokens of a text that is written; what is longer is cut.
+        num_beams: Beams of the search for a text; 1: the likeliest token at each step.
+        length_penalty: A text's log-probability is divided by its length to this power; more: longer texts.
+        no_repeat_ngram_size: No run of so many tokens is written twice in a text; 0: allowed.
+        do_sample: Draw each token at random, without beams.
+        temperature: Of --sample; below 1: nearer to the likeliest.
+        top_p: Of --sample: draw from the likeliest tokens whose probabilities add up to this.
+        seed: Of --sample; a text depends on it and on its source alone. 0 when not given.
+        num_return: Texts a row that are written: of its beams, or drawn.
+    """
+
+    do_sample: Annotated[Flag, Parameter(name=["--sample", "--do-sample"])] = False
+    temperature: float | None = None
+    top_p: float | None = None
+    seed: int | None = None
+    num_return: int | None = None
+
+
 def make_recipe(
     stage: str,
     data: str | None,

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from tinybert.cli.options import Flag
+from tinybert.cli.options import Flag, WritingOptions
 from tinybert.errors import RecipeError
 
 if TYPE_CHECKING:
     from tinybert.data import TextRow
     from tinybert.inference import Predictor
+
+WRITING = WritingOptions()
 
 
 def predict(
@@ -27,6 +30,7 @@ def predict(
     output: Path | None = None,
     backend: str = "auto",
     task: str | None = None,
+    writing: WritingOptions = WRITING,
     json: Flag = False,
 ) -> None:
     """Predict texts, or answer questions over a text, with a run or a checkpoint.
@@ -43,6 +47,7 @@ def predict(
         backend: auto (the export that is fastest here, or torch), torch, torch-bf16, onnx-int8, openvino-int8
             or another that was exported.
         task: package.module:attr, for a run of a task of your own; its code is run.
+        writing: Of a run that writes texts.
         json: Print JSON lines; always when output is not a terminal.
     """
     from tinybert.advice import advise
@@ -63,7 +68,7 @@ def predict(
         if context_file is not None:
             text_pair = read_context(context_file, encoding=encoding)
         rows = rows_of_words(texts, text_pair=text_pair)
-        predictor = Predictor(run, backend=backend, task=task)
+        predictor = Predictor(run, backend=backend, task=task, generation=asdict(writing))
         if text_pair is not None and predictor.task.format.text_pair is None:
             raise RecipeError(
                 "predict",
@@ -112,6 +117,7 @@ def _refuse_what_does_not_go_together(
 def _predict_file(predictor: Predictor, input: Path, output: Path | None, *, encoding: str) -> None:
     from tinybert.console import say, warn
     from tinybert.inference.files import predict_file
+    from tinybert.inference.generation_options import cut_texts
 
     counts = predict_file(predictor, input, output, encoding=encoding)
     say(f"{counts.num_rows - counts.num_bad:,} rows predicted with {predictor.backend}")
@@ -120,12 +126,15 @@ def _predict_file(predictor: Predictor, input: Path, output: Path | None, *, enc
         warn(f"{counts.num_bad:,} of {counts.num_rows:,} rows have no prediction{where}")
     if counts.num_truncated:
         warn(f"{counts.num_truncated:,} {predictor.task.format.truncation(predictor.max_length)}")
+    if counts.num_cut:
+        warn(cut_texts(counts.num_cut, predictor.generation))
 
 
 def _predict_texts(
     predictor: Predictor, texts: Sequence[str], rows: Sequence[TextRow], *, as_json: bool
 ) -> None:
     from tinybert.console import is_terminal, put_json_lines, warn
+    from tinybert.inference.generation_options import cut_texts
     from tinybert.inference.lines import as_json as line_of
     from tinybert.inference.text_columns import is_file
 
@@ -138,3 +147,5 @@ def _predict_texts(
             print(prediction.shown(text))
     if predictor.num_truncated:
         warn(f"{predictor.num_truncated:,} {predictor.task.format.truncation(predictor.max_length)}")
+    if predictor.num_cut:
+        warn(cut_texts(predictor.num_cut, predictor.generation))

@@ -78,14 +78,15 @@ def predict_file(predictor: Predictor, source: Path, target: Path | None, *, enc
     if source.suffix.lower() == ".txt":
         _refuse_other_text(_file(source, encoding), format)
     reader = RowWindows(relaid(table, format.unpack), source, predictor)
-    truncated_before = predictor.num_truncated
+    truncated_before, cut_before = predictor.num_truncated, predictor.num_cut
     if target is None:
         lines = Lines("")
         for window in reader.windows():
             put_json_lines(
                 lines.text_of(window.records, list(predictor.stream_texts(window.texts)), window.numbers)
             )
-        return Counts(reader.num_read, reader.num_bad, predictor.num_truncated - truncated_before)
+        num_truncated, num_cut = predictor.num_truncated - truncated_before, predictor.num_cut - cut_before
+        return Counts(reader.num_read, reader.num_bad, num_truncated, num_cut)
     file = PredictionFile(target, _made_from(predictor, source, encoding))
     if any(each.exists() and each.samefile(source) for each in file.files):
         raise DataError(
@@ -93,7 +94,7 @@ def predict_file(predictor: Predictor, source: Path, target: Path | None, *, enc
         )
     with file:
         if file.metadata is not None:
-            return Counts(file.num_read, file.num_bad, 0, file.bad_rows)
+            return Counts(file.num_read, file.num_bad, 0, bad_rows=file.bad_rows)
         reader.skip(file.num_read, num_bad=file.num_bad)
         lines = Lines(target.suffix, table=file.table)
         with progress("predicting", _count_rows(source), unit="rows", done=file.num_read) as advance:
@@ -104,7 +105,8 @@ def predict_file(predictor: Predictor, source: Path, target: Path | None, *, enc
                 file.table = lines.table
                 file.add(text, num_read=window.num_read, bad=[asdict(each) for each in window.bad])
                 advance(window.num_read)
-    return Counts(file.num_read, file.num_bad, predictor.num_truncated - truncated_before, file.bad_rows)
+    num_truncated, num_cut = predictor.num_truncated - truncated_before, predictor.num_cut - cut_before
+    return Counts(file.num_read, file.num_bad, num_truncated, num_cut, file.bad_rows)
 
 
 @dataclass(frozen=True)
@@ -115,12 +117,14 @@ class Counts:
         num_rows: Rows read.
         num_bad: Of these, rows without a prediction.
         num_truncated: Texts that were truncated, in this process.
+        num_cut: Rows of which a text that was written was cut, in this process.
         bad_rows: Where the rows without a prediction are.
     """
 
     num_rows: int
     num_bad: int
     num_truncated: int
+    num_cut: int = 0
     bad_rows: Path | None = None
 
 
@@ -129,6 +133,7 @@ def _made_from(predictor: Predictor, source: Path, encoding: str = AUTO) -> Json
     folder = Path(predictor.place)
     model = predictor.runtime.files.get(predictor.precision)
     names = [*(source_files(folder) if folder.is_dir() else ()), *([model] if model else ())]
+    given = predictor.writing.given if predictor.writing else {}
     stats = {str(file): file.stat() for file in (source, *(folder / name for name in names))}
     return {
         "input": str(source.resolve()),
@@ -137,6 +142,7 @@ def _made_from(predictor: Predictor, source: Path, encoding: str = AUTO) -> Json
         "backend": predictor.backend,
         "max_length": predictor.max_length,
         "batch_size": predictor.batch_size,
+        **({"generation": dict(given)} if given else {}),
         "files": {name: [stat.st_size, stat.st_mtime_ns] for name, stat in stats.items()},
     }
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import cached_property
@@ -18,8 +18,7 @@ from typing import Any, cast
 
 import numpy as np
 from datasets import Dataset
-from tokenizers import Tokenizer
-from transformers import PreTrainedConfig, PreTrainedTokenizerFast
+from transformers import PreTrainedConfig
 
 from tinybert.advice import setting
 from tinybert.data import LabelScheme, RowFormat, TextRow
@@ -33,6 +32,7 @@ from tinybert.inference.backends import (
     Precision,
     Scores,
     Seq2SeqEngine,
+    Tokens,
     full_name,
     load_engine,
     load_seq2seq_engine,
@@ -40,8 +40,10 @@ from tinybert.inference.backends import (
 )
 from tinybert.inference.batches import Columns, batches_of, padded
 from tinybert.inference.choice import find_export, num_threads
+from tinybert.inference.generation_options import Writing, refuse_settings, streamed, writing_of
+from tinybert.inference.lengths import length_of_rows, truncating
 from tinybert.inference.text_columns import texts_in
-from tinybert.inference.writing import write_candidates
+from tinybert.inference.writing import stream_text, with_candidates, write_candidates
 from tinybert.lookup import AUTO
 from tinybert.models import has_task_head, load_config, load_tokenizer, num_positions
 from tinybert.models.generation import GenerationSettings, generation_settings_of, load_generation_config
@@ -74,16 +76,21 @@ class Predictor:
             its code is run. By default the checkpoint says which built-in task it is of.
         format: Of the task, with what is read of rows longer than ``max_length``; by default as the model was
             trained.
+        generation: Of a model that writes texts, over its own settings: ``max_new_tokens``, ``num_beams``,
+            ``length_penalty``, ``no_repeat_ngram_size``, ``do_sample`` with ``temperature``, ``top_p`` and
+            ``seed``, and ``num_return``, texts a row. Sampling takes one beam. What is drawn depends on the
+            seed and the row alone.
 
     Attributes:
         backend: The one that was chosen, by its full name.
         num_truncated: Texts so far that were longer than ``max_length`` and were not read whole.
+        num_cut: Rows so far of which a text was cut: it had not ended after ``max_new_tokens``.
 
     Raises:
         ModelError: The checkpoint has no task head, predicts other labels, or is of a task that is not named;
             there is no such export, or it is not of this checkpoint any more.
         MissingExtraError: The backend's runtime is not installed.
-        RecipeError: There is no such backend.
+        RecipeError: There is no such backend, or settings of generation are wrong.
     """
 
     def __init__(
@@ -97,6 +104,7 @@ class Predictor:
         check: bool = True,
         task: str | Task | None = None,
         format: RowFormat | None = None,
+        generation: Mapping[str, object] | None = None,
     ) -> None:
         path = Path(path).expanduser() if str(path).startswith("~") else path
         self.path = path
@@ -114,7 +122,7 @@ class Predictor:
         self.task = task_of_config(self.config, named=task)
         if format is not None:
             self.task = replace(self.task, format=format)
-        self.max_length = self._longest() if max_length is None else self._checked(max_length, str(path))
+        self.max_length = length_of_rows(max_length, self.tokenizer, self.config, self.task, path=str(path))
         self.settings = {
             name: float(getattr(self.config, name))
             for name in self.task.settings
@@ -126,24 +134,12 @@ class Predictor:
             output_names(self.config.id2label), subject=str(path)
         )
         self.labels = replace(named, foreign=not notes_of(self.config))
-        self.num_truncated = 0
+        self.num_truncated = self.num_cut = 0
         self.is_pair = notes_of(self.config).get("text_pair") if self._may_be_pair() else None
         self.lock = threading.RLock()
-        self.pieces = self._own_pieces()
-        self.generation = self._generation() if self.task.writes else None
+        self.pieces = truncating(self.tokenizer, self.max_length) if self.task.format.truncates else None
+        self.writing = self._writing(generation)
         self.alone  # noqa: B018 (a checkpoint that cannot be read is reported now, not at the first text)
-
-    def _longest(self) -> int:
-        limits = (self.tokenizer.model_max_length, num_positions(self.config))
-        longest = min(limit for limit in limits if limit is not None)
-        is_set = isinstance(self.tokenizer.init_kwargs.get("model_max_length"), int)
-        return longest if is_set else min(longest, self.task.longest_unset or longest)
-
-    def _checked(self, max_length: int, path: str) -> int:
-        positions = num_positions(self.config)
-        if max_length < 1 or (positions is not None and max_length > positions):
-            raise ModelError(path, f"max_length = {max_length}: allowed are 1 to {positions or 'any number'}")
-        return max_length
 
     def _order_of(self, labels: LabelScheme, path: str) -> list[int] | None:
         """Return where each label is among the outputs, or None where that is their own order."""
@@ -157,21 +153,15 @@ class Predictor:
         pair = self.task.format.text_pair
         return pair is not None and not pair.required
 
-    def _generation(self) -> GenerationSettings:
-        """Return how texts are written: as the model was trained to, within its decoder's positions."""
-        return generation_settings_of(self.config, load_generation_config(self.place), **self.task.search())
-
-    def _own_pieces(self) -> Tokenizer | None:
-        """Return a tokenizer of this predictor alone that truncates: its settings are never changed again.
-
-        None where more is read of a long text than its beginning, or the tokenizer is not a fast one.
-        """
-        if not self.task.format.truncates or not isinstance(self.tokenizer, PreTrainedTokenizerFast):
+    def _writing(self, given: Mapping[str, object] | None) -> Writing | None:
+        """Return how texts are written: as the model was trained to, but for what is given."""
+        if not self.task.writes:
+            refuse_settings(given, model=str(self.path), task=self.task.name)
             return None
-        pieces = Tokenizer.from_str(self.tokenizer.backend_tokenizer.to_str())
-        side = self.tokenizer.truncation_side
-        pieces.enable_truncation(self.max_length, strategy="longest_first", direction=side)
-        return pieces
+        own = generation_settings_of(self.config, load_generation_config(self.place), **self.task.search())
+        return writing_of(
+            own, given, num_positions=num_positions(getattr(self.config, "decoder", self.config))
+        )
 
     @cached_property
     def alone(self) -> AnyEngine:
@@ -306,24 +296,57 @@ class Predictor:
         self._each(groups, score)
         return scores
 
+    @property
+    def generation(self) -> GenerationSettings | None:
+        """How texts are written; None where none are."""
+        return None if self.writing is None else self.writing.settings
+
     def write(self, features: Columns) -> list[WrittenText]:
         """Return the text that is written of each encoded row, in their order."""
-        return [candidates[0] for candidates in self.candidates(features)]
+        num_return = cast(Writing, self.writing).num_return
+        found = self.candidates(features, num_return=num_return)
+        with self.lock:
+            self.num_cut += sum(not all(each.is_finished for each in candidates) for candidates in found)
+        return [each[0] if num_return == 1 else with_candidates(each) for each in found]
 
     def candidates(self, features: Columns, *, num_return: int = 1) -> list[list[WrittenText]]:
         """Return the best texts of each encoded row, the likeliest first; no more than there are beams."""
-        settings, lengths = cast(GenerationSettings, self.generation), [*map(len, features["input_ids"])]
+        how, lengths = cast(Writing, self.writing), [*map(len, features["input_ids"])]
         groups = list(batches_of(np.array(lengths), batch_size=self.batch_size))
         texts: dict[int, list[WrittenText]] = {}
 
         def write(group: list[int], engine: AnyEngine) -> None:
-            batch = padded(features, group, pad_token_id=settings.pad_token_id)
+            batch = padded(features, group, pad_token_id=how.settings.pad_token_id)
             run = cast(Seq2SeqEngine, engine)
-            found = write_candidates(run, batch, settings, self.tokenizer, num_return=num_return)
+            found = write_candidates(
+                run, batch, how.settings, self.tokenizer, num_return=num_return, seed=how.seed
+            )
             texts.update(zip(group, found, strict=True))
 
         self._each(groups, write)
         return [texts[row] for row in range(len(lengths))]
+
+    def write_stream(self, text: TextRow) -> Generator[str, None, WrittenText]:
+        """Return an iterator over the pieces of one row's text, as they are written.
+
+        The pieces joined are the text that a predictor with ``num_beams`` of 1 writes. The generator returns
+        the whole prediction.
+
+        Raises:
+            DataError: The row is malformed.
+            RecipeError: The model writes no texts, or several beams or texts were asked for.
+        """
+        how = streamed(self.writing, model=str(self.path), task=self.task.name)
+        features = self.encode(self.task.format.columns_of([text]))
+        batch = padded(features, [0], pad_token_id=how.settings.pad_token_id)
+        return self._pieces_of(batch, how)
+
+    def _pieces_of(self, batch: Tokens, how: Writing) -> Generator[str, None, WrittenText]:
+        engine = cast(Seq2SeqEngine, self.alone)
+        written = yield from stream_text(engine, batch, how.settings, self.tokenizer, seed=how.seed)
+        with self.lock:
+            self.num_cut += not written.is_finished
+        return written
 
     def _each(self, groups: Sequence[list[int]], work: Callable[[list[int], AnyEngine], None]) -> None:
         """Run every group of rows: several at a time where a thread each is faster."""

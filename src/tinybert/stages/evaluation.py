@@ -30,6 +30,7 @@ def evaluate_split(
     settings: DataSection,
     backend: str = "torch",
     task: str | None = None,
+    generation: Mapping[str, object] | None = None,
 ) -> Json:
     """Return a model's metrics on one split; where the run was trained on rows of it, also without those.
 
@@ -47,9 +48,10 @@ def evaluate_split(
         settings: Columns and what to do with bad rows.
         backend: What predicts: the checkpoint itself, or one of its exports.
         task: The ``package.module:attr`` of a model that was trained for a task of your own.
+        generation: Settings of a model that writes texts, as of :class:`~tinybert.inference.Predictor`.
 
     Raises:
-        RecipeError: There is no such split.
+        RecipeError: There is no such split, or settings of generation are wrong.
         DataError: The split is missing, or rows are bad, or a label is one the model does not know.
         ModelError: The checkpoint cannot be used.
     """
@@ -57,7 +59,7 @@ def evaluate_split(
         allowed = ", ".join(SPLIT_ORDER)
         raise RecipeError("split", f"{split!r}: unknown{nearest(split, SPLIT_ORDER)} (allowed: {allowed})")
     source = source_of(source)
-    predictor = Predictor(run, backend=backend, task=task)
+    predictor = Predictor(run, backend=backend, task=task, generation=generation)
     folder = Path(run).expanduser()
     trained_on = is_run(folder) and Run(folder).inputs.get("data") == digest_input(source)
     if trained_on:

@@ -13,8 +13,19 @@ from tinybert.advice import ROWS
 from tinybert.cli.app import COMMANDS
 from tinybert.cli.options import RowOptions
 
-ONLY_COMMANDS = {"demo", "run"}
-OF_THE_TERMINAL = {"output", "json", "rows", "columns", "column", "text_pair", "label", "text", "on_bad_row"}
+ONLY_COMMANDS = {"demo", "run", "chat"}
+OF_THE_TERMINAL = {
+    "output",
+    "json",
+    "rows",
+    "columns",
+    "column",
+    "text_pair",
+    "label",
+    "text",
+    "on_bad_row",
+    "writing",
+}
 """What is printed, and columns, which the functions of recipes take as settings."""
 ROW_OPTIONS = ("text", "text_pair", "label", "encoding", "on_bad_row")
 

@@ -73,7 +73,9 @@ def test_help_is_there_at_once() -> None:
     assert statistics.median(clocked() for _ in range(NUM_STARTS)) <= LIMIT_S
 
 
-@pytest.mark.parametrize("words", [["--help"], ["distill", "--help"], ["predict", "--help"], ["--version"]])
+@pytest.mark.parametrize(
+    "words", [["--help"], ["distill", "--help"], ["predict", "--help"], ["chat", "--help"], ["--version"]]
+)
 def test_help_imports_nothing_heavy(words: list[str]) -> None:
     done = run(
         "-c",

@@ -4,7 +4,7 @@ Shapes: B rows of a batch, A rows that are still being written, K beams, R = A Â
 T tokens of a text, V tokens of the vocabulary.
 """
 
-from tinybert.inference.decoding.decode import generate
+from tinybert.inference.decoding.decode import generate, stream
 from tinybert.inference.decoding.generated import Generated
 
-__all__ = ["Generated", "generate"]
+__all__ = ["Generated", "generate", "stream"]

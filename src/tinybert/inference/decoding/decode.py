@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Generator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,7 +10,7 @@ import numpy as np
 from tinybert.errors import ModelError
 from tinybert.inference.decoding.beam import search
 from tinybert.inference.decoding.generated import Generated
-from tinybert.inference.decoding.greedy import likeliest, write_rows
+from tinybert.inference.decoding.greedy import likeliest, write_rows, write_steps
 from tinybert.inference.decoding.sampling import sampler
 
 if TYPE_CHECKING:
@@ -26,8 +26,7 @@ def generate(
     settings: GenerationSettings,
     *,
     num_return: int = 1,
-    rng: np.random.Generator | None = None,
-    on_tokens: Callable[[list[int]], None] | None = None,
+    rng: np.random.Generator | Sequence[np.random.Generator] | None = None,
 ) -> list[list[Generated]]:
     """Write texts for a batch: greedily, by beam search, or drawn at random.
 
@@ -37,9 +36,7 @@ def generate(
         settings: How it writes.
         num_return: Texts a row: of its beams, or drawn.
         rng: For drawing; None starts from seed 0. Batches that share one give the same texts however the rows
-            are cut into batches.
-        on_tokens: For streaming one row without beams: called after each token but the end with all token ids
-            so far.
+            are cut into batches; so do several, one for each text, those of a row beside each other.
 
     Returns:
         For each row its texts, the best first by their score. Beam search may find fewer than ``num_return``
@@ -49,7 +46,7 @@ def generate(
         ModelError: The settings contradict each other, no token is allowed, or the logits are not finite.
     """
     num_rows = len(batch["input_ids"])
-    _check(settings, num_return=num_return, num_rows=num_rows if on_tokens else None)
+    _check(settings, num_return=num_return)
     if not num_rows:
         return []
     decoder = engine(batch)
@@ -60,12 +57,42 @@ def generate(
         choose = sampler(num_rows * num_return, settings, rng or np.random.default_rng(0))
     if num_return > 1:
         decoder.select(np.repeat(np.arange(num_rows), num_return))
-    texts = write_rows(decoder, num_rows * num_return, settings, choose=choose, on_tokens=on_tokens)
+    texts = write_rows(decoder, num_rows * num_return, settings, choose=choose)
     each = (texts[first : first + num_return] for first in range(0, len(texts), num_return))
     return [sorted(group, key=lambda text: -text.score) for group in each]
 
 
-def _check(settings: GenerationSettings, *, num_return: int, num_rows: int | None) -> None:
+def stream(
+    engine: Seq2SeqEngine,
+    batch: Tokens,
+    settings: GenerationSettings,
+    *,
+    rng: np.random.Generator | Sequence[np.random.Generator] | None = None,
+) -> Generator[list[int], None, Generated]:
+    """Write the text of one row without beams, a token at a time.
+
+    Yields:
+        All token ids so far, after each but the end.
+
+    Returns:
+        The text, the same as :func:`generate` writes.
+
+    Raises:
+        ModelError: The settings contradict each other, no token is allowed, or the logits are not finite.
+    """
+    _check(settings, num_return=1, num_rows=len(batch["input_ids"]))
+    choose = sampler(1, settings, rng or np.random.default_rng(0)) if settings.do_sample else likeliest
+    steps = write_steps(engine(batch), 1, settings, choose=choose)
+    while True:
+        try:
+            tokens = next(steps)
+        except StopIteration as end:
+            return end.value[0]
+        if tokens:
+            yield tokens
+
+
+def _check(settings: GenerationSettings, *, num_return: int, num_rows: int | None = None) -> None:
     """Refuse settings that contradict each other; ``num_rows`` where one row is to be streamed."""
     beams, sampled = settings.num_beams, settings.do_sample
     lowest = {"max_new_tokens": 1, "num_beams": 1, "no_repeat_ngram_size": 0}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -29,7 +29,6 @@ def write_rows(
     settings: GenerationSettings,
     *,
     choose: Choose = likeliest,
-    on_tokens: Callable[[list[int]], None] | None = None,
 ) -> list[Generated]:
     """Write one text a row; rows that have ended leave the decoder.
 
@@ -38,7 +37,28 @@ def write_rows(
         num_rows: Of the decoder.
         settings: Of decoding.
         choose: Takes one token a row.
-        on_tokens: Called after each token with all of the only row's tokens so far.
+
+    Raises:
+        ModelError: No token is allowed, or the logits are not finite.
+    """
+    steps = write_steps(decoder, num_rows, settings, choose=choose)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            return end.value
+
+
+def write_steps(
+    decoder: Decoder, num_rows: int, settings: GenerationSettings, *, choose: Choose = likeliest
+) -> Generator[list[int], None, list[Generated]]:
+    """Write one text a row, as :func:`write_rows`: a token of each at a time.
+
+    Yields:
+        The first row's tokens so far, without the end; none where it has ended.
+
+    Returns:
+        The texts.
 
     Raises:
         ModelError: No token is allowed, or the logits are not finite.
@@ -59,8 +79,8 @@ def write_rows(
         history[rows, position + 1] = tokens
         lengths[rows] += 1
         is_end = np.isin(tokens, settings.eos_token_ids)
-        if on_tokens and not is_end[0]:
-            on_tokens([int(token) for token in history[0, 1 : position + 2]])
+        is_written = rows[0] == 0 and not is_end[0]
+        yield [int(token) for token in history[0, 1 : position + 2]] if is_written else []
         if is_end.all():
             break
         if is_end.any():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,13 +19,22 @@ FEW = 64
 """Tokens that the nucleus is first looked for among; most often they hold it."""
 
 
-def sampler(num_rows: int, settings: GenerationSettings, rng: np.random.Generator) -> Choose:
+def sampler(
+    num_rows: int,
+    settings: GenerationSettings,
+    rng: np.random.Generator | Sequence[np.random.Generator],
+) -> Choose:
     """Return what draws a token a row.
 
     All random numbers are taken from ``rng`` here, row by row: a row's text does not depend on when others
-    end, nor on how rows are cut into batches that use one generator in turn.
+    end, nor on how rows are cut into batches that use one generator in turn, or bring one
+    for each row.
     """
-    draws = rng.random((num_rows, settings.max_new_tokens))
+    length = settings.max_new_tokens
+    if isinstance(rng, np.random.Generator):
+        draws = rng.random((num_rows, length))
+    else:
+        draws = np.stack([each.random(length) for each in rng])
 
     def draw(logits: Scores, rows: Ids, position: int) -> Ids:
         shares = softmax(logits, settings.temperature)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 from tinybert.tasks.prediction import Prediction
 
@@ -17,25 +17,34 @@ class WrittenText(Prediction):
         score: Mean log-probability of its tokens, divided as ``length_penalty`` says.
         num_tokens: Tokens written, the one that ends the text included.
         is_finished: It ended by itself; else it was cut at the most tokens that are allowed.
+        candidates: Where several texts a row were asked for: all of them, the best first.
     """
 
     text: str
     score: float
     num_tokens: int
     is_finished: bool = True
+    candidates: tuple[WrittenText, ...] = ()
 
     def fields(self) -> dict[str, object]:
-        """Return the text as the prediction, its score and its length."""
-        fields = asdict(self)
-        return {"prediction": fields.pop("text"), **fields}
+        """Return the text as the prediction, its score and its length; the candidates where there are any."""
+        candidates = [_own_fields(each) for each in self.candidates]
+        fields = _own_fields(self)
+        fields = {"prediction": fields.pop("text"), **fields}
+        return {**fields, "candidates": candidates} if candidates else fields
 
     def table(self) -> tuple[list[str], Sequence[Sequence[object]]]:
-        """Return one line: the text and its score."""
-        return ["prediction", "score"], [[self.text, self.score]]
+        """Return a line for each text: it and its score."""
+        return ["prediction", "score"], [[each.text, each.score] for each in self.candidates or (self,)]
 
     def shown(self, text: str) -> str:
-        """Return the text that was written; that it was cut is said."""
-        return self.text if self.is_finished else f"{self.text} … [cut after {self.num_tokens} tokens]"
+        """Return a line for each text that was written; that one was cut is said."""
+        return "\n".join(each.text + each.mark for each in self.candidates or (self,))
+
+    @property
+    def mark(self) -> str:
+        """Behind a text: whether it was cut."""
+        return "" if self.is_finished else f" … [cut after {self.num_tokens} tokens]"
 
     def scores_compared(self) -> list[float]:
         """Return the score."""
@@ -49,3 +58,8 @@ class WrittenText(Prediction):
     def as_label(self) -> object:
         """Return the text."""
         return self.text
+
+
+def _own_fields(written: WrittenText) -> dict[str, object]:
+    """Return the fields of one text."""
+    return {name: getattr(written, name) for name in ("text", "score", "num_tokens", "is_finished")}
