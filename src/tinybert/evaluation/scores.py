@@ -13,6 +13,7 @@ import numpy as np
 from datasets import Dataset
 
 from tinybert.data import LabelScheme
+from tinybert.evaluation.written import perplexity_of
 from tinybert.inference import Predictor
 from tinybert.metrics.timing import take_turns
 from tinybert.models.load import count_parameters
@@ -59,6 +60,8 @@ def score_checkpoint(
     outputs = predictor.outputs(rows)
     seconds = time.perf_counter() - start
     scores, without_leakage = score_outputs(task, outputs, rows, leaked=leaked)
+    if task.writes:
+        scores |= perplexity_of(path, rows, task=task, max_length=max_length)
     num_parameters = count_parameters(predictor.config)
     return {
         split: scores,

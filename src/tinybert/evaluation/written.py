@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
 
 import numpy as np
+import torch
 from datasets import Dataset
-from torch import nn
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
 from torch.utils.data import DataLoader, Subset
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from tinybert.data import Collator, lengths_of
+from tinybert.data import Collator, encode_split, lengths_of
+from tinybert.data.encode import IGNORED_CLASS
 from tinybert.inference.backends.torch import engine_of_seq2seq
 from tinybert.inference.writing import greedy, write_rows
-from tinybert.losses import cross_entropy
+from tinybert.metrics.bootstrap import percentile_interval
+from tinybert.models import load_seq2seq, load_tokenizer
 from tinybert.models.generation import GenerationSettings, generation_settings_of
 from tinybert.models.inputs import run_model, unwrap
 from tinybert.tasks import Task
 
 BATCH_SIZE = 64
+MAX_LOSS = 100.0
+RESAMPLES = 1000
 MAX_ROWS = 1000
 """So many rows are written at each evaluation, spread over the split; the loss is that of the same."""
 
@@ -56,12 +65,7 @@ class WrittenEvaluator:
         self.num_rows = len(rows)
         self.gold = task.format.gold(rows)
         self.encoded = encoded
-        order = np.argsort(lengths_of(encoded), kind="stable").tolist()
-        self.batches = DataLoader(
-            Subset(encoded, order),  # pyright: ignore[reportArgumentType]
-            batch_size=BATCH_SIZE,
-            collate_fn=collator,
-        )
+        self.batches = batches_by_length(encoded, collator)
 
     def __call__(self, model: nn.Module) -> dict[str, float]:
         """Return the scores of a model."""
@@ -74,19 +78,51 @@ class WrittenEvaluator:
         texts = write_rows(
             engine_of_seq2seq(own), features, settings, tokenizer=self.tokenizer, batch_size=BATCH_SIZE
         )
-        perplexity = math.exp(min(loss, 100.0))
+        perplexity = math.exp(min(loss, MAX_LOSS))
         return {"loss": loss, "perplexity": perplexity, **self.task.metrics(texts, self.gold)}
 
     def _loss(self, model: nn.Module) -> float:
-        device = next(model.parameters()).device
-        total, count = 0.0, 0
-        for batch in self.batches:
-            batch = {name: tensor.to(device) for name, tensor in batch.items()}
-            labels = batch["labels"]
-            num_tokens = int((labels != -100).sum())
-            total += float(cross_entropy(run_model(model, batch).float(), labels)) * num_tokens
-            count += num_tokens
-        return total / max(count, 1)
+        losses = row_losses(model, self.batches)
+        return float(losses[:, 0].sum() / max(losses[:, 1].sum(), 1))
+
+
+def row_losses(model: nn.Module, batches: Iterable[Mapping[str, Tensor]]) -> np.ndarray:
+    """Return the cross-entropy of each row's target and its number of tokens, (N, 2), as batches come."""
+    device = next(model.parameters()).device
+    found: list[Tensor] = []
+    for batch in batches:
+        batch = {name: tensor.to(device) for name, tensor in batch.items()}
+        labels = batch["labels"]
+        logits = run_model(model, batch).float().transpose(1, 2)
+        losses = cross_entropy(logits, labels, ignore_index=IGNORED_CLASS, reduction="none")
+        found.append(torch.stack([losses.sum(1), (labels != IGNORED_CLASS).sum(1)], dim=1))
+    return torch.cat(found).double().cpu().numpy()
+
+
+@torch.inference_mode()
+def perplexity_of(path: str | Path, rows: Dataset, *, task: Task, max_length: int) -> dict[str, float]:
+    """Return a checkpoint's perplexity on the targets of at most 1,000 rows, and its 95 % interval.
+
+    It is a number a token: models of different vocabularies cannot be compared by it.
+    """
+    tokenizer = load_tokenizer(path)
+    chosen = rows.select(np.unique(np.linspace(0, len(rows) - 1, min(MAX_ROWS, len(rows))).astype(int)))
+    encoded = encode_split(chosen, tokenizer, max_length=max_length, format=task.format)
+    losses = row_losses(load_seq2seq(path), batches_by_length(encoded, Collator(tokenizer)))
+
+    def perplexities(sums: np.ndarray) -> np.ndarray:
+        return np.exp(np.minimum(sums[:, 0] / np.maximum(sums[:, 1], 1), MAX_LOSS))
+
+    low, high = percentile_interval(losses, perplexities, resamples=RESAMPLES, seed=0)
+    value = float(perplexities(losses.sum(0, keepdims=True))[0])
+    return {"perplexity": value, "perplexity_low": low, "perplexity_high": high}
+
+
+def batches_by_length(encoded: Dataset, collator: Collator) -> DataLoader[Any]:
+    """Return batches of rows of like length."""
+    order = np.argsort(lengths_of(encoded), kind="stable").tolist()
+    items = Subset(encoded, order)  # pyright: ignore[reportArgumentType]
+    return DataLoader(items, batch_size=BATCH_SIZE, collate_fn=collator)
 
 
 def settings_for(model: PreTrainedModel, task: Task) -> GenerationSettings:
