@@ -302,7 +302,7 @@ def _compare_with_train(
     if request.groups is not None:
         for split in compared:
             checks.warn_of_shared_groups(train, split, findings, noun=request.groups.noun)
-    checks.warn_of_duplicates(train, findings)
+    checks.warn_of_duplicates(train, request.format, findings)
     return compared
 
 

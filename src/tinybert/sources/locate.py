@@ -16,7 +16,7 @@ from tinybert.sources.file_kinds import kind_of_file
 from tinybert.sources.hub import ADDRESS, NAME, hub_problem, missing
 from tinybert.sources.objects import DatasetSplits, ObjectRows, rows_of, source_of
 from tinybert.sources.readers import NOT_TEXT, READERS, Table, from_rows, from_splits, open_file
-from tinybert.sources.sides import Sides, open_sides, side_problems, sides_in
+from tinybert.sources.sides import Sides, is_whole, lone_sides, open_sides, side_problems, sides_in
 
 Tables = dict[str, list[Table]]
 STDIN = "-"
@@ -85,15 +85,15 @@ def _open_folder(folder: Path, need: Sequence[str], warnings: list[str], encodin
         split = SPLIT_NAMES.get((shard[1] if shard else path.stem).lower())
         if split is not None and path.suffix.lower() in READERS:
             files.setdefault(split, []).append(path)
-    sides = {split: found for split, found in sides_in(folder).items() if split not in files}
+    every = {split: found for split, found in sides_in(folder).items() if split not in files}
+    sides = {split: found for split, found in every.items() if is_whole(split, found)}
     present = [*files, *sides]
     problems = [_two_files(split, paths) for split, paths in files.items() if not _is_one(paths)]
-    problems += side_problems(sides)
     missing = [
         split for split in need if split not in present and (split == "train" or "train" not in present)
     ]
-    problems += _missing(missing, folder)
-    unread = _unread(folder, present)
+    problems += [*side_problems(sides), *_missing(missing, folder)]
+    unread = [*_unread(folder, present), *(lone_sides(every) if sides or missing else [])]
     (problems if missing else warnings).extend(unread)
     wanted = need if is_enough(present, need) else present
     tables: Tables = {}

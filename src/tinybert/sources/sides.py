@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import zip_longest
 from pathlib import Path
 
@@ -37,14 +37,19 @@ def side_of(path: Path) -> str | None:
 
 
 def sides_in(folder: Path) -> dict[str, Sides]:
-    """Return split → its sides, two at least; of raw sources alone (``unlabelled.en``) one is enough."""
+    """Return split → its sides; a split of one side only is not whole, but for unlabelled rows."""
     found: dict[str, Sides] = {}
     for path in sorted(folder.iterdir()):
         side = side_of(path)
         if side is not None and path.is_file() and not kind_of_file(path):
             split = SPLIT_NAMES[path.name.partition(".")[0].lower()]
             found.setdefault(split, {}).setdefault(side, []).append(path)
-    return {split: sides for split, sides in found.items() if len(sides) > 1 or split == "unlabelled"}
+    return found
+
+
+def is_whole(split: str, sides: Sides) -> bool:
+    """Return whether there are two sides at least; of unlabelled rows the source is enough."""
+    return len(sides) > 1 or split == "unlabelled"
 
 
 def open_sides(files: Mapping[str, SourceFile]) -> Table:
@@ -115,20 +120,20 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def side_problems(every: Mapping[str, Sides]) -> list[str]:
-    """Say where two files could be the same side, or splits have other sides than train."""
-    problems = [
+    """Say where two files could be the same side."""
+    return [
         f"{', '.join(path.name for path in paths)}: each could be the {side} side of {split}; keep one"
         for split, sides in every.items()
         for side, paths in sides.items()
         if len(paths) > 1
     ]
-    wanted = set(every.get("train", {}))
-    for split, sides in every.items():
-        lacking = _spelled(wanted - set(sides)) if split not in ("train", "unlabelled") else ""
-        if lacking:
-            problems.append(f"{split} lacks the side {lacking}, which train has ({_spelled(sides)})")
-    return problems
 
 
-def _spelled(sides: Iterable[str]) -> str:
-    return ", ".join(sorted(sides))
+def lone_sides(every: Mapping[str, Sides]) -> list[str]:
+    """Say where the other side of a split is not there."""
+    return [
+        f"{paths[0].name} is not read: the file of its other side is not there; put it beside this one"
+        for split, sides in every.items()
+        for paths in sides.values()
+        if not is_whole(split, sides)
+    ]
