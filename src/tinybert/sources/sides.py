@@ -77,7 +77,10 @@ def _rows(files: Mapping[str, SourceFile]) -> Iterator[RawRow | Fault]:
         else:
             yield number, texts
     if len(set(counts.values())) > 1:
-        there_are = ", ".join(f"{files[side].name} has {count:,} lines" for side, count in counts.items())
+        there_are = ", ".join(
+            f"{files[side].name} has {count:,} line{'s' if count != 1 else ''}"
+            for side, count in counts.items()
+        )
         raise DataError(
             _named(files),
             f"{there_are}; each line belongs to the line with its number in the other file, so all need as "

@@ -47,16 +47,18 @@ def tokenizer_finding(
     targets = format.label_texts(some.get("label", ()))
     if not targets:
         return found
-    return _joined(found, _of_texts(targets, tokenizer, whose=f"{whose}targets' "))
+    return _joined(found, _of_texts(targets, tokenizer, whose=f"{whose}targets' ", verb="write them"))
 
 
-def _of_texts(texts: Sequence[str], tokenizer: PreTrainedTokenizerBase, *, whose: str) -> Finding:
+def _of_texts(
+    texts: Sequence[str], tokenizer: PreTrainedTokenizerBase, *, whose: str, verb: str = "tell them apart"
+) -> Finding:
     unknown, case = count_unknown(tokenizer, texts), case_problem(tokenizer, texts)
     message = f"{unknown.share:.1%} of {whose}pieces are unknown"
     if many := unknown.share > MAX_UNKNOWN:
         examples = ", ".join(map(repr, unknown.examples))
         message += (
-            f", most often {examples}: the model cannot tell them apart; take one that knows them "
+            f", most often {examples}: the model cannot {verb}; take one that knows them "
             "(bundled:e5 reads about 100 languages)"
         )
     if case:

@@ -292,7 +292,8 @@ def _targets(raw: Record, column: str | None) -> list[str]:
     if several is None or several == "":
         return found
     if not isinstance(several, list):
-        raise FieldError(REFERENCES, f"a {kind_of(several)} where a list of texts is expected")
+        kind = "text" if isinstance(several, str) else kind_of(several)
+        raise FieldError(REFERENCES, f"a {kind} where a list of texts is expected")
     others = [text_in({name: each}, name) for each in cast("list[object]", several)]
     return list(dict.fromkeys([*found, *others]))
 
