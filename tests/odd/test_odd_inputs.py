@@ -18,6 +18,7 @@ from tests.odd import (
     odd_machine,
     odd_questions,
     odd_summaries,
+    odd_texts,
 )
 from tests.odd.odd_input import Odd, Refused, Scene
 
@@ -30,6 +31,7 @@ TABLE: list[Odd] = [
     *odd_entities.TABLE,
     *odd_questions.TABLE,
     *odd_summaries.TABLE,
+    *odd_texts.TABLE,
     *odd_checkpoints.TABLE,
     *odd_calls.TABLE,
     *odd_commands.TABLE,

@@ -95,6 +95,16 @@ class DataSection(Section):
     label_pieces: Literal["first", "all"] = Field(
         default="first", description="ner: which pieces of a word carry its tag"
     )
+    history: str | None = Field(
+        default=None,
+        description="seq2seq: column of the earlier turns of a dialogue; detected when not given (history, "
+        "or context where it is a list)",
+    )
+    max_turns: int = Field(
+        default=3,
+        ge=0,
+        description="seq2seq: earlier turns that are read before the last one, at most; 0: none",
+    )
     max_train_rows: int | None = Field(
         default=None, ge=1, description="train on N rows spread over the split"
     )

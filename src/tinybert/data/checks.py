@@ -194,8 +194,8 @@ def _say_places(part: Part, rows: NDArray[np.int64]) -> str:
     return f"{file}, {unit}s {name_rows(part.numbers[rows].tolist())}"
 
 
-def warn_of_duplicates(train: Split, findings: Findings) -> None:
-    """Warn of equal texts in train, and of equal texts with different labels."""
+def warn_of_duplicates(train: Split, format: RowFormat, findings: Findings) -> None:
+    """Warn of equal texts in train, and of equal texts with different labels where a text has one label."""
     hashes = train.hashes
     order = np.argsort(hashes, kind="stable")
     same = hashes[order][1:] == hashes[order][:-1]
@@ -204,6 +204,8 @@ def warn_of_duplicates(train: Split, findings: Findings) -> None:
     again = np.sort(train.rows[order[1:][same]])
     places = _say_places(train.part, again)
     findings.warn(f"train: {len(again):,} rows repeat the text of an earlier row ({places})")
+    if not format.has_one_label:
+        return
     codes = train.codes[train.rows][order]
     labelled = (codes >= 0) if train.raw_labels else ~np.isnan(codes.astype(np.float64))
     differ = same & (codes[1:] != codes[:-1]) & labelled[1:] & labelled[:-1]

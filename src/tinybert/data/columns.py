@@ -63,11 +63,28 @@ def find_columns(
     pair = _find_pair(present, settings, format, problems)
     label_wish = _Wish("data.label", settings.label, format.label.names, format.label.description, by)
     label = _find(label_wish, present, problems, required=label_required)
+    sides = format.sides(present) if text is None or label is None else []
+    if settings.label is None and text in sides and len(sides) == 2:
+        label, problems = next(name for name in sides if name != text), []
+    elif settings.text is None and text is None and sides:
+        problems = [_which_side(sides, settings.label)]
     chosen = [name for name in (text, pair, label) if name is not None]
-    problems += [f"column {name!r} cannot be two things" for name in set(chosen) if chosen.count(name) > 1]
+    problems += [
+        f"column {name!r} cannot be two things; name another by {setting('data.text')} or "
+        f"{setting('data.label')}"
+        for name in set(chosen)
+        if chosen.count(name) > 1
+    ]
     found = ColumnNames(text or "", pair, label)
     found = replace(found, group=_find_group(present, settings, format, found, problems))
     return (None if problems or text is None else found), problems
+
+
+def _which_side(sides: Sequence[str], label: str | None) -> str:
+    """Say that languages are there, and how to name the source and the target."""
+    pairs = [(a, b) for a in sides for b in sides if a != b and label in (None, b, *({None} - {label}))]
+    either = " or ".join(f"{setting('data.text', a)} {setting('data.label', b)}" for a, b in pairs[:2])
+    return f"{name_some(list(map(repr, sides)))}: which is the source, and which the target? give {either}"
 
 
 def header_problems(file: str, present: Sequence[str], format: RowFormat) -> list[str]:
@@ -164,6 +181,8 @@ def _find_group(
     problems: list[str],
 ) -> str | None:
     name = group_setting(settings, format)
+    if settings.group == AUTO and format.own_group in present:
+        return format.own_group
     if name == NO_GROUP:
         return None
     if format.group is not None and name == own_group(settings, format):

@@ -128,8 +128,7 @@ def load(
     findings.add_odd(skipped)
     tables = _usable(tables, request, findings)
     if format.converters:
-        unpack = partial(unpack_accepted, format=format, keep=settings.group)
-        tables = {split: [relaid(table, unpack) for table in parts] for split, parts in tables.items()}
+        tables = _unpacked(tables, request, findings)
     tables = read_indicators(tables, settings, format=format, findings=findings, known=known_labels)
     chosen, is_pair = _choose_columns(tables, request, findings)
     findings.stop_if_any(subject)
@@ -180,6 +179,19 @@ def _usable(tables: Tables, request: _Request, findings: Findings) -> Tables:
         f"no {name} split (there is: {', '.join(tables) or 'none'})" for name in missing if name != carved
     ]
     return tables
+
+
+def _unpacked(tables: Tables, request: _Request, findings: Findings) -> Tables:
+    """Unpack the rows of other programs' formats; a table whose first rows cannot be read is a problem."""
+    unpack = partial(unpack_accepted, format=request.format, keep=request.settings.group)
+    found: Tables = {}
+    for split, parts in tables.items():
+        for table in parts:
+            try:
+                found.setdefault(split, []).append(relaid(table, unpack))
+            except DataError as error:
+                findings.add_problems(error)
+    return found
 
 
 def _choose_columns(
@@ -302,7 +314,7 @@ def _compare_with_train(
     if request.groups is not None:
         for split in compared:
             checks.warn_of_shared_groups(train, split, findings, noun=request.groups.noun)
-    checks.warn_of_duplicates(train, findings)
+    checks.warn_of_duplicates(train, request.format, findings)
     return compared
 
 

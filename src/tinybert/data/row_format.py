@@ -143,6 +143,8 @@ class RowFormat(ABC):
         missing_label: The fix for a row without a label.
         has_numbers: A label is a number of its own, stored as one; else labels are stored as text.
         has_label_sets: A row may have several labels, also as columns of 0 and 1, one a label.
+        has_one_label: A text has one right label: of two equal texts with different ones, one is wrong.
+        own_group: The column of groups that a converter writes, by which rows are grouped where it is there.
         num_rows_weighed: How many of a table's first rows decide how all of it is read.
     """
 
@@ -158,6 +160,8 @@ class RowFormat(ABC):
     missing_label: ClassVar[str] = "give the row one, or remove the row"
     has_numbers: ClassVar[bool] = False
     has_label_sets: ClassVar[bool] = False
+    has_one_label: ClassVar[bool] = True
+    own_group: ClassVar[str] = ""
     num_rows_weighed: ClassVar[int] = 0
 
     def configured(self, section: DataSection) -> RowFormat:
@@ -188,6 +192,14 @@ class RowFormat(ABC):
     def table_problem(self, columns: Sequence[str]) -> str | None:
         """Say that a table is one of another task, by its columns."""
         return None
+
+    def sides(self, columns: Sequence[str]) -> list[str]:
+        """Return columns that each may be the text or the label, such as languages; none, or several."""
+        return []
+
+    def other_columns(self, columns: Sequence[str]) -> dict[str, str]:
+        """Return usual name → column of what is read of a row to predict beside its texts."""
+        return {}
 
     @abstractmethod
     def stored_fields(self, *, is_pair: bool) -> list[pa.Field]:
@@ -286,6 +298,15 @@ class RowFormat(ABC):
         """Whether a long row is cut at its end, as a tokenizer does it alone."""
         return not self.windowed
 
+    def is_cut_at_its_end(self, rows: Columns) -> bool:
+        """Return whether these rows are encoded as a tokenizer alone does it, where the format truncates."""
+        return True
+
+    @property
+    def settings_kept(self) -> tuple[str, ...]:
+        """Of the settings, those that a saved model keeps: none where rows are merely truncated."""
+        return () if self.truncates else self.kept
+
     def truncation(self, max_length: int) -> str:
         """Say what became of texts that were not read whole, behind their number."""
         return f"texts were truncated to {max_length} tokens"
@@ -363,6 +384,10 @@ class RowFormat(ABC):
     def balance(self, given: Iterable[Any], labels: LabelScheme) -> Balance | None:
         """Say how even the labels of the labelled train rows are; None where that is no question."""
         return None
+
+    def label_texts(self, labels: Sequence[object]) -> list[str]:
+        """Return the texts that models learn to write of some labels, which may be None."""
+        return []
 
     def length_warning(self, rows: Dataset, tokenizer: PreTrainedTokenizerBase) -> str | None:
         """Say what the length of tokens makes impossible."""

@@ -261,7 +261,7 @@ class Predictor:
 
     def encode(self, rows: Columns) -> Columns:
         """Return the token columns of some rows: whole texts, or the windows of long ones."""
-        if self.pieces is None:
+        if self.pieces is None or not self.task.format.is_cut_at_its_end(rows):
             with self.lock:  # cutting windows changes the tokenizer's settings
                 features = self.task.format.encode(self.tokenizer, rows, max_length=self.max_length)
                 self.num_truncated += num_rows_truncated(features)

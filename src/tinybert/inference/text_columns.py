@@ -126,7 +126,8 @@ def _chosen(
         _say_choice(columns, format, subject, text=None if text == own.text else text, pair=pair)
     if text == usual and pair == usual_pair:
         return {}
-    return {"text": text} if pair is None else {"text": text, second.names[0]: pair}
+    pairs = {} if pair is None else {second.names[0]: pair}
+    return {**format.other_columns(columns), "text": text, **pairs}
 
 
 def _say_choice(

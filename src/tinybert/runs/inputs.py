@@ -14,6 +14,7 @@ from tinybert.errors import RunError
 from tinybert.sources import is_bundled
 from tinybert.sources.objects import ObjectRows, source_of
 from tinybert.sources.readers import READERS
+from tinybert.sources.sides import side_of
 from tinybert.storage import blocks_of
 
 SUFFIXES = (*READERS, ".safetensors", ".txt")
@@ -74,7 +75,7 @@ def _text_blocks(folder: Path) -> Iterator[bytes]:
 
 
 def _is_read(path: Path) -> bool:
-    return path.suffix.lower() in SUFFIXES and path.is_file()
+    return (path.suffix.lower() in SUFFIXES or side_of(path) is not None) and path.is_file()
 
 
 def _file_blocks(path: Path) -> Iterator[bytes]:

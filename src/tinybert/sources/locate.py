@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from tinybert.advice import setting
@@ -16,6 +16,7 @@ from tinybert.sources.file_kinds import kind_of_file
 from tinybert.sources.hub import ADDRESS, NAME, hub_problem, missing
 from tinybert.sources.objects import DatasetSplits, ObjectRows, rows_of, source_of
 from tinybert.sources.readers import NOT_TEXT, READERS, Table, from_rows, from_splits, open_file
+from tinybert.sources.sides import Sides, is_whole, lone_sides, open_sides, side_problems, sides_in
 
 Tables = dict[str, list[Table]]
 STDIN = "-"
@@ -84,15 +85,22 @@ def _open_folder(folder: Path, need: Sequence[str], warnings: list[str], encodin
         split = SPLIT_NAMES.get((shard[1] if shard else path.stem).lower())
         if split is not None and path.suffix.lower() in READERS:
             files.setdefault(split, []).append(path)
+    every = {split: found for split, found in sides_in(folder).items() if split not in files}
+    sides = {split: found for split, found in every.items() if is_whole(split, found)}
+    present = [*files, *sides]
     problems = [_two_files(split, paths) for split, paths in files.items() if not _is_one(paths)]
-    missing = [split for split in need if split not in files and not (split != "train" and "train" in files)]
-    problems += _missing(missing, folder)
-    unread = _unread(folder, files)
+    missing = [
+        split for split in need if split not in present and (split == "train" or "train" not in present)
+    ]
+    problems += [*side_problems(sides), *_missing(missing, folder)]
+    unread = [*_unread(folder, present), *(lone_sides(every) if sides or missing else [])]
     (problems if missing else warnings).extend(unread)
-    wanted = need if is_enough(files, need) else list(files)
+    wanted = need if is_enough(present, need) else present
     tables: Tables = {}
     for split in wanted if not problems else []:
-        for path in files[split]:
+        if split in sides:
+            tables[split] = [_open_sides(sides[split], encoding)]
+        for path in files.get(split, []):
             try:
                 own = AUTO if path.suffix.lower() in NOT_TEXT else encoding
                 tables.setdefault(split, []).append(_open_plain(_file(path, own)))
@@ -101,6 +109,10 @@ def _open_folder(folder: Path, need: Sequence[str], warnings: list[str], encodin
     if problems:
         raise DataError(str(folder), problems)
     return tables
+
+
+def _open_sides(sides: Sides, encoding: str) -> Table:
+    return open_sides({side: _file(paths[0], encoding) for side, paths in sides.items()})
 
 
 def _open_plain(file: SourceFile) -> Table:
@@ -118,7 +130,7 @@ def _two_files(split: str, paths: Sequence[Path]) -> str:
     return f"{', '.join(path.name for path in paths)}: each could be the {split} split; keep one"
 
 
-def _unread(folder: Path, read: Mapping[str, object]) -> list[str]:
+def _unread(folder: Path, read: Collection[str]) -> list[str]:
     """Name the files that are called like a missing split, and are no tables."""
     named = {path: SPLIT_NAMES.get(path.name.partition(".")[0].lower()) for path in sorted(folder.iterdir())}
     other = [path for path, split in named.items() if split is not None and split not in read]

@@ -37,6 +37,7 @@ from tinybert.sources.text_files import (
     read_json_lines,
     sound_lines,
 )
+from tinybert.sources.tmx import read_tmx
 from tinybert.sources.token_columns import begins_with_tokens, layout_of, read_columns
 from tinybert.storage import name_problem
 
@@ -53,8 +54,8 @@ ARRAY, OBJECT = re.compile(r"\[\s*\{"), re.compile(r'\{\s*"[^"\n]*"\s*:')
 AS_RECORDS = (
     'seems to hold the columns of a table, not its rows; df.to_json(FILE, orient="records") writes rows'
 )
-NOT_TEXT = (".parquet",)
-"""Endings of files that are no text, and so in no encoding."""
+NOT_TEXT = (".parquet", ".tmx")
+"""Endings of files that are no text, and so in no encoding, or that say it themselves."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,12 @@ def open_file(file: SourceFile) -> dict[str, Table]:
         raise DataError(file.name, f"not rows, but {PAGE}")
     if file.encoding != AUTO and file.path.suffix.lower() in NOT_TEXT:
         given = setting("data.encoding", file.encoding)
-        warn(f"{file.name}: {given} is not used: it is of files of text, and this is none")
+        why = (
+            "XML says its own"
+            if file.path.suffix.lower() == ".tmx"
+            else "it is of files of text, and this is none"
+        )
+        warn(f"{file.name}: {given} is not used: {why}")
     try:
         if problem := _misnamed(file):
             raise DataError(file.name, problem)
@@ -296,6 +302,10 @@ def _parquet_rows(file: pq.ParquetFile, name: str) -> Iterator[object]:
         raise DataError(name, f"the Parquet file is damaged: {error}") from error
 
 
+def _open_tmx(file: SourceFile) -> dict[str, Table]:
+    return {"": _peeked(file.name, "unit", read_tmx(file))}
+
+
 def _of_text(item: object) -> object:
     return {"text": item} if item is None or isinstance(item, str) else item
 
@@ -330,6 +340,7 @@ READERS: dict[str, Callable[[SourceFile], dict[str, Table]]] = {
     ".ndjson": _open_json_lines,
     ".json": _open_json,
     ".parquet": _open_parquet,
+    ".tmx": _open_tmx,
     ".txt": _open_columns,
     ".conll": _open_columns,
     ".conllu": _open_columns,

@@ -20,8 +20,8 @@ MAX_SHOWN = 40
 GAP = re.compile(r"[\s,]*")
 
 RawRow = tuple[int, Mapping[str, object]]
-Unit = Literal["line", "row"]
-"""What the number of a row counts."""
+Unit = Literal["line", "row", "unit"]
+"""What the number of a row counts; a unit is one of a translation memory."""
 
 
 @dataclass(frozen=True)

@@ -103,7 +103,7 @@ def finetune(plan: FinetunePlan, run: RunInProgress, source: object) -> Run:
     tokenizer, max_length = load_tokenizer(plan.model), plan.training.max_length
     rows = data.splits["train"]
     lengths = length_finding(rows, tokenizer, task.format, max_length=max_length)
-    report_findings([tokenizer_finding(rows, tokenizer), lengths])
+    report_findings([tokenizer_finding(rows, tokenizer, task.format), lengths])
     encoded = encode_rows(
         data,
         tokenizer,

@@ -25,8 +25,6 @@ def check_lengths(context: Context) -> list[Finding]:
     """Count the rows that are longer than ``data.max_length``."""
     rows, format = context.data.splits["train"], context.plan.task.format
     found = length_finding(rows, context.tokenizer, format, max_length=context.plan.training.max_length)
-    if long := format.length_warning(rows, context.tokenizer):
-        found = Finding("warn", "lengths", f"{long}; {found.message}")
     return [found, *_of_held_out(context), *_of_teacher(context.plan)]
 
 
@@ -54,7 +52,15 @@ def _of_held_out(context: Context) -> list[Finding]:
 def length_finding(
     rows: Dataset, tokenizer: PreTrainedTokenizerBase, format: RowFormat, *, max_length: int
 ) -> Finding:
-    """Say how many train rows are longer than a model reads, and what becomes of them."""
+    """Say how many train rows are longer than a model reads, and what becomes of them and of their labels."""
+    found = _of_whole_rows(rows, tokenizer, format, max_length=max_length)
+    long = format.length_warning(rows, tokenizer)
+    return Finding("warn", "lengths", f"{long}; {found.message}") if long else found
+
+
+def _of_whole_rows(
+    rows: Dataset, tokenizer: PreTrainedTokenizerBase, format: RowFormat, *, max_length: int
+) -> Finding:
     found = _of_rows(rows, tokenizer, format, max_length)
     if not format.windowed or "text_pair" not in rows.column_names:
         return found
@@ -84,7 +90,7 @@ def _of_rows(
     if not format.truncates:
         return Finding("ok", "lengths", f"{longer} and {lost}, from their middle; {longest}")
     advice = "raise data.max_length to keep them"
-    if cut.share > MANY:
+    if cut.share > MANY and "long_text" in format.settings:
         advice += ", or set data.long_text=head_tail or windows"
     level = "warn" if cut.share > FEW else "ok"
     return Finding(level, "lengths", f"{longer} and {lost}; {longest}; {advice}")

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from datasets import Dataset
 from transformers import PreTrainedTokenizerBase
 
+from tinybert.data import RowFormat
 from tinybert.models import load_tokenizer
 from tinybert.models.tokenizers import same_tokenizer
 from tinybert.models.unknown_pieces import case_problem, count_unknown
@@ -20,31 +23,42 @@ MAX_ROWS_READ = 1000
 def check_tokenizers(context: Context) -> list[Finding]:
     """Say whether student and teacher read the same tokens, and how many of them are unknown."""
     plan, tokenizer = context.plan, context.tokenizer
-    rows = context.data.splits["train"]
+    rows, format = context.data.splits["train"], context.data.format
     if plan.teacher.kind == "file" or plan.source == plan.teacher.path:
         text = f"the student reads with its source's tokenizer ({len(tokenizer):,} pieces)"
-        return [_joined(Finding("ok", NAME, text), tokenizer_finding(rows, tokenizer))]
+        return [_joined(Finding("ok", NAME, text), tokenizer_finding(rows, tokenizer, format))]
     others = load_tokenizer(plan.teacher.path)
     if same_tokenizer(tokenizer, others):
         same = Finding("ok", NAME, "the same on both sides")
-        return [_joined(same, tokenizer_finding(rows, tokenizer))]
+        return [_joined(same, tokenizer_finding(rows, tokenizer, format))]
     both = [
-        tokenizer_finding(rows, each, whose=whose)
+        tokenizer_finding(rows, each, format, whose=whose)
         for each, whose in ((tokenizer, "the student's "), (others, "the teacher's "))
     ]
     return [_joined(_compared(context), *both)]
 
 
-def tokenizer_finding(rows: Dataset, tokenizer: PreTrainedTokenizerBase, *, whose: str = "") -> Finding:
+def tokenizer_finding(
+    rows: Dataset, tokenizer: PreTrainedTokenizerBase, format: RowFormat, *, whose: str = ""
+) -> Finding:
     """Say how many pieces of about 1,000 rows a tokenizer does not know, and that it loses capitals."""
     some = rows[range(0, len(rows), max(1, len(rows) // MAX_ROWS_READ))]
-    texts = [*some["text"], *some.get("text_pair", ())]
+    found = _of_texts([*some["text"], *some.get("text_pair", ())], tokenizer, whose=whose)
+    targets = format.label_texts(some.get("label", ()))
+    if not targets:
+        return found
+    return _joined(found, _of_texts(targets, tokenizer, whose=f"{whose}targets' ", verb="write them"))
+
+
+def _of_texts(
+    texts: Sequence[str], tokenizer: PreTrainedTokenizerBase, *, whose: str, verb: str = "tell them apart"
+) -> Finding:
     unknown, case = count_unknown(tokenizer, texts), case_problem(tokenizer, texts)
     message = f"{unknown.share:.1%} of {whose}pieces are unknown"
     if many := unknown.share > MAX_UNKNOWN:
         examples = ", ".join(map(repr, unknown.examples))
         message += (
-            f", most often {examples}: the model cannot tell them apart; take one that knows them "
+            f", most often {examples}: the model cannot {verb}; take one that knows them "
             "(bundled:e5 reads about 100 languages)"
         )
     if case:

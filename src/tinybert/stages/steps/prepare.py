@@ -148,8 +148,7 @@ def encode_rows(
     origin: Json = {"text_pair": data.is_pair}
     if task.matches is None or own_task(recipe.task):
         origin["task"] = recipe.task
-    if not data.format.truncates:
-        origin |= {name: getattr(recipe.data, name) for name in data.format.kept}
+    origin |= {name: getattr(recipe.data, name) for name in data.format.settings_kept}
     origin |= task.notes()
     return Encoded(
         train, collator, tokenizer, task, data.labels, validation, validation_rows, hard_loss, origin
