@@ -34,6 +34,7 @@ from transformers import (
     PreTrainedModel,
     PreTrainedTokenizerFast,
 )
+from transformers.utils.logging import disable_progress_bar
 
 from tinybert import Predictor
 from tinybert.inference.backends import Seq2SeqEngine, Tokens
@@ -263,6 +264,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
+    disable_progress_bar()
     torch.set_num_threads(options.threads)
     print(f"{processor_name()} ({instructions()}), {options.threads} threads, {options.rows} sources")
     with tempfile.TemporaryDirectory() as scratch:

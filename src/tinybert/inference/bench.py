@@ -27,7 +27,6 @@ from tinybert.inference.choice import installed, num_threads
 from tinybert.inference.exports import CONFIG, METADATA, SETTINGS, exports_of
 from tinybert.inference.predictor import Predictor
 from tinybert.metrics.timing import seconds_of, take_turns
-from tinybert.tasks import WrittenText
 
 LATENCY_ROWS, BLOCK_ROWS, WARM_ROWS = 200, 20, 4
 THROUGHPUT_ROWS = 512
@@ -183,8 +182,7 @@ def throughputs(
 
     def predict(predictor: Predictor) -> None:
         predictor.batch_size = batch_size
-        texts = predictor(chosen)
-        num_written[id(predictor)] = sum(text.num_tokens for text in texts if isinstance(text, WrittenText))
+        num_written[id(predictor)] = sum(each.tokens_written() for each in predictor(chosen))
 
     speeds = _speeds(predictors, predict, num_rows=len(chosen))
     return [
