@@ -122,10 +122,15 @@ class Uncached:
 def ours(folder: Path, backend: str, *, engine: Seq2SeqEngine | None = None) -> Predictor:
     """Return a predictor that writes texts of one length greedily."""
     predictor = Predictor(folder, backend=backend, check=False)
-    assert predictor.generation is not None
-    predictor.generation = replace(
-        predictor.generation, num_beams=1, no_repeat_ngram_size=0, eos_token_ids=(), max_new_tokens=WRITTEN
+    assert predictor.writing is not None
+    settings = replace(
+        predictor.writing.settings,
+        num_beams=1,
+        no_repeat_ngram_size=0,
+        eos_token_ids=(),
+        max_new_tokens=WRITTEN,
     )
+    predictor.writing = replace(predictor.writing, settings=settings)
     if engine is not None:
         vars(predictor).update(alone=engine, together=None)
     return predictor
