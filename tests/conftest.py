@@ -5,12 +5,13 @@ from __future__ import annotations
 import gc
 import shutil
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 import torch
 from tests import easy, encdec, writers
+from transformers import PreTrainedModel
 
 torch.set_num_threads(1)
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job hands down "ignored"
@@ -65,14 +66,39 @@ def tiny_encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def exported_seq2seq(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The ONNX files of a random encoder–decoder, in fp32 and int8; not to be changed."""
-    pytest.importorskip("onnxruntime")
-    from tinybert.inference.backends.onnx_merged import write_seq2seq
+def exported_pair(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A random encoder–decoder with ``rows.jsonl`` and its exports to ONNX, whose graphs are traced once.
 
-    folder, work = (tmp_path_factory.mktemp(name) for name in ("exported_seq2seq", "work"))
-    for precision in ("fp32", "int8"):
-        write_seq2seq(encdec.make_model(), folder, work, precision)
+    Not to be changed.
+    """
+    pytest.importorskip("onnxruntime")
+    from tinybert.inference.backends import onnx_merged
+    from tinybert.stages.export import export
+
+    folder, work = encdec.save(tmp_path_factory.mktemp("pair") / "pair"), tmp_path_factory.mktemp("work")
+    rows = encdec.write_rows(folder / "rows.jsonl", folder)
+    trace = onnx_merged._write_full
+
+    def copy(model: PreTrainedModel, targets: Sequence[Path]) -> None:
+        kept = [work / target.name for target in targets]
+        if not all(file.is_file() for file in kept):
+            trace(model, kept)
+        for file, target in zip(kept, targets, strict=True):
+            shutil.copyfile(file, target)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(onnx_merged, "_write_full", copy)
+        export(folder, format="onnx", precision="fp32", data=rows)
+        export(folder, format="onnx", precision="int8", data=rows, min_kept=0.1)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def exported_seq2seq(exported_pair: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The ONNX files of that encoder–decoder, in fp32 and int8, in one folder; not to be changed."""
+    folder = tmp_path_factory.mktemp("exported_seq2seq")
+    for name in ("onnx-fp32", "onnx-int8"):
+        shutil.copytree(exported_pair / "exports" / name / "onnx", folder / "onnx", dirs_exist_ok=True)
     return folder
 
 

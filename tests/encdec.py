@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import json
+import random
+from pathlib import Path
+
 import torch
+from tests import easy
 from transformers import BertConfig, EncoderDecoderConfig, EncoderDecoderModel
 
+from tinybert.inference import Predictor
+from tinybert.models.seq2seq import whole_state
+
 VOCABULARY = 60
+WORDS = easy.NOISE[: VOCABULARY - 5]
 SIZES = {
     "vocab_size": VOCABULARY,
     "num_attention_heads": 4,
@@ -43,3 +52,28 @@ def make_batch() -> dict[str, torch.Tensor]:
     mask[1, 4:] = 0
     mask[3, 9:] = 0
     return {"input_ids": ids * mask, "attention_mask": mask}
+
+
+def save(folder: Path) -> Path:
+    """Save the model with a tokenizer."""
+    model = make_model()
+    model.save_pretrained(folder, state_dict=whole_state(model))
+    easy.make_tokenizer(WORDS).save_pretrained(folder)
+    return folder
+
+
+def make_sources(count: int, *, seed: int = 0) -> list[str]:
+    """Return different texts."""
+    rng = random.Random(seed)
+    return [" ".join(rng.sample(WORDS, rng.randint(2, 9))) for _ in range(count)]
+
+
+def write_rows(file: Path, checkpoint: Path, *, count: int = 24) -> Path:
+    """Write rows whose targets are what the checkpoint itself writes."""
+    sources = make_sources(count)
+    texts = Predictor(checkpoint, backend="torch")(sources)
+    rows = [
+        {"source": source, "target": text.as_label()} for source, text in zip(sources, texts, strict=True)
+    ]
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return file

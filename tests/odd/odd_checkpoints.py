@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 from safetensors.torch import load_file, save_file
-from tests import easy
+from tests import easy, encdec
 from tests.odd.odd_input import Odd, Refused, Scene, changed, command, predicted, setting
 from transformers import (
     AutoTokenizer,
@@ -453,6 +453,13 @@ TABLE = [
         ),
         predicted(),
         [["positive"], []],
+        "docs",
+    ),
+    Odd(
+        "an encoder–decoder for a runtime that writes no texts",
+        lambda scene: encdec.save(scene.folder / "pair"),
+        command("export", "--format", "openvino"),
+        Refused("format 'openvino': not for models that write texts; take --format onnx"),
         "docs",
     ),
 ]

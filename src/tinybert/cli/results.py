@@ -11,6 +11,7 @@ from tinybert.console import put_json
 
 if TYPE_CHECKING:
     from tinybert.config import Recipe
+    from tinybert.inference.backends import Precision
     from tinybert.runs import Run
     from tinybert.stages.stage import Made
 
@@ -98,7 +99,8 @@ def show_exports(path: Path, metrics: Metrics, recipe: Recipe) -> None:
     exports = path if recipe.export.check else path.parent
     for name, measured in metrics.items():
         parity = Parity(**cast("dict[str, Any]", measured))
-        allowed = tolerance_of(name.rpartition("-")[2], recipe.export.min_kept)  # pyright: ignore[reportArgumentType]
+        precision = cast("Precision", name.rpartition("-")[2])
+        allowed = tolerance_of(precision, recipe.export.min_kept, writes=parity.writes)
         print(f"\n{name}: {parity.num_rows:,} rows\n" + plain_table(parity_table(parity, allowed)))
         print(f"\nexport: {exports / name}   report: {exports / name / 'parity.md'}")
 
@@ -111,7 +113,8 @@ def show_bench(path: Path, metrics: Metrics, recipe: Recipe) -> None:
 
     found = [Measured(**each) for each in cast("Sequence[dict[str, Any]]", metrics["models"])]
     print("\n" + plain_table(bench_table(found, str(metrics["metric"]).partition(" (")[0])))
-    print("\n" + plain_table(length_table(found)))
+    if any(each.rows_per_s_by_length for each in found):
+        print("\n" + plain_table(length_table(found)))
     print(f"\npicture: {path / 'bench.png'}   page: {path / 'bench.html'}")
 
 

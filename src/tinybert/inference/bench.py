@@ -65,7 +65,9 @@ class Measured:
         score: On the task's main metric; None without labelled rows.
         p50_ms: Median milliseconds of one row a call, tokenised and decoded; p95 and p99 likewise.
         rows_per_s: Batch size → rows a second, lengths as they come.
-        rows_per_s_by_length: ``BATCHxTOKENS`` → rows a second, tokenised already, all equally long.
+        tokens_per_s: Batch size → tokens written a second; nothing where no texts are written.
+        rows_per_s_by_length: ``BATCHxTOKENS`` → rows a second, tokenised already, all equally long; nothing
+            where texts are written.
         memory_mb: Most memory of a process that predicts 64 rows; libraries included.
         memory_of_libraries_mb: Of that process before it loads the model and its runtime.
         disk_mb: Of the files it needs.
@@ -84,6 +86,7 @@ class Measured:
     memory_of_libraries_mb: float = 0.0
     disk_mb: float = 0.0
     start_up_s: float = 0.0
+    tokens_per_s: dict[str, float] = field(default_factory=dict[str, float])
 
 
 def subjects_of(path: str, *, name: str | None = None, task: str | None = None) -> list[Subject]:
@@ -114,7 +117,6 @@ def measure_all(subjects: Sequence[Subject], rows: Dataset, *, batch_sizes: Sequ
     ]
     for each in predictors:
         each.refuse_other_rows(rows)
-    lengths = [length for length in LENGTHS if length <= min(each.max_length for each in predictors)]
     found = [Measured(subject.name, subject.backend) for subject in subjects]
     given = predictors[0].task.format.rows_of(rows)
     say(f"latency: {LATENCY_ROWS} rows, one a call")
@@ -124,13 +126,7 @@ def measure_all(subjects: Sequence[Subject], rows: Dataset, *, batch_sizes: Sequ
         )
     for size in batch_sizes:
         say(f"throughput: batches of {size}")
-        speeds = throughputs(predictors, given, batch_size=size)
-        for measured, speed in zip(found, speeds, strict=True):
-            measured.rows_per_s[str(size)] = round(speed, 1)
-        for length in lengths:
-            speeds = throughputs_at(predictors, batch_size=size, length=length)
-            for measured, speed in zip(found, speeds, strict=True):
-                measured.rows_per_s_by_length[f"{size}x{length}"] = round(speed, 1)
+        _measure_batches(predictors, found, given, batch_size=size)
     scored = _labelled(rows)
     for subject, predictor, measured in zip(subjects, predictors, found, strict=True):
         say(f"{subject.name} · {subject.backend}: score, memory, start-up")
@@ -142,6 +138,23 @@ def measure_all(subjects: Sequence[Subject], rows: Dataset, *, batch_sizes: Sequ
         measured.memory_of_libraries_mb = round(cost["memory_of_libraries_mb"], 1)
         measured.start_up_s = round(cost["start_up_s"], 2)
     return found
+
+
+def _measure_batches(
+    predictors: Sequence[Predictor], found: Sequence[Measured], rows: Sequence[TextRow], *, batch_size: int
+) -> None:
+    """Fill in what predictors do in a second: rows of all lengths, tokens, and rows of one length."""
+    writes = predictors[0].task.writes
+    speeds = throughputs(predictors, rows, batch_size=batch_size)
+    for measured, (rows_per_s, tokens_per_s) in zip(found, speeds, strict=True):
+        measured.rows_per_s[str(batch_size)] = round(rows_per_s, 1)
+        if writes:
+            measured.tokens_per_s[str(batch_size)] = round(tokens_per_s, 1)
+    longest = 0 if writes else min(each.max_length for each in predictors)
+    for length in (each for each in LENGTHS if each <= longest):
+        of_length = throughputs_at(predictors, batch_size=batch_size, length=length)
+        for measured, speed in zip(found, of_length, strict=True):
+            measured.rows_per_s_by_length[f"{batch_size}x{length}"] = round(speed, 1)
 
 
 def latencies_s(predictors: Sequence[Predictor], rows: Sequence[TextRow]) -> list[list[float]]:
@@ -160,15 +173,22 @@ def latencies_s(predictors: Sequence[Predictor], rows: Sequence[TextRow]) -> lis
     return taken
 
 
-def throughputs(predictors: Sequence[Predictor], rows: Sequence[TextRow], *, batch_size: int) -> list[float]:
-    """Return the rows a second of each predictor, tokenising and decoding included."""
+def throughputs(
+    predictors: Sequence[Predictor], rows: Sequence[TextRow], *, batch_size: int
+) -> list[tuple[float, float]]:
+    """Return the rows, and the tokens written, a second of each predictor, from texts to texts."""
     chosen = [rows[index % len(rows)] for index in range(THROUGHPUT_ROWS)]
+    num_written = dict.fromkeys(map(id, predictors), 0)
 
     def predict(predictor: Predictor) -> None:
         predictor.batch_size = batch_size
-        predictor(chosen)
+        num_written[id(predictor)] = sum(each.tokens_written() for each in predictor(chosen))
 
-    return _speeds(predictors, predict, num_rows=len(chosen))
+    speeds = _speeds(predictors, predict, num_rows=len(chosen))
+    return [
+        (speed, speed * num_written[id(each)] / len(chosen))
+        for each, speed in zip(predictors, speeds, strict=True)
+    ]
 
 
 def throughputs_at(predictors: Sequence[Predictor], *, batch_size: int, length: int) -> list[float]:
@@ -220,11 +240,16 @@ def disk_bytes(predictor: Predictor) -> int:
 
 def model_bytes(predictor: Predictor) -> int:
     """Return the size of a predictor's weights alone."""
-    folder, file = Path(predictor.place), predictor.runtime.files.get(predictor.precision)
-    if file is None:
+    folder = Path(predictor.place)
+    files = predictor.runtime.model_files(predictor.precision, writes=predictor.task.writes)
+    if not files:
         return sum(each.stat().st_size for each in folder.glob("*.safetensors"))
-    model = folder / file
-    parts = [model, model.with_suffix(".bin"), model.with_name(f"{model.name}.data")]
+    models = [folder / file for file in files]
+    parts = [
+        part
+        for model in models
+        for part in (model, model.with_suffix(".bin"), model.with_name(f"{model.name}.data"))
+    ]
     return sum(each.stat().st_size for each in parts if each.is_file())
 
 

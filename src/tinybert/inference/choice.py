@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
@@ -16,22 +17,27 @@ from transformers import PreTrainedConfig
 from tinybert.errors import ModelError, RunError
 from tinybert.inference.backends import (
     BUILTIN,
-    Engine,
     Loading,
     Tokens,
     full_name,
     is_installed,
     load_engine,
+    load_seq2seq_engine,
     parse_backend,
     require,
 )
+from tinybert.inference.decoding import generate
 from tinybert.inference.exports import Export, exports_of, is_export, read_export, refuse_without_metadata
 from tinybert.lookup import AUTO
 from tinybert.metrics.timing import median_seconds
+from tinybert.models import num_positions
+from tinybert.models.generation import GenerationSettings
 from tinybert.storage import cache_folder, read_json, write_json
 
 BATCH_ROWS = 32
 REPEATS = 5
+NUM_WRITTEN = 16
+"""Tokens of a text that a decoder is timed by."""
 CPU_FILE = Path("/proc/cpuinfo")
 
 
@@ -40,7 +46,7 @@ def num_threads() -> int:
     return torch.get_num_threads()
 
 
-def fastest(exports: Sequence[Export], *, vocab_size: int) -> str:
+def fastest(exports: Sequence[Export], config: PreTrainedConfig) -> str:
     """Return the name of the export that predicts fastest here, alone and in batches.
 
     What counts is the product of two medians: one row at a time, and 32 rows. The result is kept in the
@@ -48,7 +54,7 @@ def fastest(exports: Sequence[Export], *, vocab_size: int) -> str:
 
     Args:
         exports: Those of one checkpoint whose runtime is installed; at least one.
-        vocab_size: Of the model, to draw tokens from.
+        config: Of the model: tokens are drawn from its vocabulary, and a decoder writes.
     """
     if len(exports) == 1:
         return exports[0].name
@@ -60,7 +66,7 @@ def fastest(exports: Sequence[Export], *, vocab_size: int) -> str:
             known = ""
         if known in {export.name for export in exports}:
             return known
-    products = {export.name: _product(export, vocab_size) for export in exports}
+    products = {export.name: _product(export, config) for export in exports}
     best = min(products, key=lambda name: products[name])
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -84,19 +90,40 @@ def random_tokens(lengths: Sequence[int], *, vocab_size: int, seed: int = 0) -> 
     return {"input_ids": ids, "attention_mask": mask, "token_type_ids": np.zeros_like(ids)}
 
 
-def median_ms(engine: Engine, batch: Tokens, *, repeats: int = REPEATS) -> float:
+def median_ms(engine: Callable[[Tokens], object], batch: Tokens, *, repeats: int = REPEATS) -> float:
     """Return the median milliseconds of a batch, after one that is not counted."""
     return 1000 * median_seconds(lambda: engine(batch), repeats=repeats)
 
 
-def _product(export: Export, vocab_size: int) -> float:
-    name, precision = parse_backend(export.name)
+def vocabulary_of(config: PreTrainedConfig) -> int:
+    """Return how many tokens a model reads; of an encoder–decoder, its encoder."""
+    return cast(int, getattr(config, "encoder", config).vocab_size)
+
+
+def _product(export: Export, config: PreTrainedConfig) -> float:
     export.check()
-    engine = load_engine(BUILTIN[name], export.folder, precision, Loading(1, num_threads()))
+    engine, vocab_size = _loaded(export, config), vocabulary_of(config)
     middle = export.lengths[len(export.lengths) // 2]
     lengths = np.resize(np.asarray(export.lengths), BATCH_ROWS).tolist()
     alone = median_ms(engine, random_tokens([middle], vocab_size=vocab_size), repeats=4 * REPEATS)
     return alone * median_ms(engine, random_tokens(lengths, vocab_size=vocab_size))
+
+
+def _loaded(export: Export, config: PreTrainedConfig) -> Callable[[Tokens], object]:
+    """Return what runs a batch; an encoder–decoder writes texts of one length, greedily."""
+    name, precision = parse_backend(export.name)
+    loading = Loading(1, num_threads())
+    if not config.is_encoder_decoder:
+        return load_engine(BUILTIN[name], export.folder, precision, loading)
+    engine = load_seq2seq_engine(BUILTIN[name], export.folder, precision, loading)
+    longest = num_positions(config.get_text_config(decoder=True)) or NUM_WRITTEN
+    settings = GenerationSettings(
+        decoder_start_token_id=0,
+        eos_token_ids=(),
+        pad_token_id=0,
+        max_new_tokens=min(NUM_WRITTEN, longest),
+    )
+    return lambda batch: generate(engine, batch, settings)
 
 
 def _key(exports: Sequence[Export]) -> str:
@@ -153,7 +180,7 @@ def _export_within(path: str | Path, backend: str, config: PreTrainedConfig) -> 
         here = installed(exports)
         if not here or torch.cuda.is_available():
             return None
-        best = fastest(here, vocab_size=config.vocab_size)
+        best = fastest(here, config)
         return next(export for export in here if export.name == best)
     name, precision = parse_backend(backend)
     wanted = full_name(name, precision)

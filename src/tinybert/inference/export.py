@@ -12,13 +12,24 @@ from typing import Any, cast
 
 import numpy as np
 from datasets import Dataset
+from transformers import PreTrainedConfig
 
 from tinybert.console import say
 from tinybert.errors import ModelError, RecipeError
-from tinybert.inference.backends import BUILTIN, IN_FULL, Backend, ExportJob, Precision, full_name, require
+from tinybert.inference.backends import (
+    BUILTIN,
+    IN_FULL,
+    Backend,
+    ExportJob,
+    Precision,
+    Seq2SeqJob,
+    Tokens,
+    full_name,
+    require,
+)
 from tinybert.inference.backends.onnx import FULL_GRAPH
 from tinybert.inference.batches import Columns, padded
-from tinybert.inference.choice import random_tokens
+from tinybert.inference.choice import random_tokens, vocabulary_of
 from tinybert.inference.exports import (
     CONFIG,
     EXPORTS,
@@ -33,6 +44,7 @@ from tinybert.inference.exports import (
 from tinybert.inference.graph import Graph, check_family
 from tinybert.inference.parity import (
     TOLERANCES,
+    WRITTEN_TOLERANCES,
     Parity,
     Tolerance,
     measure,
@@ -40,7 +52,8 @@ from tinybert.inference.parity import (
     reference_of,
 )
 from tinybert.inference.predictor import Predictor
-from tinybert.models import load_classifier, load_config, load_tokenizer
+from tinybert.inference.seq2seq_graph import check_seq2seq
+from tinybert.models import load_classifier, load_config, load_seq2seq, load_tokenizer
 from tinybert.storage import OF_PARTIAL, Json, Output, clear, keep_nothing, write_json, write_text
 from tinybert.tasks import Task
 
@@ -96,9 +109,7 @@ def export_checkpoint(
         MissingExtraError: Its runtime is not installed.
         ModelError: The family is not supported, or no variant is within the tolerance.
     """
-    backend = check_format(format, precision)
-    check_family(load_config(path))
-    allowed = tolerance_of(precision, min_kept)
+    backend = check_format(format, precision, load_config(path))
     name = full_name(format, precision)
     output = Output(
         path / EXPORTS / name,
@@ -110,32 +121,46 @@ def export_checkpoint(
     with output:
         say(f"{name}: the checkpoint predicts {len(proof.rows):,} rows ({proof.name})")
         own = Predictor(path, backend="torch", task=task)
+        allowed = tolerance_of(precision, min_kept, writes=own.task.writes)
         reference = reference_of(own, proof.rows)
-        job = ExportJob(
-            Graph(load_classifier(path), own.tokenizer),
-            output.path,
-            output.work,
-            precision,
-            calibration=_calibration(own, proof.calibration) if precision == "int8" else (),
-            max_length=own.max_length,
-        )
-        if name != full_name("onnx", "fp32"):
-            _take_graph(path, output.work / FULL_GRAPH)
         lengths = _lengths(own, proof.rows)
+        calibration = (
+            _calibration(own, proof.calibration) if precision == "int8" and not own.task.writes else ()
+        )
         tried: list[str] = []
-        for in_full in range(len(IN_FULL) if precision == "int8" and backend.mixes else 1):
-            say(f"{name}: writing{f', {IN_FULL[in_full]} in fp32' if in_full else ''}")
-            _write(backend, replace(job, in_full=in_full), path, format=format, lengths=lengths)
+        for job in _jobs(own, backend, precision, output.path, output.work, calibration=calibration):
+            in_full = f"{IN_FULL[job.in_full]} in fp32" if job.in_full else ""
+            say(f"{name}: writing{in_full and f', {in_full}'}")
+            _write(backend, job, path, format=format, lengths=lengths)
             parity = measure(reference, Predictor(output.path, task=own.task))
             failures = parity.failures(allowed)
             if not failures:
                 output.commit(_proved(output.path, parity, allowed, proof=proof.name))
                 return read_export(output.target)
-            tried += [
-                f"{IN_FULL[in_full]} in fp32: {', '.join(failures)}" if in_full else ", ".join(failures)
-            ]
+            tried.append(f"{in_full and f'{in_full}: '}{', '.join(failures)}")
             say(f"{name}: past the tolerance: {tried[-1]}")
-        raise ModelError(f"{path}, export {name}", [*tried, _fix(precision)])
+        raise ModelError(f"{path}, export {name}", [*tried, _fix(precision, writes=own.task.writes)])
+
+
+def _jobs(
+    own: Predictor,
+    backend: Backend,
+    precision: Precision,
+    folder: Path,
+    work: Path,
+    *,
+    calibration: Sequence[Tokens],
+) -> list[ExportJob] | list[Seq2SeqJob]:
+    """Return what is tried, in this order: of a classifier's int8, with more and more in fp32."""
+    path = Path(own.path)
+    if own.task.writes:
+        return [Seq2SeqJob(load_seq2seq(path), folder, work, precision)]
+    graph = Graph(load_classifier(path), own.tokenizer)
+    if (backend, precision) != (BUILTIN["onnx"], "fp32"):
+        _take_graph(path, work / FULL_GRAPH)
+    job = ExportJob(graph, folder, work, precision, calibration=calibration, max_length=own.max_length)
+    num_tried = len(IN_FULL) if precision == "int8" and backend.mixes else 1
+    return [replace(job, in_full=in_full) for in_full in range(num_tried)]
 
 
 def _take_graph(path: Path, target: Path) -> None:
@@ -161,15 +186,13 @@ def write_unproved(path: Path, format: str, precision: Precision, *, task: Task)
         precision: Of the matrices.
         task: What the checkpoint is for.
     """
-    backend = check_format(format, precision)
+    backend = check_format(format, precision, load_config(path))
     folder = path / EXPORTS / full_name(format, precision)
     folder.mkdir(parents=True)
     own = Predictor(path, backend="torch", task=task)
-    graph = Graph(load_classifier(path), own.tokenizer)
-    batch = random_tokens([own.max_length], vocab_size=own.config.vocab_size)
+    batch = random_tokens([own.max_length], vocab_size=vocabulary_of(own.config))
     with tempfile.TemporaryDirectory(dir=path) as work:
-        _take_graph(path, Path(work) / FULL_GRAPH)
-        job = ExportJob(graph, folder, Path(work), precision, calibration=[batch], max_length=own.max_length)
+        job, *_ = _jobs(own, backend, precision, folder, Path(work), calibration=[batch])
         _write(backend, job, path, format=format, lengths=[own.max_length])
     return folder
 
@@ -189,7 +212,7 @@ def check_export(
         parity = measure(reference, Predictor(export.folder, check=False, task=task))
     except ModelError as error:
         raise ModelError(str(export.folder), [*problems, *error.problems, _again(export)]) from error
-    problems += parity.failures(tolerance_of(export.precision, min_kept))
+    problems += parity.failures(tolerance_of(export.precision, min_kept, writes=parity.writes))
     if problems:
         raise ModelError(str(export.folder), [*problems, _again(export)])
     return parity
@@ -201,35 +224,47 @@ def parity_of(export: Export) -> Parity:
     return Parity(**{name: value for name, value in known.items() if name != "rows"})
 
 
-def check_format(format: str, precision: Precision) -> Backend:
-    """Return the backend of an export.
+def check_format(format: str, precision: Precision, config: PreTrainedConfig) -> Backend:
+    """Return the backend of an export of a model.
 
     Raises:
-        RecipeError: There is none, or it has no such precision.
+        RecipeError: There is none, it has no such precision, or it does not write such a model.
         MissingExtraError: It is not installed.
+        ModelError: The model's family is not supported.
     """
     formats = [name for name, each in BUILTIN.items() if each.write is not None]
     if format not in formats:
         raise RecipeError("export", f"format {format!r}: unknown (allowed: {', '.join(formats)})")
-    backend = BUILTIN[format]
+    backend, is_pair = BUILTIN[format], config.is_encoder_decoder
+    if is_pair and backend.write_seq2seq is None:
+        raise RecipeError("export", f"format {format!r}: not for models that write texts; take --format onnx")
     if precision not in backend.files:
         raise RecipeError(
             "export", f"{format} in {precision}: not possible (allowed: {', '.join(backend.precisions)})"
         )
     require(backend, to_write=True)
+    check = check_seq2seq if is_pair else check_family
+    check(config)
     return backend
 
 
-def tolerance_of(precision: Precision, min_kept: float | None) -> Tolerance:
-    """Return the written tolerance, or one with another share of the metric."""
-    allowed = TOLERANCES[precision]
+def tolerance_of(precision: Precision, min_kept: float | None, *, writes: bool = False) -> Tolerance:
+    """Return the written tolerance, or one with another share of the metric.
+
+    Args:
+        precision: Of the export.
+        min_kept: The share; None for the written one.
+        writes: Predictions are written texts.
+    """
+    allowed = (WRITTEN_TOLERANCES if writes else TOLERANCES)[precision]
     return allowed if min_kept is None else replace(allowed, min_kept=min_kept)
 
 
-def _fix(precision: Precision) -> str:
+def _fix(precision: Precision, *, writes: bool) -> str:
     if precision == "int8":
+        others = "--precision fp32" if writes else "--precision bf16 (openvino) or fp32, another --format"
         return (
-            "try --precision bf16 (openvino) or fp32, another --format, or allow more: --min-kept 0.98; "
+            f"try {others}, or allow more: --min-kept {0.95 if writes else 0.98}; "
             "with few rows a single one weighs much: give more with --data"
         )
     return "the checkpoint's predictions are not reproduced; predict with --backend torch, and report this"
@@ -242,16 +277,17 @@ def _again(export: Export) -> str:
     )
 
 
-def _write(backend: Backend, job: ExportJob, path: Path, *, format: str, lengths: Sequence[int]) -> None:
+def _write(
+    backend: Backend, job: ExportJob | Seq2SeqJob, path: Path, *, format: str, lengths: Sequence[int]
+) -> None:
     """Fill the folder of an export, all but its parity."""
     clear(job.folder, but=OF_PARTIAL)
     for name in (CONFIG, GENERATION_CONFIG):
         if (path / name).is_file():
             shutil.copyfile(path / name, job.folder / name)
     load_tokenizer(path).save_pretrained(job.folder)  # not a copy: some have no tokenizer.json yet
-    assert backend.write is not None
     try:
-        backend.write(job)
+        _write_model(backend, job)
     except (RuntimeError, OSError) as error:
         message = getattr(error, "strerror", None) or str(error)
         lines = message.strip().splitlines() or [type(error).__name__]
@@ -277,6 +313,15 @@ def _write(backend: Backend, job: ExportJob, path: Path, *, format: str, lengths
     write_json(job.folder / METADATA, metadata)
 
 
+def _write_model(backend: Backend, job: ExportJob | Seq2SeqJob) -> None:
+    if isinstance(job, Seq2SeqJob):
+        assert backend.write_seq2seq is not None
+        backend.write_seq2seq(job.model, job.folder, job.work, job.precision)
+    else:
+        assert backend.write is not None
+        backend.write(job)
+
+
 def _proved(folder: Path, parity: Parity, allowed: Tolerance, *, proof: str) -> Json:
     """Write the proof for people, and return the metadata with the proof."""
     export = read_export(folder)
@@ -295,6 +340,8 @@ def _proved(folder: Path, parity: Parity, allowed: Tolerance, *, proof: str) -> 
 
 
 def _calibration(predictor: Predictor, rows: Dataset) -> list[dict[str, np.ndarray]]:
+    if predictor.task.writes:  # their int8 reads the range of each batch
+        return []
     features = _encoded(predictor, rows)
     pad = cast(int, predictor.tokenizer.pad_token_id or 0)
     count = min(len(features["input_ids"]), CALIBRATION_ROWS)

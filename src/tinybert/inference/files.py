@@ -131,8 +131,8 @@ class Counts:
 def _made_from(predictor: Predictor, source: Path, encoding: str = AUTO) -> Json:
     """Return what predictions depend on: the input, and the files of the model, by size and time."""
     folder = Path(predictor.place)
-    model = predictor.runtime.files.get(predictor.precision)
-    names = [*(source_files(folder) if folder.is_dir() else ()), *([model] if model else ())]
+    models = predictor.runtime.model_files(predictor.precision, writes=predictor.task.writes)
+    names = [*(source_files(folder) if folder.is_dir() else ()), *models]
     given = predictor.writing.given if predictor.writing else {}
     stats = {str(file): file.stat() for file in (source, *(folder / name for name in names))}
     return {

@@ -21,7 +21,6 @@ from tinybert.inference.export import (
     tolerance_of,
 )
 from tinybert.inference.exports import EXPORTS, Export, exports_of, is_export, read_export
-from tinybert.inference.graph import check_family
 from tinybert.inference.parity import Parity
 from tinybert.inference.predictor import Predictor
 from tinybert.models import load_config
@@ -71,8 +70,7 @@ def plan_export(recipe: Recipe) -> ExportPlan:
         raise RecipeError("recipe", "model is missing; give it a run or a checkpoint folder")
     folder, section = checkpoint_folder(recipe.model), recipe.export
     if not section.check:
-        check_format(section.format, section.precision)
-        check_family(load_config(folder))
+        check_format(section.format, section.precision, load_config(folder))
     task = task_of_config(load_config(folder), named=own_task(recipe.task))
     return ExportPlan(recipe, folder, task)
 
@@ -137,18 +135,21 @@ def export(
         TinyBertError: What cannot be exported, or predicts otherwise than the checkpoint.
     """
     path = checkpoint_folder(run)
-    check_format(format, precision)
-    check_family(load_config(path))
+    check_format(format, precision, load_config(path))
     name = full_name(format, precision)
-    allowed = tolerance_of(precision, min_kept)
     there = known_export(path / EXPORTS / name) if data is None else None
-    if there is not None and not there.changes() and not parity_of(there).failures(allowed):
+    if there is not None and not there.changes() and _passes(there, min_kept):
         say(f"{there.folder} already exists, made from these weights: nothing to do")
         return there
     proof = proof_rows(path, data, settings, task=task)
     return export_checkpoint(
         path, format=format, precision=precision, proof=proof, min_kept=min_kept, task=task
     )
+
+
+def _passes(export: Export, min_kept: float | None) -> bool:
+    parity = parity_of(export)
+    return not parity.failures(tolerance_of(export.precision, min_kept, writes=parity.writes))
 
 
 def known_export(folder: Path) -> Export | None:

@@ -49,6 +49,10 @@ class Prediction(ABC):
             value_range: Largest minus smallest number, where numbers are predicted.
         """
 
+    def tokens_written(self) -> int:
+        """Return how many tokens were written, one after the other; 0 where no text is."""
+        return 0
+
     def as_label(self) -> object:
         """Return the prediction as the label of a row.
 

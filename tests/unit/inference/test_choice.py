@@ -9,6 +9,7 @@ from tests import easy
 
 from tinybert.inference import Predictor, choice
 from tinybert.inference.exports import exports_of
+from tinybert.models import load_config
 
 TEXTS = [str(row["text"]) for row in easy.make_rows(6, seed=9)]
 
@@ -24,7 +25,7 @@ def measured(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
     monkeypatch.setenv("TINYBERT_CACHE", str(tmp_path / "cache"))
     calls: list[str] = []
 
-    def product(export: object, vocab_size: int) -> float:
+    def product(export: object, config: object) -> float:
         calls.append(export.name)
         return 1.0 if export.name == "onnx-fp32" else 2.0
 
@@ -51,7 +52,7 @@ def test_another_number_of_threads_or_another_export_is_measured_anew(
     known = json.loads(facts.read_text())
     known["files"]["onnx/model_quantized.onnx"] = "0" * 64
     facts.write_text(json.dumps(known))
-    choice.fastest(exports_of(other), vocab_size=60)
+    choice.fastest(exports_of(other), load_config(other))
     assert len(measured) == 6
 
 
@@ -73,7 +74,7 @@ def test_a_cache_that_cannot_be_written_does_no_harm(
 
 def test_the_real_measurement_gives_a_time(exported: Path) -> None:
     for each in exports_of(exported):
-        assert 0 < choice._product(each, 60) < 1e6
+        assert 0 < choice._product(each, load_config(exported)) < 1e6
 
 
 def test_without_exports_the_checkpoint_answers(tiny_teacher: Path) -> None:

@@ -33,11 +33,14 @@ def bench_table(measured: Sequence[Measured], metric: str) -> list[list[str]]:
     sizes = list(measured[0].rows_per_s) if measured else []
     header = ["model", "backend", metric, "p50 ms", "p95 ms", "p99 ms"]
     header += [f"rows/s ×{size}" for size in sizes]
+    written = list(measured[0].tokens_per_s) if measured else []
+    header += [f"tokens/s ×{size}" for size in written]
     rows = [[*header, "memory MB", "disk MB", "start-up s"]]
     for each in measured:
         cells = [each.name, each.backend, "–" if each.score is None else f"{each.score:.4f}"]
         cells += [f"{value:.2f}" for value in (each.p50_ms, each.p95_ms, each.p99_ms)]
         cells += [f"{each.rows_per_s[size]:,.0f}" for size in sizes]
+        cells += [f"{each.tokens_per_s[size]:,.0f}" for size in written]
         rows.append([*cells, f"{each.memory_mb:,.0f}", f"{each.disk_mb:,.1f}", f"{each.start_up_s:.1f}"])
     return rows
 
@@ -71,10 +74,13 @@ def write_bench(folder: Path, measured: Sequence[Measured], *, metric: str, meta
     figure.savefig(vector, format="svg")
     picture = vector.getvalue().partition("<svg")
     description = ", ".join(f"{name.replace('_', ' ')}: {value}" for name, value in metadata.items())
+    tables = [bench_table(measured, metric)]
+    if any(each.rows_per_s_by_length for each in measured):
+        tables.append(length_table(measured))
     page = PAGE.format(
         title="Score against latency",
         picture=f"<svg{picture[2]}",
-        table=html_table(bench_table(measured, metric)) + "<br>" + html_table(length_table(measured)),
+        table="<br>".join(map(html_table, tables)),
         description=html.escape(description),
     )
     write_text(folder / "bench.html", page)

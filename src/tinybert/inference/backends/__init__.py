@@ -18,6 +18,7 @@ from tinybert.inference.backends.contract import (
     Precision,
     Scores,
     Seq2SeqEngine,
+    Seq2SeqJob,
     Tokens,
 )
 from tinybert.inference.backends.litert import LITERT
@@ -141,6 +142,7 @@ __all__ = [
     "Precision",
     "Scores",
     "Seq2SeqEngine",
+    "Seq2SeqJob",
     "Tokens",
     "backend_names",
     "full_name",

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, ClassVar, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -70,6 +70,24 @@ class ExportJob:
 
 
 @dataclass(frozen=True)
+class Seq2SeqJob:
+    """One export of an encoder–decoder to be made.
+
+    Attributes:
+        model: What is written.
+        folder: Where to.
+        work: Where what is made on the way is kept.
+        precision: Of its matrices.
+    """
+
+    model: PreTrainedModel
+    folder: Path
+    work: Path
+    precision: Precision
+    in_full: ClassVar[int] = 0
+
+
+@dataclass(frozen=True)
 class Loading:
     """How a model is loaded.
 
@@ -115,6 +133,17 @@ class Backend:
     write_seq2seq: Callable[[PreTrainedModel, Path, Path, Precision], None] | None = None
     one_at_a_time: bool = False
     mixes: bool = False
+
+    def model_files(self, precision: Precision, *, writes: bool) -> tuple[str, ...]:
+        """Return a model's files below its export's folder; of torch none: it reads a checkpoint.
+
+        Args:
+            precision: Of the export.
+            writes: It is an encoder–decoder, which has several.
+        """
+        if writes:
+            return self.seq2seq_files.get(precision, ())
+        return (self.files[precision],) if precision in self.files else ()
 
 
 def stacked(outputs: Sequence[Scores]) -> Scores:

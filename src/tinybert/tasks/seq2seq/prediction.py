@@ -55,6 +55,10 @@ class WrittenText(Prediction):
         assert isinstance(other, WrittenText)
         return self.text == other.text
 
+    def tokens_written(self) -> int:
+        """Return the tokens of the text, the one that ends it included."""
+        return self.num_tokens
+
     def as_label(self) -> object:
         """Return the text."""
         return self.text
