@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator
 from typing import cast
 
 from tinybert.inference.generation_options import streamed
 from tinybert.inference.predictor import Predictor
 from tinybert.tasks import WrittenText
+from tinybert.tasks.seq2seq.turns import source_of_turns
 
 
 class Chat:
@@ -15,8 +16,8 @@ class Chat:
 
     Args:
         predictor: Of a model that writes texts.
-        history: Turns before a line that are read with it, the user's and the replies; the oldest are dropped
-            where they are longer than the model reads. None: as many as the run was trained with, if any.
+        history: Turns before a line that are read with it, the user's and the replies; the beginning is cut
+            where they are longer than the model reads. None: as many as the run was trained with.
 
     Attributes:
         num_turns: Replies since the beginning, or the last :meth:`reset`.
@@ -35,7 +36,9 @@ class Chat:
 
     def reply(self, line: str) -> Generator[str, None, WrittenText]:
         """Write the reply to a line, piece by piece; return all of it, and remember both then."""
-        written = yield from self.predictor.write_stream(self._source([*self.turns, line]))
+        written = yield from self.predictor.write_stream(
+            source_of_turns([*self.turns, line], max_turns=self.history)
+        )
         self.turns += [line, written.text]
         self.num_turns += 1
         return written
@@ -44,24 +47,3 @@ class Chat:
         """Forget all turns."""
         self.turns.clear()
         self.num_turns = 0
-
-    def _source(self, turns: Sequence[str]) -> str:
-        """Return the last turns, as many as are read and as fit."""
-        tokenizer = self.predictor.tokenizer
-        separator = str(tokenizer.sep_token or tokenizer.eos_token)
-        for earlier in range(min(self.history, len(turns) - 1), 0, -1):
-            source = source_of_turns(turns, max_turns=earlier, separator=separator)
-            if len(tokenizer(source)["input_ids"]) <= self.predictor.max_length:
-                return source
-        return turns[-1]
-
-
-def source_of_turns(turns: Sequence[str], *, max_turns: int, separator: str) -> str:
-    """Return the source of a reply to the last turn, with earlier ones before it.
-
-    Args:
-        turns: The newest last; those that are empty are left out.
-        max_turns: Most earlier turns.
-        separator: Stands between two of them.
-    """
-    return f" {separator} ".join(turn for turn in turns[-1 - max_turns :] if turn.strip())

@@ -13,7 +13,8 @@ from tests.command import call, refused
 
 from tinybert.cli import chat as command
 from tinybert.inference import Predictor
-from tinybert.inference.chat import Chat, source_of_turns
+from tinybert.inference.chat import Chat
+from tinybert.tasks.seq2seq.turns import source_of_turns
 
 SHORT = ("--max-new-tokens", 6)
 DRAWN = ("--sample", "--temperature", 2, "--seed", 3)
@@ -35,7 +36,7 @@ def test_each_line_has_a_reply_the_same_that_predict_writes(
     tiny_writer: Path, typed: Typed, capsys: pytest.CaptureFixture[str]
 ) -> None:
     typed("\ufeffgood bab\n\n   \n你好 世界\ngood 🙂")
-    call("chat", tiny_writer, *SHORT)
+    call("chat", tiny_writer, "--history", 0, *SHORT)
     replies = capsys.readouterr().out.splitlines()
     whole = Predictor(tiny_writer, generation={"num_beams": 1, "max_new_tokens": 6})
     assert replies == [each.text + each.mark for each in whole(["good bab", "你好 世界", "good 🙂"])]
@@ -117,7 +118,7 @@ def test_control_characters_of_a_reply_are_escaped(
     assert line.startswith("a\\x1b[31m\\nb")
 
 
-def test_the_last_turns_that_fit_are_read(tiny_writer: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_last_turns_are_read(tiny_writer: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     predictor = Predictor(tiny_writer, max_length=16, generation={"num_beams": 1, "max_new_tokens": 2})
     read: list[str] = []
     whole = predictor.write_stream
@@ -126,18 +127,16 @@ def test_the_last_turns_that_fit_are_read(tiny_writer: Path, monkeypatch: pytest
     lines = ["good", "bad bab", "bel " * 12]
     for line in lines:
         list(talk.reply(line))
-    replies = talk.turns[1::2]
-    assert read[:2] == ["good", " [SEP] ".join(each for each in ("good", replies[0], "bad bab") if each)]
-    assert read[2] == lines[2]  # what is before it does not fit beside it
+    before = talk.turns[: talk.turns.index("bad bab")]  # a reply may be empty
+    assert read[:2] == ["good", source_of_turns([*before, "bad bab"], max_turns=2)]
+    assert read[2].endswith(lines[2])
+    ids = predictor.encode(predictor.task.format.columns_of([read[2]]))["input_ids"][0]
+    newest = predictor.encode(predictor.task.format.columns_of([lines[2]]))["input_ids"][0]
+    assert ids[-len(newest) + 1 :] == newest[1:]  # the newest turn is read whole
     assert talk.num_turns == 3
     talk.reset()
     list(talk.reply("good"))
     assert (read[3], talk.num_turns) == ("good", 1)
-
-
-def test_empty_turns_are_left_out_of_a_source() -> None:
-    assert source_of_turns(["a", "", "b"], max_turns=2, separator="|") == "a | b"
-    assert source_of_turns(["a", "b", "c"], max_turns=0, separator="|") == "c"
 
 
 @pytest.mark.parametrize(
