@@ -126,7 +126,7 @@ def augment(
         model: Masked language model that proposes words.
         teacher: Run or checkpoint that labels the copies.
         processes: That make copies, each with a model of its own.
-        task: classification, multilabel, regression, ner, qa or extractive.
+        task: classification, multilabel, regression, ner, qa, extractive or seq2seq.
 
     Returns:
         The file, ``.path``, and how many rows and copies it holds, ``.metrics``.
@@ -146,7 +146,7 @@ def finetune(
         overrides: Settings as on the command line: ``"train.num_epochs=3"``.
         model: Checkpoint, run, hub name or ``bundled:minilm``.
         out: The run directory.
-        task: classification, multilabel, regression, ner, qa or extractive.
+        task: classification, multilabel, regression, ner, qa, extractive or seq2seq.
 
     Returns:
         The run: ``run.metrics``, ``run.path``.
@@ -173,7 +173,8 @@ def distill(
         teacher: Run, checkpoint, hub name, ``bundled:minilm`` or a file of soft labels.
         out: The run directory.
         student: A named shape or a checkpoint.
-        task: classification, multilabel, regression, ner, qa or extractive; or general, without any task.
+        task: classification, multilabel, regression, ner, qa, extractive or seq2seq; or general, without any
+            task.
         baseline: What the student is compared with: fine_tune_only, tfidf; True: all that the task has.
 
     Returns:
@@ -385,7 +386,7 @@ def doctor(
         overrides: Settings as on the command line: ``"data.max_length=64"``.
         teacher: Run, checkpoint, hub name, ``bundled:minilm`` or a file of soft labels.
         student: A named shape or a checkpoint.
-        task: classification, multilabel, regression, ner, qa or extractive.
+        task: classification, multilabel, regression, ner, qa, extractive or seq2seq.
 
     Returns:
         What each check found; one of level ``stop`` must be fixed first.

@@ -26,8 +26,8 @@ class DataOptions:
     """How a command reads its rows.
 
     Args:
-        task: classification, multilabel, regression, ner, qa or extractive; for distill also general: raw
-            text, no task.
+        task: classification, multilabel, regression, ner, qa, extractive or seq2seq; for distill also
+            general: raw text, no task.
         text: Column of the text, the tokens or the question.
         text_pair: Column of the second text, or of the context of a question.
         label: Column of the label, the tags, the spans or the answers.

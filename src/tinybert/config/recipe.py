@@ -549,8 +549,8 @@ class Recipe(Section):
     stage: StageName = Field(default="distill", description="what the run does")
     task: str = Field(
         default="classification",
-        description="classification, multilabel, regression, ner, qa or extractive; general: the stage "
-        "of this name",
+        description="classification, multilabel, regression, ner, qa, extractive or seq2seq; general: the "
+        "stage of this name",
     )
     hard_loss: str = Field(
         default="auto",

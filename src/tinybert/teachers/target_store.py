@@ -6,7 +6,8 @@ others when it is read, which is exact for the part of it that label smoothing h
 
 Shapes: B rows, T tokens of a target, N target tokens of a shard end to end, K tokens kept, V pieces.
 
-Source: word-level distillation, arXiv:1606.07947, section 3.1; keeping the likeliest, arXiv:1707.01294.
+Source: word-level distillation, arXiv:1606.07947, section 3.1; keeping the likeliest, arXiv:1902.10461
+(there 8, scaled to add up to 1).
 """
 
 from __future__ import annotations
