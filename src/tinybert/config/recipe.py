@@ -326,6 +326,13 @@ class TrainSection(Section):
     )
     learning_rate: float | None = Field(default=None, gt=0, description="peak; default: by the start")
     batch_size: int = Field(default=32, ge=1, le=65_536, description="rows a step and device")
+    batch_tokens: int | None = Field(
+        default=None,
+        ge=8,
+        le=10**7,
+        description="a batch holds rows of like length with so many tokens, padding and targets included; "
+        "overrides batch_size",
+    )
     gradient_accumulation_steps: int = Field(default=1, ge=1, description="batches that make one step")
     weight_decay: float = Field(default=0.01, ge=0, description="of AdamW")
     warmup_ratio: float = Field(default=0.1, ge=0, lt=1, description="share of steps spent warming up")

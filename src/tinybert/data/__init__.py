@@ -18,8 +18,8 @@ from tinybert.data.truncation import count_truncated
 
 if TYPE_CHECKING:
     from tinybert.data.collate import Collator
-    from tinybert.data.sampler import LengthGroupedSampler, lengths_of, sorted_by_length
-    from tinybert.data.whole_rows import WholeRows, num_tokens_of
+    from tinybert.data.sampler import LengthGroupedSampler, TokenBatches, lengths_of, sorted_by_length
+    from tinybert.data.whole_rows import WholeRows, num_tokens_of, tokens_with_targets
 
 __all__ = [
     "BadRow",
@@ -29,6 +29,7 @@ __all__ = [
     "RowFormat",
     "TextData",
     "TextRow",
+    "TokenBatches",
     "WholeRows",
     "count_truncated",
     "encode",
@@ -40,15 +41,18 @@ __all__ = [
     "row_hashes",
     "sorted_by_length",
     "tokenise",
+    "tokens_with_targets",
 ]
 
 _NEEDS_TORCH = {
     "Collator": "tinybert.data.collate",
     "LengthGroupedSampler": "tinybert.data.sampler",
+    "TokenBatches": "tinybert.data.sampler",
     "WholeRows": "tinybert.data.whole_rows",
     "lengths_of": "tinybert.data.sampler",
     "num_tokens_of": "tinybert.data.whole_rows",
     "sorted_by_length": "tinybert.data.sampler",
+    "tokens_with_targets": "tinybert.data.whole_rows",
 }
 
 

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 ROWS_AT_ONCE = 2000
 IGNORED_CLASS = -100
+TARGET_LENGTH = "target_length"
+"""Column of the number of tokens of a target that is a text of its own."""
 
 
 def tokenise(texts: Sequence[str], tokenizer: PreTrainedTokenizerBase) -> list[list[str]]:
@@ -231,6 +233,8 @@ def _encoded_batches(
             num_rows += len(columns["length"])
         if "example" in columns:
             columns["example"] = [start + example for example in found["example"]]
+        if TARGET_LENGTH in schema.names:
+            columns[TARGET_LENGTH] = [len(ids) for ids in found["labels"]]
         if "labels" in schema.names and "labels" not in columns:
             empty = _empty_label(schema, num_labels)
             labels = [empty if label is None else label for label in batch["label"]]
@@ -256,6 +260,7 @@ def _schema(dataset: Dataset, encoding: _Encoding) -> pa.Schema:
         kind = dataset.features.arrow_schema.field("label").type
         if encoding.encodes_labels:
             fields.append(pa.field("labels", pa.list_(pa.int64())))
+            fields += [] if encoding.windowed else [pa.field(TARGET_LENGTH, pa.int32())]
         elif not pa.types.is_list(kind) or _num_labels(dataset) is not None:
             fields.append(pa.field("labels", kind))
     return pa.schema(fields)

@@ -23,6 +23,60 @@ def sorted_by_length(rows: Dataset) -> Dataset:
     return rows.select(np.argsort(lengths_of(rows), kind="stable"))
 
 
+class TokenBatches(Sampler[list[int]]):
+    """Yields batches of rows of like length, each of at most so many tokens, padding included.
+
+    Rows are sorted by length, equal lengths in another order at each pass, and cut from the longest on; the
+    order of the batches is shuffled, but the one with the longest row comes first, so that too little memory
+    shows at once. Every row comes once, and each pass has as many batches; a row that is longer than a batch
+    may be is one of its own.
+
+    Args:
+        lengths: Tokens of each row.
+        max_tokens: Of a batch: its rows times the longest of them.
+        seed: Together with the epoch decides the order.
+        epoch: See :meth:`set_epoch`.
+
+    Example:
+        >>> [sorted(batch) for batch in TokenBatches([4, 2, 2, 9], max_tokens=8, seed=0)][0]
+        [3]
+    """
+
+    def __init__(
+        self, lengths: Sequence[int] | NDArray[np.integer], *, max_tokens: int, seed: int, epoch: int = 0
+    ) -> None:
+        self.lengths = np.asarray(lengths)
+        self.seed = seed
+        self.epoch = epoch
+        self.cuts = _cuts(-np.sort(-self.lengths, kind="stable"), max_tokens)
+        ends = [*self.cuts, len(self.lengths)]
+        self.batch_size, self.drop_last = max(np.diff([0, *ends]), default=0), False
+
+    def set_epoch(self, epoch: int) -> None:
+        """Give the next pass over the rows another order."""
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        return len(self.cuts) + 1
+
+    def __iter__(self) -> Iterator[list[int]]:
+        rng = np.random.default_rng([self.seed, self.epoch])
+        order = rng.permutation(len(self.lengths))
+        batches = np.split(order[np.argsort(-self.lengths[order], kind="stable")], self.cuts)
+        for index in (0, *(1 + rng.permutation(len(batches) - 1))):
+            yield batches[index].tolist()
+
+
+def _cuts(falling: NDArray[np.integer], max_tokens: int) -> list[int]:
+    """Return where batches of rows of falling length end, but for the last."""
+    cuts: list[int] = []
+    start = 0
+    while start < len(falling):
+        start += max(1, int(max_tokens // max(int(falling[start]), 1)))
+        cuts.append(start)
+    return [cut for cut in cuts if cut < len(falling)]
+
+
 class LengthGroupedSampler(Sampler[int]):
     """Yields row indices so that each run of ``batch_size`` of them has rows of like length.
 

@@ -9,6 +9,7 @@ from datasets import Dataset
 from numpy.typing import NDArray
 from torch.utils.data import Dataset as TorchDataset
 
+from tinybert.data.encode import TARGET_LENGTH
 from tinybert.data.sampler import lengths_of
 
 
@@ -36,6 +37,15 @@ class WholeRows(TorchDataset[list[dict[str, Any]]]):
         behind = self.firsts[index + 1] if index + 1 < len(self) else len(self.windows)
         columns = self.windows[int(self.firsts[index]) : int(behind)]
         return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+
+
+def tokens_with_targets(rows: Dataset | WholeRows) -> NDArray[np.int64]:
+    """Return the tokens of all rows, and those of their targets where these are texts of their own."""
+    lengths = num_tokens_of(rows)
+    if isinstance(rows, WholeRows) or TARGET_LENGTH not in rows.column_names:
+        return lengths
+    targets = rows.select_columns(TARGET_LENGTH).with_format("numpy")[:][TARGET_LENGTH]
+    return lengths + np.asarray(targets, dtype=np.int64)
 
 
 def num_tokens_of(rows: Dataset | WholeRows) -> NDArray[np.int64]:

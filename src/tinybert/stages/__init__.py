@@ -19,7 +19,8 @@ from tinybert.stages.plan.training import LAYER_SETTINGS
 from tinybert.stages.stage import Stage
 
 OPTIMISER = (
-    *("train.num_epochs", "train.learning_rate", "train.batch_size", "train.gradient_accumulation_steps"),
+    *("train.num_epochs", "train.learning_rate", "train.batch_size", "train.batch_tokens"),
+    "train.gradient_accumulation_steps",
     *("train.weight_decay", "train.warmup_ratio", "train.schedule", "train.max_grad_norm"),
     *("train.precision", "train.seed", "train.trackers"),
 )

@@ -29,7 +29,17 @@ FEW_VALIDATION_ROWS = 200
 """Below so many one row is more than half a point."""
 
 
-def steps_for(num_rows: int, rows_a_step: int, *, num_epochs: int) -> tuple[int, int]:
+def steps_an_epoch(num_rows: int, rows_a_step: float) -> int:
+    """Return how many steps all rows take; the rows of a step may be a mean, such as 10 / 3.
+
+    Example:
+        >>> steps_an_epoch(65, 32), steps_an_epoch(10, 10 / 3)
+        (3, 3)
+    """
+    return max(1, math.ceil(num_rows / rows_a_step - 1e-9))
+
+
+def steps_for(num_rows: int, rows_a_step: float, *, num_epochs: int) -> tuple[int, int]:
     """Return how many steps so many rows are trained for, and after how many the model is scored.
 
     Both are whole epochs: ``num_epochs``, or as many as make 400 steps, scored at most ten times.
@@ -40,7 +50,7 @@ def steps_for(num_rows: int, rows_a_step: int, *, num_epochs: int) -> tuple[int,
         >>> steps_for(6920, 32, num_epochs=3)
         (651, 217)
     """
-    epoch = max(1, math.ceil(num_rows / rows_a_step))
+    epoch = steps_an_epoch(num_rows, rows_a_step)
     epochs = max(num_epochs, math.ceil(MIN_STEPS / epoch))
     epochs_a_score = math.ceil(epochs / EVALUATIONS)
     eval_steps = epoch * epochs_a_score

@@ -20,7 +20,8 @@ class Settings:
 
     ``max_steps`` > 0 overrides ``num_epochs``. ``eval_steps`` says how often the model is scored and a
     checkpoint written; None: once an epoch. ``extends``: the training continues after ``max_steps`` while its
-    validation score rises (:mod:`tinybert.training.schedule`); both must be set then. The lowest
+    validation score rises (:mod:`tinybert.training.schedule`); both must be set then. With ``batch_tokens``
+    batches hold so many tokens, and ``batch_size`` is the mean number of their rows. The lowest
     ``frozen_layers`` and the embeddings are not trained; ``layer_decay`` below 1 lowers the rate with the
     depth.
     """
@@ -28,6 +29,7 @@ class Settings:
     num_epochs: int
     learning_rate: float
     batch_size: int = 32
+    batch_tokens: int | None = None
     gradient_accumulation_steps: int = 1
     weight_decay: float = 0.01
     warmup_ratio: float = 0.1

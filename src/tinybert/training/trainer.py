@@ -14,13 +14,14 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Protocol, cast
+from typing import Any, Protocol, cast
 
 import torch
 from datasets import Dataset
 from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR, LRScheduler
+from torch.utils.data import DataLoader
 from transformers import (
     PreTrainedModel,
     PrinterCallback,
@@ -31,7 +32,13 @@ from transformers import (
 )
 from transformers.utils import logging as transformers_logging
 
-from tinybert.data import LengthGroupedSampler, WholeRows, num_tokens_of
+from tinybert.data import (
+    LengthGroupedSampler,
+    TokenBatches,
+    WholeRows,
+    num_tokens_of,
+    tokens_with_targets,
+)
 from tinybert.data.pooling import NUM_WINDOWS
 from tinybert.errors import RunError
 from tinybert.models.depth import freeze_layers, gradient_checkpointing
@@ -246,6 +253,20 @@ class ObjectiveTrainer(Trainer):
             return False
         self.state.best_global_step = self.state.global_step
         return True
+
+    def get_train_dataloader(self) -> DataLoader[Any]:
+        """Return the usual loader; where batches are counted in tokens, one of such batches."""
+        if self.settings.batch_tokens is None:
+            return super().get_train_dataloader()
+        rows = cast("Dataset | WholeRows", self.train_dataset)
+        loader = DataLoader(
+            cast("Any", rows),
+            batch_sampler=TokenBatches(
+                tokens_with_targets(rows), max_tokens=self.settings.batch_tokens, seed=self.args.seed
+            ),
+            collate_fn=self.data_collator,
+        )
+        return self.accelerator.prepare(loader)
 
     def _get_train_sampler(self, train_dataset: object = None) -> torch.utils.data.Sampler | None:
         rows = cast("Dataset | WholeRows", train_dataset if train_dataset is not None else self.train_dataset)

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tinybert.data import LengthGroupedSampler
+from tinybert.data import LengthGroupedSampler, TokenBatches
 
 LENGTHS = st.lists(st.integers(1, 50), min_size=0, max_size=300)
 
@@ -51,3 +51,32 @@ def test_little_of_a_batch_is_padding_and_lengths_come_in_no_order() -> None:
     padded = batches.max(axis=1).sum() * 32
     assert lengths.sum() / padded > 0.95
     assert abs(np.corrcoef(np.arange(125), batches.mean(axis=1))[0, 1]) < 0.3
+
+
+LENGTHS = [5, 3, 3, 9, 1, 7, 3, 2, 8, 3, 3, 5]
+
+
+def test_batches_by_tokens_hold_all_rows_once_and_no_more_tokens_than_allowed():
+    batches = TokenBatches(LENGTHS, max_tokens=10, seed=1)
+    found = list(batches)
+    assert sorted(row for batch in found for row in batch) == list(range(len(LENGTHS)))
+    assert all(len(batch) * max(LENGTHS[row] for row in batch) <= 10 for batch in found)
+    lengths = sorted(sorted(LENGTHS[row] for row in batch) for batch in found)
+    assert lengths == [[1], [2, 3, 3], [3, 3, 3], [5, 5], [7], [8], [9]]  # cut by hand, from the longest on
+    assert len(batches) == 7
+    assert found[0] == [3]  # the longest row comes first
+    assert max(map(len, found)) == batches.batch_size
+
+
+def test_each_pass_has_another_order_and_as_many_batches():
+    batches = TokenBatches(LENGTHS, max_tokens=10, seed=1)
+    first, again = list(batches), list(batches)
+    batches.set_epoch(1)
+    assert first == again
+    assert list(batches) != first
+    assert len(list(batches)) == len(first)
+
+
+def test_a_row_longer_than_a_batch_may_be_is_alone():
+    assert sorted(map(len, TokenBatches([50, 60, 1], max_tokens=10, seed=0))) == [1, 1, 1]
+    assert list(TokenBatches([4], max_tokens=10, seed=0)) == [[0]]

@@ -465,3 +465,28 @@ def test_the_last_of_the_best_scores_is_kept_and_with_few_rows_of_those_within_c
     assert trained.best["epoch"] == epoch
     assert float(model.classifier.bias.detach()[0]) == weights[epoch - 1]
     assert len(set(weights)) == 4
+
+
+def test_batches_by_tokens_train_on_every_row_and_resume_amid_an_epoch(tmp_path: Path) -> None:
+    seen: list[Tensor] = []
+
+    def recorded(model: nn.Module, batch: Batch) -> dict[str, Tensor]:
+        if model.training:
+            seen.append(batch["row"])
+            assert batch["attention_mask"].numel() <= 64
+        return two_terms(model, batch)
+
+    def stopped(model: nn.Module, batch: Batch) -> dict[str, Tensor]:
+        if len(seen) == 24:
+            raise KeyboardInterrupt
+        return recorded(model, batch)
+
+    whole, killed, resumed = (easy.seeded_classifier(num_hidden_layers=1) for _ in range(3))
+    options = {"batch_tokens": 64, "batch_size": 8, "max_steps": 28, "eval_steps": 7, "num_epochs": 1}
+    assert run(tmp_path / "whole", model=whole, objective=recorded, **options).num_steps == 28
+    assert sorted(torch.cat(seen[:10]).tolist()) == list(range(64))  # an epoch is ten batches
+    seen.clear()
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "killed", model=killed, objective=stopped, **options)
+    run(tmp_path / "killed", model=resumed, objective=recorded, **options)  # from step 21, amid an epoch
+    assert easy.same_weights(whole, resumed)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
@@ -19,7 +18,7 @@ from tinybert.stages.stage import is_below, unused_settings
 from tinybert.tasks import BUILTIN, ClassWeights, Task
 from tinybert.tasks import find_task as named_task
 from tinybert.training import steps_for
-from tinybert.training.schedule import BOUND, MIN_STEPS
+from tinybert.training.schedule import BOUND, MIN_STEPS, steps_an_epoch
 
 FINE_TUNING = 3, 5e-5
 """Epochs and peak learning rate of a fine-tuning on many rows, where a task has no others of its own.
@@ -65,11 +64,11 @@ class Training:
             return replace(self, num_epochs=default, is_auto=True)
         return replace(self, num_epochs=given, is_auto=False)
 
-    def steps(self, num_rows: int, rows_a_step: int) -> tuple[int, int]:
+    def steps(self, num_rows: int, rows_a_step: float) -> tuple[int, int]:
         """Return how many steps are planned for so many rows, and after how many the model is scored."""
         if self.is_auto:
             return steps_for(num_rows, rows_a_step, num_epochs=self.num_epochs)
-        epoch = math.ceil(num_rows / rows_a_step)
+        epoch = steps_an_epoch(num_rows, rows_a_step)
         return epoch * self.num_epochs, epoch
 
     def describe(self, setting: str, rows_a_step: int) -> str:

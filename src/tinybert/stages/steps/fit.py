@@ -16,7 +16,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from transformers.trainer_utils import set_seed
 
 from tinybert.config import Recipe
-from tinybert.data import Collator, WholeRows
+from tinybert.data import Collator, TokenBatches, WholeRows, tokens_with_targets
 from tinybert.models.seq2seq import whole_state
 from tinybert.objectives import remove_projections
 from tinybert.runs import CHECKPOINTS, RunInProgress
@@ -86,8 +86,15 @@ def settings_of(
         "name": name,
         **training.layers,
     }
+    a_step = rows_a_step(recipe)
+    if section.batch_tokens is not None:
+        lengths = tokens_with_targets(rows.batched())
+        num_batches = len(TokenBatches(lengths, max_tokens=section.batch_tokens, seed=section.seed))
+        a_batch = len(lengths) / num_batches
+        values |= {"batch_tokens": section.batch_tokens, "batch_size": max(1, round(a_batch))}
+        a_step = a_batch * section.gradient_accumulation_steps
     if training.is_auto:
-        num_steps, eval_steps = training.steps(len(rows.batched()), rows_a_step(recipe))
+        num_steps, eval_steps = training.steps(len(rows.batched()), a_step)
         values |= {"max_steps": num_steps, "eval_steps": eval_steps, "extends": True}
     return Settings(**(values | changes))  # pyright: ignore[reportArgumentType]
 
