@@ -10,7 +10,7 @@ import random
 import sys
 from pathlib import Path
 
-from transformers import AutoTokenizer, BertConfig, BertModel
+from transformers import AutoTokenizer, BertConfig, BertModel, set_seed
 
 from tinybert import distill, evaluate, finetune, predict, tokenizer
 
@@ -130,41 +130,43 @@ def write(count: int) -> list[dict[str, str]]:
     return [{"source": source, "target": target} for source, target in found.items()]
 
 
+def save_encoder(text: list[str], folder: Path) -> Path:
+    """Save an encoder with random weights, and a vocabulary of both languages.
+
+    German needs its capitals and its umlauts: cased.
+    """
+    pieces = tokenizer(text, "corpus.min_chars=1", vocab_size=400, cased=True, out=folder / "tokenizer").path
+    reader = AutoTokenizer.from_pretrained(pieces)
+    set_seed(0)
+    size = {"hidden_size": 128, "num_hidden_layers": 4, "num_attention_heads": 4, "intermediate_size": 256}
+    size |= {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
+    BertModel(BertConfig(vocab_size=len(reader), **size)).save_pretrained(folder / "encoder")
+    reader.save_pretrained(folder / "encoder")
+    return folder / "encoder"
+
+
 def main(out: str, num_rows: int = 4000, *settings: str) -> None:
-    folder, held_out = Path(out), num_rows // 20
-    rows = write(num_rows)
+    folder, held_out, rows = Path(out), num_rows // 20, write(num_rows)
     data = {
-        "train": rows[2 * held_out :],
         "validation": rows[:held_out],
         "test": rows[held_out : 2 * held_out],
+        "train": rows[2 * held_out :],
     }
-
-    # both languages have one vocabulary; German needs its capitals and its umlauts: cased
-    text = [row[side] for row in data["train"] for side in ("source", "target")]
-    pieces = tokenizer(text, "corpus.min_chars=1", vocab_size=400, cased=True, out=folder / "tokenizer").path
-
-    # an encoder with random weights; the decoder is put beside it by the training
-    reader = AutoTokenizer.from_pretrained(pieces)
-    size = {"hidden_size": 128, "num_hidden_layers": 4, "num_attention_heads": 4, "intermediate_size": 512}
-    scratch = {"initializer_range": 0.09, "hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
-    BertModel(BertConfig(vocab_size=len(reader), **size, **scratch)).save_pretrained(folder / "encoder")
-    reader.save_pretrained(folder / "encoder")
-
-    how = ["generation.max_new_tokens=32", "generation.num_beams=2", "train.batch_size=32", *settings]
-    teacher = finetune(
+    encoder = save_encoder([row[side] for row in data["train"] for side in ("source", "target")], folder)
+    how = ["generation.max_new_tokens=32", "generation.num_beams=2", "train.learning_rate=2e-3", *settings]
+    teacher = finetune(  # a decoder of two layers is put beside the encoder
         data,
         "generation.decoder_layers=2",
-        "train.num_epochs=12",
-        "train.learning_rate=1.5e-3",
+        "train.num_epochs=10",
         *how,
-        model=folder / "encoder",
+        model=encoder,
         task="seq2seq",
         out=folder / "teacher",
     )
     student = distill(
         data,
+        "student.intermediate_size=256",  # as the teacher's
         "train.num_epochs=8",
-        "train.learning_rate=2e-3",
         *how,
         teacher=teacher.path,
         student="2-1l-128d",
@@ -173,13 +175,10 @@ def main(out: str, num_rows: int = 4000, *settings: str) -> None:
         out=folder / "student",
     )
     for name, run in (("teacher", teacher), ("student", student)):
+        texts = [written.text for written in predict(run, [row["source"] for row in data["test"]])]
+        exact = sum(text == row["target"] for text, row in zip(texts, data["test"], strict=True))
         scores = evaluate(run, data)
-        exact = [
-            each.text == row["target"]
-            for each, row in zip(predict(run, data["test"]), data["test"], strict=True)
-        ]
-        print(f"{name}: BLEU {scores['bleu']:.1f}, {sum(exact) / len(exact):.1%} are exactly right")
-
+        print(f"{name}: BLEU {scores['bleu']:.1f}, {exact / len(texts):.1%} are exactly right")
     for source in (
         "three hundred and five",
         "half past four on the second of May",
