@@ -74,10 +74,12 @@ def teacher_texts(work: Distillation, sources: Sequence[str], *, several: bool) 
         task=plan.task,
         format=plan.task.format,
     )
-    folder = _folder(f"{digest}|{predictor.generation}", sources)
+    assert predictor.writing is not None
+    how = predictor.writing.settings
+    folder = _folder(f"{digest}|{how}", sources)
     folder.mkdir(parents=True, exist_ok=True)
     say(f"the teacher writes {len(sources):,} targets")
-    num_return = predictor.generation.num_beams if several and predictor.generation else 1
+    num_return = how.num_beams if several else 1
     found: list[list[str]] = []
     with progress("teacher's texts", len(sources), unit="rows") as advance:
         for number, start in enumerate(range(0, len(sources), BLOCK_ROWS)):
