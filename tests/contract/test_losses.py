@@ -22,7 +22,13 @@ OPTIONS = {
     "class_weights": torch.tensor([0.5, 1.0, 3.0]),
     "focal_gamma": 1.5,
 }
-TOKEN_KINDS = {"student_scores_BHLL": "BHLL", "student_hidden_BLD": "BLD", "student_vectors_BHLD": "BHLD"}
+TOKEN_KINDS = {
+    "student_scores_BHLL": "BHLL",
+    "student_hidden_BLD": "BLD",
+    "student_vectors_BHLD": "BHLD",
+    "student_decoder_hidden_BTD": "BTD",
+    "student_cross_scores_BHTL": "BHTL",
+}
 SIZES = {"H": NUM_HEADS, "D": WIDTH}
 
 EVERY = pytest.mark.parametrize("name", BUILTIN)
@@ -68,7 +74,7 @@ def _of_tokens(axes, given, lengths, padding, garbage, dtype, rows, generator):
     num_rows, length = len(lengths), NUM_TOKENS + padding
     mask_BL = torch.arange(length) < lengths[:, None]
     shape = [num_rows, *(SIZES.get(axis, NUM_TOKENS) for axis in axes[1:])]
-    along_keys = mask_BL if axes[-2:] == "LL" else torch.ones(num_rows, shape[-1], dtype=torch.bool)
+    along_keys = mask_BL if axes[-1] == "L" else torch.ones(num_rows, shape[-1], dtype=torch.bool)
     real = mask_BL[:, :, None] & along_keys[:, None, :]
     real = real[:, None] if "H" in axes else real
 
@@ -78,8 +84,9 @@ def _of_tokens(axes, given, lengths, padding, garbage, dtype, rows, generator):
         wide[..., :NUM_TOKENS, : shape[-1]] = content
         return torch.where(real, wide, garbage).to(dtype)[rows]
 
-    weights = (lengths**2 if axes == "BHLL" else lengths)[rows].tolist()
-    return Case(draw(), draw(), {**given, "mask_BL": mask_BL[rows]}, weights)
+    weights = (lengths**2 if axes[-1] == "L" else lengths)[rows].tolist()
+    masks = {f"mask_B{axis}": mask_BL[rows] for axis in "TL" if axis in axes}  # of one length: as tokens are
+    return Case(draw(), draw(), {**given, **masks}, weights)
 
 
 def _of_logits(given, lengths, padding, garbage, dtype, rows, generator):
@@ -239,14 +246,15 @@ def test_the_teacher_is_a_constant_and_may_come_from_inference_mode(name, dtype)
 @TAUGHT
 def test_a_mask_of_zeros_and_ones_is_as_good_as_a_bool(name):
     loss, case = BUILTIN[name], make(name)
-    (key,) = [key for key in case.options if key.startswith("mask")]
-    numbers = {**case.options, key: case.options[key].long()}
+    keys = [key for key in case.options if key.startswith("mask")]
+    assert keys
+    numbers = {**case.options, **{key: case.options[key].long() for key in keys}}
     assert torch.equal(loss(case.student, case.target, **numbers), case.value(loss))
 
 
 @TAUGHT
 def test_a_mask_of_another_shape_is_refused(name):
     case = make(name)
-    (key,) = [key for key in case.options if key.startswith("mask")]
-    with pytest.raises(ModelError, match="mask"):
-        BUILTIN[name](case.student, case.target, **{**case.options, key: case.options[key][:-1]})
+    for key in [key for key in case.options if key.startswith("mask")]:
+        with pytest.raises(ModelError, match="mask"):
+            BUILTIN[name](case.student, case.target, **{**case.options, key: case.options[key][:-1]})

@@ -96,3 +96,19 @@ def test_a_killed_distillation_resumes_in_each_part(teacher: Path, rows: Path, t
         json.loads((tmp_path / name / "metrics.json").read_text())["student"] for name in ("whole", "part")
     )
     assert one["test"] == other["test"]
+
+
+def test_layers_of_encoder_and_decoder_teach_a_narrower_student(
+    teacher: Path, rows: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    narrow = [each.replace("48", "24") for each in STUDENT]
+    losses = "distill.losses={decoder_hidden_state_mse: 1, hidden_state_mse: 1, kl_divergence: 1}"
+    words = ["distill", rows, "--task", "seq2seq", "--teacher", teacher, *narrow, *FAST, "baseline=false"]
+    more = ["train.num_epochs=1", "data.max_train_rows=200", losses, "--out"]
+    command.call(*words, *more, tmp_path / "run")
+    history = [json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
+    assert all(row["loss/decoder_hidden_state_mse"] > 0 for row in history)
+    cross = "distill.losses={cross_attention_score_mse: 1, kl_divergence: 1}"
+    heads = ["student.num_attention_heads=2" if "heads" in str(each) else each for each in words]
+    shown = command.refused(capsys, *heads, *more[:-2], cross, "--out", tmp_path / "other")
+    assert "cross_attention_score_mse: 2 heads against the teacher's 4" in shown

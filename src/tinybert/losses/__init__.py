@@ -21,6 +21,7 @@ from torch import Tensor
 
 from tinybert.losses.attention import attention_score_mse
 from tinybert.losses.contrastive import supervised_contrastive
+from tinybert.losses.decoder import cross_attention_score_mse, decoder_hidden_state_mse
 from tinybert.losses.hard import (
     binary_cross_entropy,
     cross_entropy,
@@ -39,6 +40,8 @@ BUILTIN: dict[str, Loss] = {
     "attention_score_mse": attention_score_mse,
     "hidden_state_mse": hidden_state_mse,
     "relation_kl": relation_kl,
+    "decoder_hidden_state_mse": decoder_hidden_state_mse,
+    "cross_attention_score_mse": cross_attention_score_mse,
     "kl_divergence": kl_divergence,
     "soft_cross_entropy": soft_cross_entropy,
     "mse_logits": mse_logits,
@@ -55,6 +58,8 @@ READS = {
     "student_hidden_BLD": "hidden",
     "student_scores_BHLL": "scores",
     "student_vectors_BHLD": "vectors",
+    "student_decoder_hidden_BTD": "decoder_hidden",
+    "student_cross_scores_BHTL": "cross_scores",
 }
 """First parameter of a distillation loss → what it reads of both models."""
 
@@ -87,7 +92,9 @@ __all__ = [
     "accepted",
     "attention_score_mse",
     "binary_cross_entropy",
+    "cross_attention_score_mse",
     "cross_entropy",
+    "decoder_hidden_state_mse",
     "focal_binary_cross_entropy",
     "focal_cross_entropy",
     "hidden_state_mse",

@@ -20,6 +20,7 @@ _AXES: dict[str, tuple[str, str]] = {
         "lengths",
         "both must read the same tokens; with two tokenizers only the losses on logits apply",
     ),
+    "T": ("target lengths", "both must write the same tokens"),
     "D": ("widths", "project the student's hidden states to the teacher's width first"),
     "C": ("class counts", "student and teacher must predict the same labels, in the same order"),
 }

@@ -30,6 +30,8 @@ class Captured:
             bias of relative positions, which goes into the softmax with them.
         hidden: Index → hidden states (B, L, D).
         vectors: Layer → queries, keys and values, each (B, H, L, d); no bias is in them.
+        decoder_hidden: Index → hidden states of a decoder (B, T, D), T tokens of a target.
+        cross_scores: Layer of a decoder → raw cross-attention scores (B, H, T, L).
     """
 
     scores: dict[int, Tensor] = field(default_factory=dict[int, Tensor])
@@ -37,6 +39,8 @@ class Captured:
     vectors: dict[int, tuple[Tensor, Tensor, Tensor]] = field(
         default_factory=dict[int, tuple[Tensor, Tensor, Tensor]]
     )
+    decoder_hidden: dict[int, Tensor] = field(default_factory=dict[int, Tensor])
+    cross_scores: dict[int, Tensor] = field(default_factory=dict[int, Tensor])
 
 
 class Capture:

@@ -2,7 +2,7 @@
 
 from tinybert.objectives.catalogue import HARD, INTERMEDIATE, MASKED_LM, find_loss, is_intermediate
 from tinybert.objectives.contrastive import ContrastiveObjective
-from tinybert.objectives.distillation import DistillObjective, Teaching, remove_projections
+from tinybert.objectives.distillation import OF_DECODER, DistillObjective, Teaching, remove_projections
 from tinybert.objectives.general import GeneralObjective
 from tinybert.objectives.hard import HardObjective
 from tinybert.objectives.masked_lm import MaskedLMObjective
@@ -11,6 +11,7 @@ __all__ = [
     "HARD",
     "INTERMEDIATE",
     "MASKED_LM",
+    "OF_DECODER",
     "ContrastiveObjective",
     "DistillObjective",
     "GeneralObjective",

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
+from tinybert.data.encode import IGNORED_CLASS as IGNORED
 from tinybert.losses import Loss, accepted
 from tinybert.models.capture import Captured
 from tinybert.models.families import encoder
@@ -21,6 +22,8 @@ from tinybert.training import Batch
 
 Rows = Callable[[Tensor, Mapping[str, Tensor]], tuple[Tensor, Tensor | None]]
 
+OF_DECODER = ("decoder_hidden", "cross_scores")
+"""What losses read of a decoder."""
 PROJECTIONS = "distillation_projections"
 """Name of the submodule that a student carries while it is trained, and loses before it is saved."""
 
@@ -32,6 +35,7 @@ class Teaching:
     Attributes:
         weights: loss name → weight; ``hard`` is the task's own loss on the labels.
         layer_map: for each student layer the teacher's, counted from 1.
+        decoder_map: the same for the layers of a decoder.
         temperature: of the prediction losses.
         num_relation_heads: of ``relation_kl``.
     """
@@ -40,6 +44,7 @@ class Teaching:
     layer_map: tuple[int, ...]
     temperature: float = 2.0
     num_relation_heads: int = 12
+    decoder_map: tuple[int, ...] = ()
 
     def losses(self) -> list[tuple[str, Loss, str]]:
         """Return (name, function, what it reads) of every loss but the hard one."""
@@ -47,18 +52,21 @@ class Teaching:
 
     def wanted(self) -> Wanted:
         """What must be captured of the teacher."""
-        return self._wanted(self.layer_map)
+        return self._wanted(self.layer_map, self.decoder_map)
 
     def wanted_of_student(self) -> Wanted:
         """What must be captured of the student, at the matching places."""
-        return self._wanted(tuple(range(1, len(self.layer_map) + 1)))
+        layers, of_decoder = (tuple(range(1, len(each) + 1)) for each in (self.layer_map, self.decoder_map))
+        return self._wanted(layers, of_decoder)
 
-    def _wanted(self, layers: tuple[int, ...]) -> Wanted:
+    def _wanted(self, layers: tuple[int, ...], of_decoder: tuple[int, ...]) -> Wanted:
         read = {what for _, _, what in self.losses()}
         return Wanted(
             hidden=(0, *layers) if "hidden" in read else (),
             scores=layers if "scores" in read else (),
             vectors=layers[-1:] if "vectors" in read else (),
+            decoder_hidden=of_decoder if "decoder_hidden" in read else (),
+            cross_scores=of_decoder if "cross_scores" in read else (),
         )
 
 
@@ -99,8 +107,10 @@ class DistillObjective:
         self.capture = capture_wanted(student, wanted)
         width = int(encoder(student).config.hidden_size)
         self.projections: nn.ModuleList | None = None
-        if wanted.hidden and width != teacher_hidden_size:
-            self.projections = _projections(len(wanted.hidden), width, teacher_hidden_size, projection_start)
+        self.num_hidden = len(wanted.hidden)
+        count = self.num_hidden + len(wanted.decoder_hidden)
+        if count and width != teacher_hidden_size:
+            self.projections = _projections(count, width, teacher_hidden_size, projection_start)
             student.add_module(PROJECTIONS, self.projections)
 
     def __call__(self, model: nn.Module, batch: Batch) -> dict[str, Tensor]:
@@ -112,12 +122,16 @@ class DistillObjective:
         if output.covered is not None:
             mask = mask & output.covered
         rows, taught = self.rows(logits, batch)
-        terms = {
-            name: _between(loss, *self._taught(rows, taught, output, batch), self.teaching.temperature)
-            if reads == "logits"
-            else self._term(loss, reads, taken, output, mask)
-            for name, loss, reads in self.losses
-        }
+        terms: dict[str, Tensor] = {}
+        for name, loss, reads in self.losses:
+            if reads == "logits":
+                pair = self._taught(rows, taught, output, batch)
+                terms[name] = _between(loss, *pair, self.teaching.temperature)
+            elif reads in OF_DECODER:
+                masks = accepted(loss, mask_BL=mask, mask_BT=batch["labels"] != IGNORED)
+                terms[name] = self._decoder_term(loss, reads, taken, output, masks)
+            else:
+                terms[name] = self._term(loss, reads, taken, output, mask)
         if HARD in self.teaching.weights and "labels" in batch:  # no row has one: nothing to add
             terms[HARD] = self.hard_loss(logits, batch)
         return {name: self.teaching.weights[name] * term for name, term in terms.items()}
@@ -151,11 +165,35 @@ class DistillObjective:
             for ours, theirs in zip(taken.vectors[own], output.vectors[its], strict=True)
         )
 
+    def _decoder_term(
+        self,
+        loss: Loss,
+        reads: str,
+        taken: Captured,
+        output: TeacherOutput,
+        masks: Mapping[str, Any],
+    ) -> Tensor:
+        """Return one loss on a decoder's layers, summed over those it compares."""
+        layers = list(enumerate(self.teaching.decoder_map, 1))
+        if reads == "cross_scores":
+            return _total(
+                loss(taken.cross_scores[own], output.cross_scores[its], **masks) for own, its in layers
+            )
+        return _total(
+            loss(
+                self._projected(taken.decoder_hidden[own], self.num_hidden + own - 1),
+                output.decoder_hidden[its],
+                **masks,
+            )
+            for own, its in layers
+        )
+
     def learnt_projections(self) -> Tensor | None:
         """Return the learnt projections, (N + 1, D_teacher, D_student), where widths differ."""
         if self.projections is None:
             return None
-        weights = [cast(nn.Linear, module).weight.detach().cpu() for module in self.projections]
+        of_encoder = list(self.projections)[: self.num_hidden]
+        weights = [cast(nn.Linear, module).weight.detach().cpu() for module in of_encoder]
         return torch.stack(weights).contiguous()
 
     def _projected(self, hidden: Tensor, index: int) -> Tensor:
@@ -177,7 +215,8 @@ def _projections(count: int, width: int, teacher_width: int, start: Tensor | Non
     if start is not None:
         with torch.no_grad():
             for index, module in enumerate(modules):
-                cast(nn.Linear, module).weight.copy_(start[index] if start.dim() == 3 else start)
+                its = start[min(index, len(start) - 1)] if start.dim() == 3 else start
+                cast(nn.Linear, module).weight.copy_(its)
     return modules
 
 

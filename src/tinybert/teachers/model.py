@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 
 import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from tinybert.models.capture import Capture, Captured
+from tinybert.models.decoder_capture import DecoderCapture
 from tinybert.models.inputs import TEXT_INPUTS, run_model
 from tinybert.teachers.teacher import TeacherOutput, Wanted
 
@@ -48,7 +49,9 @@ class ModelTeacher:
         inputs = {name: batch[name].to(device) for name in names}
         with torch.autocast(device.type, enabled=False), self.capture as taken:
             logits = run_model(self.model, inputs, prefix=self.prefix)
-        return TeacherOutput(logits, taken.hidden, taken.scores, taken.vectors)
+        output = TeacherOutput(logits, taken.hidden, taken.scores, taken.vectors)
+        output.decoder_hidden, output.cross_scores = taken.decoder_hidden, taken.cross_scores
+        return output
 
 
 def weights_digest(model: PreTrainedModel) -> str:
@@ -67,6 +70,29 @@ def weights_digest(model: PreTrainedModel) -> str:
 
 def capture_wanted(model: PreTrainedModel, wanted: Wanted) -> AbstractContextManager[Captured]:
     """Return a context that can be entered at every step and takes what is wanted from a forward."""
-    if wanted.logits_only:
+    if wanted.of_decoder:
+        return _capture_pair(model, wanted)
+    return _capture_encoder(model, wanted)
+
+
+def _capture_encoder(model: PreTrainedModel, wanted: Wanted) -> AbstractContextManager[Captured]:
+    if not wanted.of_encoder:
         return nullcontext(Captured())
     return Capture(model, hidden=wanted.hidden, scores=wanted.scores, vectors=wanted.vectors)
+
+
+class _capture_pair:  # noqa: N801 (used as a function, entered at every step)
+    """Both sides of an encoder–decoder as one context."""
+
+    def __init__(self, model: PreTrainedModel, wanted: Wanted) -> None:
+        self.encoder = _capture_encoder(model, wanted)
+        self.decoder = DecoderCapture(model, hidden=wanted.decoder_hidden, cross=wanted.cross_scores)
+
+    def __enter__(self) -> Captured:
+        self.stack = ExitStack()
+        taken, beside = self.stack.enter_context(self.encoder), self.stack.enter_context(self.decoder)
+        taken.decoder_hidden, taken.cross_scores = beside.decoder_hidden, beside.cross_scores
+        return taken
+
+    def __exit__(self, *error: object) -> None:
+        self.stack.close()

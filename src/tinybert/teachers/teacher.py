@@ -13,16 +13,35 @@ class Wanted:
     """What the objective reads of a teacher, and so all that is computed or stored.
 
     Layers are counted from 1; hidden state 0 is the embedding output.
+
+    Attributes:
+        hidden: Hidden states of the encoder.
+        scores: Its layers whose attention scores are read.
+        vectors: Its layers whose queries, keys and values are read.
+        decoder_hidden: Hidden states of the decoder.
+        cross_scores: Layers of the decoder whose cross-attention scores are read.
     """
 
     hidden: tuple[int, ...] = ()
     scores: tuple[int, ...] = ()
     vectors: tuple[int, ...] = ()
+    decoder_hidden: tuple[int, ...] = ()
+    cross_scores: tuple[int, ...] = ()
 
     @property
     def logits_only(self) -> bool:
         """True when no intermediate layer is read."""
-        return not (self.hidden or self.scores or self.vectors)
+        return not (self.of_encoder or self.of_decoder)
+
+    @property
+    def of_encoder(self) -> bool:
+        """True when a layer of the encoder is read."""
+        return bool(self.hidden or self.scores or self.vectors)
+
+    @property
+    def of_decoder(self) -> bool:
+        """True when a layer of the decoder is read."""
+        return bool(self.decoder_hidden or self.cross_scores)
 
 
 @dataclass
@@ -34,6 +53,8 @@ class TeacherOutput:
         hidden: index → (B, L, D).
         scores: layer → (B, H, L, L), pre-softmax.
         vectors: layer → (queries, keys, values), each (B, H, L, d).
+        decoder_hidden: index → (B, T, D), T tokens of a target.
+        cross_scores: layer of the decoder → (B, H, T, L), pre-softmax.
         covered: (B, L), true at the tokens that have an output; None for all.
     """
 
@@ -42,6 +63,8 @@ class TeacherOutput:
     scores: dict[int, Tensor] = field(default_factory=dict)
     vectors: dict[int, tuple[Tensor, Tensor, Tensor]] = field(default_factory=dict)
     covered: Tensor | None = None
+    decoder_hidden: dict[int, Tensor] = field(default_factory=dict[int, Tensor])
+    cross_scores: dict[int, Tensor] = field(default_factory=dict[int, Tensor])
 
 
 class Teacher(Protocol):

@@ -11,7 +11,7 @@ from tinybert.errors import RecipeError
 from tinybert.losses import BUILTIN as LOSSES
 from tinybert.losses import accepted
 from tinybert.models import EncoderInfo, Shape
-from tinybert.objectives import HARD, INTERMEDIATE, find_loss, is_intermediate
+from tinybert.objectives import HARD, INTERMEDIATE, OF_DECODER, find_loss, is_intermediate
 from tinybert.stages.stage import unused_settings
 from tinybert.tasks import Task
 
@@ -133,6 +133,12 @@ def layer_problems(
 ) -> list[str]:
     """Say why losses on layers cannot be computed between these two models."""
     reads = {name: find_loss(name)[1] for name in losses if name != HARD and is_intermediate(name)}
+    if reads_decoder(losses) and not shape.num_decoder_layers:
+        return [
+            f"distill.losses.{name}: reads a decoder, and a model of this task has none; omit it"
+            for name, what in reads.items()
+            if what in OF_DECODER
+        ]
     if teacher is None:
         what = "is a file of scores" if teacher_is_file else "is of a family whose layers are not known here"
         return [
@@ -143,7 +149,7 @@ def layer_problems(
         f"distill.losses.{name}: {own_heads} heads against the teacher's {heads}; use relation_kl, or set "
         f"student.num_attention_heads={heads}"
         for name, what in reads.items()
-        if what == "scores" and own_heads != heads
+        if what in ("scores", "cross_scores") and own_heads != heads
     ]
     widths = math.gcd(shape.hidden_size, teacher.hidden_size)
     if "vectors" in reads.values() and widths % relation_heads(recipe, shape.hidden_size, teacher):
@@ -153,6 +159,11 @@ def layer_problems(
             f"{shape.hidden_size} and {teacher.hidden_size} (allowed: {allowed})"
         )
     return problems
+
+
+def reads_decoder(losses: Mapping[str, float]) -> bool:
+    """Return whether one of these losses reads a decoder's layers."""
+    return any(find_loss(name)[1] in OF_DECODER for name in losses if name != HARD)
 
 
 def check_loss_settings(recipe: Recipe, losses: Mapping[str, float], *, learns_labels: bool) -> None:

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import cast
 
 from tinybert.data import LabelScheme
-from tinybert.models import load_config
+from tinybert.models import load_config, resolve_layer_map
 from tinybert.models.dropout import set_dropout
 from tinybert.objectives import HARD, DistillObjective, HardObjective, Teaching, is_intermediate
 from tinybert.stages.plan.distillation import DistillPlan
-from tinybert.stages.plan.losses import relation_heads
+from tinybert.stages.plan.losses import reads_decoder, relation_heads
 from tinybert.stages.plan.training import Training
 from tinybert.stages.steps.distillation import Distillation
 from tinybert.stages.steps.fit import MODEL, fit, history_of, in_steps, settings_of
@@ -154,6 +154,7 @@ def teach_phase(work: Distillation, phase: Phase, begin: Path, folder: Path) -> 
         plan.layer_map,
         temperature=recipe.distill.temperature or plan.task.temperature,
         num_relation_heads=relation_heads(recipe, plan.shape.hidden_size, info) if info else 1,
+        decoder_map=decoder_map(plan) if reads_decoder(phase.losses) else (),
     )
     objective: Objective = HardObjective(work.encoded.hard_loss)
     if set(phase.losses) != {HARD}:
@@ -183,6 +184,12 @@ def teach_phase(work: Distillation, phase: Phase, begin: Path, folder: Path) -> 
         evaluator=work.encoded.evaluator(),
         settings=settings,
     )
+
+
+def decoder_map(plan: DistillPlan) -> tuple[int, ...]:
+    """Return for each layer of the student's decoder one of its teacher's, spread over it, from 1."""
+    theirs = load_config(plan.teacher.path).decoder.num_hidden_layers
+    return tuple(resolve_layer_map("uniform", plan.shape.num_decoder_layers, theirs))
 
 
 def joined(summaries: Sequence[Json]) -> Json:
