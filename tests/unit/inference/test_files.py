@@ -39,6 +39,10 @@ def write(path: Path, texts: list[str] = TEXTS, *, column: str = "text") -> Path
         with path.open("w", newline="", encoding="utf-8-sig") as file:
             table = csv.writer(file, delimiter="\t" if path.suffix == ".tsv" else ",")
             table.writerows([[column, "id"], *([text, i] for i, text in enumerate(texts))])
+    elif path.suffix == ".tmx":  # of a unit with one language, which is read as a row with one column
+        unit = '<tu><tuv xml:lang="%s"><seg>%s</seg></tuv><tuv xml:lang="id"><seg>%d</seg></tuv></tu>'
+        units = "".join(unit % (column, text, i) for i, text in enumerate(texts))
+        path.write_text(f'<?xml version="1.0"?><tmx version="1.4"><header/><body>{units}</body></tmx>')
     elif path.suffix == ".txt":
         path.write_text("\n".join(texts) + "\n")
     elif path.suffix == ".json":

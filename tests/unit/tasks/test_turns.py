@@ -16,6 +16,7 @@ from tinybert.data import TextData, load
 from tinybert.data.fields import FieldError
 from tinybert.errors import DataError
 from tinybert.inference import Predictor
+from tinybert.inference.lengths import truncating
 from tinybert.inference.text_columns import texts_in
 from tinybert.models import load_tokenizer
 from tinybert.models.head import set_head
@@ -201,7 +202,7 @@ def test_a_predictor_cuts_turns_as_a_training_does(folder):
     tokenizer = load_tokenizer(folder)
     own = {"tokenizer": tokenizer, "max_length": 6, "lock": threading.RLock(), "num_truncated": 0}
     predictor = SimpleNamespace(pieces=None, task=BUILTIN["seq2seq"], **own)
-    predictor.pieces = Predictor._own_pieces(predictor)
+    predictor.pieces = truncating(tokenizer, 6)
     rows = {"text": ["bad", source_of_turns(["good good good", "good", "bad"], max_turns=3)]}
     found = Predictor.encode(predictor, rows)["input_ids"]
     assert found == encode_turns(tokenizer, rows["text"], max_length=6)["input_ids"]

@@ -22,6 +22,7 @@ from tinybert.config import CorpusSection
 from tinybert.console import say
 from tinybert.corpus.wordpiece import PREFIX
 from tinybert.data import TextData, encode_split
+from tinybert.data.encode import IGNORED_CLASS, TARGET_LENGTH
 from tinybert.models import describe, load_config, load_tokenizer
 from tinybert.models.load import checkpoint_path, count_parameters
 from tinybert.models.pooling import copy_sentence_encoder
@@ -137,9 +138,12 @@ def _counts_of_rows(
         data.splits[split], tokenizer, max_length=WHOLE_ROWS, format=data.format, cache_dir=folder / "counted"
     )
     pieces = Counter[int]()
-    for batch in encoded.select_columns("input_ids").iter(1000):
-        for ids in cast("dict[str, list[list[int]]]", batch)["input_ids"]:
-            pieces.update(ids)
+    names = ["input_ids", *(["labels"] if TARGET_LENGTH in encoded.column_names else [])]  # written, too
+    for batch in encoded.select_columns(names).iter(1000):
+        for rows in cast("dict[str, list[list[int]]]", batch).values():
+            for ids in rows:
+                pieces.update(ids)
+    del pieces[IGNORED_CLASS]
     for index in tokenizer.all_special_ids:
         if index != tokenizer.unk_token_id:
             del pieces[index]
