@@ -157,7 +157,7 @@ def main(out: str, num_rows: int = 4000, *settings: str) -> None:
     teacher = finetune(  # a decoder of two layers is put beside the encoder
         data,
         "generation.decoder_layers=2",
-        "train.num_epochs=10",
+        "train.num_epochs=8",
         *how,
         model=encoder,
         task="seq2seq",
@@ -166,7 +166,7 @@ def main(out: str, num_rows: int = 4000, *settings: str) -> None:
     student = distill(
         data,
         "student.intermediate_size=256",  # as the teacher's
-        "train.num_epochs=8",
+        "train.num_epochs=6",
         *how,
         teacher=teacher.path,
         student="2-1l-128d",
