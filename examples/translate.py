@@ -1,9 +1,9 @@
 """Teach a small model to translate: numbers, times and dates, in English words, into German.
 
-Run it with `.venv/bin/python examples/translate.py runs/translate`. Nothing is downloaded: the sentences are
-written here, the vocabulary is learnt from them, and the teacher begins with random weights. German joins
-what English separates (dreihundertfünf), turns digits around (einundzwanzig) and has the date before the
-time: the decoder must look at each word of the source when it needs it.
+Run it with `.venv/bin/python examples/translate.py runs/translate`; four minutes on one quiet core. Nothing
+is downloaded: the sentences are written here, the vocabulary is learnt from them, and the teacher begins with
+random weights. German joins what English separates (dreihundertfünf), turns digits around (einundzwanzig)
+and has the date before the time: the decoder must look at each word of the source when it needs it.
 """
 
 import random
