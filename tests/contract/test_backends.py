@@ -91,7 +91,13 @@ def test_several_batches_at_a_time_give_the_answers_in_their_order(
 
 
 @pytest.mark.parametrize("task", ["ner", "qa"])
-@pytest.mark.parametrize("name", ["onnx-fp32", "onnx-int8", "openvino-int8", "litert-fp32"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("onnx-int8", "litert-fp32"),
+        *(pytest.param(each, marks=pytest.mark.slow) for each in ("onnx-fp32", "openvino-int8")),
+    ],
+)
 def test_places_in_a_text_are_answered_too(
     of_tokens: Mapping[str, Path], tmp_path: Path, task: str, name: str
 ) -> None:

@@ -337,7 +337,13 @@ CASES = (
 FAST = [*easy.FAST, "train.num_epochs=8", "train.learning_rate=4e-3"]
 
 
-@pytest.fixture(scope="module", params=CASES, ids=lambda case: case.name)
+@pytest.fixture(
+    scope="module",
+    params=[
+        pytest.param(each, id=each.name, marks=[pytest.mark.slow] if each.name == "SHOUTS" else [])
+        for each in CASES
+    ],
+)
 def case(request: pytest.FixtureRequest) -> Case:
     return request.param
 

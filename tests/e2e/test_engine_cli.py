@@ -101,6 +101,7 @@ def words_of(run: Path, source: Path, target: Path) -> list[str]:
     return ["predict", str(run), "--backend", "torch", "--input", str(source), "--output", str(target)]
 
 
+@pytest.mark.slow
 def test_a_killed_prediction_goes_on(run: Path, tmp_path: Path) -> None:
     rows = easy.make_rows(400)
     source = easy.write_rows(tmp_path / "rows.jsonl", rows * 40)

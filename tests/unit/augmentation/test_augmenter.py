@@ -177,7 +177,7 @@ def test_equal_texts_get_copies_of_their_own():
     assert one != other
 
 
-@pytest.mark.parametrize("num_processes", [1, 2])
+@pytest.mark.parametrize("num_processes", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_several_processes_make_the_same_copies(num_processes):
     make = partial(make_augmenter, "tinybert")
     found = list(

@@ -53,6 +53,7 @@ def test_texts(tiny_teacher: Path, max_length: int) -> None:
     assert predictor.num_truncated == 4 * truncated
 
 
+@pytest.mark.slow
 def test_an_export(exported_teacher: Path) -> None:
     predictor = Predictor(exported_teacher, batch_size=4)
     assert predictor.backend.startswith("onnx")

@@ -128,6 +128,7 @@ def test_size_is_a_limit_too() -> None:
     assert Budget(max_size_mb=5).verdict(small) == NOT_TRAINED
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("_one_engine")
 def test_a_teacher_without_a_head_is_fine_tuned_once(
     easy_rows: Path, tiny_encoder: Path, tmp_path: Path, trained: list[str]
