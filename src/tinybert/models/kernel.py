@@ -6,7 +6,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 
 from torch import nn
-from transformers import PreTrainedConfig, PreTrainedModel
+from transformers import PreTrainedModel
 
 from tinybert.models.attention import NAME
 from tinybert.models.families import decoders, encoder
@@ -33,17 +33,9 @@ def switch_attention(model: nn.Module, name: str | None) -> str | None:
     """
     base = encoder(model)
     for decoder in decoders(model):
-        _write(decoder, name)
+        decoder.config._attn_implementation = name  # pyright: ignore[reportPrivateUsage]
     if has_position_bias(base):
         return NAME if switch_kernel(base, on=name == NAME) else "eager"
     before = base.config._attn_implementation  # pyright: ignore[reportPrivateUsage]
-    _write(base, name)
+    base.config._attn_implementation = name  # pyright: ignore[reportPrivateUsage]
     return before
-
-
-def _write(part: nn.Module, name: str | None) -> None:
-    """Write the name into every config that a layer may read: in a pair they are not the part's own."""
-    for module in part.modules():
-        config = getattr(module, "config", None)
-        if isinstance(config, PreTrainedConfig):
-            config._attn_implementation = name  # pyright: ignore[reportPrivateUsage]

@@ -13,6 +13,7 @@ from transformers import (
     AutoConfig,
     AutoModel,
     AutoTokenizer,
+    EncoderDecoderModel,
     PreTrainedConfig,
     PreTrainedModel,
     PreTrainedTokenizerBase,
@@ -31,7 +32,7 @@ from tinybert.models.making import making
 from tinybert.models.mpnet import switch_kernel
 from tinybert.models.other_formats import refuse_marked, refuse_pickled, refuse_pointers
 from tinybert.models.quiet import COPY, SENTENCEPIECE_FILES, quietly
-from tinybert.models.seq2seq import join_decoder, special_tokens, tie_tables
+from tinybert.models.seq2seq import join_decoder, made_one, special_tokens, tie_tables
 from tinybert.sources import fetch, is_bundled
 from tinybert.sources.hub import hub_problem, missing
 from tinybert.storage import name_problem
@@ -147,8 +148,7 @@ def load_seq2seq(
     config = load_config(path)
     if head_of(config) == SEQ2SEQ:
         model = load_model(SEQ2SEQ.auto_class, path, config, dtype=dtype, seed=seed, wants_head=True)
-        tie_tables(model)
-        return model
+        return made_one(model) if isinstance(model, EncoderDecoderModel) else model
     if decoder is None:
         raise ModelError(str(path), "has no decoder, so it cannot write texts; fine-tune it first")
     reader = load_encoder(path, dtype=dtype, seed=seed)

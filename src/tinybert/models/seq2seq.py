@@ -142,8 +142,7 @@ def join_decoder(
         config=joined_config(reader.config, writer.config, tokens), encoder=reader, decoder=writer
     )
     model.generation_config = GenerationConfig.from_model_config(model.config)
-    tie_tables(model)
-    return model.eval()
+    return made_one(model).eval()
 
 
 def joined_config(
@@ -184,6 +183,20 @@ def _copy_layers(reader: PreTrainedModel, writer: BertLMHeadModel) -> None:
         for path, part in PARTS.items():
             source = cast(nn.Module, getattr(given[index - 1], part))
             layer.get_submodule(path).load_state_dict(source.state_dict())
+
+
+def made_one(model: EncoderDecoderModel) -> EncoderDecoderModel:
+    """Let a pair share its embedding table, and each side's layers read one config.
+
+    ``EncoderDecoderModel`` gives encoder and decoder new configs, while their layers keep those that they
+    were made with: what is set later, such as the attention code, would not reach them.
+    """
+    tie_tables(model)
+    for part in (cast(PreTrainedModel, model.encoder), cast(PreTrainedModel, model.decoder)):
+        for module in part.modules():
+            if isinstance(getattr(module, "config", None), PreTrainedConfig):
+                module.__dict__["config"] = part.config
+    return model
 
 
 def tie_tables(model: PreTrainedModel) -> None:

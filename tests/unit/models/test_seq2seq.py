@@ -5,8 +5,10 @@ from transformers import AutoModelForSeq2SeqLM, BertConfig, BertModel, RobertaCo
 
 from tinybert.errors import ModelError
 from tinybert.models import load_config, load_encoder, load_seq2seq
+from tinybert.models.attention import NAME
 from tinybert.models.families import blocks, decoders, encoder
 from tinybert.models.generation import NewDecoder
+from tinybert.models.kernel import switch_attention, training_attention
 from tinybert.models.load import count_parameters
 from tinybert.models.seq2seq import (
     DECODER_TABLE,
@@ -136,3 +138,31 @@ def test_other_families_have_no_decoder_put_beside_them():
     other.config = T5Config()
     with pytest.raises(ModelError, match="no decoder can be put beside it"):
         join_decoder(other, writing.SPECIAL, num_layers=1, start="random", seed=0)
+
+
+def test_the_layers_of_both_sides_read_the_config_of_their_side(tmp_path):
+    for model in (joined(), load_seq2seq(writing.save_pair(tmp_path))):
+        before = switch_attention(model, NAME)
+        attentions = [each.attention.self for each in blocks_of_both(model)]
+        assert before == "sdpa"
+        assert {each.config._attn_implementation for each in attentions} == {NAME}
+        switch_attention(model, before)
+        assert {each.config._attn_implementation for each in attentions} == {"sdpa"}
+
+
+def blocks_of_both(model):
+    return [*(each.module for each in blocks(model)), *model.decoder.bert.encoder.layer]
+
+
+@torch.no_grad()
+def test_our_kernel_masks_what_is_to_come_in_bf16_training_too():
+    model = joined().train()
+    texts = torch.tensor([[2, 5, 6, 7], [2, 5, 9, 8]])  # equal up to their second token
+    read = {"input_ids": texts[:1].repeat(2, 1), "decoder_input_ids": texts}
+    for module in model.modules():
+        if isinstance(module, torch.nn.Dropout):
+            module.p = 0.0
+    with training_attention(model), torch.autocast("cpu", dtype=torch.bfloat16), torch.enable_grad():
+        logits = model(**read).logits.detach()
+    assert torch.equal(logits[0, :2], logits[1, :2])
+    assert not torch.allclose(logits[0, 2], logits[1, 2], atol=1e-3)
