@@ -39,7 +39,8 @@ def table_rows(metrics: Metrics) -> list[list[str]]:
     for title, row in models.items():
         score = _score(row, split, main)
         share = f"{score / teacher:.1%}" if score is not None and teacher is not None and teacher > 0 else "–"
-        scores = [_cell(row, split, main), *([_cell(row, clean, main)] if has_clean else [])]
+        splits = (split, *([clean] if has_clean else []))
+        scores = [_cell(row, each, main, best=best_score(metrics)) for each in splits]
         shares = [share, *([_gain(score, teacher, metrics)] if has_gain else [])]
         rows.append([title, *scores, *shares, *_costs(row, metrics)])
     return rows
@@ -85,12 +86,12 @@ def _number(value: object, spec: str) -> str:
     return "–" if value is None else spec.format(value)
 
 
-def _cell(row: Row, split: str, main: str) -> str:
-    """Return a score and, where there is one, its 95 % interval."""
+def _cell(row: Row, split: str, main: str, *, best: float) -> str:
+    """Return a score and, where there is one, its 95 % interval; with two decimals where 100 is the best."""
     score = _score(row, split, main)
     low, high = (_score(row, split, f"{main}_{end}") for end in ("low", "high"))
     if low is None or high is None:
-        return _number(score, "{:.4f}")
+        return _number(score, "{:.4f}" if best <= 1 else "{:.2f}")
     return f"{score:.2f} ({low:.2f}–{high:.2f})"
 
 
