@@ -66,6 +66,7 @@ def test_a_student_of_mpnet_may_be_a_bert_and_another_family_is_refused(
     assert "did you mean 'mpnet'" in refused(capsys, *words, "student.family=mpnett")
 
 
+@pytest.mark.slow
 def test_long_rows_are_predicted_by_every_engine(home: Path, tmp_path: Path) -> None:
     run, long = tmp_path / "run", " ".join(random.Random(0).choices(easy.WORDS, k=200))
     call("distill", home / "rows", "--teacher", home / "encoder", "--out", run, *FAST, *TEACHER)

@@ -92,7 +92,9 @@ def test_a_run_is_evaluated_as_before(folder: Path, name: str, capsys: pytest.Ca
     assert_same(shown, recorded, tolerance=1e-5)
 
 
-@pytest.mark.parametrize("name", ["pairs", "entities", "questions"])
+@pytest.mark.parametrize(
+    "name", ["pairs", *(pytest.param(each, marks=pytest.mark.slow) for each in ("entities", "questions"))]
+)
 def test_a_run_is_exported_from_its_own_rows(folder: Path, name: str) -> None:
     call("export", name, "--precision", "fp32")
     recorded = read(PREVIOUS / "predictions" / f"{name}-torch.jsonl")

@@ -114,6 +114,7 @@ def test_a_teacher_fine_tuned_on_the_way_is_kept_with_its_whole_vocabulary(made:
     assert made.metrics["teacher"]["num_parameters"] == sum(each.numel() for each in kept.parameters())
 
 
+@pytest.mark.slow
 def test_a_killed_run_resumes_to_the_same(
     made: Run,
     encoder: Path,
