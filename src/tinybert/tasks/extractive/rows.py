@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, cast
@@ -14,7 +13,6 @@ from tinybert.data.row_format import (
     ColumnNames,
     Columns,
     Record,
-    RowFormat,
     StoredRow,
     TextPart,
     TextRow,
@@ -27,7 +25,8 @@ from tinybert.sources.objects import plain
 from tinybert.tasks.extractive.oracle import oracle
 from tinybert.tasks.lead import NUM_SENTENCES
 from tinybert.tasks.ner.words import words_of_pieces
-from tinybert.tasks.text_rows import EMPTY, SUBJECT, is_text, token_table_problem
+from tinybert.tasks.referenced_rows import ReferencedRows, as_stored
+from tinybert.tasks.text_rows import EMPTY, SUBJECT, is_text
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -50,17 +49,13 @@ OFFSETS = ("sentence_starts", "sentence_ends")
 
 
 @dataclass(frozen=True)
-class SummaryRows(RowFormat):
+class SummaryRows(ReferencedRows):
     """Documents and their sentences; a label is a list of reference summaries."""
 
     text: ClassVar[Column] = Column(DOCUMENT_NAMES, "document")
     label: ClassVar[Column] = Column(SUMMARY_NAMES, "summary")
     windowed: ClassVar[bool] = True
     missing_label: ClassVar[str] = "give the row its summary, or several as a list, or remove the row"
-
-    def table_problem(self, columns: Sequence[str]) -> str | None:
-        """Name a file of tokens and tags."""
-        return token_table_problem(columns)
 
     def stored_fields(self, *, is_pair: bool) -> list[pa.Field]:
         """Return the document and where its sentences begin and end, in characters."""
@@ -71,13 +66,6 @@ class SummaryRows(RowFormat):
     def reader(self, columns: ColumnNames, class_names: Mapping[str, Sequence[str]]) -> SummaryReader:
         """Return what reads the rows of one table."""
         return SummaryReader(columns)
-
-    @property
-    def label_type(self) -> pa.DataType:
-        """The reference summaries."""
-        import pyarrow as pa
-
-        return pa.list_(pa.string())
 
     def scheme(self, raw_labels: Iterable[object]) -> LabelScheme:
         """Return the two outputs of every such model."""
@@ -96,14 +84,6 @@ class SummaryRows(RowFormat):
                 "write these names into id2label of its config.json, or fine-tune it with --task extractive",
             )
         return LabelScheme(tuple(names))
-
-    def names_in(self, stored: str, labels: LabelScheme) -> frozenset[str]:
-        """Return nothing: summaries are no classes."""
-        return frozenset()
-
-    def convert(self, raw: object, labels: LabelScheme) -> list[str]:
-        """Return the reference summaries."""
-        return cast("list[str]", json.loads(str(raw)))
 
     def encode(
         self, tokenizer: PreTrainedTokenizerBase, batch: Columns, *, max_length: int, offsets: bool = False
@@ -138,10 +118,6 @@ class SummaryRows(RowFormat):
         if problems:
             raise DataError(SUBJECT, problems)
         return columns_of_documents(cast("list[str]", given))
-
-    def rows_of(self, rows: Dataset) -> list[TextRow]:
-        """Return the documents."""
-        return list(rows["text"])
 
     def writer(self, rows: Dataset, labels: LabelScheme) -> Callable[[Record], dict[str, object]]:
         """Return what writes a row with its summary, or all rows with lists where one has several."""
@@ -190,7 +166,7 @@ class SummaryReader:
         column = self.columns.text
         text = text_in({column: _joined(plain(raw.get(column)))}, column)
         references = references_in(raw, self.columns.label) if self.columns.label else None
-        stored = None if references is None else json.dumps(references, ensure_ascii=False)
+        stored = as_stored(references)
         values = tuple(column[0] for column in columns_of_documents([text]).values())
         return StoredRow((text,), values, stored)
 

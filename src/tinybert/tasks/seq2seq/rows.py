@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, cast
@@ -16,7 +15,6 @@ from tinybert.data.row_format import (
     Columns,
     Converter,
     Record,
-    RowFormat,
     StoredRow,
     TextPart,
     TextRow,
@@ -26,6 +24,7 @@ from tinybert.errors import DataError
 from tinybert.lookup import nearest
 from tinybert.sources.objects import plain
 from tinybert.sources.sides import LANGUAGE
+from tinybert.tasks.referenced_rows import ReferencedRows, as_stored
 from tinybert.tasks.seq2seq.turns import (
     CONVERTERS,
     DIALOGUE_ID,
@@ -37,7 +36,7 @@ from tinybert.tasks.seq2seq.turns import (
     source_of_turns,
     turns_in,
 )
-from tinybert.tasks.text_rows import EMPTY, SUBJECT, is_text, token_table_problem
+from tinybert.tasks.text_rows import EMPTY, SUBJECT, is_text
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -63,7 +62,7 @@ WHOLE = 1 << 20
 
 
 @dataclass(frozen=True)
-class SequenceRows(RowFormat):
+class SequenceRows(ReferencedRows):
     """Sources and targets; a label is a list of texts, of which the first is learnt and all are references.
 
     Attributes:
@@ -103,7 +102,7 @@ class SequenceRows(RowFormat):
                 f"{setting('data.history', self.history)}: no such column"
                 f"{nearest(self.history, columns)} (the columns are: {there_is})"
             )
-        return token_table_problem(columns)
+        return super().table_problem(columns)
 
     def sides(self, columns: Sequence[str]) -> list[str]:
         """Return the columns that are called by their language."""
@@ -126,13 +125,6 @@ class SequenceRows(RowFormat):
         """Return what reads the rows of one table."""
         return SequenceReader(self, columns)
 
-    @property
-    def label_type(self) -> pa.DataType:
-        """A list of texts."""
-        import pyarrow as pa
-
-        return pa.list_(pa.string())
-
     def scheme(self, raw_labels: Iterable[object]) -> LabelScheme:
         """Return the one output of every such model: a text."""
         return OUTPUTS
@@ -140,14 +132,6 @@ class SequenceRows(RowFormat):
     def scheme_of_outputs(self, names: Sequence[str], *, subject: str) -> LabelScheme:
         """Return the same, whatever a config says of labels."""
         return OUTPUTS
-
-    def names_in(self, stored: str, labels: LabelScheme) -> frozenset[str]:
-        """Return nothing: texts are no classes."""
-        return frozenset()
-
-    def convert(self, raw: object, labels: LabelScheme) -> list[str]:
-        """Return the targets."""
-        return cast("list[str]", json.loads(str(raw)))
 
     def encode(
         self, tokenizer: PreTrainedTokenizerBase, batch: Columns, *, max_length: int, offsets: bool = False
@@ -161,10 +145,6 @@ class SequenceRows(RowFormat):
     def is_cut_at_its_end(self, rows: Columns) -> bool:
         """Return whether none of these rows is in turns, of which the oldest are cut."""
         return not any(TURN in text for text in rows["text"])
-
-    def gold(self, rows: Dataset) -> list[list[str] | None]:
-        """Return the targets of each row; None where it has none."""
-        return list(rows["label"])
 
     def columns_of(self, rows: Sequence[TextRow]) -> dict[str, list[Any]]:
         """Return the sources.
@@ -197,10 +177,6 @@ class SequenceRows(RowFormat):
         return source_of_turns(
             [*earlier_turns(row, self.history), *map(str, turns)], max_turns=self.max_turns
         )
-
-    def rows_of(self, rows: Dataset) -> list[TextRow]:
-        """Return the sources."""
-        return list(rows["text"])
 
     def writer(self, rows: Dataset, labels: LabelScheme) -> Callable[[Record], dict[str, object]]:
         """Return what writes a row in the columns that are read again."""
@@ -256,8 +232,7 @@ class SequenceReader:
         turns = self._turns(raw)
         source = source_of_turns(turns, max_turns=self.format.max_turns)
         targets = _targets(raw, self.columns.label)
-        stored = json.dumps(targets, ensure_ascii=False) if targets else None
-        return StoredRow((source,), (source,), stored)
+        return StoredRow((source,), (source,), as_stored(targets))
 
     def _turns(self, raw: Record) -> list[str]:
         """Return earlier turns and the source; a source that is a list holds turns itself."""
