@@ -46,21 +46,10 @@ def write_rows(
     lengths = np.array([len(row) for row in features["input_ids"]])
     found: list[WrittenText | None] = [None] * len(lengths)
     for group in batches_of(lengths, batch_size=batch_size):
-        for row, text in zip(group, write_batch(engine, features, group, settings, tokenizer), strict=True):
-            found[row] = text
+        batch = padded(features, group, pad_token_id=settings.pad_token_id)
+        for row, texts in zip(group, write_candidates(engine, batch, settings, tokenizer), strict=True):
+            found[row] = texts[0]
     return cast("list[WrittenText]", found)
-
-
-def write_batch(
-    engine: Seq2SeqEngine,
-    features: Columns,
-    rows: Sequence[int],
-    settings: GenerationSettings,
-    tokenizer: PreTrainedTokenizerBase,
-) -> list[WrittenText]:
-    """Return the text of some rows that are run together, the longest of which comes first."""
-    batch = padded(features, rows, pad_token_id=settings.pad_token_id)
-    return [candidates[0] for candidates in write_candidates(engine, batch, settings, tokenizer)]
 
 
 def write_candidates(

@@ -8,7 +8,7 @@ layers; the other layers pay nothing. Hidden states come from forward hooks.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from types import TracebackType
 
@@ -43,7 +43,49 @@ class Captured:
     cross_scores: dict[int, Tensor] = field(default_factory=dict[int, Tensor])
 
 
-class Capture:
+class Recording:
+    """What any capture does when it is entered and left: hooks, recorders of attention, our kernel.
+
+    Args:
+        model: Whose attention is switched to our kernel where some of it is recorded.
+    """
+
+    def __init__(self, model: nn.Module) -> None:
+        self._switched = model
+        self._handles: list[RemovableHandle] = []
+        self._recorded: list[nn.Module] = []
+        self._implementation: str | None = None
+
+    def enter(self, recorded: Mapping[nn.Module, Recorder]) -> None:
+        """Record these attention modules from now on.
+
+        Raises:
+            ModelError: One of them is being recorded already.
+        """
+        if any(module in recorders for module in recorded):
+            raise ModelError(
+                "capture", "this model is already being captured; ask for everything in one capture"
+            )
+        recorders.update(recorded)
+        self._recorded = list(recorded)
+        if recorded:
+            self._implementation = switch_attention(self._switched, NAME)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for handle in self._handles:
+            handle.remove()
+        self._handles = []
+        if self._implementation is not None:
+            switch_attention(self._switched, self._implementation)
+            self._implementation = None
+        for module in self._recorded:
+            recorders.pop(module, None)
+        self._recorded = []
+
+
+class Capture(Recording):
     """A context in which a model's forward leaves the wanted tensors behind.
 
     Build it once and enter it at every step. Gradients flow through what is captured. A teacher and a student
@@ -71,11 +113,9 @@ class Capture:
         hidden: Collection[int] = (),
         vectors: Collection[int] = (),
     ) -> None:
-        self._encoder = encoder(model)
+        super().__init__(encoder(model))
         self._blocks = blocks(model)
         self._scores, self._hidden, self._vectors = frozenset(scores), frozenset(hidden), frozenset(vectors)
-        self._handles: list[RemovableHandle] = []
-        self._implementation: str | None = None
         self._check()
 
     def _check(self) -> None:
@@ -93,28 +133,9 @@ class Capture:
     def __enter__(self) -> Captured:
         taken = Captured()
         wanted = sorted(self._scores | self._vectors)
-        if any(self._blocks[layer - 1].attention in recorders for layer in wanted):
-            raise ModelError(
-                "capture", "this model is already being captured; ask for everything in one capture"
-            )
-        for layer in wanted:
-            recorders[self._blocks[layer - 1].attention] = self._recorder(layer, taken)
-        if wanted:
-            self._implementation = switch_attention(self._encoder, NAME)
+        self.enter({self._blocks[layer - 1].attention: self._recorder(layer, taken) for layer in wanted})
         self._handles = [self._hook(index, taken) for index in sorted(self._hidden)]
         return taken
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        for handle in self._handles:
-            handle.remove()
-        self._handles = []
-        if self._implementation is not None:
-            switch_attention(self._encoder, self._implementation)
-            self._implementation = None
-        for layer in self._scores | self._vectors:
-            recorders.pop(self._blocks[layer - 1].attention, None)
 
     def _recorder(self, layer: int, taken: Captured) -> Recorder:
         def record(

@@ -7,18 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
 from functools import partial
-from types import TracebackType
 from typing import cast
 
 from torch import Tensor, nn
-from torch.utils.hooks import RemovableHandle
 from transformers import BertLMHeadModel, EncoderDecoderModel, PreTrainedModel
 
 from tinybert.errors import ModelError
-from tinybert.models.attention import NAME, recorders
-from tinybert.models.capture import Captured
+from tinybert.models.capture import Captured, Recording
 from tinybert.models.inputs import unwrap
-from tinybert.models.kernel import switch_attention
 
 
 def decoder_of(model: nn.Module) -> BertLMHeadModel:
@@ -36,7 +32,7 @@ def decoder_of(model: nn.Module) -> BertLMHeadModel:
     return own.decoder
 
 
-class DecoderCapture:
+class DecoderCapture(Recording):
     """A context in which a decoder's forward leaves the wanted tensors behind; see ``Capture``.
 
     Args:
@@ -52,11 +48,9 @@ class DecoderCapture:
         self, model: nn.Module, *, hidden: Collection[int] = (), cross: Collection[int] = ()
     ) -> None:
         decoder = decoder_of(model)
-        self._model = unwrap(model)
+        super().__init__(unwrap(model))
         self._layers = list(decoder.bert.encoder.layer)
         self._hidden, self._cross = sorted(hidden), sorted(cross)
-        self._handles: list[RemovableHandle] = []
-        self._implementation: str | None = None
         last = len(self._layers)
         problems = [
             f"decoder layer {index}: this decoder has 1 to {last}"
@@ -71,27 +65,12 @@ class DecoderCapture:
 
     def __enter__(self) -> Captured:
         taken = Captured()
-        for layer in self._cross:
-            recorders[self._attention(layer)] = partial(_record, taken, layer)
-        if self._cross:
-            self._implementation = switch_attention(self._model, NAME)
+        self.enter({self._attention(layer): partial(_record, taken, layer) for layer in self._cross})
         self._handles = [
             self._layers[index - 1].register_forward_hook(partial(_keep, taken, index))
             for index in self._hidden
         ]
         return taken
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        for handle in self._handles:
-            handle.remove()
-        self._handles = []
-        if self._implementation is not None:
-            switch_attention(self._model, self._implementation)
-            self._implementation = None
-        for layer in self._cross:
-            recorders.pop(self._attention(layer), None)
 
 
 def _record(

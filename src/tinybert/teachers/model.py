@@ -71,7 +71,7 @@ def weights_digest(model: PreTrainedModel) -> str:
 def capture_wanted(model: PreTrainedModel, wanted: Wanted) -> AbstractContextManager[Captured]:
     """Return a context that can be entered at every step and takes what is wanted from a forward."""
     if wanted.of_decoder:
-        return _capture_pair(model, wanted)
+        return _PairCapture(model, wanted)
     return _capture_encoder(model, wanted)
 
 
@@ -81,7 +81,7 @@ def _capture_encoder(model: PreTrainedModel, wanted: Wanted) -> AbstractContextM
     return Capture(model, hidden=wanted.hidden, scores=wanted.scores, vectors=wanted.vectors)
 
 
-class _capture_pair:  # noqa: N801 (used as a function, entered at every step)
+class _PairCapture:
     """Both sides of an encoder–decoder as one context."""
 
     def __init__(self, model: PreTrainedModel, wanted: Wanted) -> None:

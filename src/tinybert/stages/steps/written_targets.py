@@ -43,7 +43,8 @@ def with_written_targets(work: Distillation) -> Distillation:
     chosen = [row for row, targets in enumerate(given) if wanted != "reference" or not targets]
     if not chosen:
         return work
-    written = teacher_texts(work, [rows["text"][row] for row in chosen], several=wanted == "best")
+    sources = list(rows["text"])
+    written = teacher_texts(work, [sources[row] for row in chosen], several=wanted == "best")
     targets = list(given)
     for row, texts in zip(chosen, written, strict=True):
         targets[row] = [best_of(texts, given[row]) if wanted == "best" else texts[0]]
