@@ -156,7 +156,7 @@ def main(out: str, num_rows: int = 4000, *settings: str) -> None:
     how = ["generation.max_new_tokens=32", "generation.num_beams=2", "train.learning_rate=2e-3", *settings]
     teacher = finetune(  # a decoder of two layers is put beside the encoder
         data,
-        "generation.decoder_layers=2",
+        "generation.num_decoder_layers=2",
         "train.num_epochs=8",
         *how,
         model=encoder,

@@ -12,7 +12,7 @@ from tests import command, writing
 
 ROOT = Path(__file__).parents[2]
 TINY = [
-    *("teacher.num_epochs=1", "teacher.learning_rate=3e-3", "generation.decoder_layers=1"),
+    *("teacher.num_epochs=1", "teacher.learning_rate=3e-3", "generation.num_decoder_layers=1"),
     *("student.num_hidden_layers=1", "student.hidden_size=48", "student.num_attention_heads=4"),
     *("student.intermediate_size=96", "student.start=random"),
     *("train.num_epochs=1", "train.precision=fp32", "baseline=false"),

@@ -263,7 +263,7 @@ class GenerationSection(Section):
     no_repeat_ngram_size: int = Field(
         default=0, ge=0, le=100, description="no run of so many tokens is written twice; 0: allowed"
     )
-    decoder_layers: int | None = Field(
+    num_decoder_layers: int | None = Field(
         default=None,
         ge=1,
         le=100,

@@ -22,6 +22,12 @@ from transformers.models.auto.auto_factory import _BaseAutoModelClass  # pyright
 from tinybert.errors import ModelError
 from tinybert.models.families import encoder
 
+NOTES = "tinybert"
+"""Key of a model's config that says what a run of ours was trained for.
+
+``task``, ``text_pair``, and what its row format keeps, such as ``long_text``.
+"""
+
 
 @dataclass(frozen=True)
 class Head:

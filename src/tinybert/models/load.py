@@ -27,7 +27,17 @@ from tinybert.models.adapters import merge_adapter
 from tinybert.models.families import encoder
 from tinybert.models.fit import check_activation, check_embeddings, check_labels, fit_tokenizer
 from tinybert.models.generation import NewDecoder
-from tinybert.models.head import SEQ2SEQ, SEQUENCE, Head, auto_class, copy_head, head_of, set_head, set_labels
+from tinybert.models.head import (
+    NOTES,
+    SEQ2SEQ,
+    SEQUENCE,
+    Head,
+    auto_class,
+    copy_head,
+    head_of,
+    set_head,
+    set_labels,
+)
 from tinybert.models.making import making
 from tinybert.models.mpnet import switch_kernel
 from tinybert.models.other_formats import refuse_marked, refuse_pickled, refuse_pointers
@@ -218,7 +228,7 @@ def count_parameters(config: PreTrainedConfig) -> int:
     """Return how many weights a classifier of this config has; none is made."""
     with torch.device("meta"):
         model = auto_class(config).from_config(config)
-        if hasattr(config, "tinybert"):  # a pair of ours shares its table
+        if hasattr(config, NOTES):  # a pair of ours shares its table
             tie_tables(cast(PreTrainedModel, model))
     return sum(parameter.numel() for parameter in cast(PreTrainedModel, model).parameters())
 

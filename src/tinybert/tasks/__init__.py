@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from tinybert.config import DataSection
 from tinybert.errors import ModelError, RecipeError
 from tinybert.lookup import find
-from tinybert.models.head import SEQUENCE, head_of
+from tinybert.models.head import NOTES, SEQUENCE, head_of
 from tinybert.tasks.class_weights import ClassWeights, class_weights
 from tinybert.tasks.classification import CLASSIFICATION
 from tinybert.tasks.extractive import EXTRACTIVE, ExtractedSummary
@@ -39,11 +39,6 @@ BUILTIN: dict[str, Task] = {
     "extractive": EXTRACTIVE,
     "seq2seq": SEQ2SEQ_TASK,
 }
-NOTES = "tinybert"
-"""Key of a model's config that says what a run of ours was trained for.
-
-``task``, ``text_pair``, and what its row format keeps, such as ``long_text``.
-"""
 
 
 def find_task(name: str | Task) -> Task:

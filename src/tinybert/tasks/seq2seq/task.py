@@ -94,7 +94,7 @@ class WritingTask(Task):
     @property
     def new_decoder(self) -> NewDecoder:
         """How a decoder is made where a checkpoint has none."""
-        return NewDecoder(self.generation.decoder_layers, self.generation.decoder_start)
+        return NewDecoder(self.generation.num_decoder_layers, self.generation.decoder_start)
 
 
 def loss_rows(logits: Tensor, batch: Batch) -> tuple[Tensor, Tensor | None]:
